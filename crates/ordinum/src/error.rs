@@ -1,0 +1,149 @@
+//! What can go wrong, and what the caller should do about it.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::key::SeqNo;
+
+/// The result of an engine operation.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What the caller should do about an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// Run the transaction again.
+    Retry,
+    /// The call itself is wrong.
+    FixTheRequest,
+    /// Close the database and open it again; the log tells what is durable.
+    Reopen,
+    /// Data on disk is damaged: restore a backup, or salvage.
+    Restore,
+    /// The environment refuses: permissions, space, another process.
+    Unavailable,
+    /// A bug of the engine: report it.
+    Bug,
+}
+
+/// An error of the engine. It always says where.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused an operation on a file.
+    #[error("cannot {operation} {path}: {source}", path = path.display())]
+    Io {
+        /// What was tried, as a verb.
+        operation: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Bytes on disk are not what was written.
+    #[error("{file} is damaged at byte {offset}: expected {expected}, found {found}", file = file.display())]
+    Corrupt {
+        /// The damaged file.
+        file: PathBuf,
+        /// Where in the file.
+        offset: u64,
+        /// What should stand there.
+        expected: String,
+        /// What stands there.
+        found: String,
+    },
+    /// A file that the database refers to is missing.
+    #[error("{file} is missing: {why}", file = file.display())]
+    MissingFile {
+        /// The missing file.
+        file: PathBuf,
+        /// Who refers to it.
+        why: String,
+    },
+    /// The directory was written by a version with features that this one does not know.
+    #[error("{file} needs a newer version: {what} (written by {written_by})", file = file.display())]
+    UnknownFormat {
+        /// The file that says so.
+        file: PathBuf,
+        /// Which version or feature bit.
+        what: String,
+        /// The version that wrote it.
+        written_by: String,
+    },
+    /// Another process, or another handle of this one, has the directory open.
+    #[error("{path} is already open in another process or handle", path = path.display())]
+    Locked {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A key, value, batch or option is outside its named limit.
+    #[error("{what} is {actual}; the limit is {limit}")]
+    LimitExceeded {
+        /// What is too large.
+        what: &'static str,
+        /// How large it is.
+        actual: u64,
+        /// How large it may be.
+        limit: u64,
+    },
+    /// The call is wrong: an unknown column family, an option outside its range.
+    #[error("{message}")]
+    InvalidArgument {
+        /// What is wrong and what to do.
+        message: String,
+    },
+    /// The column family was dropped.
+    #[error("column family {name:?} was dropped")]
+    FamilyDropped {
+        /// Its name.
+        name: String,
+    },
+    /// An earlier failure left the log in an unknown state: no writes until the database is opened again.
+    #[error("writes are stopped since {cause}; close the database and open it again")]
+    Poisoned {
+        /// The failure that stopped them.
+        cause: String,
+    },
+    /// The database was closed.
+    #[error("the database is closed")]
+    Closed,
+    /// A commit after the transaction's snapshot changed what it read.
+    #[error("another commit ({newer}) changed what this transaction read at {read_at}; run it again")]
+    Conflict {
+        /// The snapshot of the transaction.
+        read_at: SeqNo,
+        /// The commit that conflicts.
+        newer: SeqNo,
+    },
+    /// The position lies before what is retained.
+    #[error("sequence number {asked} is no longer readable; the oldest is {oldest}")]
+    TooOld {
+        /// The sequence number asked for.
+        asked: SeqNo,
+        /// The oldest that can be read.
+        oldest: SeqNo,
+    },
+    /// A bug of the engine.
+    #[error("bug in the storage engine: {message}; please report it")]
+    Bug {
+        /// What should never happen.
+        message: String,
+    },
+}
+
+impl Error {
+    /// What the caller should do.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Error::Io { .. } | Error::Locked { .. } => ErrorKind::Unavailable,
+            Error::Corrupt { .. } | Error::MissingFile { .. } => ErrorKind::Restore,
+            Error::UnknownFormat { .. }
+            | Error::LimitExceeded { .. }
+            | Error::InvalidArgument { .. }
+            | Error::FamilyDropped { .. }
+            | Error::TooOld { .. } => ErrorKind::FixTheRequest,
+            Error::Poisoned { .. } | Error::Closed => ErrorKind::Reopen,
+            Error::Conflict { .. } => ErrorKind::Retry,
+            Error::Bug { .. } => ErrorKind::Bug,
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Ordinum: a log-structured merge storage engine. Bytes in, bytes out.
+//!
+//! This file is the table of contents; docs/ARCHITECTURE.md tells how the parts join.
+
+pub(crate) mod error;
+pub(crate) mod iter;
+pub(crate) mod key;
+
+pub(crate) mod slice;
+
+pub use error::{Error, ErrorKind, Result};
+pub use key::{KEY_BYTES_MAX, SeqNo, VALUE_BYTES_MAX};
+pub use slice::Slice;

@@ -1,0 +1,2 @@
+//! The `ormdb` binary.
+fn main() {}
