@@ -1,1 +1,12 @@
-//! ormdb-proto.
+//! The words that ormDB's engine, server and clients share: values, schema model, query and mutation IR, result
+//! blocks, frames and errors.
+//!
+//! Does no I/O. The wire format is not the disk format: nothing here says how a row or a key lies on disk.
+
+pub mod error;
+pub mod ir;
+pub mod schema;
+pub mod value;
+
+pub use error::{Detail, Error, ErrorCode, ErrorKind, Result};
+pub use value::Value;

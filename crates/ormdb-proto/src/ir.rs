@@ -1,0 +1,76 @@
+//! The intermediate representation of queries and mutations: what every front end lowers to, by name.
+//!
+//! Names are resolved, types are checked and literals are converted by the engine, never here: an IR value that came
+//! over a wire is well-formed but may be meaningless.
+//!
+//! Invariants: (1) nesting is bounded by [`DEPTH_MAX`], which decoders enforce; (2) nothing in the IR depends on the
+//! version of a schema.
+
+use rkyv::{Archive, Deserialize, Serialize};
+
+mod expr;
+mod fetch;
+mod mutation;
+
+pub use expr::{AggregateFunction, BinaryOp, Expr, Quantifier, RelationAggregate, TextMatch, UnaryOp};
+pub use fetch::{Fetch, Include, KeyPart, Nulls, OrderBy, SelectItem, Selection, SortDirection};
+pub use mutation::{AssignOp, Assignment, Create, Delete, NestedWrite, RecordInput, Target, Update, Upsert};
+
+use crate::value::Value;
+
+/// The deepest nesting of expressions, includes and nested writes.
+pub const DEPTH_MAX: usize = 128;
+
+/// Parameters of a statement, by name without the `$`.
+#[derive(Clone, Debug, Default, PartialEq, Archive, Serialize, Deserialize)]
+pub struct Params(pub Vec<(String, Value)>);
+
+/// One request of a query language: reads or writes, one snapshot, one transaction.
+#[derive(Clone, Debug, PartialEq, Archive, Serialize, Deserialize)]
+pub enum Statement {
+    /// Reads a graph.
+    Fetch(Fetch),
+    /// Creates rows.
+    Create(Create),
+    /// Updates rows.
+    Update(Update),
+    /// Updates the row of a key, or creates it.
+    Upsert(Upsert),
+    /// Deletes rows.
+    Delete(Delete),
+}
+
+/// Whether a plan is shown, and whether the statement runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub enum Explain {
+    /// Shows the plan without running it.
+    Plan,
+    /// Runs the fetch and shows the plan with what happened.
+    Analyze,
+}
+
+impl Params {
+    /// No parameters.
+    pub const fn none() -> Params {
+        Params(Vec::new())
+    }
+
+    /// With one more parameter.
+    #[must_use]
+    pub fn with(mut self, name: impl Into<String>, value: impl Into<Value>) -> Params {
+        self.0.push((name.into(), value.into()));
+        self
+    }
+
+    /// The value of a parameter.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.0.iter().find(|(n, _)| n == name).map(|(_, v)| v)
+    }
+}
+
+impl Statement {
+    /// Whether the statement can write.
+    pub const fn writes(&self) -> bool {
+        !matches!(self, Statement::Fetch(_))
+    }
+}

@@ -1,0 +1,128 @@
+//! Reads: a root entity, and a tree of what is selected and included.
+
+use rkyv::{Archive, Deserialize, Serialize};
+
+use super::Expr;
+use crate::error::Span;
+
+/// A graph fetch.
+#[derive(Clone, Debug, PartialEq, Archive, Serialize, Deserialize)]
+pub struct Fetch {
+    /// The root entity.
+    pub entity: String,
+    /// Where its name stands in a text.
+    pub span: Option<Span>,
+    /// The values of a unique key, for the fetch of one row: `User[email: "a@b.c"]`.
+    pub key: Option<Vec<KeyPart>>,
+    /// What is read of the root rows.
+    pub selection: Selection,
+}
+
+/// The value of one field of a unique key.
+#[derive(Clone, Debug, PartialEq, Archive, Serialize, Deserialize)]
+pub struct KeyPart {
+    /// The field; none where the entity's primary key has one field, and only its value is given.
+    pub field: Option<String>,
+    /// The value: a literal or a parameter.
+    pub value: Expr,
+}
+
+/// Which rows, in which order, and what of them.
+#[derive(Clone, Debug, Default, PartialEq, Archive, Serialize, Deserialize)]
+#[rkyv(serialize_bounds(__S: rkyv::ser::Writer + rkyv::ser::Allocator, __S::Error: rkyv::rancor::Source))]
+#[rkyv(deserialize_bounds(__D::Error: rkyv::rancor::Source))]
+#[rkyv(bytecheck(bounds(__C: rkyv::validation::ArchiveContext, __C::Error: rkyv::rancor::Source)))]
+pub struct Selection {
+    /// Which rows.
+    pub filter: Option<Expr>,
+    /// Their order; the primary key ascending breaks ties, and orders where nothing else does.
+    pub order: Vec<OrderBy>,
+    /// The most rows, per parent in an include: a literal or parameter.
+    pub limit: Option<Expr>,
+    /// How many rows are passed over first, per parent in an include.
+    pub offset: Option<Expr>,
+    /// What is read of each row, in order; empty means all fields.
+    #[rkyv(omit_bounds)]
+    pub items: Vec<SelectItem>,
+}
+
+/// One thing that is read of each row.
+#[derive(Clone, Debug, PartialEq, Archive, Serialize, Deserialize)]
+#[rkyv(serialize_bounds(__S: rkyv::ser::Writer + rkyv::ser::Allocator, __S::Error: rkyv::rancor::Source))]
+#[rkyv(deserialize_bounds(__D::Error: rkyv::rancor::Source))]
+#[rkyv(bytecheck(bounds(__C: rkyv::validation::ArchiveContext, __C::Error: rkyv::rancor::Source)))]
+pub enum SelectItem {
+    /// All stored fields but some: `*`, `* except (a, b)`.
+    All {
+        /// The fields that are left out.
+        except: Vec<String>,
+    },
+    /// A field of the row.
+    Field {
+        /// Its name.
+        name: String,
+        /// Where it stands in a text.
+        span: Option<Span>,
+    },
+    /// An expression under a name.
+    Computed {
+        /// The name in the result.
+        alias: String,
+        /// The expression.
+        expr: Expr,
+    },
+    /// Related rows.
+    Include(#[rkyv(omit_bounds)] Include),
+}
+
+/// Related rows of each row.
+#[derive(Clone, Debug, PartialEq, Archive, Serialize, Deserialize)]
+#[rkyv(serialize_bounds(__S: rkyv::ser::Writer + rkyv::ser::Allocator, __S::Error: rkyv::rancor::Source))]
+#[rkyv(deserialize_bounds(__D::Error: rkyv::rancor::Source))]
+#[rkyv(bytecheck(bounds(__C: rkyv::validation::ArchiveContext, __C::Error: rkyv::rancor::Source)))]
+pub struct Include {
+    /// The name in the result; the relation's where none is given.
+    pub alias: Option<String>,
+    /// The relation.
+    pub relation: String,
+    /// Where it stands in a text.
+    pub span: Option<Span>,
+    /// What is read of the related rows.
+    #[rkyv(omit_bounds)]
+    pub selection: Selection,
+}
+
+/// One key of an order.
+#[derive(Clone, Debug, PartialEq, Archive, Serialize, Deserialize, serde::Serialize, serde::Deserialize)]
+pub struct OrderBy {
+    /// What is compared.
+    pub expr: Expr,
+    /// Which end comes first.
+    pub direction: SortDirection,
+    /// Where nulls come; as in PostgreSQL, last when ascending and first when descending, where not said.
+    pub nulls: Option<Nulls>,
+}
+
+/// Which end of an order comes first.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Archive, Serialize, Deserialize, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum SortDirection {
+    /// The least.
+    Ascending,
+    /// The greatest.
+    Descending,
+}
+
+/// Where nulls come in an order.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Archive, Serialize, Deserialize, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Nulls {
+    /// Before every value.
+    First,
+    /// After every value.
+    Last,
+}

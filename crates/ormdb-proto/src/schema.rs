@@ -1,0 +1,123 @@
+//! The schema model: what a schema text means once its names are resolved and every part has its stable id.
+//!
+//! Invariants: (1) an id is never given to another thing, even after the thing is dropped; (2) names are labels on
+//! ids: a rename changes no id; (3) entities, fields, relations and indexes stand in the order of the schema text;
+//! (4) every relation's foreign key has an index, or the primary key serves as one.
+
+use serde::{Deserialize, Serialize};
+
+mod entity;
+mod field;
+mod index;
+mod relation;
+
+pub use entity::{Check, ConstraintState, Entity};
+pub use field::{Default, Field, FieldType, Generator, ScalarType};
+pub use index::{Index, IndexColumn, IndexOrigin, IndexState, NullsDistinct, Uniqueness};
+pub use relation::{ForeignKey, ReferentialAction, Relation, RelationKind};
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident;)*) => {
+        $(
+            $(#[$doc])*
+            #[derive(
+                Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+            )]
+            #[serde(transparent)]
+            pub struct $name(pub u32);
+
+            impl std::fmt::Display for $name {
+                fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    write!(f, "{}", self.0)
+                }
+            }
+        )*
+    };
+}
+
+ids! {
+    /// The id of an entity; the first four bytes of its rows' keys. Unique in the database.
+    EntityId;
+    /// The id of a field. Unique in its entity.
+    FieldId;
+    /// The id of a relation. Unique in the database.
+    RelationId;
+    /// The id of an index; the first four bytes of its entries' keys. Unique in the database.
+    IndexId;
+    /// The id of a check or foreign key. Unique in the database.
+    ConstraintId;
+    /// The id of an enum. Unique in the database.
+    EnumId;
+}
+
+/// A whole schema, at one version of the catalog.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Schema {
+    /// The version of the catalog: 0 before any schema was applied, one more for each change.
+    pub version: u64,
+    /// The enums.
+    pub enums: Vec<EnumType>,
+    /// The entities, implied edge entities included.
+    pub entities: Vec<Entity>,
+}
+
+/// An enum: labels in the order that they sort in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EnumType {
+    /// Its id.
+    pub id: EnumId,
+    /// Its name.
+    pub name: String,
+    /// The comment above it.
+    pub doc: Option<String>,
+    /// Its labels, in sort order.
+    pub labels: Vec<EnumLabel>,
+}
+
+/// A label of an enum.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EnumLabel {
+    /// The stable number that rows and keys store; ascends with the sort order, and leaves gaps for labels to come.
+    pub position: u32,
+    /// The label.
+    pub name: String,
+}
+
+impl Schema {
+    /// A schema of nothing.
+    pub const fn empty() -> Schema {
+        Schema { version: 0, enums: Vec::new(), entities: Vec::new() }
+    }
+
+    /// The entity of this name.
+    pub fn entity(&self, name: &str) -> Option<&Entity> {
+        self.entities.iter().find(|e| e.name == name)
+    }
+
+    /// The entity of this id.
+    pub fn entity_by_id(&self, id: EntityId) -> Option<&Entity> {
+        self.entities.iter().find(|e| e.id == id)
+    }
+
+    /// The enum of this name.
+    pub fn enum_type(&self, name: &str) -> Option<&EnumType> {
+        self.enums.iter().find(|e| e.name == name)
+    }
+
+    /// The enum of this id.
+    pub fn enum_by_id(&self, id: EnumId) -> Option<&EnumType> {
+        self.enums.iter().find(|e| e.id == id)
+    }
+}
+
+impl EnumType {
+    /// The number of a label.
+    pub fn position(&self, label: &str) -> Option<u32> {
+        self.labels.iter().find(|l| l.name == label).map(|l| l.position)
+    }
+
+    /// The label of a number.
+    pub fn label(&self, position: u32) -> Option<&str> {
+        self.labels.iter().find(|l| l.position == position).map(|l| l.name.as_str())
+    }
+}
