@@ -72,7 +72,7 @@ pub enum SelectItem {
         expr: Expr,
     },
     /// Related rows.
-    Include(#[rkyv(omit_bounds)] Include),
+    Include(#[rkyv(omit_bounds)] Box<Include>),
 }
 
 /// Related rows of each row.
