@@ -1,1 +1,5 @@
-//! ormdb.
+//! ormDB, embedded: a relational database of entities, relations and graph fetches.
+//!
+//! This file is the table of contents; docs/ARCHITECTURE.md tells how the parts join.
+
+pub(crate) mod engine;
