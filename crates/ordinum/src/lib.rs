@@ -2,7 +2,10 @@
 //!
 //! This file is the table of contents; docs/ARCHITECTURE.md tells how the parts join.
 
+pub mod clock;
 pub(crate) mod error;
+pub(crate) mod file_name;
+pub mod fs;
 pub(crate) mod iter;
 pub(crate) mod key;
 

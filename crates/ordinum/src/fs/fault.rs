@@ -1,0 +1,234 @@
+//! A wrapper that makes chosen file operations fail.
+//!
+//! Invariants:
+//! (1) every operation that changes the file system (create, append, sync, rename, remove, sync of a directory) takes the
+//!     next number, from 1, so that a deterministic run can be repeated and cut at each number;
+//! (2) once a [`Fault::PowerCut`] has struck, every operation fails: the process is as good as dead.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::{FileLock, Fs, RandomAccessFile, WritableFile};
+use crate::error::{Error, Result};
+
+/// How an operation fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// This operation, and every one after it, fails; an append leaves half of its bytes.
+    PowerCut,
+    /// This operation fails with an input/output error.
+    IoError,
+    /// If this operation is an append, it leaves half of its bytes and says that the disk is full; so does every append
+    /// and create after it, until [`FaultFs::clear`].
+    DiskFull,
+    /// The next sync from this operation on fails, and has synced nothing.
+    FailedSync,
+}
+
+#[derive(Debug, Default)]
+struct Plan {
+    operations: u64,
+    armed: Option<(u64, Fault)>,
+    dead: bool,
+    full: bool,
+    read_faults: Vec<PathBuf>,
+}
+
+/// A file system whose operations fail on demand; clones share the plan.
+#[derive(Clone, Debug)]
+pub struct FaultFs {
+    inner: Arc<dyn Fs>,
+    plan: Arc<Mutex<Plan>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Operation {
+    Create,
+    Append,
+    Sync,
+    Name,
+}
+
+impl FaultFs {
+    /// Wraps `inner`; nothing fails yet.
+    pub fn new(inner: Arc<dyn Fs>) -> FaultFs {
+        FaultFs { inner, plan: Arc::default() }
+    }
+
+    /// The number of operations so far.
+    pub fn operations(&self) -> u64 {
+        self.plan.lock().operations
+    }
+
+    /// Makes the operation `after` operations from now fail; 1 is the next one. Replaces an earlier plan.
+    pub fn fail_after(&self, after: u64, fault: Fault) {
+        let mut plan = self.plan.lock();
+        plan.armed = Some((plan.operations + after, fault));
+    }
+
+    /// Makes every read of the file fail.
+    pub fn fail_reads_of(&self, path: &Path) {
+        self.plan.lock().read_faults.push(path.to_path_buf());
+    }
+
+    /// Forgets every fault: the disk works again.
+    pub fn clear(&self) {
+        let mut plan = self.plan.lock();
+        *plan = Plan { operations: plan.operations, ..Plan::default() };
+    }
+
+    /// Counts the operation; the error it must return if it is to fail.
+    fn step(&self, operation: Operation, verb: &'static str, path: &Path) -> Result<()> {
+        let mut plan = self.plan.lock();
+        plan.operations += 1;
+        let struck = plan.armed.filter(|(at, _)| *at <= plan.operations).map(|(_, fault)| fault);
+        let kind = match struck {
+            Some(Fault::PowerCut) => {
+                plan.dead = true;
+                None
+            }
+            Some(Fault::IoError) => Some(io::ErrorKind::Other),
+            Some(Fault::DiskFull) if matches!(operation, Operation::Append | Operation::Create) => {
+                plan.full = true;
+                None
+            }
+            Some(Fault::FailedSync) if operation == Operation::Sync => Some(io::ErrorKind::Other),
+            Some(Fault::DiskFull | Fault::FailedSync) | None => {
+                return self.standing(&plan, operation, verb, path);
+            }
+        };
+        plan.armed = None;
+        match kind {
+            Some(kind) => Err(failure(verb, path, kind)),
+            None => self.standing(&plan, operation, verb, path),
+        }
+    }
+
+    fn standing(&self, plan: &Plan, operation: Operation, verb: &'static str, path: &Path) -> Result<()> {
+        if plan.dead {
+            return Err(failure(verb, path, io::ErrorKind::Other));
+        }
+        if plan.full && matches!(operation, Operation::Append | Operation::Create) {
+            return Err(failure(verb, path, io::ErrorKind::StorageFull));
+        }
+        Ok(())
+    }
+
+    fn readable(&self, path: &Path) -> Result<()> {
+        let plan = self.plan.lock();
+        if plan.dead || plan.read_faults.iter().any(|faulty| faulty == path) {
+            return Err(failure("read", path, io::ErrorKind::Other));
+        }
+        Ok(())
+    }
+
+    fn writable(&self, inner: Box<dyn WritableFile>, path: &Path) -> Box<dyn WritableFile> {
+        Box::new(FaultWritable { fs: self.clone(), inner, path: path.to_path_buf() })
+    }
+}
+
+fn failure(operation: &'static str, path: &Path, kind: io::ErrorKind) -> Error {
+    Error::Io { operation, path: path.to_path_buf(), source: kind.into() }
+}
+
+impl Fs for FaultFs {
+    fn create(&self, path: &Path) -> Result<Box<dyn WritableFile>> {
+        self.step(Operation::Create, "create", path)?;
+        Ok(self.writable(self.inner.create(path)?, path))
+    }
+
+    fn open_append(&self, path: &Path) -> Result<Box<dyn WritableFile>> {
+        self.readable(path)?;
+        Ok(self.writable(self.inner.open_append(path)?, path))
+    }
+
+    fn open(&self, path: &Path) -> Result<Arc<dyn RandomAccessFile>> {
+        self.readable(path)?;
+        let inner = self.inner.open(path)?;
+        Ok(Arc::new(FaultReadable { fs: self.clone(), inner, path: path.to_path_buf() }))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        self.step(Operation::Name, "rename", from)?;
+        self.inner.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> Result<()> {
+        self.step(Operation::Name, "remove", path)?;
+        self.inner.remove(path)
+    }
+
+    fn exists(&self, path: &Path) -> Result<bool> {
+        self.readable(path)?;
+        self.inner.exists(path)
+    }
+
+    fn list(&self, directory: &Path) -> Result<Vec<String>> {
+        self.readable(directory)?;
+        self.inner.list(directory)
+    }
+
+    fn create_dir_all(&self, directory: &Path) -> Result<()> {
+        self.step(Operation::Name, "create", directory)?;
+        self.inner.create_dir_all(directory)
+    }
+
+    fn sync_dir(&self, directory: &Path) -> Result<()> {
+        self.step(Operation::Sync, "sync", directory)?;
+        self.inner.sync_dir(directory)
+    }
+
+    fn lock(&self, path: &Path) -> Result<Box<dyn FileLock>> {
+        self.readable(path)?;
+        self.inner.lock(path)
+    }
+}
+
+#[derive(Debug)]
+struct FaultWritable {
+    fs: FaultFs,
+    inner: Box<dyn WritableFile>,
+    path: PathBuf,
+}
+
+impl WritableFile for FaultWritable {
+    fn append(&self, bytes: &[u8]) -> Result<()> {
+        let was_dead = self.fs.plan.lock().dead;
+        match self.fs.step(Operation::Append, "append to", &self.path) {
+            Ok(()) => self.inner.append(bytes),
+            Err(error) => {
+                if !was_dead {
+                    self.inner.append(bytes.get(..bytes.len() / 2).unwrap_or_default())?;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.fs.step(Operation::Sync, "sync", &self.path)?;
+        self.inner.sync()
+    }
+}
+
+#[derive(Debug)]
+struct FaultReadable {
+    fs: FaultFs,
+    inner: Arc<dyn RandomAccessFile>,
+    path: PathBuf,
+}
+
+impl RandomAccessFile for FaultReadable {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
+        self.fs.readable(&self.path)?;
+        self.inner.read_at(offset, buffer)
+    }
+
+    fn len(&self) -> Result<u64> {
+        self.fs.readable(&self.path)?;
+        self.inner.len()
+    }
+}

@@ -1,0 +1,95 @@
+//! The file system seam: every file access of the engine goes through [`Fs`].
+//!
+//! Invariants that an implementation keeps:
+//! (1) what was appended before a [`WritableFile::sync`] that returned `Ok` survives a power loss, once the name of
+//!     the file is durable too;
+//! (2) a created, renamed or removed name is durable only after [`Fs::sync_dir`] of its directory;
+//! (3) appends to one file are in order, and an append that failed may have left any prefix of its bytes;
+//! (4) a removed file stays readable through the handles that are open.
+//!
+//! [`OsFs`] is the operating system. [`MemoryFs`] keeps everything in memory and can lose power; [`FaultFs`] wraps any
+//! of them and makes chosen operations fail.
+
+mod fault;
+mod memory;
+mod os;
+
+use std::fmt::Debug;
+use std::path::Path;
+use std::sync::Arc;
+
+pub use fault::{Fault, FaultFs};
+pub use memory::{MemoryFs, PowerLoss};
+pub use os::OsFs;
+
+use crate::error::Result;
+
+/// A file system.
+pub trait Fs: Send + Sync + Debug {
+    /// Creates an empty file to append to; an existing one is emptied.
+    fn create(&self, path: &Path) -> Result<Box<dyn WritableFile>>;
+    /// Opens an existing file to append to.
+    fn open_append(&self, path: &Path) -> Result<Box<dyn WritableFile>>;
+    /// Opens a file to read at any offset.
+    fn open(&self, path: &Path) -> Result<Arc<dyn RandomAccessFile>>;
+    /// Gives the file a new name, replacing the file that has it.
+    fn rename(&self, from: &Path, to: &Path) -> Result<()>;
+    /// Removes the name of a file.
+    fn remove(&self, path: &Path) -> Result<()>;
+    /// Whether a file has this name.
+    fn exists(&self, path: &Path) -> Result<bool>;
+    /// The names of the files in the directory, sorted.
+    fn list(&self, directory: &Path) -> Result<Vec<String>>;
+    /// Creates the directory and those above it, unless they exist.
+    fn create_dir_all(&self, directory: &Path) -> Result<()>;
+    /// Makes the names in the directory durable.
+    fn sync_dir(&self, directory: &Path) -> Result<()>;
+    /// Takes the exclusive lock on the file at `path`, creating it; it is held until the returned value is dropped.
+    ///
+    /// # Errors
+    /// [`crate::Error::Locked`] if another handle, of this process or of another, holds it.
+    fn lock(&self, path: &Path) -> Result<Box<dyn FileLock>>;
+}
+
+/// A file that grows at its end.
+pub trait WritableFile: Send + Sync + Debug {
+    /// Appends the bytes. The caller orders the calls.
+    fn append(&self, bytes: &[u8]) -> Result<()>;
+    /// Makes everything appended before the call durable. May run beside an append.
+    fn sync(&self) -> Result<()>;
+}
+
+/// A file that is read at any offset, from any number of threads.
+pub trait RandomAccessFile: Send + Sync + Debug {
+    /// Fills `buffer` from `offset` on.
+    ///
+    /// # Errors
+    /// [`crate::Error::Corrupt`] if the file ends before.
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()>;
+    /// The length of the file in bytes.
+    fn len(&self) -> Result<u64>;
+    /// Whether the file has no bytes.
+    fn is_empty(&self) -> Result<bool> {
+        Ok(self.len()? == 0)
+    }
+}
+
+/// A lock on a file; dropping it gives the lock back.
+pub trait FileLock: Send + Sync + Debug {}
+
+/// The whole file, read through the seam.
+pub(crate) fn read_whole(fs: &dyn Fs, path: &Path) -> Result<Vec<u8>> {
+    let file = fs.open(path)?;
+    let len = usize::try_from(file.len()?).map_err(|_| crate::Error::Corrupt {
+        file: path.to_path_buf(),
+        offset: 0,
+        expected: "a file that fits in memory".to_owned(),
+        found: "a longer one".to_owned(),
+    })?;
+    let mut bytes = vec![0; len];
+    file.read_at(0, &mut bytes)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests;

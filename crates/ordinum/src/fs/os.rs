@@ -1,0 +1,128 @@
+//! The file system of the operating system.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{FileLock, Fs, RandomAccessFile, WritableFile};
+use crate::error::{Error, Result};
+
+/// The file system of the operating system.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OsFs;
+
+fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+    let path = path.to_path_buf();
+    move |source| Error::Io { operation, path, source }
+}
+
+#[derive(Debug)]
+struct OsFile {
+    file: File,
+    path: PathBuf,
+}
+
+impl WritableFile for OsFile {
+    fn append(&self, bytes: &[u8]) -> Result<()> {
+        (&self.file).write_all(bytes).map_err(failed("append to", &self.path))
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.file.sync_data().map_err(failed("sync", &self.path))
+    }
+}
+
+impl RandomAccessFile for OsFile {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
+        self.file.read_exact_at(buffer, offset).map_err(|source| {
+            if source.kind() == io::ErrorKind::UnexpectedEof {
+                Error::Corrupt {
+                    file: self.path.clone(),
+                    offset,
+                    expected: format!("{} bytes", buffer.len()),
+                    found: "the end of the file".to_owned(),
+                }
+            } else {
+                Error::Io { operation: "read", path: self.path.clone(), source }
+            }
+        })
+    }
+
+    fn len(&self) -> Result<u64> {
+        Ok(self.file.metadata().map_err(failed("measure", &self.path))?.len())
+    }
+}
+
+impl FileLock for OsFile {}
+
+impl Fs for OsFs {
+    fn create(&self, path: &Path) -> Result<Box<dyn WritableFile>> {
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(path)
+            .map_err(failed("create", path))?;
+        Ok(Box::new(OsFile { file, path: path.to_path_buf() }))
+    }
+
+    fn open_append(&self, path: &Path) -> Result<Box<dyn WritableFile>> {
+        let file = OpenOptions::new().append(true).open(path).map_err(failed("open", path))?;
+        Ok(Box::new(OsFile { file, path: path.to_path_buf() }))
+    }
+
+    fn open(&self, path: &Path) -> Result<Arc<dyn RandomAccessFile>> {
+        let file = OpenOptions::new().read(true).open(path).map_err(failed("open", path))?;
+        Ok(Arc::new(OsFile { file, path: path.to_path_buf() }))
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "this is the seam")]
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        std::fs::rename(from, to).map_err(failed("rename", from))
+    }
+
+    fn remove(&self, path: &Path) -> Result<()> {
+        std::fs::remove_file(path).map_err(failed("remove", path))
+    }
+
+    fn exists(&self, path: &Path) -> Result<bool> {
+        path.try_exists().map_err(failed("look for", path))
+    }
+
+    fn list(&self, directory: &Path) -> Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(directory).map_err(failed("list", directory))? {
+            let entry = entry.map_err(failed("list", directory))?;
+            if let Ok(name) = entry.file_name().into_string() {
+                names.push(name);
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    fn create_dir_all(&self, directory: &Path) -> Result<()> {
+        std::fs::create_dir_all(directory).map_err(failed("create", directory))
+    }
+
+    fn sync_dir(&self, directory: &Path) -> Result<()> {
+        let handle = OpenOptions::new().read(true).open(directory).map_err(failed("open", directory))?;
+        handle.sync_all().map_err(failed("sync", directory))
+    }
+
+    fn lock(&self, path: &Path) -> Result<Box<dyn FileLock>> {
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+            .map_err(failed("create", path))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Box::new(OsFile { file, path: path.to_path_buf() })),
+            Err(TryLockError::WouldBlock) => Err(Error::Locked { path: path.to_path_buf() }),
+            Err(TryLockError::Error(source)) => Err(failed("lock", path)(source)),
+        }
+    }
+}
