@@ -2,4 +2,5 @@
 //!
 //! This file is the table of contents; docs/ARCHITECTURE.md tells how the parts join.
 
+pub mod catalog;
 pub(crate) mod engine;

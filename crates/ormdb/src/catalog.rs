@@ -1,0 +1,14 @@
+//! The catalog: what the schema says, compiled into the lookups that reads and writes need, how a schema text becomes
+//! the next schema, and how its versions are stored.
+//!
+//! Knows no socket and no query. Invariants: (1) a catalog never changes: a change of the schema makes another one of
+//! the next version; (2) names are looked up here and nowhere else, so that every unknown name gets the same error
+//! with the nearest known one.
+
+mod compiled;
+mod entity_info;
+mod navigation;
+
+pub use compiled::Catalog;
+pub use entity_info::{EntityInfo, Member, Referrer, UniqueKey};
+pub use navigation::{Hop, KeyAccess, Navigation};
