@@ -59,6 +59,30 @@ pub struct Schema {
     pub enums: Vec<EnumType>,
     /// The entities, implied edge entities included.
     pub entities: Vec<Entity>,
+    /// The next ids to give: what keeps the ids of dropped things from coming back.
+    pub next_ids: NextIds,
+}
+
+/// The next id of each kind that is unique in the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NextIds {
+    /// The next entity's.
+    pub entity: u32,
+    /// The next relation's.
+    pub relation: u32,
+    /// The next index's.
+    pub index: u32,
+    /// The next check's or foreign key's.
+    pub constraint: u32,
+    /// The next enum's.
+    pub enum_type: u32,
+}
+
+impl NextIds {
+    /// The ids of a new database: they begin with 1.
+    pub const fn first() -> NextIds {
+        NextIds { entity: 1, relation: 1, index: 1, constraint: 1, enum_type: 1 }
+    }
 }
 
 /// An enum: labels in the order that they sort in.
@@ -86,7 +110,7 @@ pub struct EnumLabel {
 impl Schema {
     /// A schema of nothing.
     pub const fn empty() -> Schema {
-        Schema { version: 0, enums: Vec::new(), entities: Vec::new() }
+        Schema { version: 0, enums: Vec::new(), entities: Vec::new(), next_ids: NextIds::first() }
     }
 
     /// The entity of this name.

@@ -34,6 +34,8 @@ pub struct Entity {
     pub default_order: Vec<OrderBy>,
     /// The layout that new rows are written in; raised whenever stored fields change.
     pub layout: u32,
+    /// The id of the next field: what keeps the ids of dropped fields from coming back.
+    pub next_field: u32,
 }
 
 /// A check: an expression over one row that must not be false.
