@@ -11,6 +11,9 @@ pub(crate) mod key;
 
 pub(crate) mod slice;
 
+pub(crate) mod varint;
+pub(crate) mod version;
+
 pub use error::{Error, ErrorKind, Result};
 pub use key::{KEY_BYTES_MAX, SeqNo, VALUE_BYTES_MAX};
 pub use slice::Slice;

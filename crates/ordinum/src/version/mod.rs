@@ -1,0 +1,24 @@
+//! Versions: which tables a column family consists of, level by level.
+//!
+//! Invariants:
+//! (1) level 0 is newest first, and its tables may overlap; the tables of every other level are disjoint and ascend;
+//! (2) for one user key, every entry of a level is newer than every entry of a deeper one, and so are the entries of
+//!     a level-0 table than those of the tables behind it.
+
+use crate::file_name::FileNumber;
+use crate::key::SeqNo;
+
+/// The number of levels.
+pub(crate) const LEVELS: usize = 7;
+
+/// What is known of a table without opening it. The keys are internal keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FileMeta {
+    pub(crate) number: FileNumber,
+    pub(crate) bytes: u64,
+    pub(crate) entries: u64,
+    pub(crate) smallest: Vec<u8>,
+    pub(crate) largest: Vec<u8>,
+    pub(crate) min_seqno: SeqNo,
+    pub(crate) max_seqno: SeqNo,
+}
