@@ -1,2 +1,46 @@
-//! Project tasks.
-fn main() {}
+//! The project's own tasks, run as `cargo xtask TASK`.
+//!
+//! `test` is the one command that says whether the tree is good; `walls` and `fuzz` run two of its stages alone.
+//! A task needs nothing but a Rust toolchain: rustc, cargo, rustfmt and clippy.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks to its terminal")]
+
+mod stages;
+mod walls;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask TASK
+
+  test         everything that must hold: format, lints, walls, tests, a bounded fuzz run
+  walls        the rules between crates and over the sources
+  fuzz ARGS    the seeded fuzz runner; `cargo xtask fuzz --help` lists its options
+";
+
+fn main() -> ExitCode {
+    let root = workspace_root();
+    let mut args = std::env::args().skip(1);
+    let task = args.next();
+    let rest: Vec<String> = args.collect();
+    match (task.as_deref(), rest.as_slice()) {
+        (Some("test"), []) => stages::test(&root),
+        (Some("walls"), []) => stages::only_walls(&root),
+        (Some("fuzz"), rest) => stages::only_fuzz(&root, rest),
+        (Some("help" | "--help" | "-h"), []) => {
+            print!("{USAGE}");
+            ExitCode::SUCCESS
+        }
+        _ => {
+            eprint!("{USAGE}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// The directory of the workspace's `Cargo.toml`, wherever the task is started.
+fn workspace_root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_path_buf()
+}
