@@ -2,7 +2,7 @@
 
 /// The name among `known` that `unknown` was probably meant to be: equal but for case, or a few edits away.
 pub fn nearest<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let bound = (unknown.chars().count() / 3).clamp(1, 3);
+    let bound = unknown.chars().count().div_ceil(3).clamp(1, 3);
     let lower = unknown.to_lowercase();
     known
         .into_iter()
