@@ -5,12 +5,17 @@
 
 use rkyv::{Archive, Deserialize, Serialize};
 
+mod compare;
 mod decimal;
 mod interval;
+mod json;
+pub mod temporal;
 mod value_ref;
 
-pub use decimal::{Decimal, PRECISION_MAX, SCALE_MAX};
-pub use interval::Interval;
+pub use compare::{compare, compare_floats};
+pub use decimal::{Decimal, PRECISION_MAX, ParseDecimalError, SCALE_MAX};
+pub use interval::{Interval, ParseIntervalError};
+pub use json::{canonical_json, canonical_text, object_json};
 pub use value_ref::ValueRef;
 
 /// One value. `Null` is the absent value of every type.

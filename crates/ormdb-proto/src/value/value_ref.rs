@@ -45,7 +45,34 @@ pub enum ValueRef<'a> {
     Array(Vec<ValueRef<'a>>),
 }
 
-impl ValueRef<'_> {
+impl<'a> ValueRef<'a> {
+    /// A view of `value`; `position` finds an enum's stable number by its label. None if a label has none.
+    pub fn of(value: &'a Value, position: &dyn Fn(&str) -> Option<u32>) -> Option<ValueRef<'a>> {
+        Some(match value {
+            Value::Null => ValueRef::Null,
+            Value::Bool(v) => ValueRef::Bool(*v),
+            Value::Int16(v) => ValueRef::Int16(*v),
+            Value::Int32(v) => ValueRef::Int32(*v),
+            Value::Int64(v) => ValueRef::Int64(*v),
+            Value::Float32(v) => ValueRef::Float32(*v),
+            Value::Float64(v) => ValueRef::Float64(*v),
+            Value::Decimal(v) => ValueRef::Decimal(*v),
+            Value::String(v) => ValueRef::String(v),
+            Value::Bytes(v) => ValueRef::Bytes(v),
+            Value::Uuid(v) => ValueRef::Uuid(*v),
+            Value::DateTime(v) => ValueRef::DateTime(*v),
+            Value::LocalDateTime(v) => ValueRef::LocalDateTime(*v),
+            Value::Date(v) => ValueRef::Date(*v),
+            Value::Time(v) => ValueRef::Time(*v),
+            Value::Interval(v) => ValueRef::Interval(*v),
+            Value::Json(v) => ValueRef::Json(v),
+            Value::Enum(v) => ValueRef::Enum(position(v)?),
+            Value::Array(v) => {
+                ValueRef::Array(v.iter().map(|e| ValueRef::of(e, position)).collect::<Option<_>>()?)
+            }
+        })
+    }
+
     /// Whether this is the absent value.
     pub const fn is_null(&self) -> bool {
         matches!(self, ValueRef::Null)
