@@ -6,7 +6,9 @@
 pub mod error;
 pub mod ir;
 pub mod schema;
+pub mod token;
 pub mod value;
 
 pub use error::{Detail, Error, ErrorCode, ErrorKind, Result};
+pub use token::Token;
 pub use value::Value;
