@@ -1,5 +1,7 @@
 //! The list of targets.
 
+mod value;
+
 use crate::mutator::Form;
 
 /// One decoder or parser under test.
@@ -16,5 +18,14 @@ pub struct Target {
     pub run: fn(&[u8]),
 }
 
+/// Enough for any input of the mutator's size; far less than a length taken from the input would ask for.
+const ALLOCATION_BYTES_MAX: usize = 64 << 20;
+
 /// Every target.
-pub const TARGETS: &[Target] = &[];
+pub const TARGETS: &[Target] = &[Target {
+    name: "value",
+    form: Form::Text,
+    dictionary: value::DICTIONARY,
+    allocation_bytes_max: ALLOCATION_BYTES_MAX,
+    run: value::run,
+}];
