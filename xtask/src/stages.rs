@@ -140,13 +140,21 @@ fn check_walls(root: &Path) -> Outcome {
 
 /// Unit, integration and documentation tests. Lines of single tests that passed are left out.
 fn tests(root: &Path) -> Outcome {
-    let mut command = cargo(root);
-    command.args(["test", "--workspace", "--no-fail-fast"]);
-    let (passed, mut closing_lines) = passes_and_keeps(
-        &mut command,
-        |line| !(line.starts_with("test ") && line.ends_with(" ... ok")),
-        |line| line.starts_with("test result:"),
-    );
+    let mut workspace = cargo(root);
+    workspace.args(["test", "--workspace", "--no-fail-fast"]);
+    let mut fuzz = cargo(root);
+    fuzz.args(["test", "--manifest-path", "fuzz/Cargo.toml", "--target-dir"]).arg(target_directory(root));
+    let mut passed = true;
+    let mut closing_lines = Vec::new();
+    for mut command in [workspace, fuzz] {
+        let (all_passed, lines) = passes_and_keeps(
+            &mut command,
+            |line| !(line.starts_with("test ") && line.ends_with(" ... ok")),
+            |line| line.starts_with("test result:"),
+        );
+        passed &= all_passed;
+        closing_lines.extend(lines);
+    }
     closing_lines.push(sum_of(&closing_lines));
     Outcome { passed, closing_lines }
 }
