@@ -69,6 +69,7 @@ fn check_sources(tree: &Tree) -> Vec<Finding> {
         shape::check(file, &mut findings);
         words::check(file, &mut findings);
         seams::check(file, &mut findings);
+        seams::check_decoder(tree, file, &mut findings);
         links::check(tree, file, &mut findings);
     }
     seams::check_tables(tree, &mut findings);

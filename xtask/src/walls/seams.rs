@@ -23,6 +23,10 @@ const ENGINE: &str = "crates/ordinum/src/";
 const PROTO: &str = "crates/ormdb-proto/src/";
 const DATABASE: &str = "crates/ormdb/src/";
 const CLIENT: &str = "crates/ormdb-client/src/";
+const SERVER: &str = "crates/ormdb-server/src/";
+
+/// Every crate that users run.
+const SHIPPED: &[&str] = &[ENGINE, PROTO, DATABASE, CLIENT, SERVER];
 
 const SEAMS: &[Seam] = &[
     Seam {
@@ -69,8 +73,15 @@ const THREAD_SEAM: &[&str] = &[];
 /// The only files that may say `unsafe`.
 const UNSAFE_FILES: &[&str] = &["fuzz/src/allocation.rs"];
 
-/// Modules that read bytes from disk, wire or users. Each denies indexing, for itself and what stands below it.
+/// Modules that read bytes or text from disk, wire or users. Each denies indexing, for itself and what stands below it.
+/// A file that makes integers of bytes must be one of them, or stand below one, listed here or not.
 const DECODERS: &[&str] = &["crates/ordinum/src/varint.rs"];
+
+/// Files that make integers of bytes which the same process wrote, in memory.
+const OWN_BYTES: &[&str] = &[];
+
+/// What makes an integer of bytes.
+const INTEGER_READS: &[&str] = &["from_le_bytes", "from_be_bytes"];
 
 const DECODER_LINT: &str = "deny(clippy::indexing_slicing)";
 
@@ -134,9 +145,52 @@ fn covers(entry: &str, path: &str) -> bool {
     if entry.ends_with('/') { path.starts_with(entry) } else { path == entry }
 }
 
+/// A file that makes integers of bytes denies indexing, itself or through a module above it.
+pub(crate) fn check_decoder(tree: &Tree, file: &TextFile, findings: &mut Vec<Finding>) {
+    if !file.is_shipped_rust() || !SHIPPED.iter().any(|scope| file.path.starts_with(scope)) {
+        return;
+    }
+    let reads = INTEGER_READS.iter().any(|read| has_word(&file.shipped_code, read));
+    if !reads || OWN_BYTES.contains(&file.path.as_str()) {
+        return;
+    }
+    let denied = modules_above(&file.path)
+        .iter()
+        .filter_map(|path| tree.file(path))
+        .chain([file])
+        .any(|module| denies_indexing(&module.shipped_code));
+    if !denied {
+        let message = format!("makes integers of bytes and lacks `#![{DECODER_LINT}]`");
+        findings.push(Finding::whole("decoder", &file.path, message));
+    }
+}
+
+/// The files in which the modules above `path` may stand: `a/b/c.rs` is below `a/b.rs`, `a/b/mod.rs`, `a.rs`, …
+fn modules_above(path: &str) -> Vec<String> {
+    let mut above = Vec::new();
+    let mut directory = path;
+    while let Some((parent, _)) = directory.rsplit_once('/') {
+        above.push(format!("{parent}.rs"));
+        above.push(format!("{parent}/mod.rs"));
+        above.push(format!("{parent}/lib.rs"));
+        directory = parent;
+    }
+    above
+}
+
 /// Checks the tables themselves: no entry without its file, no decoder without its lint.
 pub(crate) fn check_tables(tree: &Tree, findings: &mut Vec<Finding>) {
     check_lists(tree, UNSAFE_FILES, DECODERS, findings);
+    for path in OWN_BYTES {
+        let reads = |file: &TextFile| INTEGER_READS.iter().any(|read| has_word(&file.shipped_code, read));
+        if !tree.file(path).is_some_and(reads) {
+            findings.push(Finding::whole(
+                "decoder",
+                path,
+                "is listed for reading its own bytes and reads none",
+            ));
+        }
+    }
     for seam in SEAMS {
         for entry in seam.allowed {
             let needed = tree

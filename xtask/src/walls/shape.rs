@@ -1,4 +1,4 @@
-//! Rules on a file's shape: its length, its header, its name.
+//! Rules on a file's shape: its length, its header, its name, and one condition per assertion.
 
 use super::{Finding, Kind, TextFile};
 
@@ -13,6 +13,18 @@ pub(crate) fn check(file: &TextFile, findings: &mut Vec<Finding>) {
     if file.is_shipped_rust() {
         check_length(file, findings);
         check_header(file, findings);
+        check_assertions(file, findings);
+    }
+}
+
+/// Two conditions in one assertion leave open which of them failed.
+fn check_assertions(file: &TextFile, findings: &mut Vec<Finding>) {
+    for (index, line) in file.shipped_code.lines().enumerate() {
+        let asserted = line.split_once("assert!(").map_or("", |(_, condition)| condition);
+        if asserted.contains(" && ") && !asserted.contains(" || ") && !asserted.contains('{') {
+            let message = "`assert!(a && b)` does not tell which failed; assert each";
+            findings.push(Finding::at("assertion", &file.path, index + 1, message));
+        }
     }
 }
 

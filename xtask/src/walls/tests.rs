@@ -38,6 +38,13 @@ fn a_missing_header_is_found() {
 }
 
 #[test]
+fn two_conditions_in_one_assertion_are_found() {
+    let found =
+        findings(&[("a.rs", "//! A file.\nfn f() {\n    assert!(a && b);\n    assert!(c || d);\n}\n")]);
+    assert_eq!(found, ["a.rs:3: assertion: `assert!(a && b)` does not tell which failed; assert each"]);
+}
+
+#[test]
 fn an_empty_name_is_found_in_any_part_of_a_path() {
     for (path, name) in [
         ("crates/a/src/utils.rs", "utils"),

@@ -1,4 +1,4 @@
-use super::{Finding, Seam, TextFile, Tree, check, check_lists, uses};
+use super::{Finding, Seam, TextFile, Tree, check, check_decoder, check_lists, uses};
 
 fn findings(path: &str, text: &str) -> Vec<String> {
     let mut findings = Vec::new();
@@ -66,4 +66,26 @@ fn grouped_imports_are_read_member_by_member() {
     let seam = Seam { rule: "r", needles: &[], std_members: &["fs"], scopes: &[], allowed: &[] };
     assert_eq!(uses(&seam, "use std::{\n    io::{self, Read},\n    fs::File,\n};").len(), 1);
     assert_eq!(uses(&seam, "use std::{io, offsets};").len(), 0);
+}
+
+#[test]
+fn what_reads_integers_denies_indexing_itself_or_above() {
+    let reads = "//! A file.\nfn f() { u32::from_le_bytes(b); }\n";
+    let denies = "#![deny(clippy::indexing_slicing)]";
+    let tree = Tree::planted(&[
+        ("crates/ordinum/src/alone.rs", reads),
+        ("crates/ordinum/src/log/reader.rs", reads),
+        ("crates/ordinum/src/log.rs", denies),
+        ("crates/ordinum/src/table/block/entry.rs", reads),
+        ("crates/ordinum/src/table/mod.rs", denies),
+        ("xtask/src/free.rs", reads),
+    ]);
+    let mut findings = Vec::new();
+    for file in tree.files() {
+        check_decoder(&tree, file, &mut findings);
+    }
+    let found: Vec<String> = findings.iter().map(Finding::to_string).collect();
+    let path = "crates/ordinum/src/alone.rs";
+    let lint = "#![deny(clippy::indexing_slicing)]";
+    assert_eq!(found, [format!("{path}: decoder: makes integers of bytes and lacks `{lint}`")]);
 }
