@@ -11,6 +11,8 @@
 //! trailer        | sequence number, 56 bits | kind, 8 bits |
 //! ```
 
+#![deny(clippy::indexing_slicing)]
+
 use std::cmp::Ordering;
 use std::fmt;
 
