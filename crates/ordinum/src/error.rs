@@ -1,7 +1,7 @@
 //! What can go wrong, and what the caller should do about it.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::key::SeqNo;
 
@@ -131,6 +131,12 @@ pub enum Error {
 }
 
 impl Error {
+    /// Damage in `file` at `offset`.
+    pub(crate) fn corrupt(file: &Path, offset: u64, expected: &str, found: &str) -> Error {
+        let (expected, found) = (expected.to_owned(), found.to_owned());
+        Error::Corrupt { file: file.to_path_buf(), offset, expected, found }
+    }
+
     /// What the caller should do.
     pub fn kind(&self) -> ErrorKind {
         match self {

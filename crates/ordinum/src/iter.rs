@@ -31,3 +31,52 @@ pub(crate) trait InternalIterator: Send {
     /// The value, pinned where it lies if that costs no copy.
     fn value_slice(&self) -> crate::slice::Slice;
 }
+
+impl InternalIterator for Box<dyn InternalIterator> {
+    fn first(&mut self) -> Result<bool> {
+        (**self).first()
+    }
+
+    fn last(&mut self) -> Result<bool> {
+        (**self).last()
+    }
+
+    fn seek(&mut self, user_key: &[u8], trailer: u64) -> Result<bool> {
+        (**self).seek(user_key, trailer)
+    }
+
+    fn seek_before(&mut self, user_key: &[u8], trailer: u64) -> Result<bool> {
+        (**self).seek_before(user_key, trailer)
+    }
+
+    fn next(&mut self) -> Result<bool> {
+        (**self).next()
+    }
+
+    fn prev(&mut self) -> Result<bool> {
+        (**self).prev()
+    }
+
+    fn valid(&self) -> bool {
+        (**self).valid()
+    }
+
+    fn user_key(&self) -> &[u8] {
+        (**self).user_key()
+    }
+
+    fn trailer(&self) -> u64 {
+        (**self).trailer()
+    }
+
+    fn value(&self) -> &[u8] {
+        (**self).value()
+    }
+
+    fn value_slice(&self) -> crate::slice::Slice {
+        (**self).value_slice()
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod model;

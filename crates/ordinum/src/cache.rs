@@ -1,0 +1,120 @@
+//! The block cache: verified, decompressed blocks of all tables of a database, bounded by their bytes.
+//!
+//! Invariant: a block is keyed by file number and offset; numbers are never reused, so an entry never goes stale.
+//! Evicting a block that a slice or an iterator pins only forgets it; its memory lives until they let go.
+
+use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
+
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{OptionsBuilder, Weighter};
+
+use crate::error::{Error, Result};
+use crate::file_name::FileNumber;
+use crate::table::Block;
+
+/// A guess at the size of a block, which sizes the tables of the cache.
+const BLOCK_BYTES_GUESS: u64 = 4096;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct BlockKey {
+    file: u64,
+    offset: u64,
+}
+
+/// Hits and misses since the cache was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct CacheStats {
+    /// Blocks that were found.
+    pub(crate) hits: u64,
+    /// Blocks that were read from a file.
+    pub(crate) misses: u64,
+    /// Bytes of the blocks that are in the cache now.
+    pub(crate) bytes: u64,
+}
+
+/// The cache; shared by all tables of a database.
+#[derive(Debug)]
+pub(crate) struct BlockCache {
+    blocks: Cache<BlockKey, Arc<Block>, BlockWeight, MixState>,
+}
+
+impl BlockCache {
+    /// A cache of at most `bytes_max` bytes of blocks.
+    pub(crate) fn new(bytes_max: u64) -> Result<BlockCache> {
+        let blocks = usize::try_from(bytes_max / BLOCK_BYTES_GUESS).unwrap_or(usize::MAX).max(1);
+        let options = OptionsBuilder::new()
+            .estimated_items_capacity(blocks)
+            .weight_capacity(bytes_max)
+            .build()
+            .map_err(|reason| Error::InvalidArgument { message: format!("block cache: {reason}") })?;
+        Ok(BlockCache {
+            blocks: Cache::with_options(options, BlockWeight, MixState, DefaultLifecycle::default()),
+        })
+    }
+
+    /// The block at `offset` of `file`, read by `load` if it is not here.
+    pub(crate) fn get_or_load(
+        &self,
+        file: FileNumber,
+        offset: u64,
+        load: impl FnOnce() -> Result<Block>,
+    ) -> Result<Arc<Block>> {
+        let key = BlockKey { file: file.0, offset };
+        if let Some(block) = self.blocks.get(&key) {
+            return Ok(block);
+        }
+        let block = Arc::new(load()?);
+        self.blocks.insert(key, Arc::clone(&block));
+        Ok(block)
+    }
+
+    /// Hits, misses and bytes.
+    pub(crate) fn stats(&self) -> CacheStats {
+        CacheStats { hits: self.blocks.hits(), misses: self.blocks.misses(), bytes: self.blocks.weight() }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct BlockWeight;
+
+impl Weighter<BlockKey, Arc<Block>> for BlockWeight {
+    fn weight(&self, _key: &BlockKey, block: &Arc<Block>) -> u64 {
+        u64::try_from(block.bytes()).unwrap_or(u64::MAX)
+    }
+}
+
+/// Hashes the two numbers of a key; they come from us, so nobody can choose them to collide.
+#[derive(Clone, Copy, Debug, Default)]
+struct MixState;
+
+impl BuildHasher for MixState {
+    type Hasher = Mix;
+
+    fn build_hasher(&self) -> Mix {
+        Mix(0)
+    }
+}
+
+#[derive(Debug)]
+struct Mix(u64);
+
+impl Hasher for Mix {
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.write_u64(u64::from(byte));
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        // The finalizer of SplitMix64.
+        let mut mixed = (self.0 ^ number).wrapping_add(0x9e37_79b9_7f4a_7c15);
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        self.0 = mixed ^ (mixed >> 31);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}

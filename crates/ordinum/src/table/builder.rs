@@ -1,0 +1,249 @@
+//! Writes a table, entry by entry, in order.
+
+use crate::error::{Error, Result};
+use crate::file_name::FileNumber;
+use crate::fs::WritableFile;
+use crate::key::{Kind, SeqNo, compare, push_internal, split_trailer};
+use crate::table::block_builder::{BlockBuilder, common_prefix};
+use crate::table::block_file::{TAIL_BYTES, push_block};
+use crate::table::filter;
+use crate::table::footer::Footer;
+use crate::table::handle::BlockHandle;
+use crate::table::options::{Compression, TableOptions};
+use crate::table::properties::Properties;
+
+/// Blocks are gathered up to this many bytes before they go to the file.
+const APPEND_BYTES: usize = 256 * 1024;
+
+/// What a finished table holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TableSummary {
+    /// The first internal key.
+    pub(crate) smallest: Vec<u8>,
+    /// The last internal key.
+    pub(crate) largest: Vec<u8>,
+    /// Number of entries.
+    pub(crate) entries: u64,
+    /// Number of entries that are deletions.
+    pub(crate) deletions: u64,
+    /// Length of the file.
+    pub(crate) bytes: u64,
+    /// The smallest sequence number.
+    pub(crate) min_seqno: SeqNo,
+    /// The largest sequence number.
+    pub(crate) max_seqno: SeqNo,
+}
+
+/// Writes one table.
+#[derive(Debug)]
+pub(crate) struct TableBuilder {
+    file: Box<dyn WritableFile>,
+    number: FileNumber,
+    options: TableOptions,
+    /// Blocks that are not in the file yet.
+    pending: Vec<u8>,
+    /// Where in the file `pending` begins.
+    appended_bytes: u64,
+    data: BlockBuilder,
+    partition: BlockBuilder,
+    partitions: Vec<FinishedPartition>,
+    /// The data block that waits for its separator, which depends on the next key.
+    closed: Option<BlockHandle>,
+    last_key: Vec<u8>,
+    last_trailer: u64,
+    hashes: Vec<u64>,
+    properties: Properties,
+}
+
+/// An index partition, and the separator behind it.
+#[derive(Debug)]
+struct FinishedPartition {
+    contents: Vec<u8>,
+    separator: Vec<u8>,
+    trailer: u64,
+}
+
+impl TableBuilder {
+    /// Begins table `number` in an empty file.
+    pub(crate) fn new(
+        file: Box<dyn WritableFile>,
+        number: FileNumber,
+        options: &TableOptions,
+    ) -> TableBuilder {
+        TableBuilder {
+            file,
+            number,
+            options: *options,
+            pending: Vec::new(),
+            appended_bytes: 0,
+            data: BlockBuilder::new(options.restart_interval),
+            partition: BlockBuilder::new(options.restart_interval),
+            partitions: Vec::new(),
+            closed: None,
+            last_key: Vec::new(),
+            last_trailer: u64::MAX,
+            hashes: Vec::new(),
+            properties: Properties { min_seqno: SeqNo::MAX, ..Properties::default() },
+        }
+    }
+
+    /// Appends an entry, which must be after the last one in internal order.
+    pub(crate) fn add(&mut self, user_key: &[u8], trailer: u64, value: &[u8]) -> Result<()> {
+        let is_first = self.properties.entries == 0;
+        if !is_first && compare((&self.last_key, self.last_trailer), (user_key, trailer)).is_ge() {
+            let message = format!("entry {} of a table is not after the one before", self.properties.entries);
+            return Err(Error::Bug { message });
+        }
+        if let Some(handle) = self.closed.take() {
+            let (separator, separator_trailer) = separator(&self.last_key, self.last_trailer, user_key);
+            self.add_to_index(&separator, separator_trailer, handle);
+        }
+        if is_first {
+            push_internal(&mut self.properties.smallest, user_key, trailer);
+        }
+        if self.options.filter_bits_per_key > 0 && (is_first || self.last_key != user_key) {
+            self.hashes.push(filter::hash_key(user_key));
+        }
+        self.data.add(user_key, trailer, value);
+        self.count(user_key, trailer, value);
+        self.last_key.clear();
+        self.last_key.extend_from_slice(user_key);
+        self.last_trailer = trailer;
+        if self.data.len() >= self.options.block_bytes {
+            self.close_data_block()?;
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, user_key: &[u8], trailer: u64, value: &[u8]) {
+        let (seqno, kind) = split_trailer(trailer);
+        let properties = &mut self.properties;
+        properties.entries += 1;
+        properties.deletions += u64::from(kind == Kind::Delete as u8);
+        properties.key_bytes += len_u64(user_key.len());
+        properties.value_bytes += len_u64(value.len());
+        properties.min_seqno = properties.min_seqno.min(seqno);
+        properties.max_seqno = properties.max_seqno.max(seqno);
+    }
+
+    /// Number of entries so far.
+    pub(crate) fn entries(&self) -> u64 {
+        self.properties.entries
+    }
+
+    /// About how long the file would be if it were finished now.
+    pub(crate) fn bytes_so_far(&self) -> u64 {
+        self.offset() + len_u64(self.data.len() + self.partition.len())
+    }
+
+    /// Writes index, filter, properties and footer, and makes the file durable. Its name is the caller's to sync.
+    pub(crate) fn finish(mut self) -> Result<TableSummary> {
+        if self.properties.entries == 0 {
+            return Err(Error::Bug { message: "a table without entries".to_owned() });
+        }
+        if !self.data.is_empty() {
+            self.close_data_block()?;
+        }
+        if let Some(handle) = self.closed.take() {
+            let last_key = std::mem::take(&mut self.last_key);
+            self.add_to_index(&last_key, self.last_trailer, handle);
+            self.last_key = last_key;
+        }
+        if !self.partition.is_empty() {
+            let last_key = std::mem::take(&mut self.last_key);
+            self.close_partition(&last_key, self.last_trailer);
+            self.last_key = last_key;
+        }
+        push_internal(&mut self.properties.largest, &self.last_key, self.last_trailer);
+
+        let mut top = BlockBuilder::new(self.options.restart_interval);
+        for partition in std::mem::take(&mut self.partitions) {
+            let handle = self.push(&partition.contents, self.options.compression)?;
+            let mut value = Vec::new();
+            handle.push(&mut value);
+            top.add(&partition.separator, partition.trailer, &value);
+        }
+        let top_index = self.push(top.finish(), self.options.compression)?;
+        let filter = if self.options.filter_bits_per_key > 0 {
+            let bytes = filter::build(&self.hashes, self.options.filter_bits_per_key);
+            Some(self.push(&bytes, Compression::None)?)
+        } else {
+            None
+        };
+        let properties = self.push(&self.properties.encode(), Compression::None)?;
+        let footer = Footer { properties, top_index, filter }.encode(self.number, self.offset());
+        self.pending.extend_from_slice(&footer);
+        self.append_pending()?;
+        self.file.sync()?;
+        let properties = self.properties;
+        Ok(TableSummary {
+            smallest: properties.smallest,
+            largest: properties.largest,
+            entries: properties.entries,
+            deletions: properties.deletions,
+            bytes: self.appended_bytes,
+            min_seqno: properties.min_seqno,
+            max_seqno: properties.max_seqno,
+        })
+    }
+
+    fn offset(&self) -> u64 {
+        self.appended_bytes + len_u64(self.pending.len())
+    }
+
+    fn close_data_block(&mut self) -> Result<()> {
+        let offset = self.offset();
+        let contents = self.data.finish();
+        let handle = push_block(&mut self.pending, contents, self.options.compression, self.number, offset);
+        self.data.clear();
+        self.properties.data_blocks += 1;
+        self.closed = Some(handle);
+        self.append_if_full()
+    }
+
+    fn add_to_index(&mut self, separator: &[u8], trailer: u64, handle: BlockHandle) {
+        let mut value = Vec::with_capacity(2 * TAIL_BYTES);
+        handle.push(&mut value);
+        self.partition.add(separator, trailer, &value);
+        if self.partition.len() >= self.options.index_block_bytes {
+            self.close_partition(separator, trailer);
+        }
+    }
+
+    fn close_partition(&mut self, separator: &[u8], trailer: u64) {
+        let contents = self.partition.finish().to_vec();
+        self.partition.clear();
+        self.partitions.push(FinishedPartition { contents, separator: separator.to_vec(), trailer });
+    }
+
+    fn push(&mut self, contents: &[u8], compression: Compression) -> Result<BlockHandle> {
+        let offset = self.offset();
+        let handle = push_block(&mut self.pending, contents, compression, self.number, offset);
+        self.append_if_full()?;
+        Ok(handle)
+    }
+
+    fn append_if_full(&mut self) -> Result<()> {
+        if self.pending.len() >= APPEND_BYTES { self.append_pending() } else { Ok(()) }
+    }
+
+    fn append_pending(&mut self) -> Result<()> {
+        self.file.append(&self.pending)?;
+        self.appended_bytes += len_u64(self.pending.len());
+        self.pending.clear();
+        Ok(())
+    }
+}
+
+/// A short internal key at or after (`last`, `trailer`) and before every entry of the user key `next` or later ones.
+fn separator(last: &[u8], trailer: u64, next: &[u8]) -> (Vec<u8>, u64) {
+    let common = common_prefix(last, next);
+    match next.get(..=common) {
+        Some(short) if last != next && short.len() < last.len() => (short.to_vec(), u64::MAX),
+        Some(_) | None => (last.to_vec(), trailer),
+    }
+}
+
+fn len_u64(len: usize) -> u64 {
+    u64::try_from(len).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,41 @@
+//! Sorted tables: immutable files of internal entries in order.
+//!
+//! Invariants:
+//! (1) entries ascend strictly by [`crate::key::compare`];
+//! (2) every byte of a file is under a checksum that binds the file number and the offset, so that a block that was
+//!     read from the wrong place, or belongs to another file, is never taken for the right one;
+//! (3) nothing is used before its checksum was verified; what a checksum covers is still parsed with care;
+//! (4) the separator of a block in an index is at or after its last entry and before the first entry of the next.
+//!
+//! ```text
+//! table   | data block … | index partition … | top index | filter? | properties | footer |
+//! block   | payload | compression u8 | CRC32C u32 of (file number, offset, payload, compression) |
+//! payload | bytes as they are (compression 0), or length u32 and LZ4 block (compression 1) |
+//! footer  see footer.rs; entries of a block see block.rs
+//! ```
+//!
+//! A table knows nothing of levels, of column families, or of which versions are still visible.
+
+mod block;
+mod block_builder;
+mod block_file;
+mod builder;
+mod concat;
+mod filter;
+mod footer;
+mod handle;
+mod options;
+mod properties;
+mod reader;
+mod verify;
+
+pub(crate) use block::{Block, BlockIter};
+pub(crate) use builder::{TableBuilder, TableSummary};
+pub(crate) use concat::{Concat, Opener};
+pub(crate) use filter::hash_key;
+pub use options::Compression;
+pub(crate) use options::TableOptions;
+pub(crate) use reader::{TableIter, TableReader};
+
+#[cfg(test)]
+mod tests;

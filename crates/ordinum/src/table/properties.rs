@@ -1,0 +1,97 @@
+//! What a table says about itself: a block whose keys are names and whose values are numbers or bytes.
+//!
+//! Names that a reader does not know are skipped, so that later versions may add some.
+//!
+//! ```text
+//! entry   user key = name, trailer = 0, value = u64 little-endian, or the bytes of an internal key
+//! ```
+#![deny(clippy::indexing_slicing)]
+
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::iter::InternalIterator;
+use crate::key::{SeqNo, split_internal};
+use crate::table::block::{Block, BlockIter};
+use crate::table::block_builder::BlockBuilder;
+
+/// What a table says about itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Properties {
+    /// Number of entries.
+    pub(crate) entries: u64,
+    /// Number of entries that are deletions.
+    pub(crate) deletions: u64,
+    /// Number of data blocks.
+    pub(crate) data_blocks: u64,
+    /// Bytes of the user keys.
+    pub(crate) key_bytes: u64,
+    /// Bytes of the values.
+    pub(crate) value_bytes: u64,
+    /// The smallest sequence number.
+    pub(crate) min_seqno: SeqNo,
+    /// The largest sequence number.
+    pub(crate) max_seqno: SeqNo,
+    /// The first internal key.
+    pub(crate) smallest: Vec<u8>,
+    /// The last internal key.
+    pub(crate) largest: Vec<u8>,
+}
+
+impl Properties {
+    /// The bytes of the block.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut builder = BlockBuilder::new(1);
+        let number = |number: u64| number.to_le_bytes().to_vec();
+        // Names ascend.
+        for (name, value) in [
+            ("data_blocks", number(self.data_blocks)),
+            ("deletions", number(self.deletions)),
+            ("entries", number(self.entries)),
+            ("key_bytes", number(self.key_bytes)),
+            ("largest", self.largest.clone()),
+            ("max_seqno", number(self.max_seqno.get())),
+            ("min_seqno", number(self.min_seqno.get())),
+            ("smallest", self.smallest.clone()),
+            ("value_bytes", number(self.value_bytes)),
+        ] {
+            builder.add(name.as_bytes(), 0, &value);
+        }
+        builder.finish().to_vec()
+    }
+
+    /// Reads the block.
+    pub(crate) fn decode(block: Block) -> Result<Properties> {
+        let mut iter = BlockIter::new(Arc::new(block));
+        let mut found = Properties::default();
+        let mut seen = 0;
+        let mut more = iter.first()?;
+        while more {
+            seen += found.take(iter.user_key(), iter.value()).unwrap_or(0);
+            more = iter.next()?;
+        }
+        let keys_fit = split_internal(&found.smallest).is_some() && split_internal(&found.largest).is_some();
+        if seen != 9 || !keys_fit {
+            return Err(iter.block().malformed("every property of a table"));
+        }
+        Ok(found)
+    }
+
+    /// Takes one property; returns 1 if it was a known one, none if its value does not fit.
+    fn take(&mut self, name: &[u8], value: &[u8]) -> Option<u32> {
+        let number = || Some(u64::from_le_bytes(*value.as_array::<8>()?));
+        match name {
+            b"data_blocks" => self.data_blocks = number()?,
+            b"deletions" => self.deletions = number()?,
+            b"entries" => self.entries = number()?,
+            b"key_bytes" => self.key_bytes = number()?,
+            b"largest" => self.largest = value.to_vec(),
+            b"max_seqno" => self.max_seqno = SeqNo::new(number()?)?,
+            b"min_seqno" => self.min_seqno = SeqNo::new(number()?)?,
+            b"smallest" => self.smallest = value.to_vec(),
+            b"value_bytes" => self.value_bytes = number()?,
+            _ => return Some(0),
+        }
+        Some(1)
+    }
+}

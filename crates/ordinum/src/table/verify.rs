@@ -1,0 +1,135 @@
+//! Reads a whole table past the cache and checks it: every checksum, the order, the index, the filter, the counts.
+
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::iter::InternalIterator;
+use crate::key::{Kind, compare, push_internal, split_trailer};
+use crate::table::block::{Block, BlockIter};
+use crate::table::block_file::TAIL_BYTES;
+use crate::table::filter::hash_key;
+use crate::table::handle::BlockHandle;
+use crate::table::reader::TableReader;
+
+/// What a walk over the table has seen so far.
+#[derive(Default)]
+struct Walk {
+    handles: Vec<BlockHandle>,
+    entries: u64,
+    deletions: u64,
+    data_blocks: u64,
+    last: Option<(Vec<u8>, u64)>,
+}
+
+impl TableReader {
+    /// Reads every block and checks it; returns the bytes that it read.
+    ///
+    /// # Errors
+    /// The first damage.
+    pub(crate) fn verify(&self) -> Result<u64> {
+        let mut walk = Walk::default();
+        walk.handles.extend([self.footer.top_index, self.footer.properties]);
+        walk.handles.extend(self.footer.filter);
+        if let Some(filter) = self.footer.filter {
+            self.blocks.read(filter)?;
+        }
+        let mut top = BlockIter::new(Arc::new(self.block_for_verify(self.footer.top_index)?));
+        self.block_for_verify(self.footer.properties)?;
+        let mut more = top.first()?;
+        while more {
+            let partition = self.child(&top)?;
+            walk.handles.push(partition);
+            self.verify_partition(&mut walk, partition, (top.user_key(), top.trailer()))?;
+            more = top.next()?;
+        }
+        self.verify_totals(walk)
+    }
+
+    fn verify_partition(&self, walk: &mut Walk, handle: BlockHandle, upper: (&[u8], u64)) -> Result<()> {
+        let mut partition = BlockIter::new(Arc::new(self.block_for_verify(handle)?));
+        let mut more = partition.first()?;
+        while more {
+            let separator = (partition.user_key(), partition.trailer());
+            if compare(separator, upper).is_gt() {
+                return Err(partition.block().malformed("separators at or before the one above"));
+            }
+            let data = self.child(&partition)?;
+            walk.handles.push(data);
+            self.verify_data(walk, data, separator)?;
+            more = partition.next()?;
+        }
+        Ok(())
+    }
+
+    fn verify_data(&self, walk: &mut Walk, handle: BlockHandle, separator: (&[u8], u64)) -> Result<()> {
+        let mut data = BlockIter::new(Arc::new(self.block_for_verify(handle)?));
+        let mut more = data.first()?;
+        while more {
+            let (user_key, trailer) = (data.user_key(), data.trailer());
+            let (seqno, kind) = split_trailer(trailer);
+            let kind = Kind::from_byte(kind)
+                .ok_or_else(|| data.block().malformed("kinds of entries that this version knows"))?;
+            let ascends = walk.last.as_ref().is_none_or(|(last, last_trailer)| {
+                compare((last, *last_trailer), (user_key, trailer)).is_lt()
+            });
+            if !ascends || compare((user_key, trailer), separator).is_gt() {
+                return Err(data.block().malformed("entries in order, at or before their separator"));
+            }
+            let known = (self.properties.min_seqno..=self.properties.max_seqno).contains(&seqno);
+            if !known || self.filter.as_ref().is_some_and(|filter| !filter.may_contain(hash_key(user_key))) {
+                return Err(data.block().malformed("entries that filter and properties know of"));
+            }
+            if walk.last.is_none() {
+                self.check_key("smallest", &self.properties.smallest, user_key, trailer)?;
+            }
+            walk.entries += 1;
+            walk.deletions += u64::from(kind == Kind::Delete);
+            walk.last = Some((user_key.to_vec(), trailer));
+            more = data.next()?;
+        }
+        walk.data_blocks += 1;
+        Ok(())
+    }
+
+    /// The blocks must cover the file up to the footer, and the counts must be those of the properties.
+    fn verify_totals(&self, mut walk: Walk) -> Result<u64> {
+        walk.handles.sort_unstable();
+        let mut at = 0;
+        for handle in &walk.handles {
+            if handle.offset != at {
+                let found = format!("one at {}", handle.offset);
+                return Err(Error::corrupt(&self.blocks.path, at, "a block", &found));
+            }
+            at = handle.offset + handle.payload_bytes + u64::try_from(TAIL_BYTES).unwrap_or(u64::MAX);
+        }
+        let (last, trailer) = walk.last.unwrap_or_default();
+        self.check_key("largest", &self.properties.largest, &last, trailer)?;
+        let found = (walk.entries, walk.deletions, walk.data_blocks);
+        let said = (self.properties.entries, self.properties.deletions, self.properties.data_blocks);
+        if at != self.blocks.blocks_end || found != said {
+            let offset = self.footer.properties.offset;
+            let said = format!("(entries, deletions, data blocks) = {said:?}");
+            return Err(Error::corrupt(&self.blocks.path, offset, &said, &format!("{found:?}")));
+        }
+        Ok(self.blocks.blocks_end)
+    }
+
+    fn check_key(&self, which: &str, said: &[u8], user_key: &[u8], trailer: u64) -> Result<()> {
+        let mut found = Vec::new();
+        push_internal(&mut found, user_key, trailer);
+        if found == said {
+            return Ok(());
+        }
+        let said = format!("{which} key \"{}\"", said.escape_ascii());
+        let found = format!("\"{}\"", found.escape_ascii());
+        Err(Error::corrupt(&self.blocks.path, self.footer.properties.offset, &said, &found))
+    }
+
+    fn block_for_verify(&self, handle: BlockHandle) -> Result<Block> {
+        Block::parse(self.blocks.read(handle)?, Arc::clone(&self.blocks.path), handle.offset)
+    }
+
+    fn child(&self, index: &BlockIter) -> Result<BlockHandle> {
+        BlockHandle::parse(index.value()).ok_or_else(|| index.block().malformed("an index of block handles"))
+    }
+}
