@@ -11,6 +11,7 @@ pub mod fs;
 pub mod fuzz_targets;
 pub(crate) mod iter;
 pub(crate) mod key;
+pub(crate) mod merge;
 
 pub(crate) mod slice;
 pub(crate) mod table;

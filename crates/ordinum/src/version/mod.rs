@@ -22,3 +22,11 @@ pub(crate) struct FileMeta {
     pub(crate) min_seqno: SeqNo,
     pub(crate) max_seqno: SeqNo,
 }
+
+mod level_iter;
+mod levels;
+mod live_table;
+
+pub(crate) use level_iter::{LevelIter, level_iter};
+pub(crate) use levels::{Levels, user_range};
+pub(crate) use live_table::{LiveTable, TableStore};

@@ -1,0 +1,180 @@
+//! Merges iterators into one, in both directions.
+//!
+//! Invariants:
+//! (1) no two children hold the same (user key, trailer);
+//! (2) going forward, the current child stands on the smallest entry, and every other at or after it; going backward,
+//!     on the largest, and every other at or before it: so a change of direction moves the others across first.
+//!
+//! The children that stand on an entry are a binary heap of indexes; the current one is its root.
+
+use std::cmp::Ordering;
+
+use crate::error::Result;
+use crate::iter::InternalIterator;
+use crate::key::compare;
+use crate::slice::Slice;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Direction {
+    Forward,
+    Backward,
+}
+
+/// One iterator over the entries of all children.
+pub(crate) struct MergeIter<I> {
+    children: Vec<I>,
+    /// Indexes of the children that stand on an entry, as a heap.
+    heap: Vec<usize>,
+    direction: Direction,
+}
+
+impl<I: InternalIterator> MergeIter<I> {
+    /// An iterator that stands nowhere.
+    pub(crate) fn new(children: Vec<I>) -> MergeIter<I> {
+        MergeIter { heap: Vec::with_capacity(children.len()), children, direction: Direction::Forward }
+    }
+
+    fn current(&self) -> Option<&I> {
+        self.heap.first().and_then(|index| self.children.get(*index))
+    }
+
+    /// Whether child `a` comes before child `b` in the direction that is gone.
+    fn before(&self, a: usize, b: usize) -> bool {
+        let (Some(a), Some(b)) = (self.children.get(a), self.children.get(b)) else {
+            return false;
+        };
+        let order = compare((a.user_key(), a.trailer()), (b.user_key(), b.trailer()));
+        match self.direction {
+            Direction::Forward => order == Ordering::Less,
+            Direction::Backward => order == Ordering::Greater,
+        }
+    }
+
+    /// Moves every child, and makes the heap of those that stand on an entry.
+    fn restart(
+        &mut self,
+        direction: Direction,
+        mut go: impl FnMut(usize, &mut I) -> Result<bool>,
+    ) -> Result<bool> {
+        self.direction = direction;
+        self.heap.clear();
+        let mut standing = std::mem::take(&mut self.heap);
+        for (index, child) in self.children.iter_mut().enumerate() {
+            if go(index, child)? {
+                standing.push(index);
+            }
+        }
+        self.heap = standing;
+        for at in (0..self.heap.len() / 2).rev() {
+            self.sift_down(at);
+        }
+        Ok(!self.heap.is_empty())
+    }
+
+    fn sift_down(&mut self, mut at: usize) {
+        loop {
+            let mut best = at;
+            for child in [2 * at + 1, 2 * at + 2] {
+                if let (Some(&a), Some(&b)) = (self.heap.get(child), self.heap.get(best))
+                    && self.before(a, b)
+                {
+                    best = child;
+                }
+            }
+            if best == at {
+                return;
+            }
+            self.heap.swap(at, best);
+            at = best;
+        }
+    }
+
+    /// Moves the current child on, and restores the heap.
+    fn advance(&mut self, go: impl FnOnce(&mut I) -> Result<bool>) -> Result<bool> {
+        let Some(child) = self.heap.first().and_then(|index| self.children.get_mut(*index)) else {
+            return Ok(false);
+        };
+        match go(child) {
+            Ok(true) => {}
+            Ok(false) => {
+                self.heap.swap_remove(0);
+            }
+            Err(error) => {
+                self.heap.clear();
+                return Err(error);
+            }
+        }
+        self.sift_down(0);
+        Ok(!self.heap.is_empty())
+    }
+
+    /// Turns round: moves every other child across the current entry, and the current one off it.
+    fn turn(&mut self, direction: Direction) -> Result<bool> {
+        let (Some(&current), Some((user_key, trailer))) =
+            (self.heap.first(), self.current().map(|child| (child.user_key().to_vec(), child.trailer())))
+        else {
+            return Ok(false);
+        };
+        self.restart(direction, |index, child| match (direction, index == current) {
+            (Direction::Forward, true) => child.next(),
+            (Direction::Forward, false) => child.seek(&user_key, trailer),
+            (Direction::Backward, true) => child.prev(),
+            (Direction::Backward, false) => child.seek_before(&user_key, trailer),
+        })
+    }
+}
+
+impl<I: InternalIterator> InternalIterator for MergeIter<I> {
+    fn first(&mut self) -> Result<bool> {
+        self.restart(Direction::Forward, |_, child| child.first())
+    }
+
+    fn last(&mut self) -> Result<bool> {
+        self.restart(Direction::Backward, |_, child| child.last())
+    }
+
+    fn seek(&mut self, user_key: &[u8], trailer: u64) -> Result<bool> {
+        self.restart(Direction::Forward, |_, child| child.seek(user_key, trailer))
+    }
+
+    fn seek_before(&mut self, user_key: &[u8], trailer: u64) -> Result<bool> {
+        self.restart(Direction::Backward, |_, child| child.seek_before(user_key, trailer))
+    }
+
+    fn next(&mut self) -> Result<bool> {
+        match self.direction {
+            Direction::Forward => self.advance(InternalIterator::next),
+            Direction::Backward => self.turn(Direction::Forward),
+        }
+    }
+
+    fn prev(&mut self) -> Result<bool> {
+        match self.direction {
+            Direction::Forward => self.turn(Direction::Backward),
+            Direction::Backward => self.advance(InternalIterator::prev),
+        }
+    }
+
+    fn valid(&self) -> bool {
+        !self.heap.is_empty()
+    }
+
+    fn user_key(&self) -> &[u8] {
+        self.current().map_or(&[], InternalIterator::user_key)
+    }
+
+    fn trailer(&self) -> u64 {
+        self.current().map_or(0, InternalIterator::trailer)
+    }
+
+    fn value(&self) -> &[u8] {
+        self.current().map_or(&[], InternalIterator::value)
+    }
+
+    fn value_slice(&self) -> Slice {
+        self.current().map_or_else(|| Slice::from(Vec::new()), InternalIterator::value_slice)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,89 @@
+//! A table of a version: its metadata, opened when it is first read, unlinked when nothing refers to it any more.
+//!
+//! Invariants:
+//! (1) a table is read only while a version that has it, or a reader that came from one, is alive;
+//! (2) the file of a table is unlinked only after [`LiveTable::mark_obsolete`], which its caller does once the edit
+//!     that drops the table is durable, and only when the last reference goes.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use crate::cache::BlockCache;
+use crate::error::Result;
+use crate::file_name::{self, FileKind, FileNumber};
+use crate::fs::Fs;
+use crate::table::{TableBuilder, TableOptions, TableReader};
+use crate::version::FileMeta;
+
+/// Where the tables of a database lie, and the cache that their blocks share.
+#[derive(Debug)]
+pub(crate) struct TableStore {
+    pub(crate) fs: Arc<dyn Fs>,
+    pub(crate) directory: PathBuf,
+    pub(crate) cache: Arc<BlockCache>,
+}
+
+impl TableStore {
+    /// The path of a table.
+    pub(crate) fn path(&self, number: FileNumber) -> PathBuf {
+        file_name::path(&self.directory, FileKind::Table, number)
+    }
+
+    /// Opens a table.
+    pub(crate) fn open(&self, number: FileNumber) -> Result<TableReader> {
+        let path = self.path(number);
+        let file = self.fs.open(&path)?;
+        TableReader::open(file, number, path.into(), Arc::clone(&self.cache))
+    }
+
+    /// Begins a new table.
+    pub(crate) fn create(&self, number: FileNumber, options: &TableOptions) -> Result<TableBuilder> {
+        Ok(TableBuilder::new(self.fs.create(&self.path(number))?, number, options))
+    }
+}
+
+/// A table of one or more versions.
+#[derive(Debug)]
+pub(crate) struct LiveTable {
+    meta: FileMeta,
+    store: Arc<TableStore>,
+    reader: OnceLock<Arc<TableReader>>,
+    obsolete: AtomicBool,
+}
+
+impl LiveTable {
+    /// The table that `meta` tells of; its file is durable, and opened when it is first read.
+    pub(crate) fn new(meta: FileMeta, store: Arc<TableStore>) -> Arc<LiveTable> {
+        Arc::new(LiveTable { meta, store, reader: OnceLock::new(), obsolete: AtomicBool::new(false) })
+    }
+
+    /// What is known of the table without opening it.
+    pub(crate) fn meta(&self) -> &FileMeta {
+        &self.meta
+    }
+
+    /// The open table.
+    pub(crate) fn reader(&self) -> Result<&Arc<TableReader>> {
+        if let Some(reader) = self.reader.get() {
+            return Ok(reader);
+        }
+        // Two threads may both open it; one reader stays.
+        let reader = Arc::new(self.store.open(self.meta.number)?);
+        Ok(self.reader.get_or_init(|| reader))
+    }
+
+    /// Says that a durable edit has dropped the table: its file goes with the last reference.
+    pub(crate) fn mark_obsolete(&self) {
+        self.obsolete.store(true, Ordering::Release);
+    }
+}
+
+impl Drop for LiveTable {
+    fn drop(&mut self) {
+        if self.obsolete.load(Ordering::Acquire) {
+            // A file that cannot be removed now is removed when the database is opened next: no version has it.
+            drop(self.store.fs.remove(&self.store.path(self.meta.number)));
+        }
+    }
+}
