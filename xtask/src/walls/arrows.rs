@@ -52,6 +52,7 @@ pub(crate) struct Crates {
     pub(crate) members: Vec<Member>,
     /// Package name to the packages that it depends on, of every locked version together.
     pub(crate) locked: BTreeMap<String, BTreeSet<String>>,
+    /// Where packages come from, those of the fuzz workspace included.
     pub(crate) sources: BTreeSet<String>,
 }
 
@@ -68,7 +69,8 @@ impl Crates {
         }
         let metadata = serde_json::from_slice::<Value>(&output.stdout)?;
         let lock = std::fs::read_to_string(root.join("Cargo.lock"))?;
-        let (locked, sources) = read_lock(&lock);
+        let (locked, mut sources) = read_lock(&lock);
+        sources.extend(read_lock(&std::fs::read_to_string(root.join("fuzz/Cargo.lock"))?).1);
         Ok(Self { members: read_members(&metadata), locked, sources })
     }
 
