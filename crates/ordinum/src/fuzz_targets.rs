@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::file_name::FileNumber;
 use crate::fs::{Fs, MemoryFs};
 use crate::iter::InternalIterator;
-use crate::table::{Block, BlockIter, TableReader, hash_key};
+use crate::table::{Block, BlockIter, Compression, Footer, TableReader, hash_key, push_block};
 
 /// Opens `bytes` as a table, verifies it, and reads it in both directions.
 ///
@@ -25,6 +25,38 @@ pub fn fuzz_table(bytes: &[u8]) -> Result<()> {
     let walked = walk(&mut table.iter(), key);
     let found = table.get(key, u64::MAX, hash_key(key)).map(drop);
     verified.and(walked).and(found)
+}
+
+/// Makes a table of `bytes` whose checksums are right, so that what stands behind them is reached, and does with it what
+/// [`fuzz_table`] does.
+///
+/// ```text
+/// bytes   | lengths of the first four: u16 little-endian each | data block | index partition | top index | filter | properties |
+/// ```
+///
+/// # Errors
+/// What opening or verifying the table found.
+pub fn fuzz_sealed_table(bytes: &[u8]) -> Result<()> {
+    let number = FileNumber(1);
+    let (lengths, mut rest) = bytes.split_first_chunk::<8>().unwrap_or((&[0; 8], bytes));
+    let (lengths, _) = lengths.as_chunks::<2>();
+    let mut table = Vec::new();
+    let mut seal = |contents: &[u8]| {
+        let offset = u64::try_from(table.len()).unwrap_or(u64::MAX);
+        push_block(&mut table, contents, Compression::None, number, offset)
+    };
+    let mut handles = Vec::new();
+    for length in lengths {
+        let (section, behind) = rest.split_at(usize::from(u16::from_le_bytes(*length)).min(rest.len()));
+        handles.push(seal(section));
+        rest = behind;
+    }
+    let properties = seal(rest);
+    if let [_, _, top_index, filter] = *handles {
+        let offset = u64::try_from(table.len()).unwrap_or(u64::MAX);
+        table.extend(Footer { properties, top_index, filter: Some(filter) }.encode(number, offset));
+    }
+    fuzz_table(&table)
 }
 
 /// Parses `bytes` as the contents of a block, past any checksum, and reads it in both directions.

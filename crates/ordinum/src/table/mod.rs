@@ -30,9 +30,11 @@ mod reader;
 mod verify;
 
 pub(crate) use block::{Block, BlockIter};
+pub(crate) use block_file::push_block;
 pub(crate) use builder::{TableBuilder, TableSummary};
 pub(crate) use concat::{Concat, Opener};
 pub(crate) use filter::hash_key;
+pub(crate) use footer::Footer;
 pub use options::Compression;
 pub(crate) use options::TableOptions;
 pub(crate) use reader::{TableIter, TableReader};
