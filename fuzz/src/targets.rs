@@ -1,5 +1,6 @@
 //! The list of targets.
 
+mod table;
 mod value;
 
 use crate::mutator::Form;
@@ -22,10 +23,12 @@ pub struct Target {
 const ALLOCATION_BYTES_MAX: usize = 64 << 20;
 
 /// Every target.
-pub const TARGETS: &[Target] = &[Target {
-    name: "value",
-    form: Form::Text,
-    dictionary: value::DICTIONARY,
-    allocation_bytes_max: ALLOCATION_BYTES_MAX,
-    run: value::run,
-}];
+pub const TARGETS: &[Target] = &[binary("table", table::run), text("value", value::DICTIONARY, value::run)];
+
+const fn text(name: &'static str, dictionary: &'static [&'static str], run: fn(&[u8])) -> Target {
+    Target { name, form: Form::Text, dictionary, allocation_bytes_max: ALLOCATION_BYTES_MAX, run }
+}
+
+const fn binary(name: &'static str, run: fn(&[u8])) -> Target {
+    Target { name, form: Form::Binary, dictionary: &[], allocation_bytes_max: ALLOCATION_BYTES_MAX, run }
+}
