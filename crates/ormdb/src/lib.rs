@@ -4,3 +4,5 @@
 
 pub mod catalog;
 pub(crate) mod engine;
+#[allow(dead_code, reason = "the executor and the write path join it")]
+pub(crate) mod expr;

@@ -1,0 +1,154 @@
+//! The one expression engine: filters, orders, computed fields, checks, conditions of partial indexes, defaults and
+//! new values.
+//!
+//! An [`Expr`] of the IR is checked against the schema and becomes a [`RowExpr`]: a tree whose names are field ids,
+//! whose literals and parameters have the type of their place, and which runs on the bytes of a row.
+//!
+//! What a row does not hold itself (fields over to-one relations, related rows, aggregates) is an *external*: the
+//! [`Scope`] that the expression is compiled in gives it a number, and whoever runs the expression supplies its value.
+//!
+//! Invariants: (1) a compiled expression never meets values of types that it was not checked for, unless a row is
+//! damaged; (2) SQL's three-valued logic holds: an operator of a null operand is null unless it says otherwise;
+//! (3) no arithmetic wraps: it fails with a typed error.
+
+use ormdb_proto::ir::{Expr, Params};
+use ormdb_proto::schema::{Entity, EnumType, FieldId, FieldType, ScalarType, Schema};
+use ormdb_proto::value::ValueRef;
+use ormdb_proto::{Error, ErrorCode, Result, Value};
+
+mod arithmetic;
+mod cast;
+mod check;
+mod datum;
+mod eval;
+mod functions;
+mod node;
+mod scope;
+mod text_match;
+mod types;
+
+#[cfg(test)]
+mod tests;
+
+#[allow(unused_imports, reason = "the executor joins them")]
+pub(crate) use arithmetic::{Average, Sum};
+pub(crate) use datum::Datum;
+#[allow(unused_imports, reason = "the planner joins them")]
+pub(crate) use node::{Comparison, Node};
+pub(crate) use scope::{LocalScope, Scope};
+
+/// A row whose fields can be reached by their ids, each in constant time.
+pub(crate) trait RowSource {
+    /// The value of a stored field.
+    fn field(&self, field: FieldId) -> Result<ValueRef<'_>>;
+}
+
+/// A row of no fields, for expressions that name none.
+pub(crate) struct NoRow;
+
+impl RowSource for NoRow {
+    fn field(&self, field: FieldId) -> Result<ValueRef<'_>> {
+        Err(Error::new(ErrorCode::Internal, format!("field {field} is read where there is no row")))
+    }
+}
+
+/// What an expression sees beside its row.
+#[derive(Clone, Copy)]
+pub(crate) struct EvalEnv<'a> {
+    /// The time at which the transaction began, in microseconds since 1970-01-01T00:00:00Z.
+    pub(crate) now: i64,
+    /// The values of the externals, by the numbers that the scope gave them.
+    pub(crate) externals: &'a [Datum<'a>],
+}
+
+impl EvalEnv<'_> {
+    /// An environment of a time and no externals.
+    pub(crate) const fn at(now: i64) -> EvalEnv<'static> {
+        EvalEnv { now, externals: &[] }
+    }
+}
+
+/// A checked expression that runs on rows of one entity.
+#[derive(Clone, Debug)]
+pub(crate) struct RowExpr {
+    root: Node,
+    ty: Option<FieldType>,
+    labels: Option<EnumType>,
+}
+
+impl RowExpr {
+    /// Checks an expression over the fields of `entity` alone, and bends it to `want` where a type is wanted.
+    ///
+    /// # Errors
+    /// Unknown names (with a suggestion), operands of the wrong types, parameters that are not given, constants that
+    /// cannot be read as the type of their place.
+    pub(crate) fn compile(
+        schema: &Schema,
+        entity: &Entity,
+        expr: &Expr,
+        want: Option<FieldType>,
+        params: &Params,
+    ) -> Result<RowExpr> {
+        RowExpr::compile_in(&mut LocalScope::new(schema, entity), expr, want, params)
+    }
+
+    /// Checks an expression in a scope that may supply externals.
+    pub(crate) fn compile_in(
+        scope: &mut dyn Scope<'_>,
+        expr: &Expr,
+        want: Option<FieldType>,
+        params: &Params,
+    ) -> Result<RowExpr> {
+        check::compile(scope, expr, want, params)
+    }
+
+    /// Checks a condition: an expression of type bool.
+    pub(crate) fn condition(
+        schema: &Schema,
+        entity: &Entity,
+        expr: &Expr,
+        params: &Params,
+    ) -> Result<RowExpr> {
+        RowExpr::compile(schema, entity, expr, Some(FieldType::Scalar(ScalarType::Bool)), params)
+    }
+
+    /// The type of the values; none if every value is null.
+    pub(crate) const fn ty(&self) -> Option<FieldType> {
+        self.ty
+    }
+
+    /// The tree.
+    pub(crate) const fn root(&self) -> &Node {
+        &self.root
+    }
+
+    /// The value for a row.
+    pub(crate) fn eval<'a>(&'a self, row: &'a dyn RowSource, env: &EvalEnv<'a>) -> Result<Datum<'a>> {
+        eval::eval(&self.root, row, env)
+    }
+
+    /// The value for a row, with bytes of its own and enums by label.
+    pub(crate) fn eval_value(&self, row: &dyn RowSource, env: &EvalEnv<'_>) -> Result<Value> {
+        let datum = self.eval(row, env)?;
+        let label = |position| self.labels.as_ref().and_then(|labels| labels.label(position));
+        Ok(datum.view().to_value(&label))
+    }
+
+    /// Whether the condition is true, false or null (none) for a row.
+    pub(crate) fn test(&self, row: &dyn RowSource, env: &EvalEnv<'_>) -> Result<Option<bool>> {
+        eval::test(&self.root, row, env)
+    }
+
+    /// The fields that the expression reads, without doubles.
+    pub(crate) fn fields(&self) -> Vec<FieldId> {
+        let mut fields = Vec::new();
+        self.root.visit(&mut |node| {
+            if let Node::Field(id) = node
+                && !fields.contains(id)
+            {
+                fields.push(*id);
+            }
+        });
+        fields
+    }
+}
