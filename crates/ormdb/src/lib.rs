@@ -6,3 +6,7 @@ pub mod catalog;
 pub(crate) mod engine;
 #[allow(dead_code, reason = "the executor and the write path join it")]
 pub(crate) mod expr;
+pub(crate) mod store;
+
+#[doc(hidden)]
+pub use store::fuzz_row;

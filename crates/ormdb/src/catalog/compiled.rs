@@ -11,6 +11,7 @@ use ormdb_proto::{Error, ErrorCode, Result};
 
 use super::entity_info::{EntityInfo, Referrer};
 use super::navigation;
+use crate::store::EntityStore;
 
 /// A schema at one version, its text, and what is derived from it.
 #[derive(Debug)]
@@ -49,7 +50,8 @@ impl Catalog {
                 .iter()
                 .map(|relation| navigation::of_relation(&schema, entity, relation))
                 .collect::<Result<Vec<_>>>()?;
-            entities.push(EntityInfo::build(entity.clone(), referrers, navigations));
+            let store = EntityStore::build(&schema, entity)?;
+            entities.push(EntityInfo::build(entity.clone(), referrers, navigations, store));
         }
         Ok(Catalog {
             entities_by_name: index_by(&schema.entities, |e| e.name.clone()),

@@ -8,6 +8,7 @@ use ormdb_proto::schema::{Entity, EntityId, Field, FieldId, ForeignKey, IndexSta
 use ormdb_proto::{Error, ErrorCode, Result};
 
 use super::navigation::{KeyAccess, Navigation};
+use crate::store::EntityStore;
 
 /// An entity with its lookups.
 #[derive(Debug)]
@@ -19,6 +20,7 @@ pub struct EntityInfo {
     relations_by_id: HashMap<RelationId, usize>,
     referrers: Vec<Referrer>,
     navigations: Vec<Navigation>,
+    store: EntityStore,
 }
 
 /// A foreign key that refers to the entity at hand.
@@ -63,6 +65,7 @@ impl EntityInfo {
         entity: Entity,
         referrers: Vec<Referrer>,
         navigations: Vec<Navigation>,
+        store: EntityStore,
     ) -> EntityInfo {
         let fields = || entity.fields.iter().enumerate();
         let relations = || entity.relations.iter().enumerate();
@@ -74,12 +77,18 @@ impl EntityInfo {
             entity,
             referrers,
             navigations,
+            store,
         }
     }
 
     /// The entity alone.
     pub const fn entity(&self) -> &Entity {
         &self.entity
+    }
+
+    /// How its rows, keys and index entries are encoded.
+    pub(crate) const fn store(&self) -> &EntityStore {
+        &self.store
     }
 
     /// The field of this name.
