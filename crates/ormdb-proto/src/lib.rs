@@ -3,12 +3,18 @@
 //!
 //! Does no I/O. The wire format is not the disk format: nothing here says how a row or a key lies on disk.
 
+pub mod block;
+pub mod bytes;
 pub mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod ir;
+pub mod result;
 pub mod schema;
 pub mod token;
 pub mod value;
 
 pub use error::{Detail, Error, ErrorCode, ErrorKind, Result};
+pub use result::GraphResult;
 pub use token::Token;
 pub use value::Value;

@@ -1,0 +1,110 @@
+//! Builds a chunk of a result from its shape.
+
+use std::sync::Arc;
+
+use crate::block::{Block, BlockBuilder, EdgeBlockBuilder, Origin};
+use crate::error::{Error, ErrorCode, Result};
+
+use super::{Chunk, ResultShape};
+
+/// Builds one chunk: an entity block for each node and an edge block for each edge, in any order.
+#[derive(Debug)]
+pub struct ChunkBuilder {
+    shape: Arc<ResultShape>,
+    entities: Vec<BlockBuilder>,
+    edges: Vec<EdgeBlockBuilder>,
+}
+
+impl ChunkBuilder {
+    /// An empty chunk of this shape: no rows, and edge blocks to be filled with one entry per parent row.
+    pub fn new(shape: Arc<ResultShape>) -> ChunkBuilder {
+        let entities =
+            shape.nodes.iter().map(|n| BlockBuilder::new(n.columns.iter().map(|c| c.ty))).collect();
+        let edges = (0..shape.edge_blocks()).map(|_| EdgeBlockBuilder::new()).collect();
+        ChunkBuilder { shape, entities, edges }
+    }
+
+    /// The shape.
+    pub const fn shape(&self) -> &Arc<ResultShape> {
+        &self.shape
+    }
+
+    /// The block of a node.
+    ///
+    /// # Errors
+    /// `Internal` if there is no such node.
+    pub fn entity(&mut self, node: usize) -> Result<&mut BlockBuilder> {
+        self.entities.get_mut(node).ok_or_else(|| Error::new(ErrorCode::Internal, format!("no node {node}")))
+    }
+
+    /// The edge block of the roots: one parent, whose children are the root rows in the order asked for.
+    ///
+    /// # Errors
+    /// Never; so that it is used as [`edge`](Self::edge) is.
+    pub fn roots(&mut self) -> Result<&mut EdgeBlockBuilder> {
+        self.slot(0)
+    }
+
+    /// The edge block of an edge of a node.
+    ///
+    /// # Errors
+    /// `Internal` if there is no such edge.
+    pub fn edge(&mut self, node: usize, edge: usize) -> Result<&mut EdgeBlockBuilder> {
+        if self.shape.nodes.get(node).is_none_or(|n| edge >= n.edges.len()) {
+            return Err(Error::new(ErrorCode::Internal, format!("node {node} has no edge {edge}")));
+        }
+        self.slot(self.shape.edge_slot(node, edge))
+    }
+
+    fn slot(&mut self, slot: usize) -> Result<&mut EdgeBlockBuilder> {
+        self.edges.get_mut(slot).ok_or_else(|| Error::new(ErrorCode::Internal, format!("no edge {slot}")))
+    }
+
+    /// Puts a block that was built elsewhere in the place of a node's.
+    ///
+    /// # Errors
+    /// `Internal` if there is no such node.
+    pub fn put_entity(&mut self, node: usize, block: BlockBuilder) -> Result<()> {
+        *self.entity(node)? = block;
+        Ok(())
+    }
+
+    /// Puts an edge block that was built elsewhere in the place of an edge's.
+    ///
+    /// # Errors
+    /// `Internal` if there is no such edge.
+    pub fn put_edge(&mut self, node: usize, edge: usize, block: EdgeBlockBuilder) -> Result<()> {
+        *self.edge(node, edge)? = block;
+        Ok(())
+    }
+
+    /// Puts the root rows, in the order asked for.
+    ///
+    /// # Errors
+    /// `LimitExceeded` if there are too many.
+    pub fn put_roots(&mut self, rows: &[u32]) -> Result<()> {
+        let roots = self.roots()?;
+        *roots = EdgeBlockBuilder::new();
+        roots.push_parent(rows)
+    }
+
+    /// Lays the chunk out.
+    ///
+    /// # Errors
+    /// `LimitExceeded` if a block is too large; `Internal` if columns of a node differ in their rows.
+    pub fn finish(self) -> Result<Chunk> {
+        let slot = |at: usize| {
+            u32::try_from(at)
+                .map_err(|_| Error::new(ErrorCode::LimitExceeded, "the result has too many nodes"))
+        };
+        let entities = self.entities.iter().enumerate();
+        let entities = entities
+            .map(|(at, block)| Block::open_from(block.finish(slot(at)?)?, Origin::Built))
+            .collect::<Result<Vec<_>>>()?;
+        let edges = self.edges.iter().enumerate();
+        let edges = edges
+            .map(|(at, block)| Block::open_from(block.finish(slot(at)?)?, Origin::Built))
+            .collect::<Result<Vec<_>>>()?;
+        Chunk::built(entities, edges, &self.shape)
+    }
+}
