@@ -22,6 +22,15 @@ struct BlockKey {
     offset: u64,
 }
 
+/// What a reader does to the cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CacheUse {
+    /// Blocks that it reads stay for the next one.
+    Fill,
+    /// It takes what is there and leaves nothing: it reads much, once.
+    Peek,
+}
+
 /// Hits and misses since the cache was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct CacheStats {
@@ -56,17 +65,26 @@ impl BlockCache {
     /// The block at `offset` of `file`, read by `load` if it is not here.
     pub(crate) fn get_or_load(
         &self,
+        cache_use: CacheUse,
         file: FileNumber,
         offset: u64,
         load: impl FnOnce() -> Result<Block>,
     ) -> Result<Arc<Block>> {
         let key = BlockKey { file: file.0, offset };
-        if let Some(block) = self.blocks.get(&key) {
-            return Ok(block);
+        match cache_use {
+            CacheUse::Fill => {
+                if let Some(block) = self.blocks.get(&key) {
+                    return Ok(block);
+                }
+                let block = Arc::new(load()?);
+                self.blocks.insert(key, Arc::clone(&block));
+                Ok(block)
+            }
+            CacheUse::Peek => match self.blocks.peek(&key) {
+                Some(block) => Ok(block),
+                None => Ok(Arc::new(load()?)),
+            },
         }
-        let block = Arc::new(load()?);
-        self.blocks.insert(key, Arc::clone(&block));
-        Ok(block)
     }
 
     /// Hits, misses and bytes.

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::cache::BlockCache;
+use crate::cache::{BlockCache, CacheUse};
 use crate::error::Result;
 use crate::file_name::FileNumber;
 use crate::fs::{Fs, MemoryFs};
@@ -22,7 +22,7 @@ pub fn fuzz_table(bytes: &[u8]) -> Result<()> {
     let table = Arc::new(TableReader::open(fs.open(path)?, FileNumber(1), path.into(), cache)?);
     let verified = table.verify().map(drop);
     let key = bytes.get(..8).unwrap_or(bytes);
-    let walked = walk(&mut table.iter(), key);
+    let walked = walk(&mut table.iter(CacheUse::Fill), key);
     let found = table.get(key, u64::MAX, hash_key(key)).map(drop);
     verified.and(walked).and(found)
 }

@@ -4,6 +4,7 @@
 
 pub(crate) mod cache;
 pub mod clock;
+pub(crate) mod compaction;
 pub(crate) mod error;
 pub(crate) mod file_name;
 pub mod fs;

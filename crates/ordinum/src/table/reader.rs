@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::cache::BlockCache;
+use crate::cache::{BlockCache, CacheUse};
 use crate::error::{Error, Result};
 use crate::file_name::FileNumber;
 use crate::fs::RandomAccessFile;
@@ -81,11 +81,11 @@ impl TableReader {
         if !cursor.seek(&self.top_index, user_key, seek_trailer)? {
             return Ok(None);
         }
-        let partition = self.block_at(&self.top_index, cursor.value(&self.top_index))?;
+        let partition = self.block_at(&self.top_index, cursor.value(&self.top_index), CacheUse::Fill)?;
         if !cursor.seek(&partition, user_key, seek_trailer)? {
             return Ok(None);
         }
-        let data = self.block_at(&partition, cursor.value(&partition))?;
+        let data = self.block_at(&partition, cursor.value(&partition), CacheUse::Fill)?;
         // A separator beyond its block's last entry is below every later entry of this user key or has none: a block
         // that ends before the target ends the search.
         if !cursor.seek(&data, user_key, seek_trailer)? || cursor.user_key() != user_key {
@@ -99,18 +99,18 @@ impl TableReader {
     }
 
     /// The block that the value of an index entry points to, through the cache.
-    pub(crate) fn block_at(&self, index: &Block, handle: &[u8]) -> Result<Arc<Block>> {
+    pub(crate) fn block_at(&self, index: &Block, handle: &[u8], cache_use: CacheUse) -> Result<Arc<Block>> {
         let Some(handle) = BlockHandle::parse(handle) else {
             return Err(index.malformed("an index of block handles"));
         };
-        self.cache.get_or_load(self.blocks.number, handle.offset, || {
+        self.cache.get_or_load(cache_use, self.blocks.number, handle.offset, || {
             Block::parse(self.blocks.read(handle)?, Arc::clone(&self.blocks.path), handle.offset)
         })
     }
 
     /// An iterator over the entries.
-    pub(crate) fn iter(self: &Arc<Self>) -> TableIter {
-        let opener = BlockOpener(Arc::clone(self));
+    pub(crate) fn iter(self: &Arc<Self>, cache_use: CacheUse) -> TableIter {
+        let opener = BlockOpener { table: Arc::clone(self), cache_use };
         let index = Concat::new(BlockIter::new(Arc::clone(&self.top_index)), opener.clone());
         Concat::new(index, opener)
     }
@@ -121,12 +121,15 @@ pub(crate) type TableIter = Concat<Concat<BlockIter, BlockOpener>, BlockOpener>;
 
 /// Opens the block under an index entry.
 #[derive(Clone, Debug)]
-pub(crate) struct BlockOpener(Arc<TableReader>);
+pub(crate) struct BlockOpener {
+    table: Arc<TableReader>,
+    cache_use: CacheUse,
+}
 
 impl<O: InternalIterator> Opener<O> for BlockOpener {
     type Inner = BlockIter;
 
     fn open(&self, outer: &O) -> Result<BlockIter> {
-        Ok(BlockIter::new(self.0.block_at(&self.0.top_index, outer.value())?))
+        Ok(BlockIter::new(self.table.block_at(&self.table.top_index, outer.value(), self.cache_use)?))
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use fastrand::Rng;
 
 use super::*;
-use crate::cache::BlockCache;
+use crate::cache::{BlockCache, CacheUse};
 use crate::error::{Error, Result};
 use crate::file_name::FileNumber;
 use crate::fs::{Fs, MemoryFs};
@@ -77,7 +77,7 @@ fn a_table_returns_what_was_added() {
         assert_eq!(Some(summary.max_seqno), seqnos.max());
         let deletions = entries.iter().filter(|entry| split_trailer(entry.1).1 == Kind::Delete as u8);
         assert_eq!(summary.deletions as usize, deletions.count());
-        check(&mut table.iter(), &entries, &mut rng, 2000);
+        check(&mut table.iter(CacheUse::Fill), &entries, &mut rng, 2000);
         for entry in &entries {
             assert_eq!(get(&table, &entry.0, entry.1), Some((entry.1, entry.2.clone())));
         }
@@ -116,7 +116,7 @@ fn every_flipped_byte_is_detected() {
         bytes[at] ^= 1 << rng.u32(..8);
         let Ok(table) = open(&bytes) else { continue };
         assert!(matches!(table.verify(), Err(Error::Corrupt { .. })), "byte {at} of {}", good.len());
-        let mut iter = table.iter();
+        let mut iter = table.iter(CacheUse::Fill);
         let mut more = iter.first();
         let mut index = 0;
         while let Ok(true) = more {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::cache::CacheUse;
 use crate::error::Result;
 use crate::iter::InternalIterator;
 use crate::key::{compare, split_internal};
@@ -13,8 +14,8 @@ use crate::version::LiveTable;
 pub(crate) type LevelIter = Concat<TableList, OpenTable>;
 
 /// An iterator over these tables, which are disjoint and ascend.
-pub(crate) fn level_iter(tables: Vec<Arc<LiveTable>>) -> LevelIter {
-    Concat::new(TableList { tables, at: None }, OpenTable)
+pub(crate) fn level_iter(tables: Vec<Arc<LiveTable>>, cache_use: CacheUse) -> LevelIter {
+    Concat::new(TableList { tables, at: None }, OpenTable { cache_use })
 }
 
 /// The tables themselves as entries: the key of each is its largest.
@@ -91,14 +92,16 @@ impl InternalIterator for TableList {
 
 /// Opens the table under the list.
 #[derive(Debug)]
-pub(crate) struct OpenTable;
+pub(crate) struct OpenTable {
+    cache_use: CacheUse,
+}
 
 impl Opener<TableList> for OpenTable {
     type Inner = TableIter;
 
     fn open(&self, list: &TableList) -> Result<TableIter> {
         match list.current() {
-            Some(table) => Ok(table.reader()?.iter()),
+            Some(table) => Ok(table.reader()?.iter(self.cache_use)),
             None => Err(crate::error::Error::Bug { message: "a level iterator without a table".to_owned() }),
         }
     }

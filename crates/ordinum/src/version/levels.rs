@@ -1,9 +1,16 @@
 //! The tables of one column family, level by level.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
-use crate::key::split_internal;
-use crate::version::{LEVELS, LiveTable};
+use crate::cache::CacheUse;
+use crate::error::Result;
+use crate::file_name::FileNumber;
+use crate::iter::InternalIterator;
+use crate::key::{Kind, SeqNo, split_internal};
+use crate::slice::Slice;
+use crate::table::hash_key;
+use crate::version::{LEVELS, LiveTable, level_iter};
 
 /// The tables of one column family. The invariants are those of the module above.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +26,69 @@ pub(crate) fn user_range(table: &LiveTable) -> (&[u8], &[u8]) {
 }
 
 impl Levels {
+    /// The newest entry of the key at or below `seek_trailer`.
+    pub(crate) fn get(&self, user_key: &[u8], seek_trailer: u64) -> Result<Option<(Kind, SeqNo, Slice)>> {
+        let key_hash = hash_key(user_key);
+        let may_hold = |table: &&Arc<LiveTable>| {
+            let (first, last) = user_range(table);
+            first <= user_key && user_key <= last
+        };
+        for table in self.level(0).iter().filter(may_hold) {
+            if let Some(found) = table.reader()?.get(user_key, seek_trailer, key_hash)? {
+                return Ok(Some(found));
+            }
+        }
+        for table in (1..LEVELS).filter_map(|level| self.table_of(level, user_key)) {
+            if let Some(found) = table.reader()?.get(user_key, seek_trailer, key_hash)? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Iterators that together yield every entry: one a table of level 0, one a deeper level.
+    pub(crate) fn iterators(&self, cache_use: CacheUse) -> Result<Vec<Box<dyn InternalIterator>>> {
+        let mut iterators: Vec<Box<dyn InternalIterator>> = Vec::new();
+        for table in self.level(0) {
+            iterators.push(Box::new(table.reader()?.iter(cache_use)));
+        }
+        for tables in self.levels.iter().skip(1).filter(|tables| !tables.is_empty()) {
+            iterators.push(Box::new(level_iter(tables.clone(), cache_use)));
+        }
+        Ok(iterators)
+    }
+
+    /// Drops tables and adds others, each to its level, and keeps the order of the levels.
+    pub(crate) fn apply(&mut self, dropped: &[FileNumber], added: Vec<(usize, Arc<LiveTable>)>) {
+        for tables in &mut self.levels {
+            tables.retain(|table| !dropped.contains(&table.meta().number));
+        }
+        for (level, table) in added {
+            if let Some(tables) = self.levels.get_mut(level) {
+                tables.push(table);
+            }
+        }
+        for (level, tables) in self.levels.iter_mut().enumerate() {
+            match level {
+                0 => tables.sort_by_key(|table| Reverse((table.meta().max_seqno, table.meta().number))),
+                _ => tables.sort_by(|a, b| user_range(a).cmp(&user_range(b))),
+            }
+        }
+    }
+
+    /// Whether every level keeps the invariants of the module above, as far as metadata tells.
+    pub(crate) fn check(&self) -> std::result::Result<(), String> {
+        for (level, tables) in self.levels.iter().enumerate().skip(1) {
+            for [a, b] in tables.array_windows() {
+                if user_range(a).1 >= user_range(b).0 {
+                    let (a, b) = (a.meta().number, b.meta().number);
+                    return Err(format!("tables {a} and {b} of level {level} overlap"));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The tables of a level.
     pub(crate) fn level(&self, level: usize) -> &[Arc<LiveTable>] {
         self.levels.get(level).map_or(&[], Vec::as_slice)

@@ -1,0 +1,30 @@
+//! Which versions somebody can still see.
+
+use crate::key::SeqNo;
+
+/// What may be read: the pinned sequence numbers, and every one from the horizon on.
+#[derive(Clone, Debug)]
+pub(crate) struct Retention {
+    /// Ascending.
+    pins: Vec<SeqNo>,
+    horizon: SeqNo,
+}
+
+impl Retention {
+    /// Reads happen at one of `pins`, in any order, or at or above `horizon`.
+    pub(crate) fn new(mut pins: Vec<SeqNo>, horizon: SeqNo) -> Retention {
+        pins.sort_unstable();
+        pins.dedup();
+        Retention { pins, horizon }
+    }
+
+    /// Whether a version written at `seqno` can be seen, if the next newer version of its key was written at `newer`.
+    pub(crate) fn keeps(&self, seqno: SeqNo, newer: Option<SeqNo>) -> bool {
+        let Some(newer) = newer else { return true };
+        if newer > self.horizon {
+            return true;
+        }
+        let first_pin = self.pins.partition_point(|pin| *pin < seqno);
+        self.pins.get(first_pin).is_some_and(|pin| *pin < newer)
+    }
+}

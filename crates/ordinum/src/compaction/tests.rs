@@ -1,0 +1,409 @@
+#![allow(clippy::cast_possible_truncation, reason = "test data")]
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use fastrand::Rng;
+
+use super::*;
+use crate::cache::{BlockCache, CacheUse};
+use crate::error::{Error, Result};
+use crate::file_name::FileNumber;
+use crate::fs::{Fs, MemoryFs};
+use crate::iter::InternalIterator;
+use crate::key::{Kind, SeqNo, push_internal, seek_trailer, split_internal, split_trailer, trailer};
+use crate::merge::MergeIter;
+use crate::version::{FileMeta, Levels, TableStore};
+
+fn seqno(n: u64) -> SeqNo {
+    SeqNo::new(n).unwrap()
+}
+
+fn store(fs: &MemoryFs) -> Arc<TableStore> {
+    let cache = Arc::new(BlockCache::new(1 << 20).unwrap());
+    Arc::new(TableStore { fs: Arc::new(fs.clone()), directory: PathBuf::from("/db"), cache })
+}
+
+fn options(rng: &mut Rng) -> CompactionOptions {
+    CompactionOptions {
+        level0_tables_trigger: rng.usize(1..4),
+        level_base_bytes: rng.u64(1000..5000),
+        table_bytes_target: rng.u64(500..3000),
+        table: TableOptions {
+            block_bytes: rng.usize(50..400),
+            index_block_bytes: 200,
+            ..TableOptions::default()
+        },
+        compression: [Compression::None; LEVELS],
+    }
+}
+
+/// A family without a database: its levels, what was written to it, and who looks at it.
+struct Bed {
+    fs: MemoryFs,
+    store: Arc<TableStore>,
+    options: CompactionOptions,
+    levels: Levels,
+    numbers: Cell<u64>,
+    /// Every version of every key; none is a deletion.
+    history: BTreeMap<Vec<u8>, BTreeMap<u64, Option<Vec<u8>>>>,
+    last_seqno: u64,
+    pins: Vec<SeqNo>,
+    /// Reads happen at or above it, or at a pin.
+    horizon: SeqNo,
+}
+
+impl Bed {
+    fn new(options: CompactionOptions) -> Bed {
+        let fs = MemoryFs::new();
+        Bed {
+            store: store(&fs),
+            fs,
+            options,
+            levels: Levels::default(),
+            numbers: Cell::new(0),
+            history: BTreeMap::new(),
+            last_seqno: 0,
+            pins: Vec::new(),
+            horizon: SeqNo::ZERO,
+        }
+    }
+
+    fn next_number(&self) -> FileNumber {
+        self.numbers.set(self.numbers.get() + 1);
+        FileNumber(self.numbers.get())
+    }
+
+    /// Writes random versions of keys below `keys`, and flushes them to a table of level 0.
+    fn flush(&mut self, rng: &mut Rng, writes: usize, keys: u32) {
+        let mut entries: Vec<(Vec<u8>, u64, Vec<u8>)> = Vec::new();
+        for _ in 0..writes {
+            self.last_seqno += 1;
+            let key = format!("key{:04}", rng.u32(..keys)).into_bytes();
+            let value = (rng.u8(..3) > 0)
+                .then(|| format!("{}", self.last_seqno).repeat(rng.usize(1..6)).into_bytes());
+            let kind = if value.is_some() { Kind::Put } else { Kind::Delete };
+            let bytes = value.clone().unwrap_or_default();
+            entries.push((key.clone(), trailer(seqno(self.last_seqno), kind), bytes));
+            self.history.entry(key).or_default().insert(self.last_seqno, value);
+        }
+        entries.sort_by(|a, b| crate::key::compare((&a.0, a.1), (&b.0, b.1)));
+        let number = self.next_number();
+        let mut builder = self.store.create(number, &self.options.table_options(0)).unwrap();
+        for (key, trailer, value) in &entries {
+            builder.add(key, *trailer, value).unwrap();
+        }
+        let meta = job::file_meta(number, builder.finish().unwrap());
+        self.levels.apply(&[], vec![(0, LiveTable::new(meta, Arc::clone(&self.store)))]);
+    }
+
+    fn run(&self, compaction: &Compaction) -> Result<CompactionOutcome> {
+        let job = Job {
+            store: &self.store,
+            compaction,
+            levels: &self.levels,
+            retention: &Retention::new(self.pins.clone(), self.horizon),
+            options: &self.options,
+            next_number: &|| self.next_number(),
+            stop: &AtomicBool::new(false),
+        };
+        job.run()
+    }
+
+    fn compact(&mut self, compaction: &Compaction) {
+        let level = compaction.output_level;
+        let inputs: Vec<FileNumber> = compaction.inputs.iter().map(|table| table.meta().number).collect();
+        match compaction.method {
+            Method::Move => {
+                let moved = compaction.inputs.iter().map(|table| (level, Arc::clone(table))).collect();
+                self.levels.apply(&inputs, moved);
+            }
+            Method::Merge => {
+                let outcome = self.run(compaction).unwrap();
+                let dropped: Vec<_> = compaction.inputs.iter().chain(&compaction.overlapping).collect();
+                dropped.iter().for_each(|table| table.mark_obsolete());
+                let numbers: Vec<FileNumber> = dropped.iter().map(|table| table.meta().number).collect();
+                let added = outcome.outputs.into_iter();
+                let added =
+                    added.map(|meta| (level, LiveTable::new(meta, Arc::clone(&self.store)))).collect();
+                self.levels.apply(&numbers, added);
+            }
+        }
+        self.levels.check().unwrap();
+    }
+
+    /// What a reader at `at` must see.
+    fn view(&self, at: SeqNo) -> BTreeMap<Vec<u8>, (u64, Vec<u8>)> {
+        let newest = self.history.iter().filter_map(|(key, versions)| {
+            let (written, value) = versions.range(..=at.get()).next_back()?;
+            Some((key.clone(), (*written, value.clone()?)))
+        });
+        newest.collect()
+    }
+
+    fn merged(&self) -> MergeIter<Box<dyn InternalIterator>> {
+        MergeIter::new(self.levels.iterators(CacheUse::Fill).unwrap())
+    }
+
+    /// What the tables show at `at`.
+    fn shown(&self, at: SeqNo) -> BTreeMap<Vec<u8>, (u64, Vec<u8>)> {
+        let mut iter = self.merged();
+        let mut newest: BTreeMap<Vec<u8>, Option<(u64, Vec<u8>)>> = BTreeMap::new();
+        let mut more = iter.first().unwrap();
+        while more {
+            let (written, kind) = split_trailer(iter.trailer());
+            if written <= at {
+                newest.entry(iter.user_key().to_vec()).or_insert_with(|| {
+                    (kind == Kind::Put as u8).then(|| (written.get(), iter.value().to_vec()))
+                });
+            }
+            more = iter.next().unwrap();
+        }
+        newest.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
+    }
+
+    /// Every reader sees what it must, by scan and by get.
+    fn check(&self, rng: &mut Rng) {
+        let mut readers = self.pins.clone();
+        readers.push(seqno(self.last_seqno));
+        readers.push(seqno(rng.u64(self.horizon.get()..=self.last_seqno)));
+        for at in readers {
+            let view = self.view(at);
+            assert_eq!(self.shown(at), view, "at {at}");
+            for key in self.history.keys() {
+                let found = self.levels.get(key, seek_trailer(at)).unwrap();
+                let found = found.filter(|(kind, ..)| *kind == Kind::Put);
+                let found = found.map(|(_, written, value)| (written.get(), value.to_vec()));
+                assert_eq!(found.as_ref(), view.get(key), "at {at}");
+            }
+        }
+    }
+
+    fn entries(&self) -> usize {
+        let mut iter = self.merged();
+        let mut count = 0;
+        let mut more = iter.first().unwrap();
+        while more {
+            count += 1;
+            more = iter.next().unwrap();
+        }
+        count
+    }
+
+    fn compact_all(&mut self) {
+        let mut from = 0;
+        while let Some((compaction, next)) = pick_range(&self.levels, &self.options, from, &|_, _| true) {
+            self.compact(&compaction);
+            from = next;
+        }
+    }
+}
+
+#[test]
+fn compaction_keeps_every_view_that_somebody_may_have() {
+    for seed in 0..40 {
+        println!("seed {seed}");
+        let mut rng = Rng::with_seed(seed);
+        let mut bed = Bed::new(options(&mut rng));
+        let keys = rng.u32(1..300);
+        for _ in 0..rng.usize(1..25) {
+            let writes = rng.usize(1..200);
+            bed.flush(&mut rng, writes, keys);
+            if rng.u8(..3) == 0 {
+                bed.pins.push(seqno(bed.last_seqno));
+            }
+            if rng.u8(..4) == 0 && !bed.pins.is_empty() {
+                bed.pins.swap_remove(rng.usize(..bed.pins.len()));
+            }
+            if rng.bool() {
+                bed.horizon = seqno(rng.u64(bed.horizon.get()..=bed.last_seqno));
+            }
+            while let Some(compaction) = pick(&bed.levels, &bed.options) {
+                bed.compact(&compaction);
+            }
+            bed.check(&mut rng);
+        }
+        bed.compact_all();
+        bed.check(&mut rng);
+        bed.pins.clear();
+        bed.horizon = seqno(bed.last_seqno);
+        bed.compact_all();
+        bed.check(&mut rng);
+        assert_eq!(bed.entries(), bed.view(bed.horizon).len(), "only live versions are left");
+        // Files of dropped tables are gone, and no other.
+        let live: usize = bed.levels.levels.iter().map(Vec::len).sum();
+        assert_eq!(bed.fs.list(Path::new("/db")).unwrap().len(), live);
+    }
+}
+
+#[test]
+fn outputs_end_at_the_target_and_between_user_keys() {
+    let mut rng = Rng::with_seed(5);
+    let mut bed = Bed::new(CompactionOptions { table_bytes_target: 2000, ..options(&mut rng) });
+    for _ in 0..4 {
+        bed.flush(&mut rng, 500, 60);
+    }
+    let (compaction, _) = pick_range(&bed.levels, &bed.options, 0, &|_, _| true).unwrap();
+    let outcome = bed.run(&compaction).unwrap();
+    assert!(outcome.outputs.len() > 4);
+    let kept: u64 = outcome.outputs.iter().map(|meta| meta.entries).sum();
+    assert_eq!(kept + outcome.entries_dropped, 2000);
+    assert_eq!(outcome.entries_read, 2000);
+    assert_eq!(outcome.bytes_written, outcome.outputs.iter().map(|meta| meta.bytes).sum::<u64>());
+    let user_key = |internal| split_internal(internal).unwrap().0.to_vec();
+    for [a, b] in outcome.outputs.array_windows() {
+        assert!(user_key(&a.largest) < user_key(&b.smallest));
+        assert!((2000..6000).contains(&a.bytes), "{}", a.bytes);
+    }
+}
+
+#[test]
+fn deletions_stay_while_a_deeper_level_may_hold_the_key() {
+    let mut rng = Rng::with_seed(6);
+    let mut bed = Bed::new(options(&mut rng));
+    let write = |bed: &mut Bed, key: &[u8], value: Option<&[u8]>| {
+        bed.last_seqno += 1;
+        let kind = if value.is_some() { Kind::Put } else { Kind::Delete };
+        let number = bed.next_number();
+        let mut builder = bed.store.create(number, &TableOptions::default()).unwrap();
+        builder.add(key, trailer(seqno(bed.last_seqno), kind), value.unwrap_or_default()).unwrap();
+        bed.horizon = seqno(bed.last_seqno);
+        bed.history.entry(key.to_vec()).or_default().insert(bed.last_seqno, value.map(<[u8]>::to_vec));
+        let meta = job::file_meta(number, builder.finish().unwrap());
+        LiveTable::new(meta, Arc::clone(&bed.store))
+    };
+    let deep = write(&mut bed, b"k", Some(b"v"));
+    bed.levels.apply(&[], vec![(6, deep)]);
+    let deletion = write(&mut bed, b"k", None);
+    bed.levels.apply(&[], vec![(4, Arc::clone(&deletion))]);
+    let merge = |level| Compaction {
+        level,
+        output_level: level + 1,
+        inputs: vec![Arc::clone(&deletion)],
+        overlapping: Vec::new(),
+        method: Method::Merge,
+        reason: String::new(),
+    };
+    let to_five = bed.run(&merge(4)).unwrap();
+    assert_eq!((to_five.outputs.len(), to_five.entries_dropped), (1, 0));
+    let mut to_six = merge(5);
+    to_six.overlapping = bed.levels.level(6).to_vec();
+    let to_six = bed.run(&to_six).unwrap();
+    assert_eq!((to_six.outputs.len(), to_six.entries_dropped), (0, 2));
+}
+
+#[test]
+fn a_job_that_ends_early_leaves_no_tables() {
+    let mut rng = Rng::with_seed(7);
+    let mut bed = Bed::new(CompactionOptions { table_bytes_target: 500, ..options(&mut rng) });
+    for _ in 0..3 {
+        bed.flush(&mut rng, 900, 5000);
+    }
+    let before = bed.fs.list(Path::new("/db")).unwrap();
+    let (compaction, _) = pick_range(&bed.levels, &bed.options, 0, &|_, _| true).unwrap();
+    let stop = AtomicBool::new(false);
+    let job = Job {
+        store: &bed.store,
+        compaction: &compaction,
+        levels: &bed.levels,
+        retention: &Retention::new(Vec::new(), SeqNo::ZERO),
+        options: &bed.options,
+        next_number: &|| {
+            // Stops once some tables are there.
+            stop.store(bed.numbers.get() > 8, std::sync::atomic::Ordering::Relaxed);
+            bed.next_number()
+        },
+        stop: &stop,
+    };
+    assert!(matches!(job.run(), Err(Error::Closed)));
+    assert_eq!(bed.fs.list(Path::new("/db")).unwrap(), before);
+
+    // Damage in an input ends the merge, and names the file.
+    let damaged = bed.store.path(compaction.inputs[0].meta().number);
+    bed.fs.flip_byte(&damaged, 100).unwrap();
+    let fresh = Bed { store: store(&bed.fs), ..bed };
+    let reopen = |table: &Arc<LiveTable>| LiveTable::new(table.meta().clone(), Arc::clone(&fresh.store));
+    let compaction = Compaction { inputs: compaction.inputs.iter().map(reopen).collect(), ..compaction };
+    let Err(Error::Corrupt { file, .. }) = fresh.run(&compaction) else { panic!("damage was not found") };
+    assert_eq!(file, damaged);
+    assert_eq!(fresh.fs.list(Path::new("/db")).unwrap(), before);
+}
+
+#[test]
+fn retention_keeps_what_a_pin_or_the_horizon_sees() {
+    let retention = Retention::new(vec![seqno(20), seqno(10)], seqno(30));
+    let keeps = |at, newer: u64| retention.keeps(seqno(at), Some(seqno(newer)));
+    assert!(retention.keeps(seqno(1), None));
+    assert!(keeps(10, 11));
+    assert!(keeps(5, 11));
+    assert!(!keeps(5, 10));
+    assert!(!keeps(11, 20));
+    assert!(keeps(11, 21));
+    assert!(!keeps(21, 30));
+    assert!(keeps(21, 31));
+    assert!(keeps(40, 41));
+}
+
+/// ```text
+/// pick trigger=N base=BYTES      or: range from=LEVEL first=KEY last=KEY
+/// level number:first-last/bytes …
+/// ```
+#[test]
+fn picks() {
+    datadriven::walk("testdata/compaction_picker", |file| {
+        file.run(|case| -> String {
+            let number = |name: &str, default: u64| {
+                case.args.get(name).map_or(default, |values| values[0].parse().unwrap())
+            };
+            let options = CompactionOptions {
+                level0_tables_trigger: number("trigger", 4) as usize,
+                level_base_bytes: number("base", 1000),
+                ..options(&mut Rng::with_seed(0))
+            };
+            let mut levels = Levels::default();
+            let store = store(&MemoryFs::new());
+            for line in case.input.lines() {
+                let mut words = line.split_whitespace();
+                let level: usize = words.next().unwrap().parse().unwrap();
+                let tables = words.map(|word| (level, LiveTable::new(parse_meta(word), Arc::clone(&store))));
+                levels.apply(&[], tables.collect());
+            }
+            levels.check().unwrap();
+            let picked = if case.directive == "pick" {
+                pick(&levels, &options).map(|compaction| (compaction, String::new()))
+            } else {
+                let (first, last) = (case.args["first"][0].as_bytes(), case.args["last"][0].as_bytes());
+                let meets = |smallest: &[u8], largest: &[u8]| smallest <= last && first <= largest;
+                pick_range(&levels, &options, number("from", 0) as usize, &meets)
+                    .map(|(compaction, next)| (compaction, format!("; then from level {next}")))
+            };
+            match picked {
+                Some((compaction, then)) => format!("{}{then}\n", compaction.reason),
+                None => "nothing\n".to_owned(),
+            }
+        });
+    });
+}
+
+fn parse_meta(word: &str) -> FileMeta {
+    let (number, rest) = word.split_once(':').unwrap();
+    let (range, bytes) = rest.split_once('/').unwrap();
+    let (first, last) = range.split_once('-').unwrap();
+    let internal = |user_key: &str| {
+        let mut key = Vec::new();
+        push_internal(&mut key, user_key.as_bytes(), 257);
+        key
+    };
+    FileMeta {
+        number: FileNumber(number.parse().unwrap()),
+        bytes: bytes.parse().unwrap(),
+        entries: 1,
+        smallest: internal(first),
+        largest: internal(last),
+        min_seqno: seqno(1),
+        max_seqno: seqno(1),
+    }
+}
