@@ -9,12 +9,14 @@ pub mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod ir;
+pub mod outcome;
 pub mod result;
 pub mod schema;
 pub mod token;
 pub mod value;
 
 pub use error::{Detail, Error, ErrorCode, ErrorKind, Result};
+pub use outcome::{Explanation, MutationResult, Outcome};
 pub use result::GraphResult;
 pub use token::Token;
 pub use value::Value;

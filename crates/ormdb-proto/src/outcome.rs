@@ -1,0 +1,41 @@
+//! What a statement gives back.
+
+use rkyv::{Archive, Deserialize, Serialize};
+
+use crate::result::GraphResult;
+use crate::token::Token;
+
+/// What a statement gives back.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// The graph of a fetch.
+    Fetched(GraphResult),
+    /// What a write did.
+    Written(MutationResult),
+    /// The plan of an explained fetch.
+    Explained(Explanation),
+}
+
+/// What a write did.
+#[derive(Clone, Debug)]
+pub struct MutationResult {
+    /// How many rows it created, nested writes included.
+    pub created: u64,
+    /// How many rows it updated, nested writes and referential actions included.
+    pub updated: u64,
+    /// How many rows it deleted, nested writes and referential actions included.
+    pub deleted: u64,
+    /// The version that has the write; inside a transaction, the version that the transaction reads.
+    pub token: Token,
+    /// The graph that the statement asked to be returned.
+    pub returned: Option<GraphResult>,
+}
+
+/// The plan of a fetch, and with `analyze` what happened when it ran.
+#[derive(Clone, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub struct Explanation {
+    /// For people.
+    pub text: String,
+    /// For tools: a JSON document.
+    pub json: String,
+}
