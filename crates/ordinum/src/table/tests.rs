@@ -245,3 +245,19 @@ fn a_malformed_block_never_panics() {
         drop(crate::fuzz_targets::fuzz_block(&bytes));
     }
 }
+
+/// The example of docs/FORMAT.md, byte for byte.
+#[test]
+fn the_documented_block() {
+    let mut builder = block_builder::BlockBuilder::new(16);
+    builder.add(b"apple", 9 << 8 | 1, b"red");
+    builder.add(b"apple", 7 << 8, b"");
+    builder.add(b"apply", 8 << 8 | 1, b"green");
+    let documented: &[&[u8]] = &[
+        b"\x00\x05\x03\x01\x09\0\0\0\0\0\0applered",
+        b"\x05\x00\x00\x00\x07\0\0\0\0\0\0",
+        b"\x04\x01\x05\x01\x08\0\0\0\0\0\0ygreen",
+        b"\0\0\0\0\x01\0\0\0",
+    ];
+    assert_eq!(builder.finish(), documented.concat());
+}
