@@ -6,15 +6,17 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::targets::Target;
+
 /// Bytes that an input may have; a longer file in the corpus is cut.
 pub const INPUT_BYTES_MAX: usize = 16 * 1024;
 
-/// Reads the inputs in `directory/target`. A target without a directory starts from the empty input.
+/// The empty input, the target's own seeds, and the inputs in `directory/target`, if there is such a directory.
 ///
 /// # Errors
 /// Those of reading the directory, except that it may be missing.
-pub fn load(directory: &Path, target: &str) -> io::Result<Vec<Vec<u8>>> {
-    let mut paths = match std::fs::read_dir(directory.join(target)) {
+pub fn load(directory: &Path, target: &Target) -> io::Result<Vec<Vec<u8>>> {
+    let mut paths = match std::fs::read_dir(directory.join(target.name)) {
         Ok(entries) => {
             entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>()?
         }
@@ -23,6 +25,7 @@ pub fn load(directory: &Path, target: &str) -> io::Result<Vec<Vec<u8>>> {
     };
     paths.sort();
     let mut inputs = vec![Vec::new()];
+    inputs.extend((target.seeds)());
     for path in paths {
         let mut bytes = std::fs::read(path)?;
         bytes.truncate(INPUT_BYTES_MAX);

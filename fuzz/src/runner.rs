@@ -63,7 +63,7 @@ fn run_input(target: &Target, path: &Path) -> Result<bool, String> {
 }
 
 fn work(target: &'static Target, options: &Options) -> io::Result<Work> {
-    let corpus = corpus::load(&options.corpus, target.name)?;
+    let corpus = corpus::load(&options.corpus, target)?;
     let time = Duration::from_secs(options.seconds.unwrap_or(SECONDS_DEFAULT));
     Ok(Work { target, corpus, seed: options.seed, time })
 }

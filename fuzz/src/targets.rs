@@ -1,5 +1,6 @@
 //! The list of targets.
 
+mod block;
 mod table;
 mod value;
 
@@ -15,6 +16,8 @@ pub struct Target {
     pub dictionary: &'static [&'static str],
     /// Bytes that one input may make it hold at once.
     pub allocation_bytes_max: usize,
+    /// Sound inputs that are made by the present encoders, beside those that are kept as files.
+    pub seeds: fn() -> Vec<Vec<u8>>,
     /// Must return, whatever the bytes are.
     pub run: fn(&[u8]),
 }
@@ -23,12 +26,19 @@ pub struct Target {
 const ALLOCATION_BYTES_MAX: usize = 64 << 20;
 
 /// Every target.
-pub const TARGETS: &[Target] = &[binary("table", table::run), text("value", value::DICTIONARY, value::run)];
+pub const TARGETS: &[Target] = &[
+    binary("block", block::seeds, block::run),
+    binary("row", Vec::new, ormdb::fuzz_row),
+    binary("table", Vec::new, table::run),
+    text("value", value::DICTIONARY, value::run),
+];
 
 const fn text(name: &'static str, dictionary: &'static [&'static str], run: fn(&[u8])) -> Target {
-    Target { name, form: Form::Text, dictionary, allocation_bytes_max: ALLOCATION_BYTES_MAX, run }
+    let (form, allocation_bytes_max) = (Form::Text, ALLOCATION_BYTES_MAX);
+    Target { name, form, dictionary, allocation_bytes_max, seeds: Vec::new, run }
 }
 
-const fn binary(name: &'static str, run: fn(&[u8])) -> Target {
-    Target { name, form: Form::Binary, dictionary: &[], allocation_bytes_max: ALLOCATION_BYTES_MAX, run }
+const fn binary(name: &'static str, seeds: fn() -> Vec<Vec<u8>>, run: fn(&[u8])) -> Target {
+    let (form, allocation_bytes_max) = (Form::Binary, ALLOCATION_BYTES_MAX);
+    Target { name, form, dictionary: &[], allocation_bytes_max, seeds, run }
 }

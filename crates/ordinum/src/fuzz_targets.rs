@@ -1,5 +1,7 @@
 //! Entry points for fuzzing: each takes arbitrary bytes for what a file should hold, and must return.
 
+#![deny(clippy::indexing_slicing)]
+
 use std::path::Path;
 use std::sync::Arc;
 

@@ -3,8 +3,14 @@ use crate::mutator::Form;
 use crate::targets::Target;
 
 fn outcome(run: fn(&[u8])) -> Result<(), String> {
-    let target =
-        Target { name: "planted", form: Form::Binary, dictionary: &[], allocation_bytes_max: 1 << 20, run };
+    let target = Target {
+        name: "planted",
+        form: Form::Binary,
+        dictionary: &[],
+        allocation_bytes_max: 1 << 20,
+        seeds: Vec::new,
+        run,
+    };
     check(&target, &[3, 200])
 }
 
