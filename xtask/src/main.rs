@@ -14,7 +14,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask TASK
 
-  test         everything that must hold: format, lints, walls, tests, a bounded fuzz run
+  test         everything that must hold: format, lints, walls, tests, a bounded fuzz run, bounds on cost
   walls        the rules between crates and over the sources
   fuzz ARGS    the seeded fuzz runner; `cargo xtask fuzz --help` lists its options
 ";

@@ -35,6 +35,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "walls", run: check_walls },
     Stage { name: "tests", run: tests },
     Stage { name: "fuzz", run: bounded_fuzz },
+    Stage { name: "bounds", run: bounds },
 ];
 
 /// Runs every stage until one fails.
@@ -165,6 +166,15 @@ fn bounded_fuzz(root: &Path) -> Outcome {
     let seed = FUZZ_SEED.to_string();
     command.args(["--target", "all", "--seconds-total", &seconds, "--seed", &seed]);
     let (passed, closing_lines) = passes_and_keeps(&mut command, |_| true, |line| line.contains(" passed, "));
+    Outcome { passed, closing_lines }
+}
+
+/// Benchmarks that fail when a cost grows with what it must not grow with; a debug build shows that as well.
+fn bounds(root: &Path) -> Outcome {
+    let mut command = cargo(root);
+    command.args(["run", "--quiet", "-p", "ormdb-bench", "--bin", "block_open", "--", "100000"]);
+    let (passed, closing_lines) =
+        passes_and_keeps(&mut command, |_| true, |line| line.contains("the bound is"));
     Outcome { passed, closing_lines }
 }
 
