@@ -8,6 +8,7 @@
 mod compiled;
 mod entity_info;
 mod navigation;
+pub(crate) mod rules;
 
 pub use compiled::Catalog;
 pub use entity_info::{EntityInfo, Member, Referrer, UniqueKey};

@@ -16,6 +16,8 @@ use ormdb_proto::schema::{Entity, EnumType, FieldId, FieldType, ScalarType, Sche
 use ormdb_proto::value::ValueRef;
 use ormdb_proto::{Error, ErrorCode, Result, Value};
 
+use crate::store::row::RowView;
+
 mod arithmetic;
 mod cast;
 mod check;
@@ -41,6 +43,12 @@ pub(crate) use scope::{LocalScope, Scope};
 pub(crate) trait RowSource {
     /// The value of a stored field.
     fn field(&self, field: FieldId) -> Result<ValueRef<'_>>;
+}
+
+impl RowSource for RowView<'_> {
+    fn field(&self, field: FieldId) -> Result<ValueRef<'_>> {
+        RowView::field(self, field)
+    }
 }
 
 /// A row of no fields, for expressions that name none.

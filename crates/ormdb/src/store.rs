@@ -3,6 +3,7 @@
 //! Knows entities and fields, but no query and no transaction: bytes in, values out. docs/FORMAT.md draws the bytes.
 
 pub(crate) mod coerce;
+pub(crate) mod generate;
 pub(crate) mod index;
 pub(crate) mod key;
 pub(crate) mod layout;

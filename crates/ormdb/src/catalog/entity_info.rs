@@ -2,12 +2,16 @@
 
 use std::collections::HashMap;
 use std::ops::Deref;
+use std::sync::OnceLock;
 
 use ormdb_proto::ir::KeyPart;
-use ormdb_proto::schema::{Entity, EntityId, Field, FieldId, ForeignKey, IndexState, Relation, RelationId};
+use ormdb_proto::schema::{
+    Entity, EntityId, Field, FieldId, ForeignKey, IndexState, Relation, RelationId, Schema,
+};
 use ormdb_proto::{Error, ErrorCode, Result};
 
-use super::navigation::{KeyAccess, Navigation};
+use super::navigation::{self, KeyAccess, Navigation};
+use super::rules::Rules;
 use crate::store::EntityStore;
 
 /// An entity with its lookups.
@@ -21,6 +25,7 @@ pub struct EntityInfo {
     referrers: Vec<Referrer>,
     navigations: Vec<Navigation>,
     store: EntityStore,
+    rules: OnceLock<Rules>,
 }
 
 /// A foreign key that refers to the entity at hand.
@@ -78,6 +83,7 @@ impl EntityInfo {
             referrers,
             navigations,
             store,
+            rules: OnceLock::new(),
         }
     }
 
@@ -89,6 +95,25 @@ impl EntityInfo {
     /// How its rows, keys and index entries are encoded.
     pub(crate) const fn store(&self) -> &EntityStore {
         &self.store
+    }
+
+    /// The checks, conditions and defaults that every write runs.
+    ///
+    /// # Errors
+    /// Errors of compiling them; `schema` must be the entity's.
+    pub(crate) fn rules(&self, schema: &Schema) -> Result<&Rules> {
+        if let Some(rules) = self.rules.get() {
+            return Ok(rules);
+        }
+        let compiled = Rules::compile(schema, &self.entity)?;
+        Ok(self.rules.get_or_init(|| compiled))
+    }
+
+    /// What finds rows of this entity by the values of all of `fields`, with the order of the fields in that key, each
+    /// as its place in `fields`.
+    pub(crate) fn access_by(&self, fields: &[FieldId]) -> (KeyAccess, Vec<usize>) {
+        let (access, order) = navigation::serving(&self.entity, fields);
+        (access, order.into_iter().map(|(at, _)| at).collect())
     }
 
     /// The field of this name.

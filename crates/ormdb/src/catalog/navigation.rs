@@ -96,7 +96,7 @@ fn hop(target: &Entity, local: &[FieldId], remote: &[FieldId], to_one: bool) -> 
 
 /// What finds rows of `entity` by values of all of `fields`, and the fields with their old places, in the order of its
 /// columns: the primary key, else the index of the fewest columns.
-fn serving(entity: &Entity, fields: &[FieldId]) -> (KeyAccess, Vec<(usize, FieldId)>) {
+pub(super) fn serving(entity: &Entity, fields: &[FieldId]) -> (KeyAccess, Vec<(usize, FieldId)>) {
     if let Some(order) = as_prefix(entity.primary_key.iter().copied(), fields) {
         return (KeyAccess::PrimaryKey, order);
     }
