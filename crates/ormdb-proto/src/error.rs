@@ -160,7 +160,9 @@ impl Error {
             if let Some(line) = source.lines().nth(line_no.saturating_sub(1)) {
                 let margin = span.line.to_string().len();
                 let column = usize::try_from(span.column).unwrap_or(1).saturating_sub(1);
-                let width = usize::try_from(span.end.saturating_sub(span.start)).unwrap_or(1).max(1);
+                let place = |at: u32| usize::try_from(at).unwrap_or(usize::MAX);
+                let marked = source.get(place(span.start)..place(span.end)).unwrap_or("");
+                let width = marked.chars().count().max(1);
                 let carets = width.min(line.chars().count().saturating_sub(column).max(1));
                 let pad: String =
                     line.chars().take(column).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();

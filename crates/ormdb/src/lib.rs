@@ -10,3 +10,4 @@ pub(crate) mod store;
 
 #[doc(hidden)]
 pub use store::fuzz_row;
+pub mod text;

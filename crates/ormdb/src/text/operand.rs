@@ -1,0 +1,184 @@
+//! The operands of expressions: literals, parameters, paths, calls, lists, aggregates and parentheses.
+
+use ormdb_proto::error::Span;
+use ormdb_proto::ir::{AggregateFunction, Expr, RelationAggregate};
+use ormdb_proto::{Error, ErrorCode, Result, Value};
+
+use super::cursor::{Cursor, Want};
+use super::expr::{Tree, goes_on, or};
+use super::lexer::{Lexeme, is_keyword};
+use super::literal::{number, typed_literal};
+
+/// Reads what has no operator of its own.
+pub(super) fn primary(cursor: &mut Cursor<'_>) -> Result<Tree> {
+    cursor.check_height(1)?;
+    if !goes_on(cursor) {
+        let message = "the expression ends with its line, and a value is missing";
+        return Err(Error::new(ErrorCode::SyntaxError, message)
+            .span(cursor.last_span())
+            .hint("an expression of several lines stands in parentheses"));
+    }
+    if let Some(value) = number(cursor, "")? {
+        return Ok(Tree::leaf(Expr::Literal(value)));
+    }
+    let span = cursor.peek().span;
+    let leaf = match &cursor.peek().lexeme {
+        Lexeme::Text(text) => Expr::Literal(Value::String(text.clone())),
+        Lexeme::Bytes(bytes) => Expr::Literal(Value::Bytes(bytes.clone())),
+        Lexeme::Param(name) => Expr::Param { name: name.clone(), span: Some(span) },
+        Lexeme::Symbol("(") => {
+            cursor.advance();
+            let inner = cursor.bracketed(or)?;
+            if cursor.is_symbol(",") {
+                let message = "a list stands in square brackets, or behind `in`";
+                return Err(Error::new(ErrorCode::SyntaxError, message).span(cursor.peek().span));
+            }
+            cursor.expect_symbol(")")?;
+            return Ok(inner);
+        }
+        Lexeme::Symbol("[") => {
+            cursor.advance();
+            return list(cursor, "]");
+        }
+        Lexeme::Word(word) => match word.as_str() {
+            "true" => Expr::Literal(Value::Bool(true)),
+            "false" => Expr::Literal(Value::Bool(false)),
+            "null" => Expr::Literal(Value::Null),
+            word if is_keyword(word) => return Err(no_operand(cursor)),
+            _ => return path_or_call(cursor),
+        },
+        Lexeme::Quoted(_) => return path_or_call(cursor),
+        Lexeme::Integer(_) | Lexeme::Decimal(_) | Lexeme::Float(_) | Lexeme::Symbol(_) | Lexeme::End => {
+            return Err(no_operand(cursor));
+        }
+    };
+    cursor.advance();
+    Ok(Tree::leaf(leaf))
+}
+
+fn no_operand(cursor: &Cursor<'_>) -> Error {
+    let error = cursor.unexpected(&[Want::A("a value")]);
+    match cursor.word() {
+        Some(word) => {
+            let hint = format!("a name that is spelled like a keyword stands in backticks: `` `{word}` ``");
+            error.hint(hint)
+        }
+        None => error,
+    }
+}
+
+/// The rest of a list, behind its opening bracket.
+pub(super) fn list(cursor: &mut Cursor<'_>, close: &'static str) -> Result<Tree> {
+    cursor.bracketed(|cursor| {
+        let mut height = 0;
+        let mut items = Vec::new();
+        if !cursor.eat_symbol(close) {
+            items = cursor.separated(close, |cursor| {
+                let item = or(cursor)?;
+                height = height.max(item.height);
+                Ok(item.expr)
+            })?;
+        }
+        Ok(Tree { expr: Expr::List(items), height: height + 1 })
+    })
+}
+
+fn path_or_call(cursor: &mut Cursor<'_>) -> Result<Tree> {
+    let start = cursor.peek().span;
+    if cursor.is_symbol_at(1, "(")
+        && let Some(word) = cursor.word()
+    {
+        let function = word.to_owned();
+        cursor.advance();
+        cursor.advance();
+        return cursor.bracketed(|cursor| match aggregate_function(&function) {
+            Some(aggregate) => relation_aggregate(cursor, aggregate, start),
+            None => call(cursor, function, start),
+        });
+    }
+    if let Some(value) = typed_literal(cursor)? {
+        return Ok(Tree::leaf(Expr::Literal(value)));
+    }
+    let path = path(cursor)?;
+    Ok(Tree::leaf(Expr::Path { path, span: Some(cursor.span_since(start)) }))
+}
+
+/// Names with points between.
+fn path(cursor: &mut Cursor<'_>) -> Result<Vec<String>> {
+    let mut path = vec![cursor.name("a name")?.text];
+    while cursor.eat_symbol(".") {
+        path.push(cursor.name("a name")?.text);
+    }
+    Ok(path)
+}
+
+fn call(cursor: &mut Cursor<'_>, function: String, start: Span) -> Result<Tree> {
+    let mut height = 0;
+    let mut args = Vec::new();
+    if !cursor.eat_symbol(")") {
+        args = cursor.separated(")", |cursor| {
+            let arg = or(cursor)?;
+            height = height.max(arg.height);
+            Ok(arg.expr)
+        })?;
+    }
+    Ok(Tree { height: height + 1, expr: Expr::Call { function, args, span: Some(cursor.span_since(start)) } })
+}
+
+/// The aggregate of a name.
+fn aggregate_function(name: &str) -> Option<AggregateFunction> {
+    match name {
+        "count" => Some(AggregateFunction::Count),
+        "sum" => Some(AggregateFunction::Sum),
+        "avg" => Some(AggregateFunction::Avg),
+        "min" => Some(AggregateFunction::Min),
+        "max" => Some(AggregateFunction::Max),
+        _ => None,
+    }
+}
+
+/// `count(albums where …)`, `sum(lines.price)`, `sum(lines: price * quantity where …)`, behind the parenthesis.
+fn relation_aggregate(cursor: &mut Cursor<'_>, function: AggregateFunction, start: Span) -> Result<Tree> {
+    if cursor.is_symbol(")") || cursor.is_symbol("*") {
+        let message = "name the relation whose rows are aggregated";
+        return Err(Error::new(ErrorCode::UnsupportedFeature, message)
+            .span(cursor.span_since(start))
+            .hint("as in `count(albums)`; counts over groups of rows (`group`) are not in this version"));
+    }
+    let distinct = cursor.eat_word("distinct");
+    let mut relation = path(cursor)?;
+    let mut height = 1;
+    let value = if cursor.eat_symbol(":") {
+        let value = or(cursor)?;
+        height = height.max(value.height);
+        Some(value.expr)
+    } else if function == AggregateFunction::Count && !distinct {
+        None
+    } else {
+        let field = if relation.len() > 1 { relation.pop() } else { None };
+        let Some(field) = field else {
+            let message = "name the field of the related rows that is aggregated";
+            return Err(Error::new(ErrorCode::SyntaxError, message)
+                .span(cursor.last_span())
+                .hint("as in `sum(lines.price)` or `sum(lines: price * quantity)`"));
+        };
+        Some(Expr::Path { path: vec![field], span: Some(cursor.last_span()) })
+    };
+    let filter = if cursor.eat_word("where") {
+        let filter = or(cursor)?;
+        height = height.max(filter.height);
+        Some(filter.expr)
+    } else {
+        None
+    };
+    if !cursor.eat_symbol(")") {
+        return Err(cursor.unexpected(if filter.is_some() {
+            &[Want::Is(")"), Want::Is("and"), Want::Is("or")]
+        } else {
+            &[Want::Is(")"), Want::Is("where"), Want::Is(":")]
+        }));
+    }
+    let span = Some(cursor.span_since(start));
+    let aggregate = RelationAggregate { function, distinct, relation, value, filter, span };
+    Ok(Tree { height: height + 1, expr: Expr::Aggregate(Box::new(aggregate)) })
+}

@@ -1,0 +1,186 @@
+//! Writes statements on one line.
+
+use ormdb_proto::ir::{
+    AssignOp, Expr, Fetch, KeyPart, NestedWrite, RecordInput, SelectItem, Selection, Statement, Target,
+};
+
+use super::{print_expr, print_name, print_order};
+
+/// The statement as text of the query language, on one line.
+pub fn print_statement(statement: &Statement) -> String {
+    match statement {
+        Statement::Fetch(fetch) => self::fetch(fetch),
+        Statement::Create(create) => {
+            let skip = if create.skip_duplicates { " skip duplicates" } else { "" };
+            let returning = returning(create.returning.as_ref());
+            format!("create {} {}{skip}{returning}", entity(&create.entity), records(&create.rows))
+        }
+        Statement::Update(update) => {
+            let (target, set) = (target(&update.target), record(&update.set));
+            let returning = returning(update.returning.as_ref());
+            format!("update {}{target} set {set}{returning}", entity(&update.entity))
+        }
+        Statement::Upsert(upsert) => {
+            let (key, create, update) = (key(&upsert.key), record(&upsert.create), record(&upsert.update));
+            let returning = returning(upsert.returning.as_ref());
+            format!("upsert {}{key} create {create} update {update}{returning}", entity(&upsert.entity))
+        }
+        Statement::Delete(delete) => {
+            let returning = returning(delete.returning.as_ref());
+            format!("delete {}{}{returning}", entity(&delete.entity), target(&delete.target))
+        }
+    }
+}
+
+/// The name of an entity: in backticks where it would begin another statement.
+fn entity(name: &str) -> String {
+    match name {
+        "create" | "update" | "upsert" | "delete" | "explain" | "group" | "watch" => format!("`{name}`"),
+        _ => print_name(name),
+    }
+}
+
+fn fetch(fetch: &Fetch) -> String {
+    let key = fetch.key.as_deref().map(key).unwrap_or_default();
+    format!("{}{key}{}", entity(&fetch.entity), selection(&fetch.selection))
+}
+
+/// The clauses and items, with a space before each.
+fn selection(selection: &Selection) -> String {
+    let mut out = filter(selection.filter.as_ref());
+    if !selection.order.is_empty() {
+        let keys: Vec<String> = selection.order.iter().map(print_order).collect();
+        out.push_str(&format!(" order by {}", keys.join(", ")));
+    }
+    out.push_str(&limit(selection.limit.as_ref()));
+    if let Some(offset) = &selection.offset {
+        out.push_str(&format!(" offset {}", print_expr(offset)));
+    }
+    if !selection.items.is_empty() {
+        out.push(' ');
+        out.push_str(&items(&selection.items));
+    }
+    out
+}
+
+fn filter(filter: Option<&Expr>) -> String {
+    filter.map(|filter| format!(" where {}", print_expr(filter))).unwrap_or_default()
+}
+
+fn limit(limit: Option<&Expr>) -> String {
+    limit.map(|limit| format!(" limit {}", print_expr(limit))).unwrap_or_default()
+}
+
+fn items(items: &[SelectItem]) -> String {
+    let items: Vec<String> = items.iter().map(item).collect();
+    format!("{{ {} }}", items.join(", "))
+}
+
+fn item(item: &SelectItem) -> String {
+    match item {
+        SelectItem::All { except } if except.is_empty() => "*".to_owned(),
+        SelectItem::All { except } => {
+            let names: Vec<String> = except.iter().map(|name| print_name(name)).collect();
+            format!("* except ({})", names.join(", "))
+        }
+        SelectItem::Field { name, .. } => print_name(name),
+        SelectItem::Computed { alias, expr } => format!("{}: {}", print_name(alias), print_expr(expr)),
+        SelectItem::Include(include) => {
+            let alias = include.alias.as_ref().map(|alias| format!("{}: ", print_name(alias)));
+            let mut inner = selection(&include.selection);
+            if inner.is_empty() {
+                inner.push_str(" { * }");
+            }
+            format!("{}{}{inner}", alias.unwrap_or_default(), print_name(&include.relation))
+        }
+    }
+}
+
+fn key(parts: &[KeyPart]) -> String {
+    let parts: Vec<String> = parts
+        .iter()
+        .map(|part| match &part.field {
+            Some(field) => format!("{}: {}", print_name(field), print_expr(&part.value)),
+            None => print_expr(&part.value),
+        })
+        .collect();
+    format!("[{}]", parts.join(", "))
+}
+
+fn target(target: &Target) -> String {
+    match target {
+        Target::Key(parts) => key(parts),
+        Target::Filter { filter, limit } => {
+            format!("{}{}", self::filter(filter.as_ref()), self::limit(limit.as_ref()))
+        }
+    }
+}
+
+fn returning(selection: Option<&Selection>) -> String {
+    selection.map(|selection| format!(" return {}", items(&selection.items))).unwrap_or_default()
+}
+
+fn records(rows: &[RecordInput]) -> String {
+    match rows {
+        [row] => record(row),
+        rows => format!("[{}]", rows.iter().map(record).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+fn record(record: &RecordInput) -> String {
+    if record.assignments.is_empty() {
+        return "{}".to_owned();
+    }
+    let assignments: Vec<String> = record
+        .assignments
+        .iter()
+        .map(|assignment| {
+            let name = print_name(&assignment.name);
+            match &assignment.op {
+                AssignOp::Set(value) => format!("{name}: {}", print_expr(value)),
+                AssignOp::Increment(value) => format!("{name} += {}", print_expr(value)),
+                AssignOp::Decrement(value) => format!("{name} -= {}", print_expr(value)),
+                AssignOp::Multiply(value) => format!("{name} *= {}", print_expr(value)),
+                AssignOp::Divide(value) => format!("{name} /= {}", print_expr(value)),
+                AssignOp::Nested(writes) => match writes.as_slice() {
+                    [write] => format!("{name}: {}", nested(write)),
+                    writes => {
+                        format!("{name}: ({})", writes.iter().map(nested).collect::<Vec<_>>().join(", "))
+                    }
+                },
+            }
+        })
+        .collect();
+    format!("{{ {} }}", assignments.join(", "))
+}
+
+fn nested(write: &NestedWrite) -> String {
+    match write {
+        NestedWrite::Create(rows) => format!("create {}", records(rows)),
+        NestedWrite::Connect(keys) => format!("connect {}", self::keys(keys)),
+        NestedWrite::ConnectOrCreate { key, create } => {
+            format!("connectOrCreate {} {}", self::key(key), record(create))
+        }
+        NestedWrite::Disconnect(keys) if keys.is_empty() => "disconnect".to_owned(),
+        NestedWrite::Disconnect(keys) => format!("disconnect {}", self::keys(keys)),
+        NestedWrite::Replace(keys) if keys.is_empty() => "set []".to_owned(),
+        NestedWrite::Replace(keys) => format!("set {}", self::keys(keys)),
+        NestedWrite::Update { key, filter, set } => {
+            format!("update{} set {}", which(key.as_deref(), filter.as_ref()), record(set))
+        }
+        NestedWrite::Upsert { key, create, update } => {
+            let key = which(key.as_deref(), None);
+            format!("upsert{key} create {} update {}", record(create), record(update))
+        }
+        NestedWrite::Delete { key, filter } => format!("delete{}", which(key.as_deref(), filter.as_ref())),
+    }
+}
+
+fn keys(keys: &[Vec<KeyPart>]) -> String {
+    keys.iter().map(|parts| key(parts)).collect::<Vec<_>>().join(", ")
+}
+
+fn which(key: Option<&[KeyPart]>, filter: Option<&Expr>) -> String {
+    let key = key.map(|parts| format!(" {}", self::key(parts))).unwrap_or_default();
+    format!("{key}{}", self::filter(filter))
+}

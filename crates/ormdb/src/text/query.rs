@@ -1,0 +1,169 @@
+//! The query language: text to statements of the IR.
+
+use ormdb_proto::error::Span;
+use ormdb_proto::ir::{Explain, Expr, Statement};
+use ormdb_proto::{Error, ErrorCode, Result};
+
+use super::cursor::{Cursor, Want};
+use super::expr;
+use super::lexer::{Lexed, Lexeme, lex};
+
+mod fetch;
+mod mutation;
+
+/// A statement, and whether its plan is asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ParsedStatement {
+    /// `explain` or `explain analyze`, where it stands before the statement.
+    pub explain: Option<Explain>,
+    /// The statement.
+    pub statement: Statement,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// Reads exactly one statement; a semicolon may end it.
+///
+/// # Errors
+/// `SyntaxError` where the text does not follow the grammar, `UnsupportedFeature` for what the language has but this
+/// version does not, `LimitExceeded` for a text too long or nested too deep.
+pub fn parse_statement(text: &str) -> Result<ParsedStatement> {
+    let lexed = tokens(text)?;
+    let mut cursor = Cursor::new(&lexed.tokens);
+    let parsed = statement(&mut cursor)?;
+    if cursor.eat_symbol(";") && !cursor.at_end() {
+        let message = "one statement was expected, and another one follows";
+        return Err(Error::new(ErrorCode::SyntaxError, message).span(cursor.peek().span));
+    }
+    if !cursor.at_end() {
+        return Err(behind(&cursor, &parsed.statement));
+    }
+    Ok(parsed)
+}
+
+/// Reads statements with semicolons between; none in an empty text.
+///
+/// # Errors
+/// As [`parse_statement`]: the first error.
+pub fn parse_statements(text: &str) -> Result<Vec<ParsedStatement>> {
+    let lexed = tokens(text)?;
+    let mut cursor = Cursor::new(&lexed.tokens);
+    let mut statements = Vec::new();
+    loop {
+        while cursor.eat_symbol(";") {}
+        if cursor.at_end() {
+            return Ok(statements);
+        }
+        let parsed = statement(&mut cursor)?;
+        if !cursor.at_end() && !cursor.is_symbol(";") {
+            return Err(behind(&cursor, &parsed.statement));
+        }
+        statements.push(parsed);
+    }
+}
+
+/// Reads an expression.
+///
+/// # Errors
+/// As [`parse_statement`].
+pub fn parse_expr(text: &str) -> Result<Expr> {
+    let lexed = tokens(text)?;
+    let mut cursor = Cursor::new(&lexed.tokens);
+    let parsed = expr::expr(&mut cursor)?;
+    if !cursor.at_end() {
+        return Err(cursor.unexpected(&[Want::A("the end of the expression")]));
+    }
+    Ok(parsed)
+}
+
+/// Whether every bracket is closed, so that a line that a person types may be the last of its statement.
+pub fn is_complete(text: &str) -> bool {
+    let Ok(lexed) = lex(text) else { return true };
+    let mut open = 0i64;
+    for token in &lexed.tokens {
+        match token.lexeme {
+            Lexeme::Symbol("(" | "[" | "{") => open += 1,
+            Lexeme::Symbol(")" | "]" | "}") => open -= 1,
+            _ => {}
+        }
+    }
+    open <= 0
+}
+
+fn tokens(text: &str) -> Result<Lexed> {
+    let mut lexed = lex(text)?;
+    if lexed.errors.is_empty() { Ok(lexed) } else { Err(lexed.errors.swap_remove(0)) }
+}
+
+fn statement(cursor: &mut Cursor<'_>) -> Result<ParsedStatement> {
+    let start = cursor.peek().span;
+    // A word that begins a statement is an entity's name only where no name follows.
+    let explain = if cursor.is_word("explain") && cursor.is_name_at(1) {
+        cursor.advance();
+        if cursor.is_word("analyze") && cursor.is_name_at(1) {
+            cursor.advance();
+            Some(Explain::Analyze)
+        } else {
+            Some(Explain::Plan)
+        }
+    } else {
+        None
+    };
+    let word = if cursor.is_name_at(1) { cursor.word().unwrap_or("").to_owned() } else { String::new() };
+    let statement = match word.as_str() {
+        "create" => Statement::Create(mutation::create(cursor)?),
+        "update" => Statement::Update(mutation::update(cursor)?),
+        "upsert" => Statement::Upsert(mutation::upsert(cursor)?),
+        "delete" => Statement::Delete(mutation::delete(cursor)?),
+        "group" => return Err(unsupported(cursor, "`group` (aggregates over groups of rows)")),
+        "watch" => return Err(unsupported(cursor, "`watch` (live queries)")),
+        _ => Statement::Fetch(fetch::fetch(cursor)?),
+    };
+    Ok(ParsedStatement { explain, statement, span: cursor.span_since(start) })
+}
+
+fn unsupported(cursor: &Cursor<'_>, what: &str) -> Error {
+    Error::new(ErrorCode::UnsupportedFeature, format!("{what} is not in this version"))
+        .span(cursor.peek().span)
+}
+
+/// The error about what stands behind a whole statement.
+fn behind(cursor: &Cursor<'_>, statement: &Statement) -> Error {
+    if let Some(error) = fetch::unsupported_clause(cursor) {
+        return error;
+    }
+    let mut words: Vec<&str> = expr::predicate_words().collect();
+    let wants: &[Want] = match statement {
+        Statement::Fetch(fetch) => {
+            words.extend(fetch::CLAUSES);
+            if let Some(word) = cursor.word()
+                && matches!(
+                    fetch.entity.as_str(),
+                    "select" | "SELECT" | "insert" | "INSERT" | "UPDATE" | "DELETE"
+                )
+            {
+                return Error::new(ErrorCode::SyntaxError, format!("`{} {word}` is no query", fetch.entity))
+                    .span(fetch.span.unwrap_or_else(|| cursor.peek().span))
+                    .hint("a query begins with the entity: `User where name = \"Ann\" { id, name }`");
+            }
+            if fetch.selection.items.is_empty() {
+                &[Want::A("a clause"), Want::Is("{"), Want::Is(";"), Want::A("the end of the query")]
+            } else {
+                &[Want::Is(";"), Want::A("the end of the query")]
+            }
+        }
+        Statement::Create(_) => {
+            words.extend(["skip", "return"]);
+            &[Want::Is("skip"), Want::Is("return"), Want::Is(";"), Want::A("the end of the statement")]
+        }
+        Statement::Update(_) | Statement::Upsert(_) | Statement::Delete(_) => {
+            words.extend(["return", "where", "limit"]);
+            &[Want::Is("return"), Want::Is(";"), Want::A("the end of the statement")]
+        }
+    };
+    let error = cursor.unexpected(wants);
+    match cursor.word() {
+        Some(word) => error.suggest(word, words),
+        None => error,
+    }
+}

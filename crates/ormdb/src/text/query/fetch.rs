@@ -1,0 +1,210 @@
+//! Reads fetches: root, clauses, selections and includes.
+
+use std::collections::HashSet;
+
+use ormdb_proto::ir::{Expr, Fetch, Include, KeyPart, SelectItem, Selection};
+use ormdb_proto::{Error, ErrorCode, Result, Value};
+
+use crate::text::ast::Name;
+use crate::text::cursor::{Cursor, Want};
+use crate::text::expr;
+
+/// The words that begin a clause.
+pub(super) const CLAUSES: [&str; 4] = ["where", "order", "limit", "offset"];
+
+/// Reads `User[email: "a@b.c"] where … order by … limit … offset … { … }`.
+pub(super) fn fetch(cursor: &mut Cursor<'_>) -> Result<Fetch> {
+    if !cursor.is_name_at(0) {
+        return Err(cursor.unexpected(&[
+            Want::A("an entity"),
+            Want::Is("create"),
+            Want::Is("update"),
+            Want::Is("upsert"),
+            Want::Is("delete"),
+            Want::Is("explain"),
+        ]));
+    }
+    let entity = cursor.name("an entity")?;
+    let key = if cursor.is_symbol("[") { Some(key(cursor)?) } else { None };
+    let selection = selection(cursor)?;
+    Ok(Fetch { entity: entity.text, span: Some(entity.span), key, selection })
+}
+
+/// Reads `[5]`, `[email: "a@b.c"]`, `[userId: 1, postId: $post]`.
+pub(super) fn key(cursor: &mut Cursor<'_>) -> Result<Vec<KeyPart>> {
+    let start = cursor.expect_symbol("[")?;
+    let parts = cursor.bracketed(|cursor| cursor.separated("]", key_part))?;
+    let span = cursor.span_since(start);
+    if parts.len() > 1 && parts.iter().any(|part| part.field.is_none()) {
+        return Err(Error::new(ErrorCode::SyntaxError, "a key of several fields names each of them")
+            .span(span)
+            .hint("as in `Like[userId: 1, postId: 2]`"));
+    }
+    let mut seen = HashSet::new();
+    if let Some(part) = parts.iter().find(|part| !seen.insert(part.field.as_deref())) {
+        let message = format!("`{}` stands twice in the key", part.field.as_deref().unwrap_or(""));
+        return Err(Error::new(ErrorCode::DuplicateName, message).span(span));
+    }
+    Ok(parts)
+}
+
+fn key_part(cursor: &mut Cursor<'_>) -> Result<KeyPart> {
+    let field = if cursor.is_name_at(0) && cursor.is_symbol_at(1, ":") {
+        let field = cursor.name("a field")?;
+        cursor.advance();
+        Some(field.text)
+    } else {
+        None
+    };
+    Ok(KeyPart { field, value: expr::expr(cursor)? })
+}
+
+/// Reads clauses in any order, each at most once, then the items in braces, if any.
+fn selection(cursor: &mut Cursor<'_>) -> Result<Selection> {
+    let mut selection = Selection::default();
+    while clause(cursor, &mut selection)? {}
+    if let Some(error) = unsupported_clause(cursor) {
+        return Err(error);
+    }
+    if cursor.is_symbol("{") {
+        selection.items = items(cursor)?;
+    }
+    Ok(selection)
+}
+
+/// Reads one clause, if one stands here.
+fn clause(cursor: &mut Cursor<'_>, selection: &mut Selection) -> Result<bool> {
+    let span = cursor.peek().span;
+    let word = cursor.word().unwrap_or("");
+    let Some(word) = CLAUSES.into_iter().find(|clause| *clause == word) else { return Ok(false) };
+    cursor.advance();
+    let given_before = match word {
+        "where" => selection.filter.replace(expr::expr(cursor)?).is_some(),
+        "order" => {
+            cursor.expect_word("by")?;
+            let before = !selection.order.is_empty();
+            selection.order.push(expr::order_key(cursor)?);
+            while cursor.eat_symbol(",") {
+                selection.order.push(expr::order_key(cursor)?);
+            }
+            before
+        }
+        "limit" => selection.limit.replace(count(cursor)?).is_some(),
+        _ => selection.offset.replace(count(cursor)?).is_some(),
+    };
+    if given_before {
+        let message = format!("`{word}` stands here twice");
+        return Err(Error::new(ErrorCode::SyntaxError, message).span(span));
+    }
+    Ok(true)
+}
+
+/// Reads the number of a limit or offset: a literal or a parameter.
+pub(super) fn count(cursor: &mut Cursor<'_>) -> Result<Expr> {
+    let start = cursor.peek().span;
+    let count = expr::expr(cursor)?;
+    if matches!(count, Expr::Param { .. } | Expr::Literal(Value::Int64(0..))) {
+        return Ok(count);
+    }
+    let message = "expected a whole number or a parameter";
+    Err(Error::new(ErrorCode::SyntaxError, message).span(cursor.span_since(start)))
+}
+
+/// The error about a clause that the language will have, if one stands here.
+pub(super) fn unsupported_clause(cursor: &Cursor<'_>) -> Option<Error> {
+    let what = match (cursor.word()?, cursor.word_at(1)) {
+        ("distinct", _) => "`distinct`",
+        ("for", Some("update" | "share")) => "`for update` (row locks in a fetch)",
+        ("as", Some("of")) => "`as of` (time travel)",
+        ("after" | "before" | "cursor", _) => "a cursor",
+        ("having", _) => "`having`",
+        _ => return None,
+    };
+    let message = format!("{what} is not in this version");
+    Some(Error::new(ErrorCode::UnsupportedFeature, message).span(cursor.peek().span))
+}
+
+/// Reads `{ *, name, alias: expr, albums where … { … } }`.
+pub(super) fn items(cursor: &mut Cursor<'_>) -> Result<Vec<SelectItem>> {
+    let start = cursor.expect_symbol("{")?;
+    if cursor.is_symbol("}") {
+        return Err(Error::new(ErrorCode::SyntaxError, "nothing is selected")
+            .span(start)
+            .hint("`*` selects every field"));
+    }
+    let mut taken = HashSet::new();
+    cursor.bracketed(|cursor| {
+        cursor.separated("}", |cursor| {
+            let span = cursor.peek().span;
+            let item = item(cursor)?;
+            let name = match &item {
+                SelectItem::All { .. } => "*",
+                SelectItem::Field { name, .. } => name,
+                SelectItem::Computed { alias, .. } => alias,
+                SelectItem::Include(include) => include.alias.as_ref().unwrap_or(&include.relation),
+            };
+            if !taken.insert(name.to_owned()) {
+                let message = format!("`{name}` stands twice in the selection");
+                return Err(Error::new(ErrorCode::DuplicateName, message)
+                    .span(span)
+                    .hint("give one of them another name: `other: …`"));
+            }
+            Ok(item)
+        })
+    })
+}
+
+fn item(cursor: &mut Cursor<'_>) -> Result<SelectItem> {
+    if cursor.eat_symbol("*") {
+        let except =
+            if cursor.eat_word("except") { cursor.names_in_parentheses("a field")? } else { Vec::new() };
+        return Ok(SelectItem::All { except: except.into_iter().map(|name| name.text).collect() });
+    }
+    if !cursor.is_name_at(0) {
+        let wants = [Want::A("a field"), Want::A("a relation"), Want::Is("*"), Want::Is("}")];
+        return Err(cursor.unexpected(&wants));
+    }
+    if cursor.is_symbol_at(1, ":") {
+        let alias = cursor.name("a name")?.text;
+        cursor.advance();
+        if cursor.is_name_at(0) && begins_include(cursor, 1) {
+            let relation = cursor.name("a relation")?;
+            return include(cursor, Some(alias), relation);
+        }
+        return Ok(SelectItem::Computed { alias, expr: expr::expr(cursor)? });
+    }
+    if begins_include(cursor, 1) {
+        let relation = cursor.name("a relation")?;
+        return include(cursor, None, relation);
+    }
+    if cursor.is_symbol_at(1, ",") || cursor.is_symbol_at(1, "}") {
+        let name = cursor.name("a field")?;
+        return Ok(SelectItem::Field { name: name.text, span: Some(name.span) });
+    }
+    if [".", "(", "+", "-", "*", "/", "%", "||", "="].into_iter().any(|symbol| cursor.is_symbol_at(1, symbol))
+    {
+        let start = cursor.peek().span;
+        expr::expr(cursor)?;
+        return Err(Error::new(ErrorCode::SyntaxError, "an expression in a selection needs a name")
+            .span(cursor.span_since(start))
+            .hint("write `name: expression`"));
+    }
+    cursor.advance();
+    let wants = [Want::Is(","), Want::Is("}"), Want::Is(":"), Want::Is("{"), Want::A("a clause")];
+    let error = unsupported_clause(cursor).unwrap_or_else(|| cursor.unexpected(&wants));
+    Err(match cursor.word() {
+        Some(word) => error.suggest(word, CLAUSES),
+        None => error,
+    })
+}
+
+/// Whether what stands `ahead` places on makes an include of the name before it.
+fn begins_include(cursor: &Cursor<'_>, ahead: usize) -> bool {
+    cursor.is_symbol_at(ahead, "{") || cursor.word_at(ahead).is_some_and(|word| CLAUSES.contains(&word))
+}
+
+fn include(cursor: &mut Cursor<'_>, alias: Option<String>, relation: Name) -> Result<SelectItem> {
+    let selection = selection(cursor)?;
+    let include = Include { alias, relation: relation.text, span: Some(relation.span), selection };
+    Ok(SelectItem::Include(Box::new(include)))
+}

@@ -1,0 +1,9 @@
+//! The schema language: text to tree, and tree to canonical text.
+
+pub mod ast;
+mod attribute;
+mod format;
+mod parser;
+
+pub use format::format_schema;
+pub use parser::parse_schema;

@@ -1,0 +1,154 @@
+//! Drives both text languages by text files: input, `----`, output. `REWRITE=1 cargo test -p ormdb --test text`
+//! rewrites the outputs.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use ormdb::text;
+
+/// Runs one directive over its input.
+fn check(directive: &str, input: &str) -> String {
+    let source = input.trim_end_matches('\n');
+    let rendered = |error: &ormdb_proto::Error| error.render(Some(source));
+    match directive {
+        // The canonical text, which must be a fixed point and mean the same.
+        "format" => match text::format_schema(source) {
+            Ok(formatted) => {
+                assert_eq!(
+                    text::format_schema(&formatted).unwrap(),
+                    formatted,
+                    "formatting is not idempotent"
+                );
+                formatted
+            }
+            Err(errors) => errors.iter().map(rendered).collect::<Vec<_>>().join("\n\n") + "\n",
+        },
+        // The canonical statements, each of which must read back as itself.
+        "query" => match text::parse_statements(source) {
+            Ok(statements) => statements
+                .iter()
+                .map(|parsed| {
+                    let printed = text::print_statement(&parsed.statement);
+                    let again =
+                        text::parse_statement(&printed).map_err(|e| e.render(Some(&printed))).unwrap();
+                    assert_eq!(text::print_statement(&again.statement), printed);
+                    match parsed.explain {
+                        Some(explain) => format!("{explain:?} of {printed}\n"),
+                        None => printed + "\n",
+                    }
+                })
+                .collect(),
+            Err(error) => rendered(&error) + "\n",
+        },
+        // The tree of an expression, fully in parentheses where the text has none.
+        "expr" => match text::parse_expr(source) {
+            Ok(expr) => {
+                let printed = text::print_expr(&expr);
+                assert_eq!(text::print_expr(&text::parse_expr(&printed).unwrap()), printed);
+                let json = serde_json::to_value(&expr).unwrap();
+                format!("{printed}\n{}\n", shape(&json))
+            }
+            Err(error) => rendered(&error) + "\n",
+        },
+        other => panic!("unknown directive {other}"),
+    }
+}
+
+/// An expression's tree in prefix form, without spans.
+fn shape(json: &serde_json::Value) -> String {
+    use serde_json::Value;
+    match json {
+        Value::Object(members) => {
+            let shown = members.iter().filter(|(key, value)| *key != "span" && !value.is_null());
+            let parts: Vec<String> = shown.map(|(key, value)| format!("{key} {}", shape(value))).collect();
+            format!("({})", parts.join(" "))
+        }
+        Value::Array(items) => format!("[{}]", items.iter().map(shape).collect::<Vec<_>>().join(" ")),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+#[test]
+fn text_files() {
+    datadriven::walk("tests/text", |file| {
+        file.run(|case| check(&case.directive, &case.input));
+    });
+}
+
+#[test]
+fn examples_are_in_canonical_form() {
+    for name in ["blog", "chinook"] {
+        let path = format!("../../examples/{name}/schema.ormdb");
+        let source = std::fs::read_to_string(&path).unwrap();
+        match text::format_schema(&source) {
+            Ok(formatted) if std::env::var_os("REWRITE").is_some() => {
+                std::fs::write(&path, formatted).unwrap()
+            }
+            Ok(formatted) => assert_eq!(formatted, source, "{path}"),
+            Err(errors) => panic!("{path}: {}", errors[0].render(Some(&source))),
+        }
+    }
+}
+
+/// Every prefix and every text with one character replaced: errors, but no panic.
+#[test]
+fn broken_texts_give_errors() {
+    let schema = std::fs::read_to_string("../../examples/blog/schema.ormdb").unwrap();
+    let query = r#"explain analyze Artist[name: "B\u{e9}"] where not (a.b in [1, 2.5, 1e3] and c some (d between $p and 7 or e is not null))
+        order by count(albums where year > 2000) desc nulls last limit 10 offset $o { * except (x), secs: -ms / 1000, t: r where a like "%" { b } };
+        create A { x: (create [{ y: 1 }, { y: x"00" }], connect [1], [2], set []), z: null } skip duplicates return { id };
+        update A where x = date"2024-01-31" limit 5 set { n += 1, r: update [1] set { p: 2 }, s: disconnect } return { * }"#;
+    assert!(text::parse_statements(query).is_ok());
+    for at in (0..schema.len()).filter(|at| schema.is_char_boundary(*at)) {
+        let _parsed = text::parse_schema(&schema[..at]);
+    }
+    for at in (0..query.len()).filter(|at| query.is_char_boundary(*at)) {
+        let _parsed = text::parse_statements(&query[..at]);
+        for replacement in ["(", "}", "\"", "é", "", " 9", "\n", "@", "where"] {
+            let mut broken = query.to_owned();
+            if query.is_char_boundary(at + 1) {
+                broken.replace_range(at..=at, replacement);
+                let _parsed = text::parse_statements(&broken);
+                let _complete = text::is_complete(&broken);
+            }
+        }
+    }
+}
+
+/// Nesting beyond the bound is an error of its own, however it is reached, and never a stack overflow.
+#[test]
+fn depth_is_bounded() {
+    let deep = 100_000;
+    let texts = [
+        format!("A where {}1{} = 1", "(".repeat(deep), ")".repeat(deep)),
+        format!("A where {} a", "not ".repeat(deep)),
+        format!("A where {}a = 1", "- ".repeat(deep)),
+        format!("A where a = 1{}", " + 1".repeat(deep)),
+        format!("A where a = {}{}", "[".repeat(deep), "]".repeat(deep)),
+        format!("A where {}x{}", "f(".repeat(deep), ")".repeat(deep)),
+        format!("A where {}x{}", "r some (".repeat(deep), ")".repeat(deep)),
+        format!("A where {}r{}", "count(r where 1 = ".repeat(deep), ")".repeat(deep)),
+        format!("A {}b{}", "{ a ".repeat(deep), "}".repeat(deep)),
+        format!("create A {}", "{ a: create ".repeat(deep)),
+        format!("create A {{ a: {}", "(create [{ a: ".repeat(deep)),
+    ];
+    for text in texts {
+        let error = text::parse_statement(&text).unwrap_err();
+        assert_eq!(error.code, ormdb_proto::ErrorCode::LimitExceeded, "{}: {error}", &text[..30]);
+        assert!(error.detail.limit.is_some());
+    }
+    // Wide is not deep.
+    let wide = format!("A where {}", vec!["a = 1"; deep].join(" and "));
+    assert!(text::parse_statement(&wide).is_ok());
+}
+
+#[test]
+fn comments_become_documentation() {
+    let source = "// Far above.\n\n// People,\n// who write.\nentity User { // open\n  id int64 @id // The key.\n\n  // Not about the name.\n\n  name string\n}\n";
+    let ast = text::parse_schema(source).unwrap();
+    let user = ast.entities().next().unwrap();
+    assert_eq!(user.notes.doc().as_deref(), Some("People,\nwho write."));
+    let docs: Vec<Option<String>> = user.fields().map(|field| field.notes.doc()).collect();
+    assert_eq!(docs[1], None);
+    assert_eq!(ast.to_string(), text::format_schema(&ast.to_string()).unwrap());
+}
