@@ -16,14 +16,19 @@
 mod chunk;
 mod chunk_builder;
 mod graph;
+mod hydrate;
+mod json;
 mod row;
 mod shape;
+mod view;
 
 pub use chunk::Chunk;
 pub use chunk_builder::ChunkBuilder;
 pub use graph::{GraphResult, Trailer};
 pub use row::{Row, Rows};
 pub use shape::{Cardinality, EnumLabels, Label, ResultShape, ShapeColumn, ShapeEdge, ShapeNode};
+
+pub use view::ROWS_WALKED_MAX;
 
 #[cfg(test)]
 mod tests;

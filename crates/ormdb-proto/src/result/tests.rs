@@ -164,3 +164,202 @@ fn a_shape_is_a_tree() {
     assert_eq!(with(&|s| s.nodes[1].edges.clear()), refused);
     assert_eq!(with(&|s| s.nodes[0].columns[1].labels.0.reverse()), refused);
 }
+
+#[test]
+fn writes_json() {
+    let result = sample();
+    let text = r#"[{"name":"Sugarcubes","albums":[{"genre":{"name":"Pop"}}],"role":"band"},{"name":"Björk","albums":[{"year":null,"genre":null},{"year":1993,"genre":{"name":"Pop"}}],"role":"solo"}]"#;
+    assert_eq!(result.to_json().unwrap(), text);
+    assert_eq!(result.to_json_value().unwrap(), serde_json::from_str::<serde_json::Value>(text).unwrap());
+    let pretty = result.to_json_pretty().unwrap();
+    assert_eq!(pretty, serde_json::to_string_pretty(&result.to_json_value().unwrap()).unwrap());
+    let lines = result.to_json_lines().unwrap();
+    assert_eq!(format!("[{}]", lines.trim_end().replace('\n', ",")), text);
+}
+
+/// A result of one row with one column for each value.
+fn one_row(cells: &[(&str, ColumnType, ValueRef<'_>)]) -> GraphResult {
+    let columns = cells.iter().map(|(name, ty, _)| ShapeColumn::new(*name, *ty)).collect();
+    let shape =
+        Arc::new(ResultShape { nodes: vec![ShapeNode { entity: "E".to_owned(), columns, edges: vec![] }] });
+    let mut chunk = ChunkBuilder::new(Arc::clone(&shape));
+    for (at, (_, _, value)) in cells.iter().enumerate() {
+        chunk.entity(0).unwrap().column(at).unwrap().push(value).unwrap();
+    }
+    chunk.put_roots(&[0]).unwrap();
+    GraphResult::new(shape, vec![chunk.finish().unwrap()], token(), 0)
+}
+
+#[test]
+fn json_keeps_every_digit_and_escapes() {
+    let one = ColumnType::Scalar;
+    let decimal = crate::value::Decimal::new(-150, 2).unwrap();
+    let result = one_row(&[
+        ("int", one(ColumnKind::Int64), ValueRef::Int64(i64::MAX)),
+        ("dec", one(ColumnKind::Decimal), ValueRef::Decimal(decimal)),
+        ("nan", one(ColumnKind::Float64), ValueRef::Float64(f64::NAN)),
+        ("half", one(ColumnKind::Float64), ValueRef::Float64(0.5)),
+        ("text", one(ColumnKind::String), ValueRef::String("a\"b\\\n\u{1}é")),
+        ("json", one(ColumnKind::Json), ValueRef::Json("{\"a\":[1,null]}")),
+        ("bytes", one(ColumnKind::Bytes), ValueRef::Bytes(&[0, 255])),
+        ("day", one(ColumnKind::Date), ValueRef::Date(0)),
+        (
+            "list",
+            ColumnType::List(ColumnKind::Int16),
+            ValueRef::Array(vec![ValueRef::Int16(1), ValueRef::Null]),
+        ),
+    ]);
+    assert_eq!(
+        result.to_json().unwrap(),
+        r#"[{"int":9223372036854775807,"dec":-1.50,"nan":"NaN","half":0.5,"text":"a\"b\\\n\u0001é","json":{"a":[1,null]},"bytes":"\\x00ff","day":"1970-01-01","list":[1,null]}]"#
+    );
+    let broken = one_row(&[("json", one(ColumnKind::Json), ValueRef::Json("{]"))]);
+    assert_eq!(broken.to_json().unwrap_err().code, ErrorCode::ProtocolViolation);
+}
+
+#[derive(Debug, PartialEq, serde::Deserialize)]
+struct Artist {
+    name: String,
+    role: Role,
+    albums: Vec<Album>,
+}
+
+#[derive(Debug, PartialEq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Role {
+    Solo,
+    Band,
+}
+
+#[derive(Debug, PartialEq, serde::Deserialize)]
+struct Album {
+    year: Option<i16>,
+    genre: Option<Genre>,
+}
+
+#[derive(Debug, PartialEq, serde::Deserialize)]
+struct Genre {
+    name: String,
+}
+
+#[test]
+fn hydrates_structs() {
+    let pop = || Some(Genre { name: "Pop".to_owned() });
+    let artists: Vec<Artist> = sample().rows().unwrap();
+    let expected = [
+        Artist {
+            name: "Sugarcubes".to_owned(),
+            role: Role::Band,
+            albums: vec![Album { year: None, genre: pop() }],
+        },
+        Artist {
+            name: "Björk".to_owned(),
+            role: Role::Solo,
+            albums: vec![Album { year: None, genre: None }, Album { year: Some(1993), genre: pop() }],
+        },
+    ];
+    assert_eq!(artists, expected);
+}
+
+#[test]
+fn hydrates_what_the_struct_asks_for() {
+    #[derive(Debug, PartialEq, serde::Deserialize)]
+    struct Wanted {
+        at: i64,
+        at_text: String,
+        price: f64,
+        price_text: String,
+        doc: serde_json::Value,
+        doc_text: String,
+        tags: Vec<Option<String>>,
+        raw: Vec<u8>,
+        big: u64,
+    }
+    let one = ColumnType::Scalar;
+    let price = ValueRef::Decimal(crate::value::Decimal::new(150, 2).unwrap());
+    let result = one_row(&[
+        ("at", one(ColumnKind::DateTime), ValueRef::DateTime(1_000_000)),
+        ("at_text", one(ColumnKind::DateTime), ValueRef::DateTime(1_000_000)),
+        ("price", one(ColumnKind::Decimal), price.clone()),
+        ("price_text", one(ColumnKind::Decimal), price),
+        ("doc", one(ColumnKind::Json), ValueRef::Json("{\"a\":1}")),
+        ("doc_text", one(ColumnKind::Json), ValueRef::Json("{\"a\":1}")),
+        (
+            "tags",
+            ColumnType::List(ColumnKind::String),
+            ValueRef::Array(vec![ValueRef::String("x"), ValueRef::Null]),
+        ),
+        ("raw", one(ColumnKind::Bytes), ValueRef::Bytes(&[1, 2])),
+        ("big", one(ColumnKind::Int64), ValueRef::Int64(5)),
+        ("not_asked_for", one(ColumnKind::Bool), ValueRef::Bool(true)),
+    ]);
+    let wanted: Vec<Wanted> = result.rows().unwrap();
+    let doc_text = "{\"a\":1}".to_owned();
+    let expected = Wanted {
+        at: 1_000_000,
+        at_text: crate::value::Value::DateTime(1_000_000).to_text(),
+        price: 1.5,
+        price_text: "1.50".to_owned(),
+        doc: serde_json::from_str(&doc_text).unwrap(),
+        doc_text,
+        tags: vec![Some("x".to_owned()), None],
+        raw: vec![1, 2],
+        big: 5,
+    };
+    assert_eq!(wanted, [expected]);
+    let names: Vec<(String, serde::de::IgnoredAny, String)> = sample().rows().unwrap();
+    assert_eq!(names[0].0, "Sugarcubes");
+}
+
+#[test]
+fn a_struct_that_does_not_fit_says_where() {
+    #[derive(Debug, serde::Deserialize)]
+    #[allow(dead_code, reason = "only its type matters")]
+    struct Wrong {
+        albums: Vec<WrongAlbum>,
+    }
+    #[derive(Debug, serde::Deserialize)]
+    #[allow(dead_code, reason = "only its type matters")]
+    struct WrongAlbum {
+        genre: WrongGenre,
+    }
+    #[derive(Debug, serde::Deserialize)]
+    #[allow(dead_code, reason = "only its type matters")]
+    struct WrongGenre {
+        name: i64,
+    }
+    let error = sample().rows::<Wrong>().unwrap_err();
+    assert_eq!(error.code, ErrorCode::TypeMismatch);
+    assert_eq!(
+        (error.detail.entity.as_deref(), error.detail.field.as_deref()),
+        (Some("Genre"), Some("name"))
+    );
+}
+
+/// Twelve levels, each of whose rows leads to ten rows of the next: a small result that is a graph of 10^12 rows.
+#[test]
+fn a_small_result_does_not_become_an_endless_answer() {
+    let levels = 12;
+    let nodes = (0..levels)
+        .map(|at| ShapeNode {
+            entity: "E".to_owned(),
+            columns: vec![],
+            edges: if at + 1 < levels { vec![edge("e", at + 1, Cardinality::Many)] } else { vec![] },
+        })
+        .collect();
+    let shape = Arc::new(ResultShape { nodes });
+    let mut chunk = ChunkBuilder::new(Arc::clone(&shape));
+    for at in 0..levels as usize {
+        chunk.entity(at).unwrap().set_rows(1);
+        if at + 1 < levels as usize {
+            chunk.edge(at, 0).unwrap().push_parent(&[0; 10]).unwrap();
+        }
+    }
+    chunk.put_roots(&[0]).unwrap();
+    let result = GraphResult::new(shape, vec![chunk.finish().unwrap()], token(), 0);
+    assert_eq!(result.rows::<serde::de::IgnoredAny>().unwrap().len(), 1);
+    let left = std::cell::Cell::new(1000);
+    let view = super::view::View::new(result.shape(), &result.chunks()[0], &left).unwrap();
+    let error = (0..2000).find_map(|_| view.visit(0, 0).err()).unwrap();
+    assert_eq!(error.code, ErrorCode::LimitExceeded);
+}
