@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use crate::cache::CacheUse;
 use crate::error::Result;
 use crate::iter::InternalIterator;
 use crate::key::{self, Kind, SeqNo};
@@ -59,11 +60,11 @@ impl SuperVersion {
             all.push(Box::new(MemtableIter::new(Arc::clone(memtable))));
         }
         for table in self.levels.level(0) {
-            all.push(Box::new(table.reader()?.iter()));
+            all.push(Box::new(table.reader()?.iter(CacheUse::Fill)));
         }
         for level in 1..LEVELS {
             if !self.levels.level(level).is_empty() {
-                all.push(Box::new(level_iter(self.levels.level(level).to_vec())));
+                all.push(Box::new(level_iter(self.levels.level(level).to_vec(), CacheUse::Fill)));
             }
         }
         Ok(all)
