@@ -7,7 +7,7 @@ pub(crate) mod engine;
 #[allow(dead_code, reason = "the executor and the write path join it")]
 pub(crate) mod expr;
 pub(crate) mod store;
+pub mod text;
 
 #[doc(hidden)]
 pub use store::fuzz_row;
-pub mod text;
