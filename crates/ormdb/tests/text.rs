@@ -152,3 +152,20 @@ fn comments_become_documentation() {
     assert_eq!(docs[1], None);
     assert_eq!(ast.to_string(), text::format_schema(&ast.to_string()).unwrap());
 }
+
+/// The examples of the documentation are read by the parsers that it documents.
+#[test]
+fn documented_examples_parse() {
+    let page = std::fs::read_to_string("../../docs/QUERY.md").unwrap();
+    let mut examples = 0;
+    for (kind, rest) in page.split("```").filter_map(|part| part.split_once('\n')) {
+        let result = match kind {
+            "schema" => text::parse_schema(rest).map(drop).map_err(|errors| errors[0].clone()),
+            "query" => text::parse_statements(rest).map(drop),
+            _ => continue,
+        };
+        examples += 1;
+        result.map_err(|error| error.render(Some(rest))).unwrap();
+    }
+    assert!(examples >= 4, "only {examples} examples were found");
+}
