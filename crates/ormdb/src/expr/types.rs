@@ -147,3 +147,40 @@ pub(crate) fn name(schema: &Schema, ty: FieldType) -> String {
         FieldType::Array(_) => format!("{scalar}[]"),
     }
 }
+
+pub(super) const fn is_instant(ty: FieldType) -> bool {
+    matches!(
+        ty,
+        FieldType::Scalar(
+            ScalarType::DateTime
+                | ScalarType::LocalDateTime
+                | ScalarType::Date
+                | ScalarType::Time
+                | ScalarType::Interval
+        )
+    )
+}
+
+/// The type of a sum or difference of times, as PostgreSQL has them.
+pub(super) const fn time_arithmetic(op: Arithmetic, left: FieldType, right: FieldType) -> Option<FieldType> {
+    use ScalarType as T;
+    let (FieldType::Scalar(left), FieldType::Scalar(right)) = (left, right) else { return None };
+    let ty = match (op, left, right) {
+        (
+            Arithmetic::Add | Arithmetic::Subtract,
+            T::DateTime | T::LocalDateTime | T::Time | T::Interval,
+            T::Interval,
+        ) => left,
+        (Arithmetic::Add, T::Interval, T::DateTime | T::LocalDateTime | T::Time) => right,
+        (Arithmetic::Add | Arithmetic::Subtract, T::Date, T::Interval) => T::LocalDateTime,
+        (Arithmetic::Add, T::Interval, T::Date) => T::LocalDateTime,
+        (Arithmetic::Subtract, T::DateTime, T::DateTime)
+        | (Arithmetic::Subtract, T::LocalDateTime, T::LocalDateTime)
+        | (Arithmetic::Subtract, T::Time, T::Time) => T::Interval,
+        (Arithmetic::Subtract, T::Date, T::Date) => T::Int32,
+        (Arithmetic::Add | Arithmetic::Subtract, T::Date, T::Int16 | T::Int32 | T::Int64) => T::Date,
+        (Arithmetic::Add, T::Int16 | T::Int32 | T::Int64, T::Date) => T::Date,
+        _ => return None,
+    };
+    Some(FieldType::Scalar(ty))
+}

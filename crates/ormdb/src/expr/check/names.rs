@@ -1,0 +1,165 @@
+//! What a name means: a field of the row, a relation, or something behind a relation.
+
+use ormdb_proto::error::Span;
+use ormdb_proto::ir::{Expr, Quantifier, RelationAggregate};
+use ormdb_proto::schema::{Entity, Relation};
+use ormdb_proto::{Error, ErrorCode, Result, Value};
+
+use super::{Bend, Checked, Checker, at};
+use crate::expr::datum::Datum;
+use crate::expr::node::Node;
+use crate::expr::scope::External;
+
+impl<'s> Checker<'_, 's> {
+    /// A field of the row, or behind its to-one relations.
+    pub(super) fn path(&mut self, path: &[String], span: Option<Span>) -> Result<Checked> {
+        let entity = self.scope.entity();
+        match path {
+            [] => Err(Error::new(ErrorCode::InvalidQuery, "a path names no field")),
+            [name] => {
+                if let Some(field) = entity.field(name) {
+                    return match &field.computed {
+                        None => Ok(Checked::fixed(Node::Field(field.id), field.ty)),
+                        Some(expr) => {
+                            let computed = self.check(expr)?;
+                            self.assign(computed, field.ty)
+                        }
+                    };
+                }
+                if entity.relation(name).is_some() {
+                    let error = Error::new(
+                        ErrorCode::TypeMismatch,
+                        format!(
+                            "`{name}` is a relation of {}, not a value; name one of its fields",
+                            entity.name
+                        ),
+                    );
+                    return Err(at(error.entity(entity.name.clone()).field(name.clone()), span));
+                }
+                let error = unknown_member(entity, name, span);
+                let word = Bend::Word(name.clone(), error);
+                Ok(Checked { node: Node::Const(Datum::NULL), ty: None, bend: word })
+            }
+            [first, rest @ ..] => {
+                let relation = self.to_one(first, span)?;
+                let tail = Expr::Path { path: rest.to_vec(), span };
+                let external = self.scope.remote(relation, &tail, Value::Null)?;
+                Ok(outside(external))
+            }
+        }
+    }
+
+    fn relation(&self, name: &str, span: Option<Span>) -> Result<&'s Relation> {
+        let entity = self.scope.entity();
+        if let Some(relation) = entity.relation(name) {
+            return Ok(relation);
+        }
+        if entity.field(name).is_some() {
+            let error = Error::new(
+                ErrorCode::TypeMismatch,
+                format!("`{name}` is a field of {}, not a relation", entity.name),
+            );
+            return Err(at(error.entity(entity.name.clone()).field(name), span));
+        }
+        Err(unknown_member(entity, name, span))
+    }
+
+    fn to_one(&self, name: &str, span: Option<Span>) -> Result<&'s Relation> {
+        let relation = self.relation(name, span)?;
+        if relation.kind.is_to_one() {
+            return Ok(relation);
+        }
+        let entity = self.scope.entity();
+        let error = Error::new(
+            ErrorCode::TypeMismatch,
+            format!(
+                "`{name}` of {} leads to many rows; only to-one relations can be followed here",
+                entity.name
+            ),
+        )
+        .hint(format!("ask for `{name} some (…)`, or aggregate: `count({name})`"));
+        Err(at(error.entity(entity.name.clone()).field(name), span))
+    }
+
+    /// Whether a to-one relation leads nowhere, where the path names one.
+    pub(super) fn relation_is_null(
+        &mut self,
+        path: &[String],
+        span: Option<Span>,
+        negated: bool,
+    ) -> Result<Option<Checked>> {
+        let entity = self.scope.entity();
+        let external = match path {
+            [name] if entity.relation(name).is_some() => {
+                let relation = self.to_one(name, span)?;
+                self.scope.remote(relation, &Expr::Literal(Value::Bool(negated)), Value::Bool(!negated))?
+            }
+            [first, rest @ ..] if !rest.is_empty() => {
+                let relation = self.to_one(first, span)?;
+                let operand = Box::new(Expr::Path { path: rest.to_vec(), span });
+                self.scope.remote(relation, &Expr::IsNull { operand, negated }, Value::Bool(!negated))?
+            }
+            _ => return Ok(None),
+        };
+        Ok(Some(outside(external)))
+    }
+
+    pub(super) fn related(
+        &mut self,
+        path: &[String],
+        quantifier: Quantifier,
+        filter: &Expr,
+        span: Option<Span>,
+    ) -> Result<Checked> {
+        let [first, rest @ ..] = path else {
+            return Err(Error::new(ErrorCode::InvalidQuery, "a condition on related rows names no relation"));
+        };
+        if !rest.is_empty() {
+            let relation = self.to_one(first, span)?;
+            let tail =
+                Expr::Related { path: rest.to_vec(), quantifier, filter: Box::new(filter.clone()), span };
+            let absent = match quantifier {
+                Quantifier::Some | Quantifier::Is => false,
+                Quantifier::Every | Quantifier::None | Quantifier::IsNot => true,
+            };
+            return Ok(outside(self.scope.remote(relation, &tail, Value::Bool(absent))?));
+        }
+        let relation = self.relation(first, span)?;
+        if !relation.kind.is_to_one() && matches!(quantifier, Quantifier::Is | Quantifier::IsNot) {
+            let error = Error::new(
+                ErrorCode::InvalidQuery,
+                format!("`{first}` leads to many rows: ask for some, every or none"),
+            );
+            return Err(at(error.field(first.clone()), span));
+        }
+        Ok(outside(self.scope.related(relation, quantifier, filter, span)?))
+    }
+
+    pub(super) fn aggregate(&mut self, aggregate: &RelationAggregate) -> Result<Checked> {
+        use ormdb_proto::ir::AggregateFunction as F;
+        let [first, rest @ ..] = aggregate.relation.as_slice() else {
+            return Err(Error::new(ErrorCode::InvalidQuery, "an aggregate names no relation"));
+        };
+        if !rest.is_empty() {
+            let relation = self.to_one(first, aggregate.span)?;
+            let tail = RelationAggregate { relation: rest.to_vec(), ..aggregate.clone() };
+            let absent = match aggregate.function {
+                F::Count => Value::Int64(0),
+                F::Sum | F::Avg | F::Min | F::Max => Value::Null,
+            };
+            return Ok(outside(self.scope.remote(relation, &Expr::Aggregate(Box::new(tail)), absent)?));
+        }
+        let relation = self.relation(first, aggregate.span)?;
+        Ok(outside(self.scope.aggregate(relation, aggregate)?))
+    }
+}
+
+const fn outside(external: External) -> Checked {
+    Checked { node: Node::External(external.slot), ty: external.ty, bend: Bend::Fixed }
+}
+
+/// The error of a name that the entity does not have.
+fn unknown_member(entity: &Entity, name: &str, span: Option<Span>) -> Error {
+    let error = Error::new(ErrorCode::UnknownField, format!("{} has no field `{name}`", entity.name));
+    at(error.entity(entity.name.clone()).field(name).suggest(name, entity.member_names()), span)
+}
