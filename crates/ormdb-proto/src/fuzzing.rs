@@ -1,5 +1,7 @@
 //! Entries for fuzz targets and tests that feed hostile bytes. Not part of the API.
 
+#![deny(clippy::indexing_slicing)]
+
 use crate::block::Block;
 use crate::bytes::AlignedBytes;
 
