@@ -3,9 +3,14 @@
 //! This file is the table of contents; docs/ARCHITECTURE.md tells how the parts join.
 
 pub mod catalog;
+#[allow(dead_code, reason = "the executor and the write path join it")]
+pub(crate) mod context;
 pub(crate) mod engine;
 #[allow(dead_code, reason = "the executor and the write path join it")]
 pub(crate) mod expr;
+pub mod limits;
+#[allow(dead_code, reason = "the executor and the write path join it")]
+pub mod session;
 pub(crate) mod store;
 pub mod text;
 

@@ -3,6 +3,7 @@
 //! Knows entities and fields, but no query and no transaction: bytes in, values out. docs/FORMAT.md draws the bytes.
 
 pub(crate) mod coerce;
+mod families;
 pub(crate) mod generate;
 pub(crate) mod index;
 pub(crate) mod key;
@@ -16,6 +17,7 @@ mod varint;
 use ormdb_proto::schema::{Entity, IndexId, Schema};
 use ormdb_proto::{Error, ErrorCode, Result};
 
+pub(crate) use families::Families;
 pub(crate) use index::IndexFormat;
 pub(crate) use row::RowFormat;
 

@@ -1,0 +1,21 @@
+//! What one statement may use, at most.
+
+/// What one statement may use. A statement that meets a limit ends with an error that names it; nothing is cut off
+/// silently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The deepest nesting of includes.
+    pub depth_max: u32,
+    /// The most rows that a fetch may return, over all levels.
+    pub rows_max: u64,
+    /// The most memory for intermediate rows and the result, in bytes.
+    pub memory_bytes_max: u64,
+    /// The longest time, in milliseconds; 0 means no bound.
+    pub time_ms_max: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { depth_max: 32, rows_max: 50_000_000, memory_bytes_max: 2 << 30, time_ms_max: 0 }
+    }
+}

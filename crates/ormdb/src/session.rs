@@ -1,0 +1,6 @@
+//! Sessions: who asks, and within which limits.
+
+mod context;
+
+pub use context::CancelHandle;
+pub(crate) use context::SessionContext;

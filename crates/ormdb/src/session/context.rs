@@ -1,0 +1,60 @@
+//! What every access of a statement is judged by: limits, cancellation, time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use ordinum::clock::Clock;
+use ormdb_proto::{Error, ErrorCode, Result};
+
+use crate::limits::Limits;
+
+/// Stops the running statements of a session from another thread.
+#[derive(Clone, Debug, Default)]
+pub struct CancelHandle(Arc<AtomicBool>);
+
+impl CancelHandle {
+    /// Asks the statements of the session, running and to come, to stop: they end with [`ErrorCode::Cancelled`].
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// What every access to data is judged by: the limits of the session, whether it was cancelled, until when it runs.
+#[derive(Clone, Debug)]
+pub(crate) struct SessionContext {
+    /// What the statement may use.
+    pub(crate) limits: Limits,
+    pub(super) cancel: CancelHandle,
+    clock: Arc<dyn Clock>,
+    ends_at: Option<Duration>,
+}
+
+impl SessionContext {
+    pub(crate) fn new(limits: Limits, clock: Arc<dyn Clock>) -> SessionContext {
+        SessionContext { limits, cancel: CancelHandle::default(), clock, ends_at: None }
+    }
+
+    /// The context of one statement that begins now.
+    pub(crate) fn statement(&self) -> SessionContext {
+        let ends_at = (self.limits.time_ms_max > 0)
+            .then(|| self.clock.monotonic() + Duration::from_millis(self.limits.time_ms_max));
+        SessionContext { ends_at, ..self.clone() }
+    }
+
+    /// An error if the statement was cancelled or has run for too long. Cheap; called once for some hundred rows.
+    pub(crate) fn check_cancelled(&self) -> Result<()> {
+        if self.cancel.0.load(Ordering::Relaxed) {
+            return Err(Error::new(ErrorCode::Cancelled, "the statement was cancelled"));
+        }
+        if self.ends_at.is_some_and(|end| self.clock.monotonic() > end) {
+            let allowed = self.limits.time_ms_max;
+            return Err(Error::new(
+                ErrorCode::OverBudget,
+                format!("the statement ran for more than {allowed} ms"),
+            )
+            .hint("raise `time_ms_max` in the session's limits, or ask for less"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,36 @@
+//! The column families of a database.
+
+use ordinum::{ColumnFamily, Db, FamilyOptions};
+use ormdb_proto::Result;
+
+use super::layout::{CATALOG, INDEXES, ROWS, SYSTEM};
+use crate::engine::EngineResult;
+
+/// The column families of a database.
+#[derive(Clone, Debug)]
+pub(crate) struct Families {
+    /// Versions of the schema.
+    pub(crate) catalog: ColumnFamily,
+    /// Rows.
+    pub(crate) rows: ColumnFamily,
+    /// Index entries.
+    pub(crate) indexes: ColumnFamily,
+    /// Sequences, and what the system keeps for itself.
+    pub(crate) system: ColumnFamily,
+}
+
+impl Families {
+    /// The families of the database in `engine`; those that are missing are created.
+    pub(crate) fn open(engine: &Db) -> Result<Families> {
+        let family = |name: &str| match engine.column_family(name) {
+            Some(family) => Ok(family),
+            None => engine.create_column_family(name, FamilyOptions::default()).engine(),
+        };
+        Ok(Families {
+            catalog: family(CATALOG)?,
+            rows: family(ROWS)?,
+            indexes: family(INDEXES)?,
+            system: family(SYSTEM)?,
+        })
+    }
+}
