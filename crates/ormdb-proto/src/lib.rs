@@ -6,9 +6,11 @@
 pub mod block;
 pub mod bytes;
 pub mod error;
+pub mod frame;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod ir;
+pub mod message;
 pub mod outcome;
 pub mod result;
 pub mod schema;

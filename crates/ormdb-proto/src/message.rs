@@ -1,0 +1,124 @@
+//! Messages: the payloads of frames.
+//!
+//! Each is an rkyv archive (little-endian, unaligned, 32-bit pointers) of the struct here, whose root is the last
+//! object; a frame whose message has no fields has an empty payload.
+//!
+//! Invariants: (1) a message is validated before it is looked at: bounds, enum tags, UTF-8, no two pointers to the
+//! same bytes, nesting; (2) a message that was read is well-formed, yet may be meaningless.
+
+#![deny(clippy::indexing_slicing)]
+
+mod codec;
+
+pub use codec::{Message, NESTING_MAX, decode, encode};
+
+use rkyv::{Archive, Deserialize, Serialize};
+
+use crate::ir::{Params, Statement};
+use crate::token::Token;
+
+/// The version of the protocol that this build speaks: of messages and of what they mean.
+pub const PROTOCOL_VERSION: u16 = 1;
+
+/// The first message of a client.
+#[derive(Clone, Debug, PartialEq, Archive, Serialize, Deserialize)]
+pub struct Hello {
+    /// The least version of the protocol that the client speaks.
+    pub version_min: u16,
+    /// The greatest.
+    pub version_max: u16,
+    /// The program, for the server's log.
+    pub client: String,
+    /// The longest payload that the client takes.
+    pub frame_bytes_max: u32,
+}
+
+/// The server's answer to a hello.
+#[derive(Clone, Debug, PartialEq, Archive, Serialize, Deserialize)]
+pub struct Welcome {
+    /// The version that both sides speak from here on.
+    pub version: u16,
+    /// The program.
+    pub server: String,
+    /// The longest payload that the server takes.
+    pub frame_bytes_max: u32,
+    /// How many requests of the connection may be in flight; further ones wait unread.
+    pub requests_max: u32,
+    /// After how many milliseconds without a request the server closes the connection; 0 for never.
+    pub idle_timeout_ms: u32,
+}
+
+/// A statement as text.
+#[derive(Clone, Debug, PartialEq, Archive, Serialize, Deserialize)]
+pub struct Query {
+    /// The text of one statement; it may begin with `explain`.
+    pub text: String,
+    /// Its parameters.
+    pub params: Params,
+}
+
+/// A statement as IR.
+#[derive(Clone, Debug, PartialEq, Archive, Serialize, Deserialize)]
+pub struct Execute {
+    /// The statement.
+    pub statement: Statement,
+    /// Its parameters.
+    pub params: Params,
+}
+
+/// Asks for the plan of a statement.
+#[derive(Clone, Debug, PartialEq, Archive, Serialize, Deserialize)]
+pub struct Explain {
+    /// The text of one statement.
+    pub text: String,
+    /// Its parameters.
+    pub params: Params,
+    /// Whether it runs, and the plan shows what happened.
+    pub mode: crate::ir::Explain,
+}
+
+/// Applies a schema.
+#[derive(Clone, Debug, PartialEq, Archive, Serialize, Deserialize)]
+pub struct ApplySchema {
+    /// The text of the whole schema.
+    pub text: String,
+}
+
+/// A text that was asked for.
+#[derive(Clone, Debug, PartialEq, Archive, Serialize, Deserialize)]
+pub struct Text {
+    /// The text.
+    pub text: String,
+}
+
+/// A schema was applied.
+#[derive(Clone, Debug, PartialEq, Archive, Serialize, Deserialize)]
+pub struct SchemaApplied {
+    /// The version of the catalog.
+    pub version: u64,
+    /// What changed, in words; empty if nothing did.
+    pub changes: Vec<String>,
+}
+
+/// What a mutation did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub struct Mutation {
+    /// Rows created, nested ones included.
+    pub created: u64,
+    /// Rows updated.
+    pub updated: u64,
+    /// Rows deleted, by cascades too.
+    pub deleted: u64,
+    /// The commit; none in a transaction that has not committed.
+    pub token: Option<Token>,
+}
+
+/// A transaction began or ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub struct Done {
+    /// The commit, where there was one.
+    pub token: Option<Token>,
+}
+
+#[cfg(test)]
+mod tests;
