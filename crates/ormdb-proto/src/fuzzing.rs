@@ -4,6 +4,10 @@
 
 use crate::block::Block;
 use crate::bytes::AlignedBytes;
+use crate::error::Error;
+use crate::frame::{self, FrameHeader, FrameType};
+use crate::message;
+use crate::result::{ResultShape, Trailer};
 
 /// Makes the checksums of a block fit its damaged bytes, as far as its directory can be read.
 pub fn reseal_block(bytes: &mut [u8]) {
@@ -41,5 +45,57 @@ pub fn block(bytes: &[u8]) {
         for parent in 0..edges.parents() {
             drop(edges.children(parent));
         }
+    }
+}
+
+/// Makes the checksums of a frame fit its damaged bytes.
+pub fn reseal_frame(bytes: &mut [u8]) {
+    let Some((header, payload)) = bytes.split_first_chunk_mut::<{ frame::HEADER_LEN }>() else { return };
+    let length = u32::try_from(payload.len()).unwrap_or(u32::MAX).to_le_bytes();
+    let crc = crc32c::crc32c(payload).to_le_bytes();
+    let (words, _) = header.as_chunks_mut::<4>();
+    if let [.., to_length, to_crc, _, _] = words {
+        (*to_length, *to_crc) = (length, crc);
+    }
+    let crc = crc32c::crc32c(header.first_chunk::<28>().map_or(&[], |b| b.as_slice()));
+    if let Some(to) = header.last_chunk_mut::<4>() {
+        *to = crc.to_le_bytes();
+    }
+}
+
+/// Reads arbitrary bytes as a frame and its payload as the message of its type, as both sides of a connection do.
+pub fn frame(bytes: &[u8]) {
+    let Some((header, payload)) = bytes.split_first_chunk::<{ frame::HEADER_LEN }>() else { return };
+    let Ok(header) = FrameHeader::decode(header, 1 << 24) else { return };
+    if header.check_payload(payload).is_ok() {
+        message(header.kind, payload);
+    }
+}
+
+/// Reads arbitrary bytes as the message of a type of frame.
+pub fn message(kind: FrameType, payload: &[u8]) {
+    match kind {
+        FrameType::Hello => drop(message::decode::<message::Hello>(payload)),
+        FrameType::Query => drop(message::decode::<message::Query>(payload)),
+        FrameType::Execute => drop(message::decode::<message::Execute>(payload)),
+        FrameType::Explain => drop(message::decode::<message::Explain>(payload)),
+        FrameType::ApplySchema => drop(message::decode::<message::ApplySchema>(payload)),
+        FrameType::Welcome => drop(message::decode::<message::Welcome>(payload)),
+        FrameType::Shape => drop(message::decode::<ResultShape>(payload).and_then(|shape| shape.validate())),
+        FrameType::Trailer => drop(message::decode::<Trailer>(payload)),
+        FrameType::Mutation => drop(message::decode::<message::Mutation>(payload)),
+        FrameType::Text => drop(message::decode::<message::Text>(payload)),
+        FrameType::SchemaApplied => drop(message::decode::<message::SchemaApplied>(payload)),
+        FrameType::Done => drop(message::decode::<message::Done>(payload)),
+        FrameType::Error => drop(message::decode::<Error>(payload)),
+        FrameType::Chunk => block(payload),
+        FrameType::ShowSchema
+        | FrameType::Ping
+        | FrameType::Cancel
+        | FrameType::Begin
+        | FrameType::Commit
+        | FrameType::Rollback
+        | FrameType::Pong
+        | FrameType::GoingAway => {}
     }
 }
