@@ -6,10 +6,16 @@
 //! with the nearest known one.
 
 mod compiled;
+pub(crate) mod diff;
 mod entity_info;
 mod navigation;
+mod record;
+mod resolve;
 pub(crate) mod rules;
 
 pub use compiled::Catalog;
+pub use diff::{Change, Grade, diff};
 pub use entity_info::{EntityInfo, Member, Referrer, UniqueKey};
 pub use navigation::{Hop, KeyAccess, Navigation};
+pub use record::StoredVersion;
+pub use resolve::resolve;

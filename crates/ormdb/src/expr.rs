@@ -37,7 +37,7 @@ pub(crate) use arithmetic::{Average, Sum};
 pub(crate) use datum::Datum;
 #[allow(unused_imports, reason = "the planner joins them")]
 pub(crate) use node::{Comparison, Node};
-pub(crate) use scope::{LocalScope, Scope};
+pub(crate) use scope::{External, LocalScope, Scope};
 
 /// A row whose fields can be reached by their ids, each in constant time.
 pub(crate) trait RowSource {

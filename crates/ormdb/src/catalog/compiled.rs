@@ -11,7 +11,9 @@ use ormdb_proto::{Error, ErrorCode, Result};
 
 use super::entity_info::{EntityInfo, Referrer};
 use super::navigation;
+use super::resolve::resolve;
 use crate::store::EntityStore;
+use crate::text::parse_schema;
 
 /// A schema at one version, its text, and what is derived from it.
 #[derive(Debug)]
@@ -61,6 +63,15 @@ impl Catalog {
             text: text.into(),
             entities,
         })
+    }
+
+    /// The catalog of a schema text that follows no other.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the text, in the order of the text.
+    pub fn from_text(text: &str) -> std::result::Result<Catalog, Vec<Error>> {
+        let schema = resolve(&parse_schema(text)?, &Schema::empty())?;
+        Catalog::build(schema, text).map_err(|error| vec![error])
     }
 
     /// The schema.

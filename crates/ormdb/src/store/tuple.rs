@@ -24,7 +24,7 @@ use super::{corrupt, varint};
 
 const WIDE: u8 = 1;
 /// The greatest precision whose digits fit into eight bytes.
-const NARROW_PRECISION_MAX: u8 = 18;
+pub(crate) const NARROW_PRECISION_MAX: u8 = 18;
 
 /// The types of a tuple, and where each value lies.
 #[derive(Clone, Debug)]

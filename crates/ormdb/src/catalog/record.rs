@@ -1,0 +1,83 @@
+//! The bytes of one stored version of the catalog.
+//!
+//! ```text
+//! 0        4          6         8                 12                  16
+//! | magic  | format   | features| payload length  | CRC-32C           | payload: JSON
+//! | "ORMC" | u16 LE   | u16 LE  | u32 LE          | of 0..12, payload | { version, applied_at, text, schema }
+//! ```
+//!
+//! Invariants: (1) a record of a format or feature that is not known is refused, never guessed at; (2) nothing behind
+//! the checksum is read before it was verified.
+#![deny(clippy::indexing_slicing)]
+
+use ormdb_proto::schema::Schema;
+use ormdb_proto::{Error, ErrorCode, Result};
+use serde::{Deserialize, Serialize};
+
+const MAGIC: &[u8; 4] = b"ORMC";
+const FORMAT: u16 = 1;
+const KNOWN_FEATURES: u16 = 0;
+const HEADER_BYTES: usize = 16;
+
+/// One version of the catalog as it is stored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StoredVersion {
+    /// The version of the catalog.
+    pub version: u64,
+    /// When it was applied, in microseconds since 1970-01-01T00:00:00Z.
+    pub applied_at: i64,
+    /// The schema text.
+    pub text: String,
+    /// What the text means.
+    pub schema: Schema,
+}
+
+/// The record of a version.
+pub(super) fn encode(stored: &StoredVersion) -> Result<Vec<u8>> {
+    let payload = serde_json::to_vec(stored)
+        .map_err(|e| Error::new(ErrorCode::Internal, format!("the schema cannot be written: {e}")))?;
+    let length = u32::try_from(payload.len())
+        .map_err(|_| Error::new(ErrorCode::LimitExceeded, "the schema takes more than 4 GiB"))?;
+    let mut record = Vec::with_capacity(HEADER_BYTES + payload.len());
+    record.extend_from_slice(MAGIC);
+    record.extend_from_slice(&FORMAT.to_le_bytes());
+    record.extend_from_slice(&KNOWN_FEATURES.to_le_bytes());
+    record.extend_from_slice(&length.to_le_bytes());
+    let checksum = crc32c::crc32c_append(crc32c::crc32c(&record), &payload);
+    record.extend_from_slice(&checksum.to_le_bytes());
+    record.extend_from_slice(&payload);
+    Ok(record)
+}
+
+/// The version of a record.
+pub(super) fn decode(record: &[u8]) -> Result<StoredVersion> {
+    let (header, payload) =
+        record.split_first_chunk::<HEADER_BYTES>().ok_or_else(|| corrupt("is cut short"))?;
+    let [m0, m1, m2, m3, f0, f1, b0, b1, l0, l1, l2, l3, c0, c1, c2, c3] = *header;
+    if [m0, m1, m2, m3] != *MAGIC {
+        return Err(corrupt("has no magic"));
+    }
+    let (format, features) = (u16::from_le_bytes([f0, f1]), u16::from_le_bytes([b0, b1]));
+    if format != FORMAT || features & !KNOWN_FEATURES != 0 {
+        let message = format!(
+            "the catalog is of format {format} with features {features:#x}; this version reads format {FORMAT}"
+        );
+        return Err(Error::new(ErrorCode::IncompatibleFormat, message).hint("open it with a newer ormDB"));
+    }
+    if usize::try_from(u32::from_le_bytes([l0, l1, l2, l3])) != Ok(payload.len()) {
+        return Err(corrupt("has another length than it says"));
+    }
+    let unchecked = header.first_chunk::<12>().map_or(0, |bytes| crc32c::crc32c(bytes));
+    if crc32c::crc32c_append(unchecked, payload) != u32::from_le_bytes([c0, c1, c2, c3]) {
+        return Err(corrupt("fails its checksum"));
+    }
+    serde_json::from_slice(payload).map_err(|e| corrupt(&format!("cannot be read: {e}")))
+}
+
+fn corrupt(how: &str) -> Error {
+    Error::new(ErrorCode::Corrupt, format!("a stored version of the catalog {how}"))
+        .hint("`ormdb check` lists every damage; restore a backup")
+}
+
+#[cfg(test)]
+mod tests;

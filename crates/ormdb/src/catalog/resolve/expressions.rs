@@ -1,0 +1,282 @@
+//! The last pass, over the whole schema: layouts, defaults, computed fields, conditions of partial indexes, checks and
+//! default orders, compiled once to see that they can be.
+//!
+//! Nothing compiled is kept: the schema holds expressions by name, and whoever runs one compiles it.
+
+use std::collections::HashSet;
+
+use ormdb_proto::error::Span;
+use ormdb_proto::ir::{Expr, Params, Quantifier, RelationAggregate};
+use ormdb_proto::schema::{
+    Check, ConstraintState, Default, Entity, Field, FieldType, Relation, ScalarType, Schema,
+};
+use ormdb_proto::{Error, ErrorCode, Result, Value};
+
+use super::{Draft, Resolver, indexes, rewrite};
+use crate::expr::{EvalEnv, External, NoRow, RowExpr, Scope};
+use crate::text::ast::{
+    CheckDecl, DefaultDecl, EntityAttributeKind, EntityDecl, ExprText, FieldAttributeKind, Name,
+};
+
+pub(super) fn resolve(resolver: &mut Resolver<'_>, schema: &mut Schema) {
+    for at in 0..resolver.drafts.len() {
+        let Some(draft) = resolver.drafts.get(at) else { return };
+        // Names of members that were reported would be reported again.
+        if let Some(decl) = draft.decl
+            && draft.broken.is_empty()
+        {
+            entity(resolver, schema, at, decl);
+        }
+        let (Some(draft), Some(entity)) = (resolver.drafts.get(at), schema.entities.get_mut(at)) else {
+            return;
+        };
+        set_layout(draft, entity);
+    }
+}
+
+fn entity(resolver: &mut Resolver<'_>, schema: &mut Schema, at: usize, decl: &EntityDecl) {
+    for field in decl.fields() {
+        if schema.entities.get(at).is_none_or(|e| e.field(&field.name.text).is_none()) {
+            continue;
+        }
+        for attribute in &field.attributes {
+            match &attribute.kind {
+                FieldAttributeKind::Default(DefaultDecl::Expr(text)) => {
+                    default(resolver, schema, at, &field.name, text);
+                }
+                FieldAttributeKind::Check(check) => {
+                    add_check(resolver, schema, at, check, Some(&field.name));
+                }
+                _ => {}
+            }
+        }
+        if let Some(text) = &field.computed {
+            computed(resolver, schema, at, &field.name, text);
+        }
+    }
+    for attribute in decl.attributes() {
+        match &attribute.kind {
+            EntityAttributeKind::Check(check) => add_check(resolver, schema, at, check, None),
+            EntityAttributeKind::Unique { index, .. } | EntityAttributeKind::Index(index) => {
+                if let Some(filter) = &index.filter {
+                    condition(resolver, schema, at, filter);
+                }
+            }
+            EntityAttributeKind::Order(order) => {
+                for key in order {
+                    let text = ExprText { expr: key.expr.clone(), span: attribute.span };
+                    let result = compile_any(schema, at, &text.expr, None);
+                    report(resolver, result.err(), text.span);
+                }
+                if let Some(entity) = schema.entities.get_mut(at) {
+                    entity.default_order = rewrite::order_without_spans(order);
+                }
+            }
+            EntityAttributeKind::Id(_) | EntityAttributeKind::Map(_) | EntityAttributeKind::Was(_) => {}
+        }
+    }
+}
+
+const BOOL: FieldType = FieldType::Scalar(ScalarType::Bool);
+
+/// Reports an error, at its own place or at that of the whole expression.
+fn report(resolver: &mut Resolver<'_>, error: Option<Error>, span: Span) {
+    if let Some(mut error) = error {
+        error.detail.span.get_or_insert(span);
+        resolver.error(error);
+    }
+}
+
+/// Compiles an expression over the row's own fields.
+fn compile(schema: &Schema, at: usize, expr: &Expr, want: FieldType) -> Result<RowExpr> {
+    let entity = schema.entities.get(at).ok_or_else(no_entity)?;
+    RowExpr::compile(schema, entity, expr, Some(want), &Params::none())
+}
+
+/// Compiles an expression that may lead over relations.
+fn compile_any(schema: &Schema, at: usize, expr: &Expr, want: Option<FieldType>) -> Result<RowExpr> {
+    let entity = schema.entities.get(at).ok_or_else(no_entity)?;
+    RowExpr::compile_in(&mut TypeScope { schema, entity }, expr, want, &Params::none())
+}
+
+fn no_entity() -> Error {
+    Error::new(ErrorCode::Internal, "an expression belongs to no entity")
+}
+
+fn condition(resolver: &mut Resolver<'_>, schema: &Schema, at: usize, text: &ExprText) {
+    report(resolver, compile(schema, at, &text.expr, BOOL).err(), text.span);
+}
+
+fn add_check(
+    resolver: &mut Resolver<'_>,
+    schema: &mut Schema,
+    at: usize,
+    decl: &CheckDecl,
+    field: Option<&Name>,
+) {
+    condition(resolver, schema, at, &decl.expr);
+    let name = match &decl.name {
+        Some(name) => indexes::explicit_name(resolver, name),
+        None => {
+            let field = field.and_then(|n| schema.entities.get(at)?.field(&n.text)).map(|f| f.id);
+            indexes::generated_name(resolver, at, field.as_slice(), "check")
+        }
+    };
+    let expr = rewrite::without_spans(&decl.expr.expr);
+    let Some(draft) = resolver.drafts.get(at) else { return };
+    let names = indexes::renamed_fields(draft);
+    let taken: HashSet<_> = draft.entity.checks.iter().map(|c| c.id).collect();
+    let same = |old: &&Check| !taken.contains(&old.id) && rewrite::renamed(&old.expr, &names) == expr;
+    let was = draft.was.and_then(|was| was.checks.iter().find(same));
+    let check = match was {
+        Some(was) => Check { id: was.id, name, expr, state: was.state },
+        None => {
+            let old_entity = draft.was.is_some();
+            let state = if old_entity { ConstraintState::Backfilling } else { ConstraintState::Public };
+            Check { id: resolver.constraint_id(), name, expr, state }
+        }
+    };
+    // The draft keeps the names that are taken; the schema is what comes out.
+    if let Some(draft) = resolver.drafts.get_mut(at) {
+        draft.entity.checks.push(check.clone());
+    }
+    if let Some(entity) = schema.entities.get_mut(at) {
+        entity.checks.push(check);
+    }
+}
+
+/// Checks a default, and turns a constant into a value of the field's type.
+fn default(resolver: &mut Resolver<'_>, schema: &mut Schema, at: usize, name: &Name, text: &ExprText) {
+    let Some(field) = schema.entities.get(at).and_then(|e| e.field(&name.text)) else { return };
+    let compiled = match compile(schema, at, &text.expr, field.ty) {
+        Ok(compiled) => compiled,
+        Err(error) => return report(resolver, Some(error), text.span),
+    };
+    let mut expr = rewrite::without_spans(&text.expr);
+    if compiled.fields().is_empty() && !calls(&text.expr) {
+        match compiled.eval_value(&NoRow, &EvalEnv::at(0)) {
+            Ok(Value::Null) if !field.optional => {
+                let message = format!("the default of `{name}` is null, which is required");
+                resolver.invalid(text.span, message, "write another default, or `?` behind the type");
+            }
+            Ok(value) => expr = Expr::Literal(value),
+            Err(error) => report(resolver, Some(error), text.span),
+        }
+    } else if compiled.fields().contains(&field.id) {
+        let message = format!("the default of `{name}` is made from `{name}` itself");
+        resolver.invalid(text.span, message, "name other fields");
+    }
+    let field = schema.entities.get_mut(at).and_then(|e| e.fields.iter_mut().find(|f| f.name == name.text));
+    if let Some(field) = field {
+        field.default = Some(Default::Expr(expr));
+    }
+}
+
+/// Whether a function is called, whose value may be another one each time.
+fn calls(expr: &Expr) -> bool {
+    match expr {
+        Expr::Literal(_) | Expr::Path { .. } => false,
+        Expr::Unary { operand, .. } => calls(operand),
+        Expr::List(items) => items.iter().any(calls),
+        Expr::Binary { left, right, .. } => calls(left) || calls(right),
+        _ => true,
+    }
+}
+
+fn computed(resolver: &mut Resolver<'_>, schema: &mut Schema, at: usize, name: &Name, text: &ExprText) {
+    let Some(field) = schema.entities.get(at).and_then(|e| e.field(&name.text)) else { return };
+    let result = compile_any(schema, at, &text.expr, Some(field.ty));
+    report(resolver, result.err(), text.span);
+    let expr = rewrite::without_spans(&text.expr);
+    let field = schema.entities.get_mut(at).and_then(|e| e.fields.iter_mut().find(|f| f.name == name.text));
+    if let Some(field) = field {
+        field.computed = Some(expr);
+    }
+}
+
+/// Raises the layout if what rows store changes, and says of new fields since when they are stored.
+fn set_layout(draft: &Draft<'_>, entity: &mut Entity) {
+    let stored = |e: &Entity| {
+        let mut stored: Vec<_> = e.fields.iter().filter(|f| f.is_stored()).map(|f| (f.id, f.ty)).collect();
+        stored.sort_by_key(|(id, _)| *id);
+        stored
+    };
+    if let Some(was) = draft.was
+        && stored(was) != stored(entity)
+    {
+        entity.layout = was.layout.saturating_add(1);
+    }
+    let layout = entity.layout;
+    for field in &mut entity.fields {
+        let was = draft.was.and_then(|was| was.field_by_id(field.id)).filter(|was| was.is_stored());
+        if was.is_none() {
+            field.since_layout = layout;
+            field.absent_value = constant_default(field);
+        }
+    }
+}
+
+/// The value that older rows have in a new field.
+fn constant_default(field: &Field) -> Value {
+    match &field.default {
+        Some(Default::Expr(Expr::Literal(value))) => value.clone(),
+        Some(Default::Expr(_) | Default::Generated(_)) | None => Value::Null,
+    }
+}
+
+/// A scope that gives types and no values: of expressions over relations, which a query supplies when it runs them.
+struct TypeScope<'s> {
+    schema: &'s Schema,
+    entity: &'s Entity,
+}
+
+impl<'s> TypeScope<'s> {
+    fn behind(&self, relation: &Relation) -> Result<TypeScope<'s>> {
+        let entity = self.schema.entity_by_id(relation.target).ok_or_else(no_entity)?;
+        Ok(TypeScope { schema: self.schema, entity })
+    }
+}
+
+impl<'s> Scope<'s> for TypeScope<'s> {
+    fn schema(&self) -> &'s Schema {
+        self.schema
+    }
+
+    fn entity(&self) -> &'s Entity {
+        self.entity
+    }
+
+    fn remote(&mut self, relation: &Relation, tail: &Expr, _absent: Value) -> Result<External> {
+        let tail = RowExpr::compile_in(&mut self.behind(relation)?, tail, None, &Params::none())?;
+        Ok(External { slot: 0, ty: tail.ty() })
+    }
+
+    fn related(
+        &mut self,
+        relation: &Relation,
+        _quantifier: Quantifier,
+        filter: &Expr,
+        _span: Option<Span>,
+    ) -> Result<External> {
+        RowExpr::compile_in(&mut self.behind(relation)?, filter, Some(BOOL), &Params::none())?;
+        Ok(External { slot: 0, ty: Some(BOOL) })
+    }
+
+    fn aggregate(&mut self, relation: &Relation, aggregate: &RelationAggregate) -> Result<External> {
+        let mut behind = self.behind(relation)?;
+        if let Some(filter) = &aggregate.filter {
+            RowExpr::compile_in(&mut behind, filter, Some(BOOL), &Params::none())?;
+        }
+        let value = match &aggregate.value {
+            Some(value) => RowExpr::compile_in(&mut behind, value, None, &Params::none())?.ty(),
+            None => None,
+        };
+        let ty = match aggregate.function {
+            ormdb_proto::ir::AggregateFunction::Count => Some(FieldType::Scalar(ScalarType::Int64)),
+            ormdb_proto::ir::AggregateFunction::Min | ormdb_proto::ir::AggregateFunction::Max => value,
+            // Wider than the value; every number fits where a number is wanted.
+            ormdb_proto::ir::AggregateFunction::Sum | ormdb_proto::ir::AggregateFunction::Avg => None,
+        };
+        Ok(External { slot: 0, ty })
+    }
+}
