@@ -2,25 +2,46 @@
 //!
 //! This file is the table of contents; docs/ARCHITECTURE.md tells how the parts join.
 
-pub(crate) mod cache;
 pub mod clock;
-pub(crate) mod compaction;
-pub(crate) mod error;
-pub(crate) mod file_name;
 pub mod fs;
 #[doc(hidden)]
 pub mod fuzz_targets;
+
+pub(crate) mod batch;
+pub(crate) mod cache;
+pub(crate) mod compaction;
+pub(crate) mod cursor;
+pub(crate) mod db;
+pub(crate) mod error;
+pub(crate) mod family;
+pub(crate) mod file_header;
+pub(crate) mod file_name;
 pub(crate) mod iter;
 pub(crate) mod key;
+pub(crate) mod log;
+pub(crate) mod manifest;
+pub(crate) mod memtable;
 pub(crate) mod merge;
-
+pub(crate) mod options;
+pub(crate) mod reader;
 pub(crate) mod slice;
+pub(crate) mod snapshot;
+pub(crate) mod stats;
+pub(crate) mod super_version;
 pub(crate) mod table;
-
+pub(crate) mod transaction;
 pub(crate) mod varint;
 pub(crate) mod version;
 
+pub use batch::{BATCH_BYTES_MAX, Batch};
+pub use cursor::Cursor;
+pub use db::{Commit, Db};
 pub use error::{Error, ErrorKind, Result};
+pub use family::{ColumnFamily, DEFAULT_FAMILY, FAMILY_NAME_BYTES_MAX};
 pub use key::{KEY_BYTES_MAX, SeqNo, VALUE_BYTES_MAX};
+pub use options::{Background, Durability, FamilyOptions, Options};
+pub use reader::{KeyRange, Reader};
 pub use slice::Slice;
+pub use snapshot::Snapshot;
 pub use table::Compression;
+pub use transaction::{Savepoint, Transaction, TransactionOptions, Validation};

@@ -1,0 +1,210 @@
+//! A batch: operations that happen together, under one sequence number, across column families.
+//!
+//! ```text
+//! payload of a log record of a batch
+//!   varint  length of the header, and the header: opaque bytes of the caller
+//!   varint  number of operations, and for each:
+//!     1       kind: 0 delete, 1 put
+//!     varint  column family
+//!     varint  length of the key, and the key
+//!     varint  length of the value, and the value (put only)
+//! ```
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::error::{Error, Result};
+use crate::family::{ColumnFamily, FamilyId};
+use crate::key::{KEY_BYTES_MAX, Kind, VALUE_BYTES_MAX};
+use crate::memtable;
+use crate::varint;
+
+/// The most bytes of a batch, its header included.
+pub const BATCH_BYTES_MAX: usize = (1 << 30) + (256 << 20);
+
+/// Gives every batch its own tower heights, so that a key that is written again and again gets towers of all heights.
+static NEXT_SALT: AtomicU64 = AtomicU64::new(1);
+
+/// What a batch needs of a family.
+#[derive(Clone, Debug)]
+pub(crate) struct Share {
+    pub(crate) family: ColumnFamily,
+    /// Words of a memtable.
+    pub(crate) words: u64,
+}
+
+/// Operations that are applied together or not at all.
+///
+/// Of several operations on one key the last one counts.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    operations: Vec<u8>,
+    count: u32,
+    header: Vec<u8>,
+    shares: Vec<Share>,
+    salt: u64,
+}
+
+impl Default for Batch {
+    fn default() -> Batch {
+        Batch::new()
+    }
+}
+
+impl Batch {
+    /// An empty batch.
+    pub fn new() -> Batch {
+        let salt = NEXT_SALT.fetch_add(1, Ordering::Relaxed).wrapping_mul(0xd134_2543_de82_ef95);
+        Batch { operations: Vec::new(), count: 0, header: Vec::new(), shares: Vec::new(), salt }
+    }
+
+    /// Gives the key a value.
+    ///
+    /// # Errors
+    /// [`Error::LimitExceeded`] if the key, the value or the batch grows too long; the batch is as before then.
+    pub fn put(&mut self, family: &ColumnFamily, key: &[u8], value: &[u8]) -> Result<()> {
+        within("a value", value.len(), VALUE_BYTES_MAX)?;
+        self.push(family, Kind::Put, key, value)
+    }
+
+    /// Makes the key absent.
+    ///
+    /// # Errors
+    /// [`Error::LimitExceeded`] if the key or the batch grows too long; the batch is as before then.
+    pub fn delete(&mut self, family: &ColumnFamily, key: &[u8]) -> Result<()> {
+        self.push(family, Kind::Delete, key, &[])
+    }
+
+    /// Sets bytes that stand in the log beside the operations, for the caller's own use. The engine does not look at them.
+    ///
+    /// # Errors
+    /// [`Error::LimitExceeded`] if the batch grows too long.
+    pub fn set_header(&mut self, header: Vec<u8>) -> Result<()> {
+        within("a batch", self.operations.len().saturating_add(header.len()), BATCH_BYTES_MAX)?;
+        self.header = header;
+        Ok(())
+    }
+
+    /// The number of operations.
+    pub fn len(&self) -> usize {
+        self.count as usize
+    }
+
+    /// Whether there is no operation.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The bytes of operations and header.
+    pub fn bytes(&self) -> usize {
+        self.operations.len() + self.header.len()
+    }
+
+    fn push(&mut self, family: &ColumnFamily, kind: Kind, key: &[u8], value: &[u8]) -> Result<()> {
+        within("a key", key.len(), KEY_BYTES_MAX)?;
+        within("a batch", self.bytes().saturating_add(key.len() + value.len() + 16), BATCH_BYTES_MAX)?;
+        let ordinal = self.count;
+        let next = ordinal.checked_add(1);
+        let limit = u64::from(u32::MAX);
+        self.count =
+            next.ok_or(Error::LimitExceeded { what: "the operations of a batch", actual: limit + 1, limit })?;
+        self.operations.push(kind as u8);
+        varint::push_u32(&mut self.operations, family.family.id.0);
+        varint::push_bytes(&mut self.operations, key);
+        if kind == Kind::Put {
+            varint::push_bytes(&mut self.operations, value);
+        }
+        let words = memtable::node_words(memtable::tower_height(self.salt, ordinal), key.len(), value.len());
+        match self.shares.iter_mut().find(|share| Arc::ptr_eq(&share.family.family, &family.family)) {
+            Some(share) => share.words += words,
+            None => self.shares.push(Share { family: family.clone(), words }),
+        }
+        Ok(())
+    }
+
+    /// What each family must have room for.
+    pub(crate) fn shares(&self) -> &[Share] {
+        &self.shares
+    }
+
+    /// The height of the tower of the operation.
+    pub(crate) fn tower_height(&self, ordinal: u32) -> u32 {
+        memtable::tower_height(self.salt, ordinal)
+    }
+
+    /// The operations in order.
+    pub(crate) fn operations(&self) -> Operations<'_> {
+        Operations { rest: &self.operations, left: self.count }
+    }
+
+    /// The payload of the log record: what stands before the operations, and the operations.
+    pub(crate) fn encode(&self) -> (Vec<u8>, &[u8]) {
+        let mut front = Vec::with_capacity(self.header.len() + 16);
+        varint::push_bytes(&mut front, &self.header);
+        varint::push_u32(&mut front, self.count);
+        (front, &self.operations)
+    }
+}
+
+fn within(what: &'static str, actual: usize, limit: usize) -> Result<()> {
+    if actual <= limit {
+        return Ok(());
+    }
+    Err(Error::LimitExceeded { what, actual: actual as u64, limit: limit as u64 })
+}
+
+/// An operation of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Operation<'a> {
+    pub(crate) kind: Kind,
+    pub(crate) family: FamilyId,
+    pub(crate) key: &'a [u8],
+    pub(crate) value: &'a [u8],
+}
+
+/// The operations of a batch, decoded one by one.
+#[derive(Clone, Debug)]
+pub(crate) struct Operations<'a> {
+    rest: &'a [u8],
+    left: u32,
+}
+
+impl<'a> Operations<'a> {
+    /// The operations in the payload of a log record, or none if it does not begin as one.
+    pub(crate) fn decode(payload: &'a [u8]) -> Option<Operations<'a>> {
+        let mut rest = payload;
+        varint::take_bytes(&mut rest)?;
+        let left = varint::take_u32(&mut rest)?;
+        Some(Operations { rest, left })
+    }
+
+    /// The next operation: none at the end, an error if the bytes are not an operation.
+    pub(crate) fn next_operation(&mut self) -> Option<std::result::Result<Operation<'a>, Malformed>> {
+        if self.left == 0 {
+            return (!self.rest.is_empty()).then_some(Err(Malformed));
+        }
+        self.left -= 1;
+        let operation = self.take();
+        if operation.is_none() {
+            (self.rest, self.left) = (&[], 0);
+        }
+        Some(operation.ok_or(Malformed))
+    }
+
+    fn take(&mut self) -> Option<Operation<'a>> {
+        let (&kind, rest) = self.rest.split_first()?;
+        self.rest = rest;
+        let kind = Kind::from_byte(kind)?;
+        let family = FamilyId(varint::take_u32(&mut self.rest)?);
+        let key = varint::take_bytes(&mut self.rest)?;
+        let value = match kind {
+            Kind::Put => varint::take_bytes(&mut self.rest)?,
+            Kind::Delete => &[],
+        };
+        (key.len() <= KEY_BYTES_MAX).then_some(Operation { kind, family, key, value })
+    }
+}
+
+/// The bytes are not an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Malformed;

@@ -1,0 +1,361 @@
+//! The pipeline of a write.
+//!
+//! 1. In the ordered section a commit is validated, and gets its sequence number, its place in the log and its space in
+//!    the memtables.
+//! 2. Outside, it inserts into the memtables, beside others.
+//! 3. Commits are published in the order of their sequence numbers: no reader sees one without all before it.
+//! 4. Whoever wants durability waits for the log to be synced through its commit. One of those who wait syncs for all.
+//!
+//! Invariants:
+//! (1) a failed append or sync poisons the database before any other commit can pass: the log has no gap;
+//! (2) no sequence number is given above the one that the manifest reserved, so that none is ever given twice.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
+
+use super::Db;
+use super::core::Core;
+use crate::batch::Batch;
+use crate::error::{Error, Result};
+use crate::family::Family;
+use crate::key::SeqNo;
+use crate::log::{LogWriter, Payload, RecordKind};
+use crate::manifest::Edit;
+use crate::memtable::{Entry, Memtable, Reservation};
+use crate::transaction::{Check, RecentWrites};
+
+/// How many sequence numbers the manifest reserves at a time. After a crash, numbering goes on behind them.
+pub(super) const SEQNOS_RESERVED: u64 = 1 << 20;
+
+/// What the ordered section owns.
+#[derive(Debug)]
+pub(super) struct Commits {
+    /// The newest sequence number that was given.
+    pub(super) last: SeqNo,
+    /// None above this one may be given.
+    pub(super) reserved: SeqNo,
+    pub(super) log: LogWriter,
+    pub(super) recent: RecentWrites,
+}
+
+/// A commit that is applied and visible, and has its place in the log.
+#[derive(Clone, Debug)]
+#[must_use = "the commit is not durable until it is waited for"]
+pub struct Commit {
+    db: Db,
+    seqno: SeqNo,
+    written: bool,
+}
+
+impl Commit {
+    pub(crate) fn nothing_written(db: Db, seqno: SeqNo) -> Commit {
+        Commit { db, seqno, written: false }
+    }
+
+    /// Its sequence number.
+    pub fn seqno(&self) -> SeqNo {
+        self.seqno
+    }
+
+    /// Returns its sequence number once it is durable. Those who wait at the same time share a sync of the log.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::Poisoned`] if the log could not be synced: it is not known whether the commit is durable.
+    pub fn wait(&self) -> Result<SeqNo> {
+        if self.written {
+            self.db.core().sync_through(self.seqno)?;
+        }
+        Ok(self.seqno)
+    }
+}
+
+/// Where a commit inserts.
+struct Place {
+    seqno: SeqNo,
+    spaces: Vec<(Arc<Memtable>, Reservation)>,
+}
+
+impl Db {
+    /// Validates, orders, logs, applies and publishes the batch.
+    pub(crate) fn commit(db: &Db, batch: &Batch, check: Option<&Check<'_>>) -> Result<Commit> {
+        let core = db.core();
+        core.check_writable()?;
+        for share in batch.shares() {
+            share.family.family.check(core.id)?;
+        }
+        if batch.bytes() == 0 {
+            return Ok(Commit::nothing_written(db.clone(), core.visible()));
+        }
+        core.wait_for_room(batch)?;
+        let (front, operations) = batch.encode();
+        let payload = Payload::new(RecordKind::Batch, [&front, operations])?;
+        let place = core.place(batch, &payload, check)?;
+        let seqno = place.seqno;
+        apply(batch, place);
+        core.publication.publish(seqno);
+        core.counters.commits.fetch_add(1, Ordering::Relaxed);
+        core.counters.bytes_written.fetch_add(batch.bytes() as u64, Ordering::Relaxed);
+        Ok(Commit { db: db.clone(), seqno, written: true })
+    }
+}
+
+impl Core {
+    /// The ordered section.
+    fn place(&self, batch: &Batch, payload: &Payload<'_>, check: Option<&Check<'_>>) -> Result<Place> {
+        let mut commits = self.commits.lock();
+        for share in batch.shares() {
+            share.family.family.check(self.id)?;
+        }
+        if let Some(check) = check {
+            commits.recent.validate(check, batch)?;
+        }
+        let seqno = self.append_in_order(&mut commits, payload, |core, commits| {
+            let reserve =
+                |share: &crate::batch::Share| core.reserve_space(&share.family.family, share.words, commits);
+            batch.shares().iter().map(reserve).collect::<Result<Vec<_>>>()
+        })?;
+        let (seqno, spaces) = seqno;
+        for (memtable, _) in &spaces {
+            memtable.note(commits.log.number(), seqno);
+        }
+        let before = commits.last;
+        commits.last = seqno;
+        commits.recent.remember(seqno, before, batch);
+        Ok(Place { seqno, spaces })
+    }
+
+    /// Gives the next sequence number to a record that is no batch, and appends it; nothing is to be applied.
+    pub(super) fn append_alone(&self, commits: &mut Commits, payload: &Payload<'_>) -> Result<SeqNo> {
+        let (seqno, ()) = self.append_in_order(commits, payload, |_, _| Ok(()))?;
+        commits.last = seqno;
+        Ok(seqno)
+    }
+
+    fn append_in_order<T>(
+        &self,
+        commits: &mut Commits,
+        payload: &Payload<'_>,
+        prepare: impl FnOnce(&Core, &Commits) -> Result<T>,
+    ) -> Result<(SeqNo, T)> {
+        self.check_writable()?;
+        let next = commits.last.next();
+        let seqno =
+            next.ok_or_else(|| Error::Bug { message: "the sequence numbers are used up".to_owned() })?;
+        if seqno > commits.reserved {
+            self.reserve_seqnos(commits)?;
+        }
+        if commits.log.end() >= self.options.log_segment_bytes {
+            self.rotate_log(commits)?;
+        }
+        let prepared = prepare(self, commits)?;
+        commits.log.append(payload, seqno).map_err(|error| self.poisoned_by(error))?;
+        self.counters.log_bytes.fetch_add(payload.record_bytes(), Ordering::Relaxed);
+        Ok((seqno, prepared))
+    }
+
+    /// Space in the memtable of the family; a full memtable is sealed.
+    fn reserve_space(
+        &self,
+        family: &Family,
+        words: u64,
+        _ordered: &Commits,
+    ) -> Result<(Arc<Memtable>, Reservation)> {
+        let active = Arc::clone(&family.view.load().active);
+        if let Some(space) = active.reserve(words) {
+            return Ok((active, space));
+        }
+        let active = self.seal(family, words);
+        let limit = u64::from(u32::MAX);
+        let space = active.reserve(words);
+        let space = space.ok_or(Error::LimitExceeded {
+            what: "the memory of a batch in words",
+            actual: words,
+            limit,
+        })?;
+        Ok((active, space))
+    }
+
+    /// Seals the active memtable and puts an empty one, with room for `words`, in its place. Within the ordered section.
+    pub(super) fn seal(&self, family: &Family, words: u64) -> Arc<Memtable> {
+        let active = Arc::new(Memtable::new(family.options.write_buffer_bytes, words));
+        family.view.rcu(|view| {
+            let mut view = (**view).clone();
+            let sealed = std::mem::replace(&mut view.active, Arc::clone(&active));
+            if !sealed.is_empty() {
+                view.sealed.insert(0, sealed);
+            }
+            view
+        });
+        self.room.changed();
+        active
+    }
+
+    fn reserve_seqnos(&self, commits: &mut Commits) -> Result<()> {
+        let through = SeqNo::new(commits.last.get().saturating_add(SEQNOS_RESERVED)).unwrap_or(SeqNo::MAX);
+        self.install(&mut self.manifest.lock(), &[Edit::ReserveSeqNos { through }])?;
+        commits.reserved = through;
+        Ok(())
+    }
+
+    /// Closes the log and begins the next one. Its records are durable before a record of the next can be.
+    fn rotate_log(&self, commits: &mut Commits) -> Result<()> {
+        let end = commits.log.end();
+        let synced = commits.log.hand_over().and_then(|()| commits.log.segment().sync(end));
+        synced.map_err(|error| self.poisoned_by(error))?;
+        self.counters.syncs.fetch_add(1, Ordering::Relaxed);
+        self.syncing.advance(commits.last);
+        let number = self.new_file_number();
+        // A failure here leaves the old log as it is: the next write tries again, with another number.
+        let next = LogWriter::create(&*self.options.fs, &self.directory, number, commits.last)?;
+        let close = Edit::CloseLog { number: commits.log.number(), end };
+        let add = Edit::AddLog { number, base: commits.last };
+        self.install(&mut self.manifest.lock(), &[close, add])?;
+        commits.log = next;
+        Ok(())
+    }
+
+    /// Makes the log durable through the commit.
+    pub(crate) fn sync_through(&self, seqno: SeqNo) -> Result<()> {
+        let mut state = self.syncing.state.lock();
+        loop {
+            if state.durable >= seqno {
+                return Ok(());
+            }
+            if let Some(cause) = self.poison.get() {
+                return Err(Error::Poisoned { cause: cause.clone() });
+            }
+            if state.led {
+                self.syncing.changed.wait(&mut state);
+                continue;
+            }
+            state.led = true;
+            let result = MutexGuard::unlocked(&mut state, || self.lead_sync());
+            state.led = false;
+            if let Ok(through) = result {
+                state.durable = state.durable.max(through);
+            }
+            self.syncing.changed.notify_all();
+            result?;
+        }
+    }
+
+    /// Syncs the log as far as it is written, and returns the newest sequence number in it.
+    fn lead_sync(&self) -> Result<SeqNo> {
+        let (segment, end, through) = {
+            let mut commits = self.commits.lock();
+            self.check_poison()?;
+            commits.log.hand_over().map_err(|error| self.poisoned_by(error))?;
+            (Arc::clone(commits.log.segment()), commits.log.end(), commits.last)
+        };
+        segment.sync(end).map_err(|error| self.poisoned_by(error))?;
+        self.counters.syncs.fetch_add(1, Ordering::Relaxed);
+        Ok(through)
+    }
+
+    fn check_poison(&self) -> Result<()> {
+        self.poison.get().map_or(Ok(()), |cause| Err(Error::Poisoned { cause: cause.clone() }))
+    }
+}
+
+/// Inserts the operations into the memtables.
+fn apply(batch: &Batch, mut place: Place) {
+    let mut operations = batch.operations();
+    let mut ordinal = 0;
+    while let Some(Ok(operation)) = operations.next_operation() {
+        let at = batch.shares().iter().position(|share| share.family.family.id == operation.family);
+        if let Some((memtable, space)) = at.and_then(|at| place.spaces.get_mut(at)) {
+            let entry = Entry {
+                key: operation.key,
+                value: operation.value,
+                seqno: place.seqno,
+                kind: operation.kind,
+                ordinal,
+                height: batch.tower_height(ordinal),
+            };
+            memtable.insert(space, &entry);
+        }
+        ordinal += 1;
+    }
+}
+
+/// How far the log is durable, and who syncs it.
+#[derive(Debug)]
+pub(super) struct Syncing {
+    state: Mutex<SyncState>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct SyncState {
+    durable: SeqNo,
+    /// Whether one of those who wait is syncing.
+    led: bool,
+}
+
+impl Syncing {
+    pub(super) fn new(durable: SeqNo) -> Syncing {
+        Syncing { state: Mutex::new(SyncState { durable, led: false }), changed: Condvar::new() }
+    }
+
+    pub(super) fn advance(&self, durable: SeqNo) {
+        let mut state = self.state.lock();
+        state.durable = state.durable.max(durable);
+        self.changed.notify_all();
+    }
+}
+
+/// The newest visible commit, and those who wait for their turn.
+#[derive(Debug)]
+pub(super) struct Publication {
+    visible: AtomicU64,
+    waiting: AtomicUsize,
+    lock: Mutex<()>,
+    changed: Condvar,
+}
+
+/// How often a commit looks whether its turn has come before it sleeps.
+const SPINS: u32 = 64;
+
+impl Publication {
+    pub(super) fn new(visible: SeqNo) -> Publication {
+        Publication {
+            visible: AtomicU64::new(visible.get()),
+            waiting: AtomicUsize::new(0),
+            lock: Mutex::new(()),
+            changed: Condvar::new(),
+        }
+    }
+
+    pub(super) fn visible(&self) -> SeqNo {
+        SeqNo::new(self.visible.load(Ordering::SeqCst)).unwrap_or(SeqNo::MAX)
+    }
+
+    /// Makes the commit visible, after all before it.
+    pub(super) fn publish(&self, seqno: SeqNo) {
+        let before = SeqNo::new(seqno.get() - 1).unwrap_or(SeqNo::ZERO);
+        self.wait_for(before);
+        self.visible.store(seqno.get(), Ordering::SeqCst);
+        if self.waiting.load(Ordering::SeqCst) > 0 {
+            drop(self.lock.lock());
+            self.changed.notify_all();
+        }
+    }
+
+    /// Returns when the commit is visible.
+    pub(super) fn wait_for(&self, seqno: SeqNo) {
+        for _ in 0..SPINS {
+            if self.visible() >= seqno {
+                return;
+            }
+            std::hint::spin_loop();
+        }
+        let mut guard = self.lock.lock();
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        while self.visible() < seqno {
+            self.changed.wait(&mut guard);
+        }
+        self.waiting.fetch_sub(1, Ordering::SeqCst);
+    }
+}

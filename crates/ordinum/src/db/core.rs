@@ -1,0 +1,217 @@
+//! The shared state of an open database, and reading.
+//!
+//! Invariants:
+//! (1) a view that was current after the visible sequence number was read holds every commit up to it, and every version
+//!     that is visible at it: rotation, flush and compaction replace the view before they let go of anything;
+//! (2) once poisoned, nothing is appended to the log or the manifest any more; reads go on.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::{Mutex, RwLock};
+
+use super::background::Room;
+use super::commit::{Commits, Publication, Syncing};
+use crate::cursor::Cursor;
+use crate::error::{Error, Result};
+use crate::family::{ColumnFamily, FamilyId};
+use crate::file_name::FileNumber;
+use crate::fs::FileLock;
+use crate::iter::InternalIterator;
+use crate::key::{Kind, SeqNo};
+use crate::manifest::Manifest;
+use crate::merge::MergeIter;
+use crate::options::Options;
+use crate::reader::KeyRange;
+use crate::slice::Slice;
+use crate::snapshot::{Pin, Pins};
+use crate::stats::Counters;
+use crate::super_version::SuperVersion;
+use crate::transaction::{OpenTransaction, RangeTracker};
+use crate::version::TableStore;
+
+/// The shared state of an open database.
+pub(crate) struct Core {
+    /// Tells the handles of this opening from those of any other.
+    pub(crate) id: u64,
+    pub(crate) directory: PathBuf,
+    pub(crate) options: Options,
+    pub(super) store: Arc<TableStore>,
+    /// The ordered section of commits.
+    pub(super) commits: Mutex<Commits>,
+    pub(super) publication: Publication,
+    pub(super) syncing: Syncing,
+    pub(crate) pins: Arc<Pins>,
+    pub(super) families: RwLock<BTreeMap<FamilyId, ColumnFamily>>,
+    pub(super) default_family: ColumnFamily,
+    /// Held while a family is created or dropped.
+    pub(super) family_changes: Mutex<()>,
+    pub(super) manifest: Mutex<Manifest>,
+    pub(super) next_file: AtomicU64,
+    /// Held by the one who flushes.
+    pub(super) flushing: Mutex<()>,
+    pub(super) room: Room,
+    pub(super) poison: OnceLock<String>,
+    pub(super) closed: AtomicBool,
+    pub(super) lock: Mutex<Option<Box<dyn FileLock>>>,
+    pub(crate) counters: Counters,
+}
+
+impl Core {
+    /// The newest sequence number that reads see.
+    pub(crate) fn visible(&self) -> SeqNo {
+        self.publication.visible()
+    }
+
+    /// A number for a new file.
+    pub(super) fn new_file_number(&self) -> FileNumber {
+        FileNumber(self.next_file.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Stops writes for good, and returns the error.
+    pub(super) fn poisoned_by(&self, error: Error) -> Error {
+        // The first cause is the one to tell.
+        self.poison.get_or_init(|| error.to_string());
+        self.room.changed();
+        error
+    }
+
+    /// Refuses to write to a database that is closed or poisoned.
+    pub(super) fn check_writable(&self) -> Result<()> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Error::Closed);
+        }
+        match self.poison.get() {
+            Some(cause) => Err(Error::Poisoned { cause: cause.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses a family that cannot be used, and any family once the database is closed.
+    pub(crate) fn check_family(&self, family: &ColumnFamily) -> Result<()> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Error::Closed);
+        }
+        family.family.check(self.id)
+    }
+
+    /// The current view of the family, and the sequence number to read it at.
+    fn newest_view(&self, family: &ColumnFamily) -> (arc_swap::Guard<Arc<SuperVersion>>, SeqNo) {
+        loop {
+            let view = family.family.view.load();
+            let seqno = self.visible();
+            // If the view is still the current one, it holds every commit up to `seqno` (invariant 1).
+            if Arc::ptr_eq(&view, &family.family.view.load()) {
+                return (view, seqno);
+            }
+        }
+    }
+
+    pub(super) fn get_newest(&self, family: &ColumnFamily, key: &[u8]) -> Result<Option<(Slice, SeqNo)>> {
+        self.check_family(family)?;
+        let (view, seqno) = self.newest_view(family);
+        Ok(live(view.get(key, seqno)?))
+    }
+
+    /// The value at a pinned sequence number.
+    pub(crate) fn get_at(
+        &self,
+        family: &ColumnFamily,
+        key: &[u8],
+        seqno: SeqNo,
+    ) -> Result<Option<(Slice, SeqNo)>> {
+        self.check_family(family)?;
+        Ok(live(family.family.view.load().get(key, seqno)?))
+    }
+
+    pub(super) fn multi_get_newest(
+        &self,
+        family: &ColumnFamily,
+        keys: &[&[u8]],
+    ) -> Result<Vec<Option<Slice>>> {
+        self.check_family(family)?;
+        let (view, seqno) = self.newest_view(family);
+        multi_get(&view, keys, seqno)
+    }
+
+    /// The values at a pinned sequence number.
+    pub(crate) fn multi_get_at(
+        &self,
+        family: &ColumnFamily,
+        keys: &[&[u8]],
+        seqno: SeqNo,
+    ) -> Result<Vec<Option<Slice>>> {
+        self.check_family(family)?;
+        multi_get(&family.family.view.load(), keys, seqno)
+    }
+
+    pub(super) fn cursor_newest(&self, family: &ColumnFamily, range: KeyRange) -> Result<Cursor> {
+        self.check_family(family)?;
+        let (view, seqno) = self.newest_view(family);
+        Ok(Cursor::new(merged(view.iterators()?), range, seqno, None))
+    }
+
+    /// A cursor at a pinned sequence number.
+    pub(crate) fn cursor_at(&self, family: &ColumnFamily, range: KeyRange, seqno: SeqNo) -> Result<Cursor> {
+        self.cursor_over(family, range, seqno, None::<Box<dyn InternalIterator>>, None)
+    }
+
+    /// A cursor at a pinned sequence number, with own writes above.
+    pub(crate) fn cursor_over(
+        &self,
+        family: &ColumnFamily,
+        range: KeyRange,
+        seqno: SeqNo,
+        own: Option<impl InternalIterator + 'static>,
+        tracker: Option<RangeTracker>,
+    ) -> Result<Cursor> {
+        self.check_family(family)?;
+        let mut parts = family.family.view.load().iterators()?;
+        if let Some(own) = own {
+            parts.insert(0, Box::new(own));
+        }
+        Ok(Cursor::new(merged(parts), range, seqno, tracker))
+    }
+
+    /// Chooses and pins the snapshot of a transaction.
+    pub(crate) fn open_transaction(&self) -> (Pin, OpenTransaction) {
+        let (pin, open) = {
+            let mut commits = self.commits.lock();
+            let last = commits.last;
+            (self.pins.pin(|| last), commits.recent.open(last))
+        };
+        // Commits up to the snapshot may still be on their way into the memtables.
+        self.publication.wait_for(pin.seqno);
+        (pin, open)
+    }
+}
+
+fn live(found: Option<(Kind, SeqNo, Slice)>) -> Option<(Slice, SeqNo)> {
+    match found {
+        Some((Kind::Put, seqno, value)) => Some((value, seqno)),
+        Some((Kind::Delete, ..)) | None => None,
+    }
+}
+
+/// Reads the keys in ascending order, so that neighbours share blocks.
+fn multi_get(view: &SuperVersion, keys: &[&[u8]], seqno: SeqNo) -> Result<Vec<Option<Slice>>> {
+    let mut order: Vec<usize> = (0..keys.len()).collect();
+    order.sort_unstable_by_key(|at| keys[*at]);
+    let mut values = vec![None; keys.len()];
+    for at in order {
+        values[at] = live(view.get(keys[at], seqno)?).map(|(value, _)| value);
+    }
+    Ok(values)
+}
+
+fn merged(mut parts: Vec<Box<dyn InternalIterator>>) -> Box<dyn InternalIterator> {
+    match parts.pop() {
+        Some(only) if parts.is_empty() => only,
+        last => {
+            parts.extend(last);
+            Box::new(MergeIter::new(parts))
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Creating and dropping column families.
+//!
+//! Invariants:
+//! (1) the log record is durable before the edit of the manifest: replay repeats what a crash cut off between them;
+//! (2) no commit that writes to a family is sequenced behind the record that drops it.
+//!
+//! ```text
+//! payload of a log record
+//!   family created   varint id | varint length of the name, and the name
+//!   family dropped   varint id
+//! ```
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::ArcSwap;
+
+use super::core::Core;
+use crate::error::{Error, Result};
+use crate::family::{ColumnFamily, FAMILY_NAME_BYTES_MAX, Family, FamilyId};
+use crate::log::{Payload, RecordKind};
+use crate::manifest::Edit;
+use crate::memtable::Memtable;
+use crate::options::FamilyOptions;
+use crate::super_version::SuperVersion;
+use crate::varint;
+use crate::version::Levels;
+
+impl ColumnFamily {
+    /// A family with an empty memtable over these tables.
+    pub(super) fn new(
+        id: FamilyId,
+        name: &str,
+        owner: u64,
+        options: FamilyOptions,
+        levels: Levels,
+    ) -> ColumnFamily {
+        let active = Arc::new(Memtable::new(options.write_buffer_bytes, 0));
+        let view = SuperVersion { active, sealed: Vec::new(), levels: Arc::new(levels) };
+        let family = Family {
+            id,
+            name: name.to_owned(),
+            options,
+            owner,
+            dropped: AtomicBool::new(false),
+            view: ArcSwap::from_pointee(view),
+        };
+        ColumnFamily { family: Arc::new(family) }
+    }
+}
+
+impl Core {
+    pub(super) fn create_family(&self, name: &str, options: FamilyOptions) -> Result<ColumnFamily> {
+        options.check()?;
+        let actual = name.len() as u64;
+        if name.len() > FAMILY_NAME_BYTES_MAX {
+            let limit = FAMILY_NAME_BYTES_MAX as u64;
+            return Err(Error::LimitExceeded { what: "the name of a column family", actual, limit });
+        }
+        let _changing = self.family_changes.lock();
+        if self.families.read().values().any(|family| family.name() == name) {
+            return Err(Error::InvalidArgument { message: format!("column family {name:?} exists already") });
+        }
+        let id = self.manifest.lock().state().next_family;
+        let mut record = Vec::new();
+        varint::push_u32(&mut record, id.0);
+        varint::push_bytes(&mut record, name.as_bytes());
+        let seqno = {
+            let mut commits = self.commits.lock();
+            self.append_alone(&mut commits, &Payload::new(RecordKind::CreateFamily, [&record, &[]])?)?
+        };
+        self.publication.publish(seqno);
+        self.sync_through(seqno)?;
+        let edit = Edit::CreateFamily { id, name: name.to_owned() };
+        self.install(&mut self.manifest.lock(), &[edit])?;
+        let family = ColumnFamily::new(id, name, self.id, options, Levels::default());
+        self.families.write().insert(id, family.clone());
+        Ok(family)
+    }
+
+    pub(super) fn drop_family(&self, family: &ColumnFamily) -> Result<()> {
+        self.check_family(family)?;
+        if family == &self.default_family {
+            return Err(Error::InvalidArgument {
+                message: "the default column family cannot be dropped".to_owned(),
+            });
+        }
+        let _changing = self.family_changes.lock();
+        let id = family.family.id;
+        let mut record = Vec::new();
+        varint::push_u32(&mut record, id.0);
+        let seqno = {
+            let mut commits = self.commits.lock();
+            self.check_family(family)?;
+            let payload = Payload::new(RecordKind::DropFamily, [&record, &[]])?;
+            let seqno = self.append_alone(&mut commits, &payload)?;
+            family.family.dropped.store(true, Ordering::Release);
+            seqno
+        };
+        self.publication.publish(seqno);
+        self.sync_through(seqno)?;
+        self.families.write().remove(&id);
+        let mut manifest = self.manifest.lock();
+        self.install(&mut manifest, &[Edit::DropFamily { id }])?;
+        let active = Arc::new(Memtable::new(0, 0));
+        let empty = SuperVersion { active, sealed: Vec::new(), levels: Arc::default() };
+        let dropped = family.family.view.swap(Arc::new(empty));
+        for table in dropped.levels.levels.iter().flatten() {
+            table.mark_obsolete();
+        }
+        self.remove_old_logs(&mut manifest)
+    }
+}

@@ -1,0 +1,210 @@
+//! Memtables to tables, and logs that are not needed any more.
+//!
+//! Invariants:
+//! (1) before the edit that installs a table, the log is synced through the newest sequence number in it: no table is
+//!     ahead of the log;
+//! (2) sealed memtables of a family are flushed oldest first, so that everything up to the newest sequence number of the
+//!     last one is in tables;
+//! (3) a log is removed after the edit that says so is durable, and only if no memtable has its first entry in it or
+//!     in a log before it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::core::Core;
+use crate::error::Result;
+use crate::family::ColumnFamily;
+use crate::file_name::{self, FileKind, FileNumber};
+use crate::iter::InternalIterator;
+use crate::manifest::{Edit, Manifest};
+use crate::memtable::{Memtable, MemtableIter};
+use crate::version::{FileMeta, LiveTable};
+
+impl Core {
+    /// Makes the edits durable; a failure poisons.
+    pub(super) fn install(&self, manifest: &mut Manifest, edits: &[Edit]) -> Result<()> {
+        self.check_writable()?;
+        manifest.install(edits).map_err(|error| self.poisoned_by(error))
+    }
+
+    /// Writes what the family has in memory to tables.
+    pub(super) fn flush(&self, family: &ColumnFamily) -> Result<()> {
+        self.check_writable()?;
+        self.check_family(family)?;
+        let through = {
+            let commits = self.commits.lock();
+            if !family.family.view.load().active.is_empty() {
+                self.seal(&family.family, 0);
+            }
+            commits.last
+        };
+        loop {
+            let _flushing = self.flushing.lock();
+            let oldest = family.family.view.load().sealed.last().cloned();
+            match oldest.filter(|memtable| memtable.newest() <= through) {
+                Some(memtable) => self.flush_memtable(family, &memtable)?,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Flushes the oldest sealed memtable of some family; whether there was one.
+    pub(super) fn flush_step(&self) -> Result<bool> {
+        let _flushing = self.flushing.lock();
+        let families: Vec<ColumnFamily> = self.families.read().values().cloned().collect();
+        for family in families {
+            let oldest = family.family.view.load().sealed.last().cloned();
+            if let Some(memtable) = oldest {
+                self.flush_memtable(&family, &memtable)?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Writes the oldest sealed memtable of the family to a table. Under the lock `flushing`.
+    fn flush_memtable(&self, family: &ColumnFamily, memtable: &Arc<Memtable>) -> Result<()> {
+        self.check_writable()?;
+        // Commits that were given space before the memtable was sealed may still insert.
+        self.publication.wait_for(memtable.newest());
+        if memtable.entries() == 0 {
+            forget_sealed(family, memtable);
+            return Ok(());
+        }
+        let number = self.new_file_number();
+        let written = self.write_table(family, memtable, number).and_then(|meta| {
+            self.sync_through(memtable.newest())?;
+            Ok(meta)
+        });
+        let meta = match written {
+            Ok(meta) => meta,
+            Err(error) => {
+                // A file that stays is removed when the database is opened next.
+                drop(self.options.fs.remove(&self.store.path(number)));
+                return Err(self.poisoned_by(error));
+            }
+        };
+        self.counters.flushes.fetch_add(1, Ordering::Relaxed);
+        self.counters.flush_bytes.fetch_add(meta.bytes, Ordering::Relaxed);
+        self.install_flushed(family, memtable, meta)?;
+        self.room.changed();
+        Ok(())
+    }
+
+    fn write_table(
+        &self,
+        family: &ColumnFamily,
+        memtable: &Arc<Memtable>,
+        number: FileNumber,
+    ) -> Result<FileMeta> {
+        let mut builder = self.store.create(number, &family.family.options.table())?;
+        let mut entries = MemtableIter::new(Arc::clone(memtable));
+        let mut found = entries.first()?;
+        while found {
+            builder.add(entries.user_key(), entries.trailer(), entries.value())?;
+            found = entries.next()?;
+        }
+        let summary = builder.finish()?;
+        self.options.fs.sync_dir(&self.directory)?;
+        Ok(FileMeta {
+            number,
+            bytes: summary.bytes,
+            entries: summary.entries,
+            smallest: summary.smallest,
+            largest: summary.largest,
+            min_seqno: summary.min_seqno,
+            max_seqno: summary.max_seqno,
+        })
+    }
+
+    fn install_flushed(&self, family: &ColumnFamily, memtable: &Arc<Memtable>, meta: FileMeta) -> Result<()> {
+        let mut manifest = self.manifest.lock();
+        let id = family.family.id;
+        let table = LiveTable::new(meta.clone(), Arc::clone(&self.store));
+        if !manifest.state().families.contains_key(&id) {
+            // The family was dropped meanwhile.
+            table.mark_obsolete();
+            return Ok(());
+        }
+        let through = memtable.newest();
+        self.install(
+            &mut manifest,
+            &[Edit::AddTable { family: id, level: 0, meta }, Edit::Flushed { family: id, through }],
+        )?;
+        family.family.view.rcu(|view| {
+            let mut view = (**view).clone();
+            view.sealed.retain(|sealed| !Arc::ptr_eq(sealed, memtable));
+            Arc::make_mut(&mut view.levels).levels[0].insert(0, Arc::clone(&table));
+            view
+        });
+        self.remove_old_logs(&mut manifest)
+    }
+
+    /// Removes the logs that no memtable needs.
+    pub(super) fn remove_old_logs(&self, manifest: &mut Manifest) -> Result<()> {
+        let closed: Vec<FileNumber> = {
+            let logs = manifest.state().logs.iter();
+            logs.filter(|(_, log)| log.end.is_some()).map(|(number, _)| *number).collect()
+        };
+        if closed.is_empty() {
+            return Ok(());
+        }
+        let needed = self.families.read().values().filter_map(first_log).min();
+        let old = |number: &FileNumber| needed.is_none_or(|needed| *number < needed);
+        let old: Vec<FileNumber> = closed.into_iter().filter(old).collect();
+        if old.is_empty() {
+            return Ok(());
+        }
+        let edits: Vec<Edit> = old.iter().map(|number| Edit::RemoveLog { number: *number }).collect();
+        self.install(manifest, &edits)?;
+        for number in old {
+            // A file that stays is removed when the database is opened next.
+            drop(self.options.fs.remove(&file_name::path(&self.directory, FileKind::Log, number)));
+        }
+        Ok(())
+    }
+
+    /// Makes everything durable, and gives the lock back.
+    pub(super) fn close(&self) -> Result<()> {
+        if self.closed.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let result = self.close_log();
+        self.closed.store(true, Ordering::Release);
+        self.room.changed();
+        drop(self.lock.lock().take());
+        result
+    }
+
+    fn close_log(&self) -> Result<()> {
+        let mut commits = self.commits.lock();
+        self.check_writable()?;
+        let end = commits.log.end();
+        let synced = commits.log.hand_over().and_then(|()| commits.log.segment().sync(end));
+        synced.map_err(|error| self.poisoned_by(error))?;
+        self.syncing.advance(commits.last);
+        // Nothing more is given: the next opening goes on right behind.
+        let through = commits.last;
+        self.install(&mut self.manifest.lock(), &[Edit::ReserveSeqNos { through }])?;
+        commits.reserved = through;
+        // Still in the ordered section, so that no commit comes between.
+        self.closed.store(true, Ordering::Release);
+        Ok(())
+    }
+}
+
+/// The first log that a memtable of the family needs.
+fn first_log(family: &ColumnFamily) -> Option<FileNumber> {
+    let view = family.family.view.load();
+    let memtables = std::iter::once(&view.active).chain(&view.sealed);
+    memtables.filter_map(|memtable| memtable.first_log()).min()
+}
+
+/// Takes a memtable that holds nothing out of the view.
+fn forget_sealed(family: &ColumnFamily, memtable: &Arc<Memtable>) {
+    family.family.view.rcu(|view| {
+        let mut view = (**view).clone();
+        view.sealed.retain(|sealed| !Arc::ptr_eq(sealed, memtable));
+        view
+    });
+}

@@ -1,0 +1,211 @@
+//! The database: what callers hold.
+//!
+//! - `core.rs` the shared state, and reading;
+//! - `commit.rs` the pipeline of a write;
+//! - `open.rs` opening and recovery;
+//! - `families.rs` creating and dropping column families;
+//! - `flush.rs` memtables to tables, and logs that are not needed any more;
+//! - `background.rs` who does that, and who waits for it.
+//!
+//! Lock order: families, then the ordered section of commits, then the manifest; no lock is held while waiting for a sync,
+//! except where a log is closed.
+
+mod background;
+mod commit;
+mod core;
+mod families;
+mod flush;
+mod open;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+pub use commit::Commit;
+pub(crate) use core::Core;
+
+use crate::batch::Batch;
+use crate::cursor::Cursor;
+use crate::error::Result;
+use crate::family::ColumnFamily;
+use crate::key::SeqNo;
+use crate::options::{Durability, FamilyOptions, Options};
+use crate::reader::{KeyRange, Reader};
+use crate::slice::Slice;
+use crate::snapshot::Snapshot;
+use crate::transaction::{Transaction, TransactionOptions};
+
+/// An open database. Clones are handles of the same one; it closes when the last handle, snapshot and transaction is gone.
+#[derive(Clone)]
+pub struct Db {
+    handle: Arc<Handle>,
+}
+
+/// The one owner of an open database: its drop closes it.
+struct Handle {
+    core: Arc<Core>,
+    threads: background::Threads,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.threads.stop(&self.core);
+        // Nobody is left to hear of an error; recovery does not depend on an orderly end.
+        drop(self.core.close());
+    }
+}
+
+impl fmt::Debug for Db {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Db({})", self.core().directory.display())
+    }
+}
+
+impl Db {
+    /// Opens the database in the directory, and recovers what was durable when it was last used.
+    ///
+    /// # Errors
+    /// [`crate::Error::Locked`] if it is open already; [`crate::Error::Corrupt`] and
+    /// [`crate::Error::MissingFile`] if what was durable is damaged; [`crate::Error::UnknownFormat`] if a newer version wrote it;
+    /// [`crate::Error::InvalidArgument`] for options out of range, or if there is no database and none is to be created.
+    pub fn open(directory: impl AsRef<Path>, options: Options) -> Result<Db> {
+        let core = Arc::new(Core::open(directory.as_ref(), options)?);
+        let threads = background::Threads::start(&core);
+        Ok(Db { handle: Arc::new(Handle { core, threads }) })
+    }
+
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.handle.core
+    }
+
+    /// Creates a column family, durably.
+    ///
+    /// # Errors
+    /// [`crate::Error::InvalidArgument`] if the name is taken, or an option is out of range.
+    pub fn create_column_family(&self, name: &str, options: FamilyOptions) -> Result<ColumnFamily> {
+        self.core().create_family(name, options)
+    }
+
+    /// Drops a column family, durably. Its space is given back when the readers that are at work have finished.
+    ///
+    /// # Errors
+    /// [`crate::Error::FamilyDropped`] if it was dropped before; [`crate::Error::InvalidArgument`] for the default one.
+    pub fn drop_column_family(&self, family: &ColumnFamily) -> Result<()> {
+        self.core().drop_family(family)
+    }
+
+    /// The column family with this name.
+    pub fn column_family(&self, name: &str) -> Option<ColumnFamily> {
+        self.core().families.read().values().find(|family| family.name() == name).cloned()
+    }
+
+    /// The names of the column families, in the order of their creation.
+    pub fn column_families(&self) -> Vec<String> {
+        self.core().families.read().values().map(|family| family.name().to_owned()).collect()
+    }
+
+    /// The family that every database has.
+    pub fn default_column_family(&self) -> ColumnFamily {
+        self.core().default_family.clone()
+    }
+
+    /// Applies the batch: all of it or nothing. Returns its sequence number, when it is as durable as asked for.
+    /// A batch without operations and header does nothing, and returns the newest sequence number.
+    ///
+    /// # Errors
+    /// [`crate::Error::FamilyDropped`]; [`crate::Error::Io`] or [`crate::Error::Poisoned`] if the log failed, now or
+    /// before: it is not known then whether the batch is durable.
+    pub fn write(&self, batch: Batch, durability: Durability) -> Result<SeqNo> {
+        let commit = self.write_unsynced(batch)?;
+        match durability {
+            Durability::Synced => commit.wait(),
+            Durability::Buffered => Ok(commit.seqno()),
+        }
+    }
+
+    /// Applies the batch: it is visible, and has its place in the log, when this returns; [`Commit::wait`] makes it durable.
+    ///
+    /// # Errors
+    /// As [`Db::write`].
+    pub fn write_unsynced(&self, batch: Batch) -> Result<Commit> {
+        Db::commit(self, &batch, None)
+    }
+
+    /// A snapshot of the newest state.
+    pub fn snapshot(&self) -> Snapshot {
+        let core = self.core();
+        Snapshot::new(self.clone(), core.pins.pin(|| core.visible()))
+    }
+
+    /// A serializable transaction.
+    pub fn transaction(&self) -> Transaction {
+        self.transaction_with(TransactionOptions::default())
+    }
+
+    /// A transaction.
+    pub fn transaction_with(&self, options: TransactionOptions) -> Transaction {
+        let (pin, open) = self.core().open_transaction();
+        Transaction::new(self.clone(), pin, open, options)
+    }
+
+    /// Writes what the family has in memory to tables.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`] if that fails.
+    pub fn flush(&self, family: &ColumnFamily) -> Result<()> {
+        self.core().flush(family)
+    }
+
+    /// Writes what all families have in memory to tables.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`] if that fails.
+    pub fn flush_all(&self) -> Result<()> {
+        let families: Vec<ColumnFamily> = self.core().families.read().values().cloned().collect();
+        families.iter().try_for_each(|family| self.flush(family))
+    }
+
+    /// Does one piece of background work, and returns whether there was any. For [`crate::Background::Manual`];
+    /// beside threads it is harmless.
+    ///
+    /// # Errors
+    /// The error of the work; writes are stopped then.
+    pub fn run_background_step(&self) -> Result<bool> {
+        self.core().run_step()
+    }
+
+    /// The newest sequence number that reads see.
+    pub fn last_seqno(&self) -> SeqNo {
+        self.core().visible()
+    }
+
+    /// Makes everything written durable, and closes the database. Every other handle gets [`crate::Error::Closed`] from then on.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`] or [`crate::Error::Poisoned`] if writes could not be made durable.
+    pub fn close(&self) -> Result<()> {
+        self.handle.threads.stop(self.core());
+        self.core().close()
+    }
+}
+
+impl Reader for Db {
+    fn get_versioned(&self, family: &ColumnFamily, key: &[u8]) -> Result<Option<(Slice, SeqNo)>> {
+        self.core().get_newest(family, key)
+    }
+
+    fn multi_get(&self, family: &ColumnFamily, keys: &[&[u8]]) -> Result<Vec<Option<Slice>>> {
+        self.core().multi_get_newest(family, keys)
+    }
+
+    fn cursor(&self, family: &ColumnFamily, range: KeyRange) -> Result<Cursor> {
+        self.core().cursor_newest(family, range)
+    }
+
+    fn seqno(&self) -> SeqNo {
+        self.core().visible()
+    }
+}
+
+#[cfg(test)]
+mod tests;

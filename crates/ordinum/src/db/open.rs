@@ -1,0 +1,361 @@
+//! Opening a database, and recovering what was durable.
+//!
+//! Invariants:
+//! (1) nothing is removed, and nothing is written but new files, before the new manifest is live: an opening that fails
+//!     or is cut off leaves everything as it was;
+//! (2) the end that a crash left in the last log is fixed by the new manifest, and what stands before it is synced,
+//!     before any new commit;
+//! (3) sequence numbers go on behind all that were ever given, lost ones included.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use parking_lot::{Mutex, RwLock};
+
+use super::background::Room;
+use super::commit::{Commits, Publication, Syncing};
+use super::core::Core;
+use crate::batch::Operations;
+use crate::cache::BlockCache;
+use crate::error::{Error, Result};
+use crate::family::{ColumnFamily, DEFAULT_FAMILY, FamilyId};
+use crate::file_name::{self, FileKind, FileNumber, LOCK};
+use crate::fs::{Fs, read_whole};
+use crate::key::SeqNo;
+use crate::log::{LogEnd, LogWriter, RecordKind, Replayed, read_log};
+use crate::manifest::{self, Edit, FamilyState, Manifest, State};
+use crate::memtable::{self, Entry, Memtable};
+use crate::options::Options;
+use crate::snapshot::Pins;
+use crate::stats::Counters;
+use crate::transaction::RecentWrites;
+use crate::varint;
+use crate::version::{Levels, LiveTable, TableStore};
+
+/// Numbers the openings of this process, so that a handle of one is not taken for one of another.
+static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+
+impl Core {
+    pub(super) fn open(directory: &Path, options: Options) -> Result<Core> {
+        options.check()?;
+        let fs = Arc::clone(&options.fs);
+        if options.create_if_missing {
+            fs.create_dir_all(directory)?;
+        }
+        let lock = fs.lock(&directory.join(LOCK))?;
+        let recovered = Recovery::run(&*fs, directory, &options)?;
+        let Recovery { mut state, families, last, names, .. } = recovered;
+
+        let mut next_file = state.next_file;
+        let mut new_number = || {
+            next_file += 1;
+            FileNumber(next_file - 1)
+        };
+        let log = LogWriter::create(&*fs, directory, new_number(), last)?;
+        let manifest_number = new_number();
+        let edits = [
+            Edit::AddLog { number: log.number(), base: last },
+            Edit::NextFile { number: next_file },
+            Edit::ReserveSeqNos { through: reservation(last) },
+        ];
+        apply(&mut state, &edits)?;
+        let reserved = state.reserved;
+        let manifest = Manifest::create(&*fs, directory, manifest_number, state)?;
+        manifest::write_current(&*fs, directory, manifest_number)?;
+        remove_strangers(&*fs, directory, &names, &manifest);
+
+        let default_family = families.iter().find(|family| family.name() == DEFAULT_FAMILY).cloned();
+        let default_family =
+            default_family.ok_or_else(|| Error::Bug { message: "no default family".to_owned() })?;
+        Ok(Core {
+            id: recovered.id,
+            directory: directory.to_path_buf(),
+            store: recovered.store,
+            commits: Mutex::new(Commits { last, reserved, log, recent: RecentWrites::default() }),
+            publication: Publication::new(last),
+            syncing: Syncing::new(last),
+            pins: Arc::new(Pins::default()),
+            families: RwLock::new(families.into_iter().map(|family| (family.family.id, family)).collect()),
+            default_family,
+            family_changes: Mutex::new(()),
+            manifest: Mutex::new(manifest),
+            next_file: AtomicU64::new(next_file),
+            flushing: Mutex::new(()),
+            room: Room::default(),
+            poison: std::sync::OnceLock::new(),
+            closed: AtomicBool::new(false),
+            lock: Mutex::new(Some(lock)),
+            counters: Counters::default(),
+            options,
+        })
+    }
+}
+
+/// The sequence numbers to reserve when `last` was given.
+pub(super) fn reservation(last: SeqNo) -> SeqNo {
+    SeqNo::new(last.get().saturating_add(super::commit::SEQNOS_RESERVED)).unwrap_or(SeqNo::MAX)
+}
+
+fn apply(state: &mut State, edits: &[Edit]) -> Result<()> {
+    edits.iter().try_for_each(|edit| {
+        let applied = state.apply(edit);
+        applied.map_err(|expected| Error::Bug { message: format!("recovery expects {expected}: {edit:?}") })
+    })
+}
+
+/// Removes files that the manifest does not name: left by a crash, or by a removal that failed.
+fn remove_strangers(fs: &dyn Fs, directory: &Path, names: &BTreeSet<String>, live: &Manifest) {
+    let state = live.state();
+    let tables =
+        state.families.values().flat_map(|family| family.levels.iter().flat_map(|level| level.keys()));
+    let tables: BTreeSet<FileNumber> = tables.copied().collect();
+    for name in names {
+        let stranger = match file_name::parse(name) {
+            Some((FileKind::Log, number)) => !state.logs.contains_key(&number),
+            Some((FileKind::Table, number)) => !tables.contains(&number),
+            Some((FileKind::Manifest, number)) => number != live.number(),
+            Some((FileKind::Temporary, _)) => true,
+            None => false,
+        };
+        if stranger {
+            // It can be tried again at the next opening; the file is in nobody's way.
+            drop(fs.remove(&directory.join(name)));
+        }
+    }
+}
+
+/// What recovery has found out.
+struct Recovery<'a> {
+    fs: &'a dyn Fs,
+    directory: &'a Path,
+    options: &'a Options,
+    id: u64,
+    names: BTreeSet<String>,
+    store: Arc<TableStore>,
+    state: State,
+    families: Vec<ColumnFamily>,
+    /// The newest sequence number that was ever given.
+    last: SeqNo,
+}
+
+impl<'a> Recovery<'a> {
+    fn run(fs: &'a dyn Fs, directory: &'a Path, options: &'a Options) -> Result<Recovery<'a>> {
+        let names: BTreeSet<String> = fs.list(directory)?.into_iter().collect();
+        let store = TableStore {
+            fs: Arc::clone(&options.fs),
+            directory: directory.to_path_buf(),
+            cache: Arc::new(BlockCache::new(options.block_cache_bytes)?),
+        };
+        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        let state = State::default();
+        let (store, families, last) = (Arc::new(store), Vec::new(), SeqNo::ZERO);
+        let mut recovery = Recovery { fs, directory, options, id, names, store, state, families, last };
+        match manifest::read_current(fs, directory)? {
+            Some(number) => recovery.read_state(number)?,
+            None => recovery.begin()?,
+        }
+        recovery.check_tables()?;
+        recovery.open_families();
+        recovery.replay()?;
+        // Numbers of files that a crash left behind are not given again.
+        let highest =
+            recovery.names.iter().filter_map(|name| file_name::parse(name)).map(|(_, number)| number.0).max();
+        recovery.state.next_file = recovery.state.next_file.max(highest.map_or(1, |highest| highest + 1));
+        Ok(recovery)
+    }
+
+    /// A new database, unless there are signs of an old one.
+    fn begin(&mut self) -> Result<()> {
+        let found = self.names.iter().filter_map(|name| file_name::parse(name));
+        let old = found.map(|(kind, _)| kind).any(|kind| kind == FileKind::Table);
+        if old {
+            let file = self.directory.join(file_name::CURRENT);
+            return Err(Error::MissingFile { file, why: "there are tables in the directory".to_owned() });
+        }
+        if !self.options.create_if_missing {
+            let message = format!("there is no database in {}", self.directory.display());
+            return Err(Error::InvalidArgument { message });
+        }
+        apply(&mut self.state, &[Edit::CreateFamily { id: FamilyId(0), name: DEFAULT_FAMILY.to_owned() }])
+    }
+
+    fn read_state(&mut self, number: FileNumber) -> Result<()> {
+        let path = file_name::path(self.directory, FileKind::Manifest, number);
+        if !self.fs.exists(&path)? {
+            return Err(Error::MissingFile { file: path, why: "CURRENT names it".to_owned() });
+        }
+        self.state = manifest::read_manifest(&read_whole(self.fs, &path)?, number, &path)?;
+        Ok(())
+    }
+
+    fn check_tables(&self) -> Result<()> {
+        let tables = self
+            .state
+            .families
+            .values()
+            .flat_map(|family| family.levels.iter().flat_map(|level| level.keys()));
+        tables.copied().try_for_each(|number| self.check_exists(FileKind::Table, number))
+    }
+
+    fn check_exists(&self, kind: FileKind, number: FileNumber) -> Result<()> {
+        let file = file_name::path(self.directory, kind, number);
+        let known =
+            file.file_name().and_then(|name| name.to_str()).is_some_and(|name| self.names.contains(name));
+        if known {
+            return Ok(());
+        }
+        Err(Error::MissingFile { file, why: "the manifest names it".to_owned() })
+    }
+
+    fn open_families(&mut self) {
+        let families = self.state.families.iter();
+        self.families = families.map(|(id, family)| self.open_family(*id, family)).collect();
+    }
+
+    fn open_family(&self, id: FamilyId, family: &FamilyState) -> ColumnFamily {
+        let mut levels = Levels::default();
+        for (open, tables) in levels.levels.iter_mut().zip(&family.levels) {
+            *open =
+                tables.values().map(|meta| LiveTable::new(meta.clone(), Arc::clone(&self.store))).collect();
+        }
+        let (newest_first, deeper) = levels.levels.split_at_mut(1);
+        for level in newest_first {
+            level.sort_by_key(|table| std::cmp::Reverse((table.meta().max_seqno, table.meta().number)));
+        }
+        for level in deeper {
+            level.sort_by(|a, b| a.meta().smallest.cmp(&b.meta().smallest));
+        }
+        ColumnFamily::new(id, &family.name, self.id, self.options.family(&family.name).clone(), levels)
+    }
+
+    fn family(&self, id: FamilyId) -> Option<&ColumnFamily> {
+        self.families.iter().find(|family| family.family.id == id)
+    }
+
+    fn replay(&mut self) -> Result<()> {
+        let logs = self.state.logs.clone();
+        let mut recovered = SeqNo::ZERO;
+        for (&number, log) in &logs {
+            self.check_exists(FileKind::Log, number)?;
+            let path = file_name::path(self.directory, FileKind::Log, number);
+            let bytes = read_whole(self.fs, &path)?;
+            let (records, end) = read_log(&bytes, number, &path, log.end.map_or(LogEnd::Cut, LogEnd::At))?;
+            recovered = recovered.max(log.base);
+            for record in records {
+                let payload = bytes.get(record.payload.clone()).unwrap_or_default();
+                self.replay_record(number, &record, payload).ok_or_else(|| Error::Corrupt {
+                    file: path.clone(),
+                    offset: record.offset,
+                    expected: "a record that fits the families of the manifest".to_owned(),
+                    found: format!("another {:?} record, number {}", record.kind, record.seqno),
+                })?;
+                recovered = recovered.max(record.seqno);
+            }
+            if log.end.is_none() {
+                // The process may have died and not the machine: what was read may not be on the disk yet.
+                self.fs.open_append(&path)?.sync()?;
+                apply(&mut self.state, &[Edit::CloseLog { number, end }])?;
+            }
+        }
+        for family in self.state.families.values().filter(|family| family.flushed_through > recovered) {
+            let name = &family.name;
+            return Err(Error::Corrupt {
+                file: self.directory.to_path_buf(),
+                offset: 0,
+                expected: format!(
+                    "a log that reaches what is in the tables of {name:?}: {}",
+                    family.flushed_through
+                ),
+                found: format!("one that ends at {recovered}"),
+            });
+        }
+        self.last = recovered.max(self.state.reserved);
+        Ok(())
+    }
+
+    /// Repeats what the record did; none if it does not fit.
+    fn replay_record(&mut self, log: FileNumber, record: &Replayed, mut payload: &[u8]) -> Option<()> {
+        match record.kind {
+            RecordKind::Batch => self.replay_batch(log, record.seqno, payload),
+            RecordKind::CreateFamily => {
+                let id = FamilyId(varint::take_u32(&mut payload)?);
+                let name = manifest::take_name(&mut payload)?;
+                if id >= self.state.next_family {
+                    apply(&mut self.state, &[Edit::CreateFamily { id, name }]).ok()?;
+                    let family = self.open_family(id, self.state.families.get(&id)?);
+                    self.families.push(family);
+                }
+                Some(())
+            }
+            RecordKind::DropFamily => {
+                let id = FamilyId(varint::take_u32(&mut payload)?);
+                if id >= self.state.next_family {
+                    return None;
+                }
+                if let Some(at) = self.families.iter().position(|family| family.family.id == id) {
+                    self.families.remove(at);
+                    apply(&mut self.state, &[Edit::DropFamily { id }]).ok()?;
+                }
+                Some(())
+            }
+        }
+    }
+
+    fn replay_batch(&self, log: FileNumber, seqno: SeqNo, payload: &[u8]) -> Option<()> {
+        let mut operations = Operations::decode(payload)?;
+        let mut ordinal = 0;
+        // A batch stays in one memtable of a family: room is made before its first operation there.
+        let mut room: Vec<(FamilyId, Arc<Memtable>)> = Vec::new();
+        while let Some(operation) = operations.next_operation() {
+            let operation = operation.ok()?;
+            let height = memtable::tower_height(seqno.get(), ordinal);
+            let flushed = match self.state.families.get(&operation.family) {
+                Some(family) => family.flushed_through >= seqno,
+                None if operation.family < self.state.next_family => true,
+                None => return None,
+            };
+            if !flushed {
+                if !room.iter().any(|(family, _)| *family == operation.family) {
+                    room.push((operation.family, self.make_room(operation.family, seqno, payload)?));
+                }
+                let memtable = &room.iter().find(|(family, _)| *family == operation.family)?.1;
+                let words = memtable::node_words(height, operation.key.len(), operation.value.len());
+                let mut space = memtable.reserve(words)?;
+                let (key, value, kind) = (operation.key, operation.value, operation.kind);
+                memtable.insert(&mut space, &Entry { key, value, seqno, kind, ordinal, height });
+                memtable.note(log, seqno);
+            }
+            ordinal += 1;
+        }
+        Some(())
+    }
+
+    /// The memtable of the family, with room for all that the batch writes to it.
+    fn make_room(&self, id: FamilyId, seqno: SeqNo, payload: &[u8]) -> Option<Arc<Memtable>> {
+        let mut operations = Operations::decode(payload)?;
+        let (mut words, mut ordinal) = (0, 0);
+        while let Some(operation) = operations.next_operation() {
+            let operation = operation.ok()?;
+            if operation.family == id {
+                let height = memtable::tower_height(seqno.get(), ordinal);
+                words += memtable::node_words(height, operation.key.len(), operation.value.len());
+            }
+            ordinal += 1;
+        }
+        let family = &self.family(id)?.family;
+        let active = Arc::clone(&family.view.load().active);
+        if active.has_room(words) {
+            return Some(active);
+        }
+        let next = Arc::new(Memtable::new(family.options.write_buffer_bytes, words));
+        let mut view = (**family.view.load()).clone();
+        let sealed = std::mem::replace(&mut view.active, Arc::clone(&next));
+        if !sealed.is_empty() {
+            view.sealed.insert(0, sealed);
+        }
+        family.view.store(Arc::new(view));
+        Some(next)
+    }
+}

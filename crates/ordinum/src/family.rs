@@ -1,0 +1,84 @@
+//! A column family: a key space of its own, with its own memtables and tables.
+//!
+//! Invariants:
+//! (1) an id is never used again, so that a log record can never reach into a younger family of the same name;
+//! (2) the view changes only as a whole: a reader that took it sees one consistent set of memtables and tables.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::ArcSwap;
+
+use crate::error::{Error, Result};
+use crate::options::FamilyOptions;
+use crate::super_version::SuperVersion;
+
+/// The id of a column family. The default family is 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct FamilyId(pub(crate) u32);
+
+/// The name of the family that every database has.
+pub const DEFAULT_FAMILY: &str = "default";
+/// The longest name of a family, in bytes.
+pub const FAMILY_NAME_BYTES_MAX: usize = 255;
+
+/// A handle of a column family of one open database.
+#[derive(Clone)]
+pub struct ColumnFamily {
+    pub(crate) family: Arc<Family>,
+}
+
+impl ColumnFamily {
+    /// The name of the family.
+    pub fn name(&self) -> &str {
+        &self.family.name
+    }
+
+    /// The number of the family: never used again, even after the family was dropped.
+    pub fn id(&self) -> u32 {
+        self.family.id.0
+    }
+}
+
+impl fmt::Debug for ColumnFamily {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}({})", self.family.name, self.family.id.0)
+    }
+}
+
+impl PartialEq for ColumnFamily {
+    fn eq(&self, other: &ColumnFamily) -> bool {
+        Arc::ptr_eq(&self.family, &other.family)
+    }
+}
+
+impl Eq for ColumnFamily {}
+
+/// What a handle stands for.
+pub(crate) struct Family {
+    pub(crate) id: FamilyId,
+    pub(crate) name: String,
+    pub(crate) options: FamilyOptions,
+    /// Which open database it belongs to.
+    pub(crate) owner: u64,
+    pub(crate) dropped: AtomicBool,
+    pub(crate) view: ArcSwap<SuperVersion>,
+}
+
+impl Family {
+    /// Refuses a family of another database, or one that was dropped.
+    pub(crate) fn check(&self, owner: u64) -> Result<()> {
+        if self.owner != owner {
+            let message = format!(
+                "column family {:?} is a handle of another database, or of an earlier opening",
+                self.name
+            );
+            return Err(Error::InvalidArgument { message });
+        }
+        if self.dropped.load(Ordering::Acquire) {
+            return Err(Error::FamilyDropped { name: self.name.clone() });
+        }
+        Ok(())
+    }
+}

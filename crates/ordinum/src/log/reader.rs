@@ -1,0 +1,119 @@
+//! Reading a log back.
+
+#![deny(clippy::indexing_slicing)]
+
+use std::ops::Range;
+use std::path::Path;
+
+use super::LOG_MAGIC;
+use super::record::{RECORD_HEADER_BYTES, RecordHeader, RecordKind};
+use crate::error::{Error, Result};
+use crate::file_header::{FileHeader, HEADER_BYTES};
+use crate::file_name::FileNumber;
+use crate::key::SeqNo;
+
+/// Where a log must end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogEnd {
+    /// At this offset: the log was closed, and bytes behind it do not count.
+    At(u64),
+    /// Wherever the crash cut it.
+    Cut,
+}
+
+/// A record of a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Replayed {
+    pub(crate) offset: u64,
+    pub(crate) seqno: SeqNo,
+    pub(crate) kind: RecordKind,
+    /// Where in the file its payload lies.
+    pub(crate) payload: Range<usize>,
+}
+
+/// The records of the log whose bytes these are, and the offset where they end.
+///
+/// # Errors
+/// [`Error::Corrupt`] with the offset of the first record that is damaged although it was durable once.
+pub(crate) fn read_log(
+    bytes: &[u8],
+    number: FileNumber,
+    path: &Path,
+    end: LogEnd,
+) -> Result<(Vec<Replayed>, u64)> {
+    let damaged = |offset: usize, expected: String, found: &str| Error::Corrupt {
+        file: path.to_path_buf(),
+        offset: offset as u64,
+        expected,
+        found: found.to_owned(),
+    };
+    let header = FileHeader::decode(bytes, LOG_MAGIC, number, path)?;
+    let limit = match end {
+        LogEnd::At(end) => usize::try_from(end).unwrap_or(usize::MAX).min(bytes.len()),
+        LogEnd::Cut => bytes.len(),
+    };
+    let bytes = bytes.get(..limit).unwrap_or_default();
+    let mut records = Vec::new();
+    let mut attested = HEADER_BYTES as u64;
+    let mut last = header.base;
+    let mut at = HEADER_BYTES;
+    while let Some((header, payload)) = record_at(bytes, number, at) {
+        if header.seqno <= last {
+            let found = format!("{}", header.seqno);
+            return Err(damaged(at, format!("a sequence number above {last}"), &found));
+        }
+        last = header.seqno;
+        attested = attested.max(header.durable);
+        records.push(Replayed {
+            offset: at as u64,
+            seqno: header.seqno,
+            kind: header.kind,
+            payload: payload.clone(),
+        });
+        at = payload.end;
+    }
+    let reached = at as u64;
+    match end {
+        LogEnd::At(end) if reached != end => {
+            return Err(damaged(
+                at,
+                format!("a record of a log that was closed at {end}"),
+                "none that is intact",
+            ));
+        }
+        LogEnd::At(_) => {}
+        LogEnd::Cut => {
+            attested = attested.max(attested_behind(bytes, number, at));
+            if reached < attested {
+                return Err(damaged(
+                    at,
+                    format!("a record: the log was durable up to {attested}"),
+                    "none that is intact",
+                ));
+            }
+        }
+    }
+    Ok((records, reached))
+}
+
+fn record_at(bytes: &[u8], number: FileNumber, at: usize) -> Option<(RecordHeader, Range<usize>)> {
+    let header = RecordHeader::decode(bytes.get(at..)?, number, at as u64)?;
+    let start = at + RECORD_HEADER_BYTES;
+    let end = start.checked_add(usize::try_from(header.len).ok()?)?;
+    let payload = bytes.get(start..end)?;
+    (crc32c::crc32c(payload) == header.checksum).then_some((header, start..end))
+}
+
+/// The largest durable offset that an intact header behind `at` names. Every offset is tried, because the length of the
+/// bad record is not to be trusted.
+fn attested_behind(bytes: &[u8], number: FileNumber, at: usize) -> u64 {
+    let mut attested = 0;
+    let mut at = at;
+    while let Some(rest) = bytes.get(at..).filter(|rest| rest.len() >= RECORD_HEADER_BYTES) {
+        if let Some(header) = RecordHeader::decode(rest, number, at as u64) {
+            attested = attested.max(header.durable);
+        }
+        at += 1;
+    }
+    attested
+}

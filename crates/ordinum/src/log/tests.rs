@@ -1,0 +1,75 @@
+#![allow(clippy::cast_possible_truncation, reason = "test data")]
+
+use std::path::Path;
+
+use super::*;
+use crate::error::Error;
+use crate::file_name::FileNumber;
+use crate::fs::{MemoryFs, read_whole};
+use crate::key::SeqNo;
+
+const NUMBER: FileNumber = FileNumber(7);
+
+/// A log of three records; the first is durable when the second is written.
+fn log() -> (Vec<u8>, Vec<u64>) {
+    let fs = MemoryFs::new();
+    let mut writer = LogWriter::create(&fs, Path::new("/d"), NUMBER, SeqNo::new(4).unwrap()).unwrap();
+    let mut ends = vec![writer.end()];
+    for n in 5..8 {
+        let payload = Payload::new(RecordKind::Batch, [b"pay", b"load"]).unwrap();
+        writer.append(&payload, SeqNo::new(n).unwrap()).unwrap();
+        ends.push(writer.end());
+        writer.hand_over().unwrap();
+        if n == 5 {
+            writer.segment().sync(writer.end()).unwrap();
+        }
+    }
+    (read_whole(&fs, Path::new("/d/000007.log")).unwrap(), ends)
+}
+
+fn seqnos(bytes: &[u8], end: LogEnd) -> Result<Vec<u64>, Error> {
+    let (records, _) = read_log(bytes, NUMBER, Path::new("000007.log"), end)?;
+    assert!(records.iter().all(|record| &bytes[record.payload.clone()] == b"payload"));
+    Ok(records.iter().map(|record| record.seqno.get()).collect())
+}
+
+#[test]
+fn a_log_torn_anywhere_behind_the_durable_part_ends_there() {
+    let (bytes, ends) = log();
+    assert_eq!(seqnos(&bytes, LogEnd::Cut).unwrap(), [5, 6, 7]);
+    for len in ends[1] as usize..bytes.len() {
+        let whole = ends[1..].iter().filter(|end| **end <= len as u64).count();
+        assert_eq!(seqnos(&bytes[..len], LogEnd::Cut).unwrap().len(), whole);
+        assert!(seqnos(&bytes[..len], LogEnd::At(bytes.len() as u64)).is_err());
+    }
+}
+
+#[test]
+fn a_flipped_bit_below_a_durable_offset_is_damage_with_its_place() {
+    let (bytes, ends) = log();
+    for at in 0..bytes.len() {
+        let mut bad = bytes.clone();
+        bad[at] ^= 0x10;
+        let result = seqnos(&bad, LogEnd::Cut);
+        if at < ends[0] as usize {
+            assert!(matches!(result, Err(Error::Corrupt { .. } | Error::UnknownFormat { .. })), "byte {at}");
+        } else if at < ends[1] as usize {
+            assert!(matches!(result, Err(Error::Corrupt { offset, .. }) if offset == ends[0]), "byte {at}");
+        } else {
+            assert!(result.unwrap().len() < 3, "byte {at}");
+        }
+    }
+}
+
+#[test]
+fn a_record_of_another_log_or_place_is_not_a_record() {
+    let (bytes, ends) = log();
+    let path = Path::new("000008.log");
+    assert!(matches!(
+        read_log(&bytes, FileNumber(8), path, LogEnd::Cut),
+        Err(Error::Corrupt { offset: 20, .. })
+    ));
+    let mut moved = bytes[..ends[2] as usize].to_vec();
+    moved.extend_from_slice(&bytes[ends[1] as usize..ends[2] as usize]);
+    assert_eq!(seqnos(&moved, LogEnd::Cut).unwrap(), [5, 6]);
+}

@@ -1,0 +1,153 @@
+//! One change of what the database consists of, as bytes and back.
+//!
+//! ```text
+//! edit       tag (1 byte), then its fields; numbers are varints, bytes have a varint length
+//!  1  family created        id, name
+//!  2  family dropped        id
+//!  3  table added           family, level, number, bytes, entries, smallest, largest, min seqno, max seqno
+//!  4  table removed         family, level, number
+//!  5  family flushed        family, seqno: every commit up to it is in tables
+//!  6  log added             number, seqno before its first record
+//!  7  log closed            number, offset where its records end
+//!  8  log removed           number
+//!  9  file numbers          the next one that was never given
+//! 10  sequence numbers      none above this one was ever given
+//! ```
+
+#![deny(clippy::indexing_slicing)]
+
+use crate::family::{FAMILY_NAME_BYTES_MAX, FamilyId};
+use crate::file_name::FileNumber;
+use crate::key::SeqNo;
+use crate::varint::{push_bytes, push_u32, push_u64, take_bytes, take_u32, take_u64};
+use crate::version::{FileMeta, LEVELS};
+
+/// A change of what the database consists of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Edit {
+    CreateFamily { id: FamilyId, name: String },
+    DropFamily { id: FamilyId },
+    AddTable { family: FamilyId, level: usize, meta: FileMeta },
+    RemoveTable { family: FamilyId, level: usize, number: FileNumber },
+    Flushed { family: FamilyId, through: SeqNo },
+    AddLog { number: FileNumber, base: SeqNo },
+    CloseLog { number: FileNumber, end: u64 },
+    RemoveLog { number: FileNumber },
+    NextFile { number: u64 },
+    ReserveSeqNos { through: SeqNo },
+}
+
+impl Edit {
+    /// Appends the edit to `out`.
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Edit::CreateFamily { id, name } => {
+                out.push(1);
+                push_u32(out, id.0);
+                push_bytes(out, name.as_bytes());
+            }
+            Edit::DropFamily { id } => {
+                out.push(2);
+                push_u32(out, id.0);
+            }
+            Edit::AddTable { family, level, meta } => {
+                out.push(3);
+                push_u32(out, family.0);
+                push_u64(out, *level as u64);
+                push_u64(out, meta.number.0);
+                push_u64(out, meta.bytes);
+                push_u64(out, meta.entries);
+                push_bytes(out, &meta.smallest);
+                push_bytes(out, &meta.largest);
+                push_u64(out, meta.min_seqno.get());
+                push_u64(out, meta.max_seqno.get());
+            }
+            Edit::RemoveTable { family, level, number } => {
+                out.push(4);
+                push_u32(out, family.0);
+                push_u64(out, *level as u64);
+                push_u64(out, number.0);
+            }
+            Edit::Flushed { family, through } => {
+                out.push(5);
+                push_u32(out, family.0);
+                push_u64(out, through.get());
+            }
+            Edit::AddLog { number, base } => {
+                out.push(6);
+                push_u64(out, number.0);
+                push_u64(out, base.get());
+            }
+            Edit::CloseLog { number, end } => {
+                out.push(7);
+                push_u64(out, number.0);
+                push_u64(out, *end);
+            }
+            Edit::RemoveLog { number } => {
+                out.push(8);
+                push_u64(out, number.0);
+            }
+            Edit::NextFile { number } => {
+                out.push(9);
+                push_u64(out, *number);
+            }
+            Edit::ReserveSeqNos { through } => {
+                out.push(10);
+                push_u64(out, through.get());
+            }
+        }
+    }
+
+    /// Takes an edit off the front of `input`, or none if it is not one.
+    pub(crate) fn decode(input: &mut &[u8]) -> Option<Edit> {
+        let (&tag, rest) = input.split_first()?;
+        *input = rest;
+        Some(match tag {
+            1 => Edit::CreateFamily { id: family(input)?, name: take_name(input)? },
+            2 => Edit::DropFamily { id: family(input)? },
+            3 => Edit::AddTable { family: family(input)?, level: level(input)?, meta: meta(input)? },
+            4 => Edit::RemoveTable { family: family(input)?, level: level(input)?, number: file(input)? },
+            5 => Edit::Flushed { family: family(input)?, through: seqno(input)? },
+            6 => Edit::AddLog { number: file(input)?, base: seqno(input)? },
+            7 => Edit::CloseLog { number: file(input)?, end: take_u64(input)? },
+            8 => Edit::RemoveLog { number: file(input)? },
+            9 => Edit::NextFile { number: take_u64(input)? },
+            10 => Edit::ReserveSeqNos { through: seqno(input)? },
+            _ => return None,
+        })
+    }
+}
+
+fn family(input: &mut &[u8]) -> Option<FamilyId> {
+    take_u32(input).map(FamilyId)
+}
+
+fn file(input: &mut &[u8]) -> Option<FileNumber> {
+    take_u64(input).map(FileNumber)
+}
+
+fn seqno(input: &mut &[u8]) -> Option<SeqNo> {
+    take_u64(input).and_then(SeqNo::new)
+}
+
+fn level(input: &mut &[u8]) -> Option<usize> {
+    usize::try_from(take_u64(input)?).ok().filter(|level| *level < LEVELS)
+}
+
+/// Takes the name of a family.
+pub(crate) fn take_name(input: &mut &[u8]) -> Option<String> {
+    let name = take_bytes(input).filter(|name| name.len() <= FAMILY_NAME_BYTES_MAX)?;
+    String::from_utf8(name.to_vec()).ok()
+}
+
+fn meta(input: &mut &[u8]) -> Option<FileMeta> {
+    Some(FileMeta {
+        number: file(input)?,
+        bytes: take_u64(input)?,
+        entries: take_u64(input)?,
+        smallest: take_bytes(input)?.to_vec(),
+        largest: take_bytes(input)?.to_vec(),
+        min_seqno: seqno(input)?,
+        max_seqno: seqno(input)?,
+    })
+}

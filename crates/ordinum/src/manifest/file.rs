@@ -1,0 +1,131 @@
+//! The file of edits, written and read.
+
+#![deny(clippy::indexing_slicing)]
+
+use std::path::Path;
+
+use super::MANIFEST_MAGIC;
+use super::edit::Edit;
+use super::state::State;
+use crate::error::{Error, Result};
+use crate::file_header::{FileHeader, HEADER_BYTES};
+use crate::file_name::{self, FileKind, FileNumber};
+use crate::fs::{Fs, WritableFile};
+use crate::key::SeqNo;
+
+/// Bytes before the payload of a record.
+const RECORD_HEADER_BYTES: usize = 8;
+
+/// The live manifest and the state that it stands for.
+#[derive(Debug)]
+pub(crate) struct Manifest {
+    number: FileNumber,
+    file: Box<dyn WritableFile>,
+    end: u64,
+    state: State,
+}
+
+impl Manifest {
+    /// Creates a manifest that begins with `state`, and makes it durable. It is live once CURRENT names it.
+    pub(crate) fn create(
+        fs: &dyn Fs,
+        directory: &Path,
+        number: FileNumber,
+        state: State,
+    ) -> Result<Manifest> {
+        let file = fs.create(&file_name::path(directory, FileKind::Manifest, number))?;
+        file.append(&FileHeader { number, base: SeqNo::ZERO }.encode(MANIFEST_MAGIC))?;
+        let edits = state.as_edits();
+        let mut manifest = Manifest { number, file, end: HEADER_BYTES as u64, state };
+        manifest.append(&edits)?;
+        fs.sync_dir(directory)?;
+        Ok(manifest)
+    }
+
+    pub(crate) fn number(&self) -> FileNumber {
+        self.number
+    }
+
+    pub(crate) fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Makes the edits durable, together, and applies them to the state.
+    ///
+    /// After an input/output error it is not known whether they took effect: nothing may be written any more.
+    pub(crate) fn install(&mut self, edits: &[Edit]) -> Result<()> {
+        let mut state = self.state.clone();
+        for edit in edits {
+            state.apply(edit).map_err(|expected| Error::Bug {
+                message: format!("an edit of the manifest expects {expected}: {edit:?}"),
+            })?;
+        }
+        self.append(edits)?;
+        self.state = state;
+        Ok(())
+    }
+
+    fn append(&mut self, edits: &[Edit]) -> Result<()> {
+        let mut payload = Vec::new();
+        for edit in edits {
+            edit.encode(&mut payload);
+        }
+        let limit = u64::from(u32::MAX);
+        let actual = payload.len() as u64;
+        let len = u32::try_from(actual);
+        let len =
+            len.map_err(|_| Error::LimitExceeded { what: "a record of the manifest", actual, limit })?;
+        let mut record = Vec::with_capacity(payload.len() + RECORD_HEADER_BYTES);
+        record.extend_from_slice(&checksum(self.number, self.end, len, &payload).to_le_bytes());
+        record.extend_from_slice(&len.to_le_bytes());
+        record.extend_from_slice(&payload);
+        self.file.append(&record)?;
+        self.file.sync()?;
+        self.end += record.len() as u64;
+        Ok(())
+    }
+}
+
+fn checksum(number: FileNumber, offset: u64, len: u32, payload: &[u8]) -> u32 {
+    let place = crc32c::crc32c_append(crc32c::crc32c(&number.0.to_le_bytes()), &offset.to_le_bytes());
+    crc32c::crc32c_append(crc32c::crc32c_append(place, &len.to_le_bytes()), payload)
+}
+
+/// The state that the manifest with these bytes stands for. A torn last record was never relied on, and is left out.
+pub(crate) fn read_manifest(bytes: &[u8], number: FileNumber, path: &Path) -> Result<State> {
+    let damaged = |offset: usize, expected: &str, found: &str| Error::Corrupt {
+        file: path.to_path_buf(),
+        offset: offset as u64,
+        expected: expected.to_owned(),
+        found: found.to_owned(),
+    };
+    FileHeader::decode(bytes, MANIFEST_MAGIC, number, path)?;
+    let mut state = State::default();
+    let mut at = HEADER_BYTES;
+    while let Some(payload) = record_at(bytes, number, at) {
+        let mut rest = payload;
+        while !rest.is_empty() {
+            let edit = Edit::decode(&mut rest);
+            let edit = edit.ok_or_else(|| damaged(at, "an edit that this version knows", "other bytes"))?;
+            state.apply(&edit).map_err(|expected| damaged(at, expected, &format!("{edit:?}")))?;
+        }
+        at += RECORD_HEADER_BYTES + payload.len();
+    }
+    if at == HEADER_BYTES {
+        return Err(damaged(at, "the record that begins a manifest", "none that is intact"));
+    }
+    let behind = at + 1..bytes.len();
+    if behind.into_iter().any(|offset| record_at(bytes, number, offset).is_some()) {
+        return Err(damaged(at, "a record: an intact one stands behind it", "none that is intact"));
+    }
+    Ok(state)
+}
+
+fn record_at(bytes: &[u8], number: FileNumber, at: usize) -> Option<&[u8]> {
+    let (sum, rest) = bytes.get(at..)?.split_first_chunk::<4>()?;
+    let (len, rest) = rest.split_first_chunk::<4>()?;
+    let len = u32::from_le_bytes(*len);
+    let payload = rest.get(..usize::try_from(len).ok()?)?;
+    let intact = len > 0 && checksum(number, at as u64, len, payload) == u32::from_le_bytes(*sum);
+    intact.then_some(payload)
+}

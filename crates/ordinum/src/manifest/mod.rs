@@ -1,0 +1,35 @@
+//! The manifest: which families, tables and logs the database consists of, as a history of edits.
+//!
+//! Invariants:
+//! (1) a record is a group of edits that take effect together, and is durable before its effect is relied on: before a
+//!     file that it drops is removed, and before a log that it adds is written to;
+//! (2) CURRENT names the live manifest, and is replaced by renaming; every opening writes a manifest of its own, which
+//!     begins with the whole state, so that a torn end is never appended to;
+//! (3) a record is synced before the next one is appended, so only the last one can be torn.
+//!
+//! ```text
+//! manifest  | file header, 64 bytes | record | record | ...
+//! record
+//!   0  4  CRC-32C of: manifest number (8 bytes), offset of this record (8 bytes), bytes 4.. of this record
+//!   4  4  length of the payload
+//!   8     payload: edits, one after another, each a tag and its fields (edit.rs)
+//!
+//! CURRENT, one line of text
+//!   ordinum 1 MANIFEST-000003 1a2b3c4d\n      the last word is the CRC-32C of what stands before it
+//! ```
+
+mod current;
+mod edit;
+mod file;
+mod state;
+
+pub(crate) use current::{read_current, write_current};
+pub(crate) use edit::{Edit, take_name};
+pub(crate) use file::{Manifest, read_manifest};
+pub(crate) use state::{FamilyState, State};
+
+/// The first bytes of a manifest.
+pub(crate) const MANIFEST_MAGIC: [u8; 8] = *b"ORDMAN\r\n";
+
+#[cfg(test)]
+mod tests;

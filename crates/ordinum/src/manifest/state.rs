@@ -1,0 +1,133 @@
+//! The sum of all edits.
+
+use std::collections::BTreeMap;
+
+use super::edit::Edit;
+use crate::family::FamilyId;
+use crate::file_name::FileNumber;
+use crate::key::SeqNo;
+use crate::version::{FileMeta, LEVELS};
+
+/// What a family consists of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FamilyState {
+    pub(crate) name: String,
+    /// Every commit up to this one is in tables: replay leaves it out.
+    pub(crate) flushed_through: SeqNo,
+    /// The tables by level; level 0 oldest first, by number.
+    pub(crate) levels: [BTreeMap<FileNumber, FileMeta>; LEVELS],
+}
+
+/// What is known of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LogState {
+    /// The sequence number before its first record.
+    pub(crate) base: SeqNo,
+    /// Where its records end, once it was closed.
+    pub(crate) end: Option<u64>,
+}
+
+/// What the database consists of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct State {
+    pub(crate) families: BTreeMap<FamilyId, FamilyState>,
+    pub(crate) logs: BTreeMap<FileNumber, LogState>,
+    pub(crate) next_family: FamilyId,
+    /// The next file number that was never given.
+    pub(crate) next_file: u64,
+    /// No sequence number above this one was ever given.
+    pub(crate) reserved: SeqNo,
+}
+
+impl Default for State {
+    fn default() -> State {
+        State {
+            families: BTreeMap::new(),
+            logs: BTreeMap::new(),
+            next_family: FamilyId(0),
+            next_file: 1,
+            reserved: SeqNo::ZERO,
+        }
+    }
+}
+
+impl State {
+    /// Applies the edit; an error says what does not fit.
+    pub(crate) fn apply(&mut self, edit: &Edit) -> Result<(), &'static str> {
+        match edit {
+            Edit::CreateFamily { id, name } => {
+                if *id < self.next_family {
+                    return Err("a family id that was never used");
+                }
+                self.next_family = FamilyId(id.0.checked_add(1).ok_or("a family id below the last one")?);
+                let levels = std::array::from_fn(|_| BTreeMap::new());
+                let family = FamilyState { name: name.clone(), flushed_through: SeqNo::ZERO, levels };
+                self.families.insert(*id, family);
+            }
+            Edit::DropFamily { id } => {
+                // The ids of dropped families stay used: the state that begins a manifest says so by dropping the last.
+                if *id >= self.next_family {
+                    self.next_family = FamilyId(id.0.checked_add(1).ok_or("a family id below the last one")?);
+                }
+                self.families.remove(id);
+            }
+            Edit::AddTable { family, level, meta } => {
+                self.next_file = self.next_file.max(meta.number.0.saturating_add(1));
+                let levels = &mut self.families.get_mut(family).ok_or("a family that exists")?.levels;
+                let level = levels.get_mut(*level).ok_or("a level that exists")?;
+                if level.insert(meta.number, meta.clone()).is_some() {
+                    return Err("a table that was not there");
+                }
+            }
+            Edit::RemoveTable { family, level, number } => {
+                let levels = &mut self.families.get_mut(family).ok_or("a family that exists")?.levels;
+                let level = levels.get_mut(*level).ok_or("a level that exists")?;
+                level.remove(number).ok_or("a table that is there")?;
+            }
+            Edit::Flushed { family, through } => {
+                let family = self.families.get_mut(family).ok_or("a family that exists")?;
+                family.flushed_through = family.flushed_through.max(*through);
+            }
+            Edit::AddLog { number, base } => {
+                self.next_file = self.next_file.max(number.0.saturating_add(1));
+                self.logs.insert(*number, LogState { base: *base, end: None });
+            }
+            Edit::CloseLog { number, end } => {
+                self.logs.get_mut(number).ok_or("a log that exists")?.end = Some(*end);
+            }
+            Edit::RemoveLog { number } => {
+                self.logs.remove(number).ok_or("a log that exists")?;
+            }
+            Edit::NextFile { number } => self.next_file = self.next_file.max(*number),
+            Edit::ReserveSeqNos { through } => self.reserved = *through,
+        }
+        Ok(())
+    }
+
+    /// The edits that make this state out of nothing.
+    pub(crate) fn as_edits(&self) -> Vec<Edit> {
+        let mut edits =
+            vec![Edit::NextFile { number: self.next_file }, Edit::ReserveSeqNos { through: self.reserved }];
+        for (&id, family) in &self.families {
+            edits.push(Edit::CreateFamily { id, name: family.name.clone() });
+            edits.push(Edit::Flushed { family: id, through: family.flushed_through });
+            for (level, tables) in family.levels.iter().enumerate() {
+                edits.extend(tables.values().map(|meta| Edit::AddTable {
+                    family: id,
+                    level,
+                    meta: meta.clone(),
+                }));
+            }
+        }
+        if let Some(last) = self.next_family.0.checked_sub(1).map(FamilyId)
+            && !self.families.contains_key(&last)
+        {
+            edits.push(Edit::DropFamily { id: last });
+        }
+        for (&number, log) in &self.logs {
+            edits.push(Edit::AddLog { number, base: log.base });
+            edits.extend(log.end.map(|end| Edit::CloseLog { number, end }));
+        }
+        edits
+    }
+}

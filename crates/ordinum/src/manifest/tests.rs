@@ -1,0 +1,111 @@
+use std::path::Path;
+
+use super::*;
+use crate::error::Error;
+use crate::family::FamilyId;
+use crate::file_name::FileNumber;
+use crate::fs::{Fs, MemoryFs, read_whole};
+use crate::key::SeqNo;
+use crate::version::FileMeta;
+
+const NUMBER: FileNumber = FileNumber(3);
+
+fn table(number: u64) -> FileMeta {
+    FileMeta {
+        number: FileNumber(number),
+        bytes: 1000,
+        entries: 10,
+        smallest: b"a\x01\x01\0\0\0\0\0\0".to_vec(),
+        largest: b"z\x01\x02\0\0\0\0\0\0".to_vec(),
+        min_seqno: SeqNo::new(1).unwrap(),
+        max_seqno: SeqNo::new(2).unwrap(),
+    }
+}
+
+fn groups() -> Vec<Vec<Edit>> {
+    let family = FamilyId(1);
+    vec![
+        vec![Edit::CreateFamily { id: FamilyId(0), name: "default".to_owned() }],
+        vec![
+            Edit::CreateFamily { id: family, name: "rows".to_owned() },
+            Edit::AddLog { number: FileNumber(4), base: SeqNo::ZERO },
+        ],
+        vec![
+            Edit::AddTable { family, level: 0, meta: table(9) },
+            Edit::Flushed { family, through: SeqNo::new(2).unwrap() },
+        ],
+        vec![
+            Edit::RemoveTable { family, level: 0, number: FileNumber(9) },
+            Edit::AddTable { family, level: 6, meta: table(10) },
+            Edit::CloseLog { number: FileNumber(4), end: 777 },
+            Edit::AddLog { number: FileNumber(11), base: SeqNo::new(2).unwrap() },
+        ],
+        vec![
+            Edit::DropFamily { id: family },
+            Edit::RemoveLog { number: FileNumber(4) },
+            Edit::NextFile { number: 40 },
+            Edit::ReserveSeqNos { through: SeqNo::new(1000).unwrap() },
+        ],
+    ]
+}
+
+/// The bytes of a manifest of all groups, and the state and offset behind each.
+fn manifest() -> (Vec<u8>, Vec<(State, usize)>) {
+    let fs = MemoryFs::new();
+    let directory = Path::new("/d");
+    let mut manifest = Manifest::create(&fs, directory, NUMBER, State::default()).unwrap();
+    let path = directory.join("MANIFEST-000003");
+    let mut states = vec![(manifest.state().clone(), read_whole(&fs, &path).unwrap().len())];
+    for group in groups() {
+        manifest.install(&group).unwrap();
+        states.push((manifest.state().clone(), read_whole(&fs, &path).unwrap().len()));
+    }
+    (read_whole(&fs, &path).unwrap(), states)
+}
+
+#[test]
+fn a_torn_manifest_stands_for_the_state_before() {
+    let (bytes, states) = manifest();
+    for len in states[0].1..=bytes.len() {
+        let expected = states.iter().rev().find(|(_, end)| *end <= len).unwrap();
+        assert_eq!(read_manifest(&bytes[..len], NUMBER, Path::new("m")).unwrap(), expected.0, "cut at {len}");
+    }
+}
+
+#[test]
+fn a_state_survives_as_the_first_record_of_the_next_manifest() {
+    let (_, states) = manifest();
+    for (state, _) in states {
+        let fs = MemoryFs::new();
+        Manifest::create(&fs, Path::new("/d"), NUMBER, state.clone()).unwrap();
+        let bytes = read_whole(&fs, Path::new("/d/MANIFEST-000003")).unwrap();
+        assert_eq!(read_manifest(&bytes, NUMBER, Path::new("m")).unwrap(), state);
+    }
+}
+
+#[test]
+fn a_flipped_bit_before_the_last_record_is_damage() {
+    let (bytes, states) = manifest();
+    let last = states[states.len() - 2].1;
+    for at in 0..last {
+        let mut bad = bytes.clone();
+        bad[at] ^= 4;
+        let result = read_manifest(&bad, NUMBER, Path::new("m"));
+        assert!(
+            matches!(result, Err(Error::Corrupt { .. } | Error::UnknownFormat { .. })),
+            "byte {at}: {result:?}"
+        );
+    }
+}
+
+#[test]
+fn current_names_a_manifest_and_notices_damage() {
+    let fs = MemoryFs::new();
+    let directory = Path::new("/d");
+    assert_eq!(read_current(&fs, directory).unwrap(), None);
+    write_current(&fs, directory, NUMBER).unwrap();
+    assert_eq!(read_current(&fs, directory).unwrap(), Some(NUMBER));
+    assert_eq!(fs.list(directory).unwrap(), ["CURRENT"]);
+    fs.flip_byte(&directory.join("CURRENT"), 12).unwrap();
+    assert!(matches!(read_current(&fs, directory), Err(Error::Corrupt { .. })));
+}

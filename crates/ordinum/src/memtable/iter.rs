@@ -1,0 +1,116 @@
+//! The entries of a memtable in internal order, in both directions, while others insert.
+
+use std::sync::Arc;
+
+use super::{At, HEAD, Memtable, Position};
+use crate::error::Result;
+use crate::iter::InternalIterator;
+use crate::key::{self, SeqNo};
+use crate::slice::Slice;
+
+/// An iterator over a memtable. It shows the last operation of each batch on a key, and hides those before.
+pub(crate) struct MemtableIter {
+    memtable: Arc<Memtable>,
+    /// The node it stands on, or 0.
+    node: At,
+}
+
+impl MemtableIter {
+    pub(crate) fn new(memtable: Arc<Memtable>) -> MemtableIter {
+        MemtableIter { memtable, node: 0 }
+    }
+
+    fn stand(&mut self, node: At) -> Result<bool> {
+        self.node = if node == HEAD { 0 } else { node };
+        Ok(self.node != 0)
+    }
+
+    /// The first node behind the operations of the batch and key that `node` belongs to.
+    fn behind_batch(&self, node: At) -> At {
+        let seqno = key::split_trailer(self.memtable.trailer(node)).0;
+        let mut next = self.memtable.next(node, 0);
+        while next != 0
+            && key::split_trailer(self.memtable.trailer(next)).0 == seqno
+            && self.memtable.key(next) == self.memtable.key(node)
+        {
+            next = self.memtable.next(next, 0);
+        }
+        next
+    }
+
+    /// The last operation of the batch and key that `node` belongs to.
+    fn last_of_batch(&self, node: At) -> At {
+        if node == HEAD {
+            return node;
+        }
+        let seqno = key::split_trailer(self.memtable.trailer(node)).0;
+        self.memtable.at_or_after(&Position::new(self.memtable.key(node), seqno, u32::MAX))
+    }
+}
+
+impl InternalIterator for MemtableIter {
+    fn first(&mut self) -> Result<bool> {
+        self.stand(self.memtable.next(HEAD, 0))
+    }
+
+    fn last(&mut self) -> Result<bool> {
+        let last = self.last_of_batch(self.memtable.last());
+        self.stand(last)
+    }
+
+    fn seek(&mut self, user_key: &[u8], trailer: u64) -> Result<bool> {
+        let seqno = key::split_trailer(trailer).0;
+        let mut node = self.memtable.at_or_after(&Position::new(user_key, seqno, u32::MAX));
+        if node != 0 && self.memtable.trailer(node) > trailer && self.memtable.key(node) == user_key {
+            node = self.behind_batch(node);
+        }
+        self.stand(node)
+    }
+
+    fn seek_before(&mut self, user_key: &[u8], trailer: u64) -> Result<bool> {
+        let seqno = key::split_trailer(trailer).0;
+        let position = Position::new(user_key, seqno, u32::MAX);
+        let at = self.memtable.at_or_after(&position);
+        let same = at != 0 && self.memtable.trailer(at) > trailer && self.memtable.key(at) == user_key;
+        let node = if same { at } else { self.last_of_batch(self.memtable.before(&position)) };
+        self.stand(node)
+    }
+
+    fn next(&mut self) -> Result<bool> {
+        if self.node == 0 {
+            return Ok(false);
+        }
+        let next = self.behind_batch(self.node);
+        self.stand(next)
+    }
+
+    fn prev(&mut self) -> Result<bool> {
+        if self.node == 0 {
+            return Ok(false);
+        }
+        let seqno = key::split_trailer(self.memtable.trailer(self.node)).0;
+        let before = self.memtable.before(&Position::new(self.memtable.key(self.node), seqno, u32::MAX));
+        let node = self.last_of_batch(before);
+        self.stand(node)
+    }
+
+    fn valid(&self) -> bool {
+        self.node != 0
+    }
+
+    fn user_key(&self) -> &[u8] {
+        if self.node == 0 { &[] } else { self.memtable.key(self.node) }
+    }
+
+    fn trailer(&self) -> u64 {
+        if self.node == 0 { key::seek_trailer(SeqNo::ZERO) } else { self.memtable.trailer(self.node) }
+    }
+
+    fn value(&self) -> &[u8] {
+        if self.node == 0 { &[] } else { self.memtable.value(self.node) }
+    }
+
+    fn value_slice(&self) -> Slice {
+        if self.node == 0 { Slice::from(&[][..]) } else { self.memtable.value_slice(self.node) }
+    }
+}

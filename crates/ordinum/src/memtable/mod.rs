@@ -1,0 +1,351 @@
+//! The entries of a family that are not in tables yet: a skip list in one arena.
+//!
+//! Invariants:
+//! (1) the space of a batch is given out in the ordered section of a commit ([`Memtable::reserve`]); writers then insert
+//!     side by side, each into its own space, without a lock;
+//! (2) a node is linked from the bottom up, and never unlinked, so that an iterator stays where it is while others insert;
+//! (3) nodes ascend by (user key, sequence number descending, ordinal descending); the ordinal orders the operations of
+//!     one batch, and readers see only the last operation of a batch on a key: iterators and `get` fold the others away.
+//!
+//! ```text
+//! node, in words of 4 bytes
+//!   0     key length, 16 bits | height, 16 bits
+//!   1     value length
+//!   2..4  trailer
+//!   4     ordinal
+//!   5..7  the first 8 bytes of the key, as a big-endian number
+//!   7..   one link a level, then key and value bytes, then padding to a word
+//! ```
+
+mod arena;
+mod iter;
+
+use std::cmp::Ordering as Order;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use arena::{Arena, At, WORD_BYTES};
+pub(crate) use iter::MemtableIter;
+
+use crate::file_name::FileNumber;
+use crate::key::{self, Kind, SeqNo};
+use crate::slice::Slice;
+
+/// The most levels of a tower: with one node in four rising, enough for a billion nodes.
+const HEIGHT_MAX: u32 = 15;
+/// Words before the links.
+const FIXED_WORDS: u32 = 7;
+/// Where the head stands: word 0 is kept free, so that 0 can mean nowhere.
+const HEAD: At = 1;
+/// The first word behind the head.
+const FIRST_FREE: At = HEAD + FIXED_WORDS + HEIGHT_MAX;
+/// Values up to this length are copied out; longer ones are pinned with the memtable.
+const COPIED_VALUE_BYTES_MAX: usize = 1024;
+/// The most words of an arena.
+const ARENA_WORDS_MAX: u64 = u32::MAX as u64 - 1;
+
+/// The height of the tower of the `ordinal`-th operation of a batch with this salt. Known before the batch is placed,
+/// so that its space is known too.
+pub(crate) fn tower_height(salt: u64, ordinal: u32) -> u32 {
+    let mut z = salt.wrapping_add(u64::from(ordinal).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^= z >> 31;
+    (1 + z.trailing_zeros() / 2).min(HEIGHT_MAX)
+}
+
+/// The words that an entry takes.
+pub(crate) fn node_words(height: u32, key_len: usize, value_len: usize) -> u64 {
+    u64::from(FIXED_WORDS + height) + (key_len + value_len).div_ceil(WORD_BYTES) as u64
+}
+
+/// Space in a memtable that belongs to one batch.
+#[derive(Debug)]
+pub(crate) struct Reservation {
+    next: At,
+    end: At,
+}
+
+/// One entry to insert.
+pub(crate) struct Entry<'a> {
+    pub(crate) key: &'a [u8],
+    pub(crate) value: &'a [u8],
+    pub(crate) seqno: SeqNo,
+    pub(crate) kind: Kind,
+    pub(crate) ordinal: u32,
+    pub(crate) height: u32,
+}
+
+/// The position of an entry in the order of the list.
+#[derive(Clone, Copy)]
+struct Position<'a> {
+    prefix: u64,
+    key: &'a [u8],
+    seqno: u64,
+    ordinal: u32,
+}
+
+impl<'a> Position<'a> {
+    fn new(key: &'a [u8], seqno: SeqNo, ordinal: u32) -> Position<'a> {
+        Position { prefix: prefix(key), key, seqno: seqno.get(), ordinal }
+    }
+}
+
+fn prefix(key: &[u8]) -> u64 {
+    let mut first = [0; 8];
+    let len = key.len().min(8);
+    first[..len].copy_from_slice(&key[..len]);
+    u64::from_be_bytes(first)
+}
+
+pub(crate) struct Memtable {
+    arena: Arena,
+    words: u32,
+    used: AtomicU32,
+    height: AtomicU32,
+    entries: AtomicU64,
+    /// The log that holds its first entry, or zero while it has none.
+    first_log: AtomicU64,
+    /// The newest sequence number that was given space here.
+    newest: AtomicU64,
+}
+
+impl Memtable {
+    /// An empty memtable of about `bytes`, and of at least `words_needed` words for entries.
+    pub(crate) fn new(bytes: u64, words_needed: u64) -> Memtable {
+        let wanted = (bytes / WORD_BYTES as u64).max(words_needed) + u64::from(FIRST_FREE);
+        let words = u32::try_from(wanted.min(ARENA_WORDS_MAX)).unwrap_or(u32::MAX);
+        let arena = Arena::new(words);
+        arena.set(HEAD, HEIGHT_MAX << 16);
+        Memtable {
+            arena,
+            words,
+            used: AtomicU32::new(FIRST_FREE),
+            height: AtomicU32::new(1),
+            entries: AtomicU64::new(0),
+            first_log: AtomicU64::new(0),
+            newest: AtomicU64::new(0),
+        }
+    }
+
+    /// Space for a batch of `words`, or none if it does not fit. Called in the ordered section only.
+    pub(crate) fn reserve(&self, words: u64) -> Option<Reservation> {
+        let next = self.used.load(Ordering::Relaxed);
+        let end = u32::try_from(u64::from(next) + words).ok().filter(|end| *end <= self.words)?;
+        self.used.store(end, Ordering::Relaxed);
+        Some(Reservation { next, end })
+    }
+
+    /// Whether a batch of `words` fits.
+    pub(crate) fn has_room(&self, words: u64) -> bool {
+        u64::from(self.used.load(Ordering::Relaxed)) + words <= u64::from(self.words)
+    }
+
+    /// Notes which log and sequence number the batch has that was given space last. Called in the ordered section only.
+    pub(crate) fn note(&self, log: FileNumber, seqno: SeqNo) {
+        if self.first_log.load(Ordering::Relaxed) == 0 {
+            self.first_log.store(log.0, Ordering::Release);
+        }
+        self.newest.store(seqno.get(), Ordering::Release);
+    }
+
+    /// The log that holds the first entry, or none if there is no entry.
+    pub(crate) fn first_log(&self) -> Option<FileNumber> {
+        let log = self.first_log.load(Ordering::Acquire);
+        (log != 0).then_some(FileNumber(log))
+    }
+
+    /// The newest sequence number that was given space.
+    pub(crate) fn newest(&self) -> SeqNo {
+        SeqNo::new(self.newest.load(Ordering::Acquire)).unwrap_or(SeqNo::MAX)
+    }
+
+    /// Whether no batch was given space.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.used.load(Ordering::Relaxed) == FIRST_FREE
+    }
+
+    /// The bytes that are given out.
+    pub(crate) fn bytes(&self) -> u64 {
+        u64::from(self.used.load(Ordering::Relaxed)) * WORD_BYTES as u64
+    }
+
+    /// The entries inserted.
+    pub(crate) fn entries(&self) -> u64 {
+        self.entries.load(Ordering::Relaxed)
+    }
+
+    /// Inserts the entry into the space of its batch. No entry with the same key, sequence number and ordinal is there.
+    pub(crate) fn insert(&self, space: &mut Reservation, entry: &Entry<'_>) {
+        let node = self.write_node(space, entry);
+        let position = Position::new(entry.key, entry.seqno, entry.ordinal);
+        self.height.fetch_max(entry.height, Ordering::Relaxed);
+        let mut before = [HEAD; HEIGHT_MAX as usize];
+        let mut after = [0; HEIGHT_MAX as usize];
+        let mut at = HEAD;
+        for level in (0..self.height.load(Ordering::Relaxed)).rev() {
+            let next;
+            (at, next) = self.descend(at, level, &position);
+            before[level as usize] = at;
+            after[level as usize] = next;
+        }
+        for level in 0..entry.height {
+            let (mut left, mut right) = (before[level as usize], after[level as usize]);
+            loop {
+                self.link(node, level).store(right, Ordering::Relaxed);
+                let link = self.link(left, level);
+                if link.compare_exchange(right, node, Ordering::Release, Ordering::Relaxed).is_ok() {
+                    break;
+                }
+                (left, right) = self.descend(left, level, &position);
+            }
+        }
+        self.entries.fetch_add(1, Ordering::Relaxed);
+    }
+
+    #[allow(unsafe_code, reason = "the bytes of a new node are written into its own space")]
+    fn write_node(&self, space: &mut Reservation, entry: &Entry<'_>) -> At {
+        let node = space.next;
+        let words = node_words(entry.height, entry.key.len(), entry.value.len());
+        let end = u32::try_from(u64::from(node) + words).unwrap_or(u32::MAX);
+        assert!(end <= space.end, "a batch was given less space than it needs");
+        space.next = end;
+        let key_len = u32::try_from(entry.key.len()).unwrap_or(u32::MAX);
+        let value_len = u32::try_from(entry.value.len()).unwrap_or(u32::MAX);
+        assert!(key_len <= u32::from(u16::MAX), "batches refuse longer keys");
+        self.arena.set(node, key_len | entry.height << 16);
+        self.arena.set(node + 1, value_len);
+        self.arena.set_u64(node + 2, key::trailer(entry.seqno, entry.kind));
+        self.arena.set(node + 4, entry.ordinal);
+        self.arena.set_u64(node + 5, prefix(entry.key));
+        let bytes_at = node + FIXED_WORDS + entry.height;
+        // SAFETY: the space was given to this batch alone, and the node is linked only after this.
+        unsafe {
+            self.arena.write(bytes_at, 0, entry.key);
+            self.arena.write(bytes_at, entry.key.len(), entry.value);
+        }
+        node
+    }
+
+    /// The newest entry of `key` at or below `seqno`.
+    pub(crate) fn get(self: &Arc<Self>, key: &[u8], seqno: SeqNo) -> Option<(Kind, SeqNo, Slice)> {
+        let node = self.at_or_after(&Position::new(key, seqno, u32::MAX));
+        if node == 0 || self.key(node) != key {
+            return None;
+        }
+        let (seqno, kind) = key::split_trailer(self.trailer(node));
+        Some((Kind::from_byte(kind)?, seqno, self.value_slice(node)))
+    }
+
+    fn link(&self, node: At, level: u32) -> &AtomicU32 {
+        self.arena.word(node + FIXED_WORDS + level)
+    }
+
+    fn next(&self, node: At, level: u32) -> At {
+        self.link(node, level).load(Ordering::Acquire)
+    }
+
+    /// From `at` along `level`: the last node before the position, and the one behind it.
+    fn descend(&self, mut at: At, level: u32, position: &Position<'_>) -> (At, At) {
+        loop {
+            let next = self.next(at, level);
+            if next == 0 || self.compare(next, position).is_ge() {
+                return (at, next);
+            }
+            at = next;
+        }
+    }
+
+    /// The last node before the position, or the head.
+    fn before(&self, position: &Position<'_>) -> At {
+        let mut at = HEAD;
+        for level in (0..self.height.load(Ordering::Relaxed)).rev() {
+            (at, _) = self.descend(at, level, position);
+        }
+        at
+    }
+
+    /// The first node at or after the position, or 0.
+    fn at_or_after(&self, position: &Position<'_>) -> At {
+        let before = self.before(position);
+        self.descend(before, 0, position).1
+    }
+
+    /// The last node, or the head.
+    fn last(&self) -> At {
+        let mut at = HEAD;
+        for level in (0..self.height.load(Ordering::Relaxed)).rev() {
+            loop {
+                let next = self.next(at, level);
+                if next == 0 {
+                    break;
+                }
+                at = next;
+            }
+        }
+        at
+    }
+
+    fn compare(&self, node: At, position: &Position<'_>) -> Order {
+        let by_prefix = self.arena.get_u64(node + 5).cmp(&position.prefix);
+        by_prefix.then_with(|| self.key(node).cmp(position.key)).then_with(|| {
+            let seqno = self.trailer(node) >> 8;
+            position.seqno.cmp(&seqno).then_with(|| position.ordinal.cmp(&self.ordinal(node)))
+        })
+    }
+
+    fn ordinal(&self, node: At) -> u32 {
+        self.arena.get(node + 4)
+    }
+
+    fn trailer(&self, node: At) -> u64 {
+        self.arena.get_u64(node + 2)
+    }
+
+    /// Where the bytes of the node start, and the length of its key.
+    fn layout(&self, node: At) -> (At, usize) {
+        let word = self.arena.get(node);
+        (node + FIXED_WORDS + (word >> 16), (word & 0xffff) as usize)
+    }
+
+    #[allow(unsafe_code, reason = "reads the bytes of a published node")]
+    fn key(&self, node: At) -> &[u8] {
+        let (bytes_at, key_len) = self.layout(node);
+        // SAFETY: `node` was reached through an acquire load of a link, so it is published (arena invariant 1).
+        unsafe { self.arena.bytes(bytes_at, 0, key_len) }
+    }
+
+    #[allow(unsafe_code, reason = "reads the bytes of a published node")]
+    fn value(&self, node: At) -> &[u8] {
+        let (bytes_at, key_len) = self.layout(node);
+        let value_len = self.arena.get(node + 1) as usize;
+        // SAFETY: as in `key`.
+        unsafe { self.arena.bytes(bytes_at, key_len, value_len) }
+    }
+
+    fn value_slice(self: &Arc<Self>, node: At) -> Slice {
+        let value = self.value(node);
+        let len = value.len();
+        if len > COPIED_VALUE_BYTES_MAX
+            && let Some(slice) = Slice::pinned(Arc::new(Pin { memtable: Arc::clone(self), node }), 0, len)
+        {
+            return slice;
+        }
+        Slice::from(value)
+    }
+}
+
+/// A value that stays where it lies.
+struct Pin {
+    memtable: Arc<Memtable>,
+    node: At,
+}
+
+impl AsRef<[u8]> for Pin {
+    fn as_ref(&self) -> &[u8] {
+        self.memtable.value(self.node)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,135 @@
+//! What a database and a column family can be told.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::clock::{Clock, OsClock};
+use crate::error::{Error, Result};
+use crate::fs::{Fs, OsFs};
+use crate::table::{Compression, TableOptions};
+
+/// When a write is durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// When the call returns: the log is synced through the write. Writers that wait at the same time share a sync.
+    #[default]
+    Synced,
+    /// Some time later: a crash of the process or of the machine may lose the newest writes, but never one without all
+    /// that follow it.
+    Buffered,
+}
+
+/// Who does the work that no caller waits for: flushes and compactions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Background {
+    /// Threads of the database.
+    #[default]
+    Threads,
+    /// The caller, with [`crate::Db::run_background_step`]; a write that would have to wait for such work does it
+    /// itself. One seed then replays one run.
+    Manual,
+}
+
+/// Options of a database.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The file system.
+    pub fs: Arc<dyn Fs>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Whether to create the database if there is none in the directory.
+    pub create_if_missing: bool,
+    /// A log is closed, and the next one begun, when it is longer than this.
+    pub log_segment_bytes: u64,
+    /// Who flushes and compacts.
+    pub background: Background,
+    /// The memory for blocks of tables that were read.
+    pub block_cache_bytes: u64,
+    /// The options of families that are not named in `families`.
+    pub family_defaults: FamilyOptions,
+    /// The options of families, by name. They are not stored: each opening may choose others.
+    pub families: BTreeMap<String, FamilyOptions>,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            fs: Arc::new(OsFs),
+            clock: Arc::new(OsClock::default()),
+            create_if_missing: true,
+            log_segment_bytes: 64 << 20,
+            background: Background::Threads,
+            block_cache_bytes: 64 << 20,
+            family_defaults: FamilyOptions::default(),
+            families: BTreeMap::new(),
+        }
+    }
+}
+
+impl Options {
+    /// The options of the family with this name.
+    pub(crate) fn family(&self, name: &str) -> &FamilyOptions {
+        self.families.get(name).unwrap_or(&self.family_defaults)
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        within("log_segment_bytes", self.log_segment_bytes, 4 << 10, 1 << 40)?;
+        within("block_cache_bytes", self.block_cache_bytes, 0, 1 << 44)?;
+        self.family_defaults.check()?;
+        self.families.values().try_for_each(FamilyOptions::check)
+    }
+}
+
+/// Options of a column family.
+#[derive(Clone, Debug)]
+pub struct FamilyOptions {
+    /// A memtable is sealed, and flushed, when it holds this much.
+    pub write_buffer_bytes: u64,
+    /// Writes wait while this many sealed memtables wait for their flush.
+    pub immutable_memtables_max: usize,
+    /// A data block of a table is closed once it has this many bytes, before compression.
+    pub block_bytes: usize,
+    /// How blocks are compressed.
+    pub compression: Compression,
+    /// Bits of a table's filter for each key; 0 for no filter.
+    pub filter_bits_per_key: u32,
+}
+
+impl Default for FamilyOptions {
+    fn default() -> FamilyOptions {
+        let table = TableOptions::default();
+        FamilyOptions {
+            write_buffer_bytes: 16 << 20,
+            immutable_memtables_max: 3,
+            block_bytes: table.block_bytes,
+            compression: table.compression,
+            filter_bits_per_key: table.filter_bits_per_key,
+        }
+    }
+}
+
+impl FamilyOptions {
+    pub(crate) fn check(&self) -> Result<()> {
+        within("write_buffer_bytes", self.write_buffer_bytes, 4 << 10, 4 << 30)?;
+        within("immutable_memtables_max", self.immutable_memtables_max as u64, 1, 64)?;
+        within("block_bytes", self.block_bytes as u64, 256, 1 << 20)?;
+        within("filter_bits_per_key", u64::from(self.filter_bits_per_key), 0, 64)
+    }
+
+    /// What the tables of the family are built with.
+    pub(crate) fn table(&self) -> TableOptions {
+        TableOptions {
+            block_bytes: self.block_bytes,
+            compression: self.compression,
+            filter_bits_per_key: self.filter_bits_per_key,
+            ..TableOptions::default()
+        }
+    }
+}
+
+fn within(name: &str, value: u64, least: u64, most: u64) -> Result<()> {
+    if (least..=most).contains(&value) {
+        return Ok(());
+    }
+    Err(Error::InvalidArgument { message: format!("{name} is {value}; it must be in {least}..={most}") })
+}

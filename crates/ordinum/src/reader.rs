@@ -1,0 +1,102 @@
+//! What can be read from: the database, a snapshot, a transaction.
+
+use std::ops::Bound;
+
+use crate::cursor::Cursor;
+use crate::error::Result;
+use crate::family::ColumnFamily;
+use crate::key::SeqNo;
+use crate::slice::Slice;
+
+/// A range of keys, bytewise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyRange {
+    /// Where it begins.
+    pub start: Bound<Vec<u8>>,
+    /// Where it ends.
+    pub end: Bound<Vec<u8>>,
+}
+
+impl KeyRange {
+    /// Every key.
+    pub fn all() -> KeyRange {
+        KeyRange { start: Bound::Unbounded, end: Bound::Unbounded }
+    }
+
+    /// The keys that begin with `prefix`.
+    pub fn prefix(prefix: &[u8]) -> KeyRange {
+        let mut end = prefix.to_vec();
+        while end.last() == Some(&0xff) {
+            end.pop();
+        }
+        let end = match end.last_mut() {
+            Some(last) => {
+                *last += 1;
+                Bound::Excluded(end)
+            }
+            None => Bound::Unbounded,
+        };
+        KeyRange { start: Bound::Included(prefix.to_vec()), end }
+    }
+
+    /// The keys from `start` on and before `end`.
+    pub fn half_open(start: &[u8], end: &[u8]) -> KeyRange {
+        KeyRange { start: Bound::Included(start.to_vec()), end: Bound::Excluded(end.to_vec()) }
+    }
+
+    /// Whether the key is in the range.
+    pub fn contains(&self, key: &[u8]) -> bool {
+        !self.before(key) && !self.behind(key)
+    }
+
+    /// Whether the key lies before the range.
+    pub(crate) fn before(&self, key: &[u8]) -> bool {
+        match &self.start {
+            Bound::Included(start) => key < start.as_slice(),
+            Bound::Excluded(start) => key <= start.as_slice(),
+            Bound::Unbounded => false,
+        }
+    }
+
+    /// Whether the key lies behind the range.
+    pub(crate) fn behind(&self, key: &[u8]) -> bool {
+        match &self.end {
+            Bound::Included(end) => key > end.as_slice(),
+            Bound::Excluded(end) => key >= end.as_slice(),
+            Bound::Unbounded => false,
+        }
+    }
+
+    /// Whether no key can be in the range.
+    pub fn is_empty(&self) -> bool {
+        match (&self.start, &self.end) {
+            (Bound::Unbounded, _) => self.end == Bound::Excluded(Vec::new()),
+            (_, Bound::Unbounded) => false,
+            (Bound::Included(start), Bound::Included(end)) => start > end,
+            (Bound::Included(start) | Bound::Excluded(start), Bound::Excluded(end))
+            | (Bound::Excluded(start), Bound::Included(end)) => start >= end,
+        }
+    }
+}
+
+/// Reads at one sequence number. The database itself reads at the newest one, call by call.
+pub trait Reader {
+    /// The value of the key, or none if it is absent.
+    fn get(&self, family: &ColumnFamily, key: &[u8]) -> Result<Option<Slice>> {
+        Ok(self.get_versioned(family, key)?.map(|(value, _)| value))
+    }
+
+    /// The value of the key and the sequence number of the commit that wrote it. A transaction's own write has none
+    /// yet: it shows [`SeqNo::MAX`].
+    fn get_versioned(&self, family: &ColumnFamily, key: &[u8]) -> Result<Option<(Slice, SeqNo)>>;
+
+    /// The values of the keys, in the order of `keys`, all read at one sequence number.
+    fn multi_get(&self, family: &ColumnFamily, keys: &[&[u8]]) -> Result<Vec<Option<Slice>>>;
+
+    /// A cursor over the keys in the range. It stands nowhere until it is moved, and stays at the sequence number (and,
+    /// in a transaction, at the own writes) of this call.
+    fn cursor(&self, family: &ColumnFamily, range: KeyRange) -> Result<Cursor>;
+
+    /// The sequence number that it reads at.
+    fn seqno(&self) -> SeqNo;
+}

@@ -1,0 +1,267 @@
+//! Optimistic transactions: they read at a snapshot, gather writes, and are validated when they commit.
+//!
+//! Invariants:
+//! (1) validation, the sequence number and the place in the log are given in one ordered section, so no commit slips
+//!     between the check and the write;
+//! (2) validation sees every commit that was sequenced after the snapshot, applied or not ([`RecentWrites`] begins to
+//!     remember in the ordered section in which the snapshot is chosen);
+//! (3) what is read is remembered before it is returned: absent keys as much as present ones, and of a range as much as
+//!     a cursor went over.
+
+mod overlay;
+mod read_set;
+mod recent;
+
+use std::fmt;
+
+use parking_lot::Mutex;
+
+use crate::batch::Batch;
+use crate::cursor::Cursor;
+use crate::db::{Commit, Db};
+use crate::error::{Error, Result};
+use crate::family::ColumnFamily;
+use crate::key::{KEY_BYTES_MAX, SeqNo, VALUE_BYTES_MAX};
+use crate::options::Durability;
+use crate::reader::{KeyRange, Reader};
+use crate::slice::Slice;
+use crate::snapshot::Pin;
+use overlay::Overlay;
+pub(crate) use read_set::{RangeTracker, ReadSet};
+pub(crate) use recent::{OpenTransaction, RecentWrites};
+
+/// What a commit is checked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Validation {
+    /// Nothing that the transaction read or writes was changed by a later commit: as if it ran alone.
+    #[default]
+    Serializable,
+    /// Nothing that the transaction writes was changed by a later commit (first committer wins).
+    Snapshot,
+}
+
+/// Options of a transaction.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TransactionOptions {
+    /// What the commit is checked for.
+    pub validation: Validation,
+}
+
+/// A point in a transaction to which its writes can be rolled back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Savepoint(u64);
+
+/// An optimistic transaction. Dropping it rolls it back.
+///
+/// It reads at its snapshot, and over that its own writes.
+pub struct Transaction {
+    db: Db,
+    pin: Pin,
+    open: OpenTransaction,
+    options: TransactionOptions,
+    reads: Mutex<ReadSet>,
+    writes: Overlay,
+    header: Vec<u8>,
+}
+
+impl fmt::Debug for Transaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transaction").field("seqno", &self.pin.seqno).finish_non_exhaustive()
+    }
+}
+
+impl Transaction {
+    pub(crate) fn new(db: Db, pin: Pin, open: OpenTransaction, options: TransactionOptions) -> Transaction {
+        Transaction {
+            db,
+            pin,
+            open,
+            options,
+            reads: Mutex::default(),
+            writes: Overlay::default(),
+            header: Vec::new(),
+        }
+    }
+
+    /// Gives the key a value.
+    ///
+    /// # Errors
+    /// [`Error::LimitExceeded`] if the key or the value is too long; [`Error::FamilyDropped`].
+    pub fn put(&mut self, family: &ColumnFamily, key: &[u8], value: &[u8]) -> Result<()> {
+        self.db.core().check_family(family)?;
+        within("a key", key.len(), KEY_BYTES_MAX)?;
+        within("a value", value.len(), VALUE_BYTES_MAX)?;
+        self.writes.set(family, key, Some(Slice::from(value)));
+        Ok(())
+    }
+
+    /// Makes the key absent.
+    ///
+    /// # Errors
+    /// [`Error::LimitExceeded`] if the key is too long; [`Error::FamilyDropped`].
+    pub fn delete(&mut self, family: &ColumnFamily, key: &[u8]) -> Result<()> {
+        self.db.core().check_family(family)?;
+        within("a key", key.len(), KEY_BYTES_MAX)?;
+        self.writes.set(family, key, None);
+        Ok(())
+    }
+
+    /// Sets the bytes that stand in the log beside the writes.
+    pub fn set_header(&mut self, header: Vec<u8>) {
+        self.header = header;
+    }
+
+    /// The number of keys that the commit will write.
+    pub fn len(&self) -> usize {
+        self.writes.len()
+    }
+
+    /// Whether the transaction wrote nothing.
+    pub fn is_empty(&self) -> bool {
+        self.writes.len() == 0
+    }
+
+    /// A point to which the writes can be rolled back.
+    pub fn savepoint(&mut self) -> Savepoint {
+        Savepoint(self.writes.savepoint())
+    }
+
+    /// Undoes the writes since the savepoint, which stays usable; later ones are gone. What was read stays remembered:
+    /// it may have decided what was done.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if the savepoint is of another transaction, or was rolled back over or released.
+    pub fn rollback_to(&mut self, savepoint: Savepoint) -> Result<()> {
+        self.writes.rollback_to(savepoint.0)
+    }
+
+    /// Forgets the savepoint and those after it; the writes stay.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] as [`Transaction::rollback_to`].
+    pub fn release(&mut self, savepoint: Savepoint) -> Result<()> {
+        self.writes.release(savepoint.0)
+    }
+
+    /// As [`Reader::get`], but the read is not validated at commit.
+    pub fn get_untracked(&self, family: &ColumnFamily, key: &[u8]) -> Result<Option<Slice>> {
+        Ok(self.read(family, key)?.map(|(value, _)| value))
+    }
+
+    /// As [`Reader::cursor`], but what it goes over is not validated at commit.
+    pub fn cursor_untracked(&self, family: &ColumnFamily, range: KeyRange) -> Result<Cursor> {
+        self.open_cursor(family, range, None)
+    }
+
+    /// Commits, and returns when the commit is as durable as asked for: its sequence number, or the snapshot of a
+    /// transaction that wrote nothing (which is always consistent and is not validated).
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] if a commit after the snapshot changed what this transaction depends on, or if the
+    /// transaction is older than what is remembered of recent commits. Nothing is written then; run it again.
+    pub fn commit(self, durability: Durability) -> Result<SeqNo> {
+        let commit = self.commit_unsynced()?;
+        match durability {
+            Durability::Synced => commit.wait(),
+            Durability::Buffered => Ok(commit.seqno()),
+        }
+    }
+
+    /// Commits: applied, visible and ordered in the log. [`Commit::wait`] makes it durable.
+    ///
+    /// # Errors
+    /// As [`Transaction::commit`].
+    pub fn commit_unsynced(self) -> Result<Commit> {
+        if self.writes.len() == 0 {
+            return Ok(Commit::nothing_written(self.db.clone(), self.pin.seqno));
+        }
+        let mut batch = Batch::new();
+        for (family, key, value) in self.writes.iter() {
+            match value {
+                Some(value) => batch.put(family, key, value)?,
+                None => batch.delete(family, key)?,
+            }
+        }
+        batch.set_header(self.header)?;
+        let reads = match self.options.validation {
+            Validation::Serializable => self.reads.into_inner(),
+            Validation::Snapshot => ReadSet::default(),
+        };
+        let check = Check { read_at: self.pin.seqno, reads: &reads };
+        let commit = Db::commit(&self.db, &batch, Some(&check));
+        drop(self.open);
+        commit
+    }
+
+    fn tracks(&self) -> bool {
+        self.options.validation == Validation::Serializable
+    }
+
+    fn read(&self, family: &ColumnFamily, key: &[u8]) -> Result<Option<(Slice, SeqNo)>> {
+        self.db.core().check_family(family)?;
+        match self.writes.get(family, key) {
+            Some(written) => Ok(written.clone().map(|value| (value, SeqNo::MAX))),
+            None => self.db.core().get_at(family, key, self.pin.seqno),
+        }
+    }
+
+    fn open_cursor(
+        &self,
+        family: &ColumnFamily,
+        range: KeyRange,
+        tracker: Option<RangeTracker>,
+    ) -> Result<Cursor> {
+        let own = self.writes.entries(family, &range);
+        self.db.core().cursor_over(family, range, self.pin.seqno, own, tracker)
+    }
+}
+
+impl Reader for Transaction {
+    fn get_versioned(&self, family: &ColumnFamily, key: &[u8]) -> Result<Option<(Slice, SeqNo)>> {
+        if self.tracks() && self.writes.get(family, key).is_none() {
+            self.reads.lock().add_key(family.family.id, key);
+        }
+        self.read(family, key)
+    }
+
+    fn multi_get(&self, family: &ColumnFamily, keys: &[&[u8]]) -> Result<Vec<Option<Slice>>> {
+        if self.tracks() {
+            let mut reads = self.reads.lock();
+            for key in keys.iter().filter(|key| self.writes.get(family, key).is_none()) {
+                reads.add_key(family.family.id, key);
+            }
+        }
+        let mut values = self.db.core().multi_get_at(family, keys, self.pin.seqno)?;
+        for (value, key) in values.iter_mut().zip(keys) {
+            if let Some(written) = self.writes.get(family, key) {
+                value.clone_from(written);
+            }
+        }
+        Ok(values)
+    }
+
+    fn cursor(&self, family: &ColumnFamily, range: KeyRange) -> Result<Cursor> {
+        let tracker = self.tracks().then(|| self.reads.lock().track_range(family.family.id));
+        self.open_cursor(family, range, tracker)
+    }
+
+    fn seqno(&self) -> SeqNo {
+        self.pin.seqno
+    }
+}
+
+/// What a commit depends on.
+pub(crate) struct Check<'a> {
+    pub(crate) read_at: SeqNo,
+    pub(crate) reads: &'a ReadSet,
+}
+
+fn within(what: &'static str, actual: usize, limit: usize) -> Result<()> {
+    if actual <= limit {
+        return Ok(());
+    }
+    Err(Error::LimitExceeded { what, actual: actual as u64, limit: limit as u64 })
+}
+
+#[cfg(test)]
+mod tests;
