@@ -45,3 +45,4 @@ pub use slice::Slice;
 pub use snapshot::Snapshot;
 pub use table::Compression;
 pub use transaction::{Savepoint, Transaction, TransactionOptions, Validation};
+pub use version::LEVELS;

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::clock::{Clock, OsClock};
+use crate::compaction::CompactionOptions;
 use crate::error::{Error, Result};
 use crate::fs::{Fs, OsFs};
 use crate::table::{Compression, TableOptions};
+use crate::version::LEVELS;
 
 /// When a write is durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -89,10 +91,18 @@ pub struct FamilyOptions {
     pub immutable_memtables_max: usize,
     /// A data block of a table is closed once it has this many bytes, before compression.
     pub block_bytes: usize,
-    /// How blocks are compressed.
-    pub compression: Compression,
+    /// How the blocks of each level are compressed.
+    pub compression: [Compression; LEVELS],
     /// Bits of a table's filter for each key; 0 for no filter.
     pub filter_bits_per_key: u32,
+    /// Level 0 is merged into the next level in use once it has this many tables.
+    pub level0_tables_trigger: usize,
+    /// Writes wait while level 0 has this many tables.
+    pub level0_tables_max: usize,
+    /// How much the first level below 0 that is in use may hold; each deeper one holds ten times as much.
+    pub level_base_bytes: u64,
+    /// A table that a compaction writes is closed once it has this many bytes.
+    pub table_bytes_target: u64,
 }
 
 impl Default for FamilyOptions {
@@ -102,8 +112,12 @@ impl Default for FamilyOptions {
             write_buffer_bytes: 16 << 20,
             immutable_memtables_max: 3,
             block_bytes: table.block_bytes,
-            compression: table.compression,
+            compression: [table.compression; LEVELS],
             filter_bits_per_key: table.filter_bits_per_key,
+            level0_tables_trigger: 4,
+            level0_tables_max: 16,
+            level_base_bytes: 64 << 20,
+            table_bytes_target: 32 << 20,
         }
     }
 }
@@ -113,16 +127,26 @@ impl FamilyOptions {
         within("write_buffer_bytes", self.write_buffer_bytes, 4 << 10, 4 << 30)?;
         within("immutable_memtables_max", self.immutable_memtables_max as u64, 1, 64)?;
         within("block_bytes", self.block_bytes as u64, 256, 1 << 20)?;
-        within("filter_bits_per_key", u64::from(self.filter_bits_per_key), 0, 64)
+        within("filter_bits_per_key", u64::from(self.filter_bits_per_key), 0, 64)?;
+        within("level0_tables_trigger", self.level0_tables_trigger as u64, 1, 1024)?;
+        let trigger = self.level0_tables_trigger as u64;
+        within("level0_tables_max", self.level0_tables_max as u64, trigger, 4096)?;
+        within("level_base_bytes", self.level_base_bytes, 4 << 10, 1 << 40)?;
+        within("table_bytes_target", self.table_bytes_target, 4 << 10, 1 << 40)
     }
 
-    /// What the tables of the family are built with.
-    pub(crate) fn table(&self) -> TableOptions {
-        TableOptions {
-            block_bytes: self.block_bytes,
+    /// What rules the levels of the family, and what its tables are built with.
+    pub(crate) fn compaction(&self) -> CompactionOptions {
+        CompactionOptions {
+            level0_tables_trigger: self.level0_tables_trigger,
+            level_base_bytes: self.level_base_bytes,
+            table_bytes_target: self.table_bytes_target,
+            table: TableOptions {
+                block_bytes: self.block_bytes,
+                filter_bits_per_key: self.filter_bits_per_key,
+                ..TableOptions::default()
+            },
             compression: self.compression,
-            filter_bits_per_key: self.filter_bits_per_key,
-            ..TableOptions::default()
         }
     }
 }

@@ -10,8 +10,7 @@ use crate::iter::InternalIterator;
 use crate::key::{self, Kind, SeqNo};
 use crate::memtable::{Memtable, MemtableIter};
 use crate::slice::Slice;
-use crate::table;
-use crate::version::{LEVELS, Levels, level_iter, user_range};
+use crate::version::Levels;
 
 #[derive(Clone)]
 pub(crate) struct SuperVersion {
@@ -32,25 +31,7 @@ impl SuperVersion {
         if in_memory.is_some() {
             return Ok(in_memory);
         }
-        let trailer = key::seek_trailer(seqno);
-        let hash = table::hash_key(user_key);
-        for table in self.levels.level(0) {
-            let (first, last) = user_range(table);
-            if first <= user_key
-                && user_key <= last
-                && let Some(found) = table.reader()?.get(user_key, trailer, hash)?
-            {
-                return Ok(Some(found));
-            }
-        }
-        for level in 1..LEVELS {
-            if let Some(table) = self.levels.table_of(level, user_key)
-                && let Some(found) = table.reader()?.get(user_key, trailer, hash)?
-            {
-                return Ok(Some(found));
-            }
-        }
-        Ok(None)
+        self.levels.get(user_key, key::seek_trailer(seqno))
     }
 
     /// An iterator over each part, newest first.
@@ -59,14 +40,7 @@ impl SuperVersion {
         for memtable in self.memtables().filter(|memtable| !memtable.is_empty()) {
             all.push(Box::new(MemtableIter::new(Arc::clone(memtable))));
         }
-        for table in self.levels.level(0) {
-            all.push(Box::new(table.reader()?.iter(CacheUse::Fill)));
-        }
-        for level in 1..LEVELS {
-            if !self.levels.level(level).is_empty() {
-                all.push(Box::new(level_iter(self.levels.level(level).to_vec(), CacheUse::Fill)));
-            }
-        }
+        all.extend(self.levels.iterators(CacheUse::Fill)?);
         Ok(all)
     }
 }

@@ -57,8 +57,11 @@ impl Threads {
         match core.options.background {
             Background::Manual => {}
             Background::Threads => {
-                let (core, stop) = (Arc::clone(core), Arc::clone(&threads.stop));
-                threads.running.lock().push(std::thread::spawn(move || core.work(&stop, Core::flush_step)));
+                let mut running = threads.running.lock();
+                for step in [Core::flush_step, Core::compact_step] {
+                    let (core, stop) = (Arc::clone(core), Arc::clone(&threads.stop));
+                    running.push(std::thread::spawn(move || core.work(&stop, step)));
+                }
             }
         }
         threads
@@ -67,6 +70,7 @@ impl Threads {
     /// Stops the threads, and returns when they have ended.
     pub(super) fn stop(&self, core: &Core) {
         self.stop.store(true, Ordering::Release);
+        core.stopping.store(true, Ordering::Release);
         core.room.changed();
         let running = std::mem::take(&mut *self.running.lock());
         for thread in running {
@@ -95,7 +99,7 @@ impl Core {
     /// One piece of work; whether there was any.
     pub(super) fn run_step(&self) -> Result<bool> {
         self.check_writable()?;
-        self.flush_step()
+        Ok(self.flush_step()? || self.compact_step()?)
     }
 
     /// Returns when the families of the batch have room for it.
@@ -132,5 +136,7 @@ impl Core {
 }
 
 fn is_full(family: &Family) -> bool {
-    family.view.load().sealed.len() >= family.options.immutable_memtables_max
+    let view = family.view.load();
+    view.sealed.len() >= family.options.immutable_memtables_max
+        || view.levels.level(0).len() >= family.options.level0_tables_max
 }

@@ -52,6 +52,10 @@ pub(crate) struct Core {
     pub(super) next_file: AtomicU64,
     /// Held by the one who flushes.
     pub(super) flushing: Mutex<()>,
+    /// Held by the one who compacts; the family that had the last turn.
+    pub(super) compacting: Mutex<FamilyId>,
+    /// Set when work is to end early because the database closes.
+    pub(super) stopping: AtomicBool,
     pub(super) room: Room,
     pub(super) poison: OnceLock<String>,
     pub(super) closed: AtomicBool,

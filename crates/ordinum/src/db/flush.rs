@@ -97,7 +97,7 @@ impl Core {
         memtable: &Arc<Memtable>,
         number: FileNumber,
     ) -> Result<FileMeta> {
-        let mut builder = self.store.create(number, &family.family.options.table())?;
+        let mut builder = self.store.create(number, &family.family.options.compaction().table_options(0))?;
         let mut entries = MemtableIter::new(Arc::clone(memtable));
         let mut found = entries.first()?;
         while found {

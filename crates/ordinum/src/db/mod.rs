@@ -5,6 +5,7 @@
 //! - `open.rs` opening and recovery;
 //! - `families.rs` creating and dropping column families;
 //! - `flush.rs` memtables to tables, and logs that are not needed any more;
+//! - `compact.rs` tables to deeper levels;
 //! - `background.rs` who does that, and who waits for it.
 //!
 //! Lock order: families, then the ordered section of commits, then the manifest; no lock is held while waiting for a sync,
@@ -12,6 +13,7 @@
 
 mod background;
 mod commit;
+mod compact;
 mod core;
 mod families;
 mod flush;
@@ -163,6 +165,15 @@ impl Db {
     pub fn flush_all(&self) -> Result<()> {
         let families: Vec<ColumnFamily> = self.core().families.read().values().cloned().collect();
         families.iter().try_for_each(|family| self.flush(family))
+    }
+
+    /// Flushes the family, and merges what it has in the range into one level, where only versions stay that somebody
+    /// can still see.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`] if that fails; [`crate::Error::Corrupt`] if a table is damaged.
+    pub fn compact_range(&self, family: &ColumnFamily, range: KeyRange) -> Result<()> {
+        self.core().compact_range(family, &range)
     }
 
     /// Does one piece of background work, and returns whether there was any. For [`crate::Background::Manual`];

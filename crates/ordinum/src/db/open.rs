@@ -83,6 +83,8 @@ impl Core {
             manifest: Mutex::new(manifest),
             next_file: AtomicU64::new(next_file),
             flushing: Mutex::new(()),
+            compacting: Mutex::new(FamilyId(0)),
+            stopping: AtomicBool::new(false),
             room: Room::default(),
             poison: std::sync::OnceLock::new(),
             closed: AtomicBool::new(false),

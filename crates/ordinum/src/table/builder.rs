@@ -126,11 +126,6 @@ impl TableBuilder {
         properties.max_seqno = properties.max_seqno.max(seqno);
     }
 
-    /// Number of entries so far.
-    pub(crate) fn entries(&self) -> u64 {
-        self.properties.entries
-    }
-
     /// About how long the file would be if it were finished now.
     pub(crate) fn bytes_so_far(&self) -> u64 {
         self.offset() + len_u64(self.data.len() + self.partition.len())

@@ -62,11 +62,6 @@ impl TableReader {
         Ok(TableReader { blocks, footer, properties, filter, top_index, cache })
     }
 
-    /// What the table says about itself.
-    pub(crate) fn properties(&self) -> &Properties {
-        &self.properties
-    }
-
     /// The newest entry of `user_key` at or below `seek_trailer`; `key_hash` is its [`crate::table::hash_key`].
     pub(crate) fn get(
         &self,

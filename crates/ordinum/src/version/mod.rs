@@ -9,7 +9,7 @@ use crate::file_name::FileNumber;
 use crate::key::SeqNo;
 
 /// The number of levels.
-pub(crate) const LEVELS: usize = 7;
+pub const LEVELS: usize = 7;
 
 /// What is known of a table without opening it. The keys are internal keys.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,0 +1,338 @@
+//! Random operations on a database with tiny buffers, compared with a model that remembers every version: memtables
+//! seal, flush and compact all the time, while snapshots and cursors stay open across it; the database is closed, or
+//! loses power, and is opened again with other options.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "test")]
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use fastrand::Rng;
+use ordinum::fs::{MemoryFs, PowerLoss};
+use ordinum::{
+    Background, Batch, ColumnFamily, Compression, Cursor, Db, Durability, FamilyOptions, KeyRange, Options,
+    Reader, SeqNo, Snapshot,
+};
+
+const FAMILIES: [&str; 3] = ["default", "second", "third"];
+
+type View = BTreeMap<Vec<u8>, (SeqNo, Vec<u8>)>;
+
+/// Every version of every key of every family.
+#[derive(Default)]
+struct Model {
+    versions: [BTreeMap<Vec<u8>, BTreeMap<SeqNo, Option<Vec<u8>>>>; FAMILIES.len()],
+    commits: Vec<SeqNo>,
+    /// The newest commit that is certainly durable.
+    durable: SeqNo,
+}
+
+impl Model {
+    fn last(&self) -> SeqNo {
+        self.commits.last().copied().unwrap_or(SeqNo::ZERO)
+    }
+
+    fn view(&self, family: usize, at: SeqNo) -> View {
+        let newest = self.versions[family].iter().filter_map(|(key, versions)| {
+            let (written, value) = versions.range(..=at).next_back()?;
+            Some((key.clone(), (*written, value.clone()?)))
+        });
+        newest.collect()
+    }
+
+    /// Forgets the commits behind `at`.
+    fn cut(&mut self, at: SeqNo) {
+        self.commits.retain(|commit| *commit <= at);
+        for versions in self.versions.iter_mut().flat_map(BTreeMap::values_mut) {
+            versions.retain(|written, _| *written <= at);
+        }
+    }
+}
+
+fn random_key(rng: &mut Rng) -> Vec<u8> {
+    let mut key = b"key".to_vec();
+    key.extend(rng.u16(..400).to_string().bytes());
+    if rng.u8(..30) == 0 {
+        key.resize(rng.usize(10..300), b'x');
+    }
+    if rng.u8(..200) == 0 {
+        key.clear();
+    }
+    key
+}
+
+fn random_bound(rng: &mut Rng) -> Bound<Vec<u8>> {
+    match rng.u8(..4) {
+        0 => Bound::Unbounded,
+        1 => Bound::Excluded(random_key(rng)),
+        _ => Bound::Included(random_key(rng)),
+    }
+}
+
+fn random_range(rng: &mut Rng) -> KeyRange {
+    KeyRange { start: random_bound(rng), end: random_bound(rng) }
+}
+
+fn random_options(rng: &mut Rng, fs: &MemoryFs, background: Background) -> Options {
+    let family = FamilyOptions {
+        write_buffer_bytes: rng.u64(4 << 10..16 << 10),
+        immutable_memtables_max: rng.usize(1..4),
+        block_bytes: rng.usize(256..1000),
+        compression: std::array::from_fn(|_| if rng.bool() { Compression::Lz4 } else { Compression::None }),
+        filter_bits_per_key: rng.u32(0..12),
+        level0_tables_trigger: rng.usize(1..5),
+        level0_tables_max: 8,
+        level_base_bytes: rng.u64(8 << 10..64 << 10),
+        table_bytes_target: rng.u64(4 << 10..16 << 10),
+        ..FamilyOptions::default()
+    };
+    Options {
+        fs: Arc::new(fs.clone()),
+        log_segment_bytes: rng.u64(4 << 10..64 << 10),
+        block_cache_bytes: rng.u64(0..256 << 10),
+        background,
+        family_defaults: family,
+        ..Options::default()
+    }
+}
+
+/// A cursor that is open, what it must show, and where it stands.
+struct OpenCursor {
+    cursor: Cursor,
+    rows: Vec<(Vec<u8>, (SeqNo, Vec<u8>))>,
+    at: Option<usize>,
+}
+
+impl OpenCursor {
+    fn open(reader: &dyn Reader, family: &ColumnFamily, view: View, rng: &mut Rng) -> OpenCursor {
+        let range = random_range(rng);
+        let cursor = reader.cursor(family, range.clone()).unwrap();
+        let rows = view.into_iter().filter(|(key, _)| range.contains(key)).collect();
+        OpenCursor { cursor, rows, at: None }
+    }
+
+    fn walk(&mut self, rng: &mut Rng, moves: usize) {
+        for _ in 0..moves {
+            let key = random_key(rng);
+            let behind = self.rows.partition_point(|row| row.0 < key);
+            let through = self.rows.partition_point(|row| row.0 <= key);
+            let (found, at, name) = match rng.u8(..16) {
+                0 => (self.cursor.first(), Some(0), "first"),
+                1 => (self.cursor.last(), self.rows.len().checked_sub(1), "last"),
+                2..4 => (self.cursor.seek(&key), Some(behind), "seek"),
+                4..6 => (self.cursor.seek_back(&key), through.checked_sub(1), "seek_back"),
+                6..11 if self.at.is_some() => (self.cursor.next(), self.at.map(|at| at + 1), "next"),
+                11.. if self.at.is_some() => {
+                    (self.cursor.prev(), self.at.and_then(|at| at.checked_sub(1)), "prev")
+                }
+                _ => continue,
+            };
+            self.at = at.filter(|at| *at < self.rows.len());
+            let expected = self.at.map(|at| &self.rows[at]);
+            let what = format!("{name}, key {:?}, to {:?}", key.escape_ascii().to_string(), expected);
+            assert_eq!(found.unwrap(), expected.is_some(), "{what}");
+            assert_eq!(self.cursor.valid(), expected.is_some(), "{what}");
+            if let Some((key, (written, value))) = expected {
+                assert_eq!(self.cursor.key(), key, "{what}");
+                assert_eq!(self.cursor.value(), value, "{what}");
+                assert_eq!(*self.cursor.value_slice(), **value, "{what}");
+                assert_eq!(self.cursor.seqno(), *written, "{what}");
+            }
+        }
+    }
+}
+
+struct Bed {
+    fs: MemoryFs,
+    background: Background,
+    db: Db,
+    families: Vec<ColumnFamily>,
+    model: Model,
+    snapshots: Vec<Snapshot>,
+    cursors: Vec<OpenCursor>,
+}
+
+impl Bed {
+    fn new(rng: &mut Rng, background: Background) -> Bed {
+        let fs = MemoryFs::new();
+        let (db, families) = open(rng, &fs, background);
+        let durable = db.last_seqno();
+        let model = Model { durable, ..Model::default() };
+        Bed { fs, background, db, families, model, snapshots: Vec::new(), cursors: Vec::new() }
+    }
+
+    fn write(&mut self, rng: &mut Rng) {
+        let mut batch = Batch::new();
+        let mut writes = Vec::new();
+        for _ in 0..rng.usize(1..20) {
+            let (family, key) = (rng.usize(..FAMILIES.len()), random_key(rng));
+            let value = (rng.u8(..3) > 0).then(|| {
+                let len = if rng.u8(..40) == 0 { 3000 } else { rng.usize(..60) };
+                std::iter::repeat_with(|| rng.u8(b'a'..b'e')).take(len).collect::<Vec<u8>>()
+            });
+            match &value {
+                Some(value) => batch.put(&self.families[family], &key, value).unwrap(),
+                None => batch.delete(&self.families[family], &key).unwrap(),
+            }
+            writes.push((family, key, value));
+        }
+        let durability = if rng.u8(..4) == 0 { Durability::Synced } else { Durability::Buffered };
+        let seqno = self.db.write(batch, durability).unwrap();
+        assert!(seqno > self.model.last());
+        self.model.commits.push(seqno);
+        for (family, key, value) in writes {
+            self.model.versions[family].entry(key).or_default().insert(seqno, value);
+        }
+        if durability == Durability::Synced {
+            self.model.durable = seqno;
+        }
+    }
+
+    /// A reader and the sequence number that it reads at.
+    fn random_reader(&self, rng: &mut Rng) -> (&dyn Reader, SeqNo) {
+        match self.snapshots.get(rng.usize(..self.snapshots.len() + 1)) {
+            Some(snapshot) => (snapshot, snapshot.seqno()),
+            None => (&self.db, self.model.last()),
+        }
+    }
+
+    fn read(&self, rng: &mut Rng) {
+        let (reader, at) = self.random_reader(rng);
+        let family = rng.usize(..FAMILIES.len());
+        let view = self.model.view(family, at);
+        let keys: Vec<Vec<u8>> = (0..30).map(|_| random_key(rng)).collect();
+        let slices: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
+        let many = reader.multi_get(&self.families[family], &slices).unwrap();
+        for (key, from_many) in keys.iter().zip(many) {
+            let one = reader.get_versioned(&self.families[family], key).unwrap();
+            let expected = view.get(key);
+            assert_eq!(one.as_ref().map(|(value, written)| (*written, value.to_vec())).as_ref(), expected);
+            assert_eq!(from_many.map(|value| value.to_vec()), expected.map(|(_, value)| value.clone()));
+        }
+    }
+
+    fn open_cursor(&mut self, rng: &mut Rng) {
+        let (reader, at) = self.random_reader(rng);
+        let family = rng.usize(..FAMILIES.len());
+        let view = self.model.view(family, at);
+        let cursor = OpenCursor::open(reader, &self.families[family], view, rng);
+        self.cursors.push(cursor);
+        if self.cursors.len() > 6 {
+            self.cursors.swap_remove(rng.usize(..6));
+        }
+    }
+
+    fn forget_readers(&mut self) {
+        self.snapshots.clear();
+        self.cursors.clear();
+    }
+
+    fn reopen(&mut self, rng: &mut Rng) {
+        self.forget_readers();
+        self.db.close().unwrap();
+        (self.db, self.families) = open(rng, &self.fs, self.background);
+        self.check_all();
+    }
+
+    fn lose_power(&mut self, rng: &mut Rng) {
+        self.forget_readers();
+        let how = match rng.bool() {
+            true => PowerLoss::LoseUnsynced,
+            false => PowerLoss::Tear { seed: rng.u64(..) },
+        };
+        self.fs.lose_power(how);
+        (self.db, self.families) = open(rng, &self.fs, self.background);
+        // What is there is what one commit left, at or after the last that was durable.
+        let found: Vec<View> = self.families.iter().map(|family| scan(&self.db, family)).collect();
+        let candidates = std::iter::once(SeqNo::ZERO).chain(self.model.commits.iter().copied());
+        let fits =
+            |at: &SeqNo| (0..FAMILIES.len()).all(|family| self.model.view(family, *at) == found[family]);
+        let at = candidates.filter(|at| *at >= self.model.durable.min(self.model.last())).find(fits);
+        let at = at.unwrap_or_else(|| panic!("no commit since {} left what is there", self.model.durable));
+        self.model.cut(at);
+        self.model.durable = at;
+    }
+
+    fn check_all(&self) {
+        for (index, family) in self.families.iter().enumerate() {
+            let view = self.model.view(index, self.model.last());
+            assert_eq!(scan(&self.db, family), view, "family {index}");
+            for snapshot in &self.snapshots {
+                assert_eq!(
+                    scan(snapshot, family),
+                    self.model.view(index, snapshot.seqno()),
+                    "family {index}"
+                );
+            }
+        }
+    }
+}
+
+fn open(rng: &mut Rng, fs: &MemoryFs, background: Background) -> (Db, Vec<ColumnFamily>) {
+    let db = Db::open("/db", random_options(rng, fs, background)).unwrap();
+    let families = FAMILIES.iter().map(|name| match db.column_family(name) {
+        Some(family) => family,
+        None => db.create_column_family(name, random_options(rng, fs, background).family_defaults).unwrap(),
+    });
+    let families = families.collect();
+    (db, families)
+}
+
+fn scan(reader: &dyn Reader, family: &ColumnFamily) -> View {
+    let mut cursor = reader.cursor(family, KeyRange::all()).unwrap();
+    let mut rows = View::new();
+    let mut more = cursor.first().unwrap();
+    while more {
+        rows.insert(cursor.key().to_vec(), (cursor.seqno(), cursor.value().to_vec()));
+        more = cursor.next().unwrap();
+    }
+    rows
+}
+
+fn run(seed: u64, background: Background, steps: usize) {
+    println!("seed {seed}");
+    let mut rng = Rng::with_seed(seed);
+    let mut bed = Bed::new(&mut rng, background);
+    for _ in 0..steps {
+        match rng.u16(..1000) {
+            0..500 => bed.write(&mut rng),
+            500..620 => bed.read(&mut rng),
+            620..680 => bed.open_cursor(&mut rng),
+            680..780 => bed.cursors.iter_mut().for_each(|cursor| cursor.walk(&mut rng, 10)),
+            780..810 => bed.snapshots.push(bed.db.snapshot()),
+            810..835 if !bed.snapshots.is_empty() => {
+                bed.snapshots.swap_remove(rng.usize(..bed.snapshots.len()));
+            }
+            835..950 => drop(bed.db.run_background_step().unwrap()),
+            950..970 => bed.db.flush(&bed.families[rng.usize(..FAMILIES.len())]).unwrap(),
+            970..975 => bed.db.flush_all().unwrap(),
+            975..983 => {
+                let range = random_range(&mut rng);
+                bed.db.compact_range(&bed.families[rng.usize(..FAMILIES.len())], range).unwrap();
+            }
+            983..989 => bed.check_all(),
+            989..993 => bed.reopen(&mut rng),
+            993..997 => bed.lose_power(&mut rng),
+            _ => {}
+        }
+    }
+    while bed.db.run_background_step().unwrap() {}
+    bed.check_all();
+
+    bed.reopen(&mut rng);
+}
+
+#[test]
+fn a_database_that_works_by_hand_is_its_model() {
+    for seed in 0..12 {
+        run(seed, Background::Manual, 1500);
+    }
+}
+
+#[test]
+fn a_database_with_threads_is_its_model() {
+    for seed in 100..106 {
+        run(seed, Background::Threads, 1500);
+    }
+}
