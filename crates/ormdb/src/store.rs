@@ -11,6 +11,7 @@ pub(crate) mod layout;
 #[cfg(test)]
 pub(crate) mod random;
 pub(crate) mod row;
+pub(crate) mod sequence;
 pub(crate) mod tuple;
 mod varint;
 
