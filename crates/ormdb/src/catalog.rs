@@ -5,6 +5,8 @@
 //! the next version; (2) names are looked up here and nowhere else, so that every unknown name gets the same error
 //! with the nearest known one.
 
+pub(crate) mod apply;
+pub(crate) mod backfill;
 mod compiled;
 pub(crate) mod diff;
 mod entity_info;
@@ -12,10 +14,15 @@ mod navigation;
 mod record;
 mod resolve;
 pub(crate) mod rules;
+pub(crate) mod store;
 
+pub use apply::Applied;
 pub use compiled::Catalog;
 pub use diff::{Change, Grade, diff};
 pub use entity_info::{EntityInfo, Member, Referrer, UniqueKey};
 pub use navigation::{Hop, KeyAccess, Navigation};
 pub use record::StoredVersion;
 pub use resolve::resolve;
+
+#[cfg(test)]
+pub(crate) mod testing;

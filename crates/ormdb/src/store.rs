@@ -8,10 +8,10 @@ pub(crate) mod generate;
 pub(crate) mod index;
 pub(crate) mod key;
 pub(crate) mod layout;
+pub(crate) mod parent;
 #[cfg(test)]
 pub(crate) mod random;
 pub(crate) mod row;
-pub(crate) mod sequence;
 pub(crate) mod tuple;
 mod varint;
 

@@ -1,0 +1,182 @@
+//! Applying a schema text: the changes are worked out, the data are asked whether they allow them, and the new version
+//! and all that it needs of the data become visible at once.
+//!
+//! One transaction reads the current version, the rows that a change depends on, and writes index entries and the new
+//! version. A write that comes between conflicts with it and one of the two runs again, so that no write is ever
+//! checked by an old schema and stored under a new one.
+//!
+//! Invariant: after a refusal or an error nothing has changed.
+
+use std::collections::BTreeSet;
+
+use ordinum::{Db, Durability, KeyRange, Reader, Transaction};
+use ormdb_proto::error::Limit;
+use ormdb_proto::schema::{ConstraintState, EntityId, IndexState, Schema};
+use ormdb_proto::{Error, ErrorCode};
+
+use super::backfill::{self, Pending};
+use super::record::StoredVersion;
+use super::{Catalog, Change, Grade, diff, resolve, store};
+use crate::engine::engine_error;
+use crate::store::{Families, layout};
+use crate::text::parse_schema;
+
+/// How often a change is tried again when writes come between.
+const TRIES_MAX: u32 = 16;
+/// The most rows that are read and indexed in the transaction of a change.
+pub(crate) const BACKFILL_ROWS_MAX: u64 = 200_000;
+
+/// What applying a schema text did.
+#[derive(Debug)]
+pub struct Applied {
+    /// The catalog that is current now.
+    pub catalog: Catalog,
+    /// The changes; none if the text says what is there already.
+    pub changes: Vec<Change>,
+}
+
+type Outcome<T> = std::result::Result<T, Vec<Error>>;
+
+/// Applies a schema text at the time `now`. When this returns the new version is durable.
+///
+/// # Errors
+/// What is wrong with the text; `MigrationRefused` for each change that the rows do not allow; a violation for a row
+/// that a new constraint does not; `SerializationConflict` if writes kept coming between.
+pub(crate) fn apply(engine: &Db, families: &Families, text: &str, now: i64) -> Outcome<Applied> {
+    let ast = parse_schema(text)?;
+    let mut conflict = None;
+    for _ in 0..TRIES_MAX {
+        let mut txn = engine.transaction();
+        let current = store::load(&txn, families).map_err(one)?;
+        let schema = resolve(&ast, current.schema())?;
+        let changes = diff(current.schema(), &schema);
+        if changes.is_empty() && current.version() > 0 && current.text() == text {
+            return Ok(Applied { catalog: current, changes });
+        }
+        let catalog = prepare(&mut txn, families, &current, schema, &changes, text)?;
+        let stored = StoredVersion {
+            version: catalog.version(),
+            applied_at: now,
+            text: text.to_owned(),
+            schema: Schema::clone(catalog.schema()),
+        };
+        store::save(&mut txn, families, &stored).map_err(one)?;
+        match txn.commit(Durability::Synced) {
+            Ok(_) => {
+                backfill::sweep(engine, families, &catalog).map_err(one)?;
+                return Ok(Applied { catalog, changes });
+            }
+            Err(error @ ordinum::Error::Conflict { .. }) => conflict = Some(engine_error(error)),
+            Err(error) => return Err(one(engine_error(error))),
+        }
+    }
+    Err(conflict.into_iter().collect())
+}
+
+/// What applying a schema text would change, and why it would be refused, if it would.
+///
+/// # Errors
+/// As of [`apply`].
+pub(crate) fn preview(engine: &Db, families: &Families, text: &str) -> Outcome<Vec<Change>> {
+    let ast = parse_schema(text)?;
+    let mut txn = engine.transaction();
+    let current = store::load(&txn, families).map_err(one)?;
+    let schema = resolve(&ast, current.schema())?;
+    let changes = diff(current.schema(), &schema);
+    prepare(&mut txn, families, &current, schema, &changes, text)?;
+    Ok(changes)
+}
+
+/// Asks the data, writes the index entries that are new, and gives the catalog with everything public.
+fn prepare(
+    txn: &mut Transaction,
+    families: &Families,
+    current: &Catalog,
+    schema: Schema,
+    changes: &[Change],
+    text: &str,
+) -> Outcome<Catalog> {
+    refuse(txn, families, current, changes)?;
+    let pending = backfill::pending(&schema);
+    let catalog = Catalog::build(public(schema), text).map_err(one)?;
+    let mut budget = BACKFILL_ROWS_MAX;
+    // Entries first: a new foreign key may refer to a new unique key.
+    for of_entity in &pending {
+        let rows = backfill::write_entries(txn, families, &catalog, of_entity, budget).map_err(one)?;
+        budget = budget.checked_sub(rows).ok_or_else(|| one(too_many_rows(&catalog, of_entity)))?;
+    }
+    let mut violations = Vec::new();
+    for of_entity in &pending {
+        backfill::validate(txn, families, &catalog, of_entity, &mut violations).map_err(one)?;
+    }
+    if violations.is_empty() { Ok(catalog) } else { Err(violations) }
+}
+
+fn too_many_rows(catalog: &Catalog, pending: &Pending) -> Error {
+    let name = catalog.entity_by_id(pending.entity).map_or("", |e| e.name.as_str());
+    let message = format!(
+        "`{name}` has more than {BACKFILL_ROWS_MAX} rows to read for its new indexes and constraints"
+    );
+    let mut error = Error::new(ErrorCode::MigrationRefused, message)
+        .entity(name)
+        .hint("declare them before the rows are loaded, or load the rows into a new database");
+    error.detail.limit = Some(Limit {
+        name: "rows of a change".to_owned(),
+        allowed: BACKFILL_ROWS_MAX,
+        asked: BACKFILL_ROWS_MAX + 1,
+    });
+    error
+}
+
+/// Refuses every change that needs entities without rows, where there are rows.
+fn refuse(txn: &Transaction, families: &Families, current: &Catalog, changes: &[Change]) -> Outcome<()> {
+    let mut asked = BTreeSet::new();
+    let mut with_rows = BTreeSet::new();
+    let mut refusals = Vec::new();
+    for change in changes {
+        let Grade::NoRows { entities, because, instead } = &change.grade else { continue };
+        for id in entities {
+            if asked.insert(*id) && has_rows(txn, families, *id).map_err(one)? {
+                with_rows.insert(*id);
+            }
+        }
+        let hindering: Vec<&str> = entities
+            .iter()
+            .filter(|id| with_rows.contains(id))
+            .filter_map(|id| current.entity_by_id(*id).ok())
+            .map(|e| e.name.as_str())
+            .collect();
+        if let Some(first) = hindering.first() {
+            let message = format!(
+                "cannot {} while {} has rows: {because}",
+                change.what,
+                hindering.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+            );
+            refusals.push(Error::new(ErrorCode::MigrationRefused, message).entity(*first).hint(*instead));
+        }
+    }
+    if refusals.is_empty() { Ok(()) } else { Err(refusals) }
+}
+
+fn has_rows(txn: &Transaction, families: &Families, entity: EntityId) -> ormdb_proto::Result<bool> {
+    use crate::engine::EngineResult;
+    let range = KeyRange::prefix(&layout::rows_prefix(entity));
+    txn.cursor(&families.rows, range).engine()?.first().engine()
+}
+
+/// The schema with every index and constraint public.
+fn public(mut schema: Schema) -> Schema {
+    for entity in &mut schema.entities {
+        entity.indexes.iter_mut().for_each(|index| index.state = IndexState::Public);
+        entity.checks.iter_mut().for_each(|check| check.state = ConstraintState::Public);
+        entity.foreign_keys.iter_mut().for_each(|key| key.state = ConstraintState::Public);
+    }
+    schema
+}
+
+fn one(error: Error) -> Vec<Error> {
+    vec![error]
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,48 @@
+//! A database in memory for tests: schemas are applied, rows are put with their index entries, or raw.
+
+use std::sync::Arc;
+
+use ordinum::{Db, Durability, Options};
+use ormdb_proto::value::ValueRef;
+
+use super::{Applied, Catalog, apply, store};
+use crate::store::Families;
+
+pub(crate) struct TestDb {
+    pub(crate) engine: Db,
+    pub(crate) families: Families,
+}
+
+impl TestDb {
+    pub(crate) fn new() -> TestDb {
+        let options = Options { fs: Arc::new(ordinum::fs::MemoryFs::new()), ..Options::default() };
+        let engine = Db::open("/db", options).unwrap();
+        let families = Families::open(&engine).unwrap();
+        TestDb { engine, families }
+    }
+
+    pub(crate) fn apply(&self, text: &str) -> Result<Applied, Vec<ormdb_proto::Error>> {
+        apply::apply(&self.engine, &self.families, text, 0)
+    }
+
+    pub(crate) fn catalog(&self) -> Catalog {
+        store::load(&self.engine.snapshot(), &self.families).unwrap()
+    }
+
+    /// Puts a row of the values of its stored fields, in the order of their ids, and its index entries.
+    pub(crate) fn put(&self, entity: &str, values: &[ValueRef<'_>]) {
+        let catalog = self.catalog();
+        let info = catalog.entity(entity).unwrap();
+        let format = info.store();
+        let row = format.rows.encode(values).unwrap();
+        let view = format.rows.view(&row).unwrap();
+        let key = format.primary_key.encode_row(&view).unwrap();
+        let mut txn = self.engine.transaction();
+        for index in &format.indexes {
+            let entry = index.entry(&view, &key).unwrap();
+            txn.put(&self.families.indexes, &entry.key, &entry.value).unwrap();
+        }
+        txn.put(&self.families.rows, &format.primary_key.row_key(&key), &row).unwrap();
+        txn.commit(Durability::Synced).unwrap();
+    }
+}
