@@ -93,6 +93,7 @@ impl Cursor {
         self.track_back(Bound::Included(key.to_vec()), found)
     }
 
+    #[allow(clippy::should_implement_trait, reason = "a cursor lends what it stands on, and goes both ways")]
     /// To the next key of the range. A cursor that stands nowhere stays there.
     pub fn next(&mut self) -> Result<bool> {
         let found = match std::mem::replace(&mut self.stand, Stand::Nowhere) {

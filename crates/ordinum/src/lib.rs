@@ -35,7 +35,7 @@ pub(crate) mod version;
 
 pub use batch::{BATCH_BYTES_MAX, Batch};
 pub use cursor::Cursor;
-pub use db::{Commit, Db};
+pub use db::{Commit, Db, VerifyReport};
 pub use error::{Error, ErrorKind, Result};
 pub use family::{ColumnFamily, DEFAULT_FAMILY, FAMILY_NAME_BYTES_MAX};
 pub use key::{KEY_BYTES_MAX, SeqNo, VALUE_BYTES_MAX};
@@ -43,6 +43,7 @@ pub use options::{Background, Durability, FamilyOptions, Options};
 pub use reader::{KeyRange, Reader};
 pub use slice::Slice;
 pub use snapshot::Snapshot;
+pub use stats::{FamilyStats, LevelStats, Stats};
 pub use table::Compression;
 pub use transaction::{Savepoint, Transaction, TransactionOptions, Validation};
 pub use version::LEVELS;

@@ -97,6 +97,8 @@ pub struct FamilyOptions {
     pub filter_bits_per_key: u32,
     /// Level 0 is merged into the next level in use once it has this many tables.
     pub level0_tables_trigger: usize,
+    /// Writes are slowed down while level 0 has this many tables.
+    pub level0_tables_slowdown: usize,
     /// Writes wait while level 0 has this many tables.
     pub level0_tables_max: usize,
     /// How much the first level below 0 that is in use may hold; each deeper one holds ten times as much.
@@ -115,7 +117,8 @@ impl Default for FamilyOptions {
             compression: [table.compression; LEVELS],
             filter_bits_per_key: table.filter_bits_per_key,
             level0_tables_trigger: 4,
-            level0_tables_max: 16,
+            level0_tables_slowdown: 12,
+            level0_tables_max: 24,
             level_base_bytes: 64 << 20,
             table_bytes_target: 32 << 20,
         }
@@ -130,7 +133,9 @@ impl FamilyOptions {
         within("filter_bits_per_key", u64::from(self.filter_bits_per_key), 0, 64)?;
         within("level0_tables_trigger", self.level0_tables_trigger as u64, 1, 1024)?;
         let trigger = self.level0_tables_trigger as u64;
-        within("level0_tables_max", self.level0_tables_max as u64, trigger, 4096)?;
+        within("level0_tables_slowdown", self.level0_tables_slowdown as u64, trigger, 4096)?;
+        let slowdown = self.level0_tables_slowdown as u64;
+        within("level0_tables_max", self.level0_tables_max as u64, slowdown, 4096)?;
         within("level_base_bytes", self.level_base_bytes, 4 << 10, 1 << 40)?;
         within("table_bytes_target", self.table_bytes_target, 4 << 10, 1 << 40)
     }

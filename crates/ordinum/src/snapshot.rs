@@ -31,16 +31,11 @@ impl Pins {
         Pin { pins: Arc::clone(self), seqno }
     }
 
-    /// The sequence numbers that are read at, ascending: the pinned ones, and the one that `newest` returns. Whoever
-    /// reads from now on reads at one of these or above `newest`.
-    pub(crate) fn readable(&self, newest: impl FnOnce() -> SeqNo) -> Vec<SeqNo> {
+    /// The sequence numbers that are read at: the pinned ones, and from the one that `newest` returns on, any.
+    pub(crate) fn readable(&self, newest: impl FnOnce() -> SeqNo) -> (Vec<SeqNo>, SeqNo) {
         let pins = self.pins.lock();
         let newest = newest();
-        let mut readable: Vec<SeqNo> = pins.keys().copied().collect();
-        if let Err(at) = readable.binary_search(&newest) {
-            readable.insert(at, newest);
-        }
-        readable
+        (pins.keys().copied().collect(), newest)
     }
 
     /// How many pins there are.

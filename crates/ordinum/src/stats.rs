@@ -1,8 +1,77 @@
-//! What happened since the database was opened.
+//! What a database consists of now, and what it has done since it was opened.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Counters; each only grows.
+use parking_lot::Mutex;
+
+use crate::db::Core;
+use crate::family::ColumnFamily;
+use crate::version::LEVELS;
+
+/// A level of a column family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct LevelStats {
+    /// Its tables.
+    pub files: usize,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// A column family.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FamilyStats {
+    /// Its name.
+    pub name: String,
+    /// The bytes in memtables.
+    pub memtable_bytes: u64,
+    /// The memtables that wait for their flush.
+    pub sealed_memtables: usize,
+    /// Its levels, from 0 on.
+    pub levels: Vec<LevelStats>,
+}
+
+/// A database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stats {
+    /// Its families, in the order of their creation.
+    pub families: Vec<FamilyStats>,
+    /// Blocks that were found in the cache.
+    pub cache_hits: u64,
+    /// Blocks that were read from files.
+    pub cache_misses: u64,
+    /// Bytes in the cache now.
+    pub cache_bytes: u64,
+    /// The sequence numbers that are pinned now by snapshots and transactions.
+    pub pins: usize,
+    /// Commits that wrote something.
+    pub commits: u64,
+    /// Bytes of their batches.
+    pub bytes_written: u64,
+    /// Bytes of the log.
+    pub log_bytes: u64,
+    /// Syncs of the log; commits that wait at the same time share one.
+    pub syncs: u64,
+    /// Memtables that became tables.
+    pub flushes: u64,
+    /// Bytes of those tables.
+    pub flush_bytes: u64,
+    /// Compactions that ended.
+    pub compactions: u64,
+    /// Bytes that they read.
+    pub compaction_bytes_read: u64,
+    /// Bytes that they wrote.
+    pub compaction_bytes_written: u64,
+    /// What the last compaction did and why, in one line.
+    pub last_compaction: Option<String>,
+    /// Writes that were slowed down because level 0 is long.
+    pub slowdowns: u64,
+    /// Writes that had to wait for a flush or a compaction.
+    pub stalls: u64,
+    /// Why writes are stopped, if they are.
+    pub poisoned: Option<String>,
+}
+
+/// What is counted; each number only grows.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) commits: AtomicU64,
@@ -14,5 +83,47 @@ pub(crate) struct Counters {
     pub(crate) compactions: AtomicU64,
     pub(crate) compaction_bytes_read: AtomicU64,
     pub(crate) compaction_bytes_written: AtomicU64,
+    pub(crate) last_compaction: Mutex<Option<String>>,
+    pub(crate) slowdowns: AtomicU64,
     pub(crate) stalls: AtomicU64,
+}
+
+impl Core {
+    /// The state now.
+    pub(crate) fn stats(&self) -> Stats {
+        let cache = self.store.cache.stats();
+        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let counters = &self.counters;
+        Stats {
+            families: self.families.read().values().map(family_stats).collect(),
+            cache_hits: cache.hits,
+            cache_misses: cache.misses,
+            cache_bytes: cache.bytes,
+            pins: self.pins.count(),
+            commits: of(&counters.commits),
+            bytes_written: of(&counters.bytes_written),
+            log_bytes: of(&counters.log_bytes),
+            syncs: of(&counters.syncs),
+            flushes: of(&counters.flushes),
+            flush_bytes: of(&counters.flush_bytes),
+            compactions: of(&counters.compactions),
+            compaction_bytes_read: of(&counters.compaction_bytes_read),
+            compaction_bytes_written: of(&counters.compaction_bytes_written),
+            last_compaction: counters.last_compaction.lock().clone(),
+            slowdowns: of(&counters.slowdowns),
+            stalls: of(&counters.stalls),
+            poisoned: self.poison.get().cloned(),
+        }
+    }
+}
+
+fn family_stats(family: &ColumnFamily) -> FamilyStats {
+    let view = family.family.view.load();
+    let level = |level| LevelStats { files: view.levels.level(level).len(), bytes: view.levels.bytes(level) };
+    FamilyStats {
+        name: family.name().to_owned(),
+        memtable_bytes: view.memtables().map(|memtable| memtable.bytes()).sum(),
+        sealed_memtables: view.sealed.len(),
+        levels: (0..LEVELS).map(level).collect(),
+    }
 }

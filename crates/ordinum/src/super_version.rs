@@ -21,7 +21,8 @@ pub(crate) struct SuperVersion {
 }
 
 impl SuperVersion {
-    fn memtables(&self) -> impl Iterator<Item = &Arc<Memtable>> {
+    /// The memtables, newest first.
+    pub(crate) fn memtables(&self) -> impl Iterator<Item = &Arc<Memtable>> {
         std::iter::once(&self.active).chain(&self.sealed)
     }
 

@@ -17,12 +17,16 @@ use ordinum::{
 
 const FAMILIES: [&str; 3] = ["default", "second", "third"];
 
+/// What each commit left of a key: a value, or none.
+type Versions = BTreeMap<SeqNo, Option<Vec<u8>>>;
+/// Key, sequence number, value.
+type Row = (Vec<u8>, (SeqNo, Vec<u8>));
 type View = BTreeMap<Vec<u8>, (SeqNo, Vec<u8>)>;
 
 /// Every version of every key of every family.
 #[derive(Default)]
 struct Model {
-    versions: [BTreeMap<Vec<u8>, BTreeMap<SeqNo, Option<Vec<u8>>>>; FAMILIES.len()],
+    versions: [BTreeMap<Vec<u8>, Versions>; FAMILIES.len()],
     commits: Vec<SeqNo>,
     /// The newest commit that is certainly durable.
     durable: SeqNo,
@@ -82,10 +86,10 @@ fn random_options(rng: &mut Rng, fs: &MemoryFs, background: Background) -> Optio
         compression: std::array::from_fn(|_| if rng.bool() { Compression::Lz4 } else { Compression::None }),
         filter_bits_per_key: rng.u32(0..12),
         level0_tables_trigger: rng.usize(1..5),
+        level0_tables_slowdown: 6,
         level0_tables_max: 8,
         level_base_bytes: rng.u64(8 << 10..64 << 10),
         table_bytes_target: rng.u64(4 << 10..16 << 10),
-        ..FamilyOptions::default()
     };
     Options {
         fs: Arc::new(fs.clone()),
@@ -100,7 +104,7 @@ fn random_options(rng: &mut Rng, fs: &MemoryFs, background: Background) -> Optio
 /// A cursor that is open, what it must show, and where it stands.
 struct OpenCursor {
     cursor: Cursor,
-    rows: Vec<(Vec<u8>, (SeqNo, Vec<u8>))>,
+    rows: Vec<Row>,
     at: Option<usize>,
 }
 

@@ -5,8 +5,9 @@
 //! (2) a thread stops when the database is closed or poisoned, and is joined before the directory's lock is given back.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
@@ -15,6 +16,9 @@ use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::family::Family;
 use crate::options::Background;
+
+/// How long a write is held up while level 0 is long.
+const SLOWDOWN: Duration = Duration::from_millis(1);
 
 /// Tells those who wait that something changed: a memtable was sealed, a flush ended, writes were stopped.
 #[derive(Debug, Default)]
@@ -46,7 +50,6 @@ impl Room {
 /// The threads of a database.
 #[derive(Debug, Default)]
 pub(super) struct Threads {
-    stop: Arc<AtomicBool>,
     running: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -59,8 +62,8 @@ impl Threads {
             Background::Threads => {
                 let mut running = threads.running.lock();
                 for step in [Core::flush_step, Core::compact_step] {
-                    let (core, stop) = (Arc::clone(core), Arc::clone(&threads.stop));
-                    running.push(std::thread::spawn(move || core.work(&stop, step)));
+                    let core = Arc::clone(core);
+                    running.push(std::thread::spawn(move || core.work(step)));
                 }
             }
         }
@@ -69,7 +72,6 @@ impl Threads {
 
     /// Stops the threads, and returns when they have ended.
     pub(super) fn stop(&self, core: &Core) {
-        self.stop.store(true, Ordering::Release);
         core.stopping.store(true, Ordering::Release);
         core.room.changed();
         let running = std::mem::take(&mut *self.running.lock());
@@ -82,10 +84,10 @@ impl Threads {
 
 impl Core {
     /// The loop of a thread: works while there is work, and sleeps until something changes.
-    fn work(&self, stop: &AtomicBool, step: impl Fn(&Core) -> Result<bool>) {
+    fn work(&self, step: impl Fn(&Core) -> Result<bool>) {
         loop {
             let seen = self.room.now();
-            if stop.load(Ordering::Acquire) || self.check_writable().is_err() {
+            if self.stopping.load(Ordering::Acquire) || self.check_writable().is_err() {
                 return;
             }
             match step(self) {
@@ -109,6 +111,9 @@ impl Core {
             if is_full(family) {
                 self.counters.stalls.fetch_add(1, Ordering::Relaxed);
                 self.stall(family)?;
+            } else if level0_tables(family) >= family.options.level0_tables_slowdown {
+                self.counters.slowdowns.fetch_add(1, Ordering::Relaxed);
+                self.options.clock.wait(SLOWDOWN);
             }
         }
         Ok(())
@@ -136,7 +141,10 @@ impl Core {
 }
 
 fn is_full(family: &Family) -> bool {
-    let view = family.view.load();
-    view.sealed.len() >= family.options.immutable_memtables_max
-        || view.levels.level(0).len() >= family.options.level0_tables_max
+    family.view.load().sealed.len() >= family.options.immutable_memtables_max
+        || level0_tables(family) >= family.options.level0_tables_max
+}
+
+fn level0_tables(family: &Family) -> usize {
+    family.view.load().levels.level(0).len()
 }

@@ -14,7 +14,6 @@ use crate::compaction::{Compaction, CompactionOutcome, Job, Method, Retention, p
 use crate::error::{Error, Result};
 use crate::family::ColumnFamily;
 use crate::file_name::FileNumber;
-use crate::key::SeqNo;
 use crate::manifest::Edit;
 use crate::reader::KeyRange;
 use crate::version::{Levels, LiveTable};
@@ -70,6 +69,7 @@ impl Core {
             }
         };
         self.install_compacted(family, compaction, added)?;
+        *self.counters.last_compaction.lock() = Some(format!("{}: {}", family.name(), compaction.reason));
         self.room.changed();
         Ok(())
     }
@@ -80,16 +80,11 @@ impl Core {
         levels: &Levels,
         compaction: &Compaction,
     ) -> Result<CompactionOutcome> {
-        let mut horizon = SeqNo::ZERO;
-        let pins = self.pins.readable(|| {
-            horizon = self.visible();
-            horizon
-        });
         let job = Job {
             store: &self.store,
             compaction,
             levels,
-            retention: &Retention::new(pins, horizon),
+            retention: &self.retention(),
             options: &family.family.options.compaction(),
             next_number: &|| self.new_file_number(),
             stop: &self.stopping,
@@ -136,6 +131,12 @@ impl Core {
             Method::Merge => dropped.iter().for_each(|(_, table)| table.mark_obsolete()),
         }
         Ok(())
+    }
+
+    /// What may be read from now on.
+    pub(super) fn retention(&self) -> Retention {
+        let (pins, newest) = self.pins.readable(|| self.visible());
+        Retention::new(pins, newest)
     }
 
     fn count(&self, outcome: &CompactionOutcome) {

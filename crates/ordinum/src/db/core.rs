@@ -38,13 +38,13 @@ pub(crate) struct Core {
     pub(crate) id: u64,
     pub(crate) directory: PathBuf,
     pub(crate) options: Options,
-    pub(super) store: Arc<TableStore>,
+    pub(crate) store: Arc<TableStore>,
     /// The ordered section of commits.
     pub(super) commits: Mutex<Commits>,
     pub(super) publication: Publication,
     pub(super) syncing: Syncing,
     pub(crate) pins: Arc<Pins>,
-    pub(super) families: RwLock<BTreeMap<FamilyId, ColumnFamily>>,
+    pub(crate) families: RwLock<BTreeMap<FamilyId, ColumnFamily>>,
     pub(super) default_family: ColumnFamily,
     /// Held while a family is created or dropped.
     pub(super) family_changes: Mutex<()>,
@@ -57,7 +57,7 @@ pub(crate) struct Core {
     /// Set when work is to end early because the database closes.
     pub(super) stopping: AtomicBool,
     pub(super) room: Room,
-    pub(super) poison: OnceLock<String>,
+    pub(crate) poison: OnceLock<String>,
     pub(super) closed: AtomicBool,
     pub(super) lock: Mutex<Option<Box<dyn FileLock>>>,
     pub(crate) counters: Counters,

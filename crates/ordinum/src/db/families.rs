@@ -99,9 +99,10 @@ impl Core {
         };
         self.publication.publish(seqno);
         self.sync_through(seqno)?;
-        self.families.write().remove(&id);
         let mut manifest = self.manifest.lock();
         self.install(&mut manifest, &[Edit::DropFamily { id }])?;
+        // Only now: until the edit is durable, logs with the family's data must stay.
+        self.families.write().remove(&id);
         let active = Arc::new(Memtable::new(0, 0));
         let empty = SuperVersion { active, sealed: Vec::new(), levels: Arc::default() };
         let dropped = family.family.view.swap(Arc::new(empty));

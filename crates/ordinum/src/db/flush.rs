@@ -5,7 +5,8 @@
 //!     ahead of the log;
 //! (2) sealed memtables of a family are flushed oldest first, so that everything up to the newest sequence number of the
 //!     last one is in tables;
-//! (3) a log is removed after the edit that says so is durable, and only if no memtable has its first entry in it or
+//! (3) versions that nobody can see any more are left out, never the newest one of a key;
+//! (4) a log is removed after the edit that says so is durable, and only if no memtable has its first entry in it or
 //!     in a log before it.
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use crate::error::Result;
 use crate::family::ColumnFamily;
 use crate::file_name::{self, FileKind, FileNumber};
 use crate::iter::InternalIterator;
+use crate::key::{self, SeqNo};
 use crate::manifest::{Edit, Manifest};
 use crate::memtable::{Memtable, MemtableIter};
 use crate::version::{FileMeta, LiveTable};
@@ -99,9 +101,19 @@ impl Core {
     ) -> Result<FileMeta> {
         let mut builder = self.store.create(number, &family.family.options.compaction().table_options(0))?;
         let mut entries = MemtableIter::new(Arc::clone(memtable));
+        let retention = self.retention();
+        let mut newer: Option<(Vec<u8>, SeqNo)> = None;
         let mut found = entries.first()?;
         while found {
-            builder.add(entries.user_key(), entries.trailer(), entries.value())?;
+            let seqno = key::split_trailer(entries.trailer()).0;
+            newer.take_if(|(user_key, _)| user_key != entries.user_key());
+            if retention.keeps(seqno, newer.as_ref().map(|(_, seqno)| *seqno)) {
+                builder.add(entries.user_key(), entries.trailer(), entries.value())?;
+            }
+            match &mut newer {
+                Some((_, newer)) => *newer = seqno,
+                None => newer = Some((entries.user_key().to_vec(), seqno)),
+            }
             found = entries.next()?;
         }
         let summary = builder.finish()?;

@@ -6,10 +6,11 @@
 //! - `families.rs` creating and dropping column families;
 //! - `flush.rs` memtables to tables, and logs that are not needed any more;
 //! - `compact.rs` tables to deeper levels;
+//! - `verify.rs` reads everything and checks it;
 //! - `background.rs` who does that, and who waits for it.
 //!
-//! Lock order: families, then the ordered section of commits, then the manifest; no lock is held while waiting for a sync,
-//! except where a log is closed.
+//! Lock order: changes of families, flushing or compacting, the ordered section of commits, the manifest, the map of families.
+//! The ordered section is not held while the log is synced, except where a log is closed.
 
 mod background;
 mod commit;
@@ -18,6 +19,7 @@ mod core;
 mod families;
 mod flush;
 mod open;
+mod verify;
 
 use std::fmt;
 use std::path::Path;
@@ -25,6 +27,7 @@ use std::sync::Arc;
 
 pub use commit::Commit;
 pub(crate) use core::Core;
+pub use verify::VerifyReport;
 
 use crate::batch::Batch;
 use crate::cursor::Cursor;
@@ -35,6 +38,7 @@ use crate::options::{Durability, FamilyOptions, Options};
 use crate::reader::{KeyRange, Reader};
 use crate::slice::Slice;
 use crate::snapshot::Snapshot;
+use crate::stats::Stats;
 use crate::transaction::{Transaction, TransactionOptions};
 
 /// An open database. Clones are handles of the same one; it closes when the last handle, snapshot and transaction is gone.
@@ -174,6 +178,20 @@ impl Db {
     /// [`crate::Error::Io`] if that fails; [`crate::Error::Corrupt`] if a table is damaged.
     pub fn compact_range(&self, family: &ColumnFamily, range: KeyRange) -> Result<()> {
         self.core().compact_range(family, &range)
+    }
+
+    /// Reads every block of every table, the logs and the manifest, and checks them.
+    ///
+    /// # Errors
+    /// [`crate::Error::Closed`] or [`crate::Error::Poisoned`] if the log cannot be looked at. Damages are no errors of
+    /// the call: they are in the report, all of them.
+    pub fn verify(&self) -> Result<VerifyReport> {
+        self.core().verify()
+    }
+
+    /// What the database consists of, and what it has done since it was opened.
+    pub fn stats(&self) -> Stats {
+        self.core().stats()
     }
 
     /// Does one piece of background work, and returns whether there was any. For [`crate::Background::Manual`];

@@ -159,7 +159,7 @@ impl<'a> Recovery<'a> {
             None => recovery.begin()?,
         }
         recovery.check_tables()?;
-        recovery.open_families();
+        recovery.open_families()?;
         recovery.replay()?;
         // Numbers of files that a crash left behind are not given again.
         let highest =
@@ -211,24 +211,27 @@ impl<'a> Recovery<'a> {
         Err(Error::MissingFile { file, why: "the manifest names it".to_owned() })
     }
 
-    fn open_families(&mut self) {
+    fn open_families(&mut self) -> Result<()> {
         let families = self.state.families.iter();
         self.families = families.map(|(id, family)| self.open_family(*id, family)).collect();
+        for family in &self.families {
+            let fits = family.family.view.load().levels.check();
+            fits.map_err(|found| Error::Corrupt {
+                file: self.directory.join(file_name::CURRENT),
+                offset: 0,
+                expected: "a manifest whose levels are in order".to_owned(),
+                found,
+            })?;
+        }
+        Ok(())
     }
 
     fn open_family(&self, id: FamilyId, family: &FamilyState) -> ColumnFamily {
         let mut levels = Levels::default();
-        for (open, tables) in levels.levels.iter_mut().zip(&family.levels) {
-            *open =
-                tables.values().map(|meta| LiveTable::new(meta.clone(), Arc::clone(&self.store))).collect();
-        }
-        let (newest_first, deeper) = levels.levels.split_at_mut(1);
-        for level in newest_first {
-            level.sort_by_key(|table| std::cmp::Reverse((table.meta().max_seqno, table.meta().number)));
-        }
-        for level in deeper {
-            level.sort_by(|a, b| a.meta().smallest.cmp(&b.meta().smallest));
-        }
+        let tables = family.levels.iter().enumerate().flat_map(|(level, tables)| {
+            tables.values().map(move |meta| (level, LiveTable::new(meta.clone(), Arc::clone(&self.store))))
+        });
+        levels.apply(&[], tables.collect());
         ColumnFamily::new(id, &family.name, self.id, self.options.family(&family.name).clone(), levels)
     }
 
@@ -261,20 +264,23 @@ impl<'a> Recovery<'a> {
                 apply(&mut self.state, &[Edit::CloseLog { number, end }])?;
             }
         }
-        for family in self.state.families.values().filter(|family| family.flushed_through > recovered) {
-            let name = &family.name;
-            return Err(Error::Corrupt {
-                file: self.directory.to_path_buf(),
-                offset: 0,
-                expected: format!(
-                    "a log that reaches what is in the tables of {name:?}: {}",
-                    family.flushed_through
-                ),
-                found: format!("one that ends at {recovered}"),
-            });
-        }
+        self.check_reach(recovered)?;
         self.last = recovered.max(self.state.reserved);
         Ok(())
+    }
+
+    /// Refuses tables that are ahead of the log: commits between would be missing.
+    fn check_reach(&self, recovered: SeqNo) -> Result<()> {
+        let ahead = self.state.families.values().find(|family| family.flushed_through > recovered);
+        ahead.map_or(Ok(()), |family| {
+            let (name, through) = (&family.name, family.flushed_through);
+            Err(Error::Corrupt {
+                file: self.directory.to_path_buf(),
+                offset: 0,
+                expected: format!("a log that reaches what is in the tables of {name:?}: {through}"),
+                found: format!("one that ends at {recovered}"),
+            })
+        })
     }
 
     /// Repeats what the record did; none if it does not fit.

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::iter::InternalIterator;
 
+type Key = (Vec<u8>, std::cmp::Reverse<u64>);
+
 fn insert(table: &Memtable, key: &[u8], value: &[u8], seqno: u64, kind: Kind, ordinal: u32) {
     let height = tower_height(seqno, ordinal);
     let mut space = table.reserve(node_words(height, key.len(), value.len())).unwrap();
@@ -17,7 +19,7 @@ fn random_entries_are_found_and_iterated_both_ways() {
     println!("seed {seed}");
     let mut random = fastrand::Rng::with_seed(seed);
     let table = Arc::new(Memtable::new(1 << 20, 0));
-    let mut model: BTreeMap<(Vec<u8>, std::cmp::Reverse<u64>), (Kind, Vec<u8>)> = BTreeMap::new();
+    let mut model = BTreeMap::<Key, (Kind, Vec<u8>)>::new();
     for seqno in 1..400 {
         for ordinal in 0..random.u32(1..6) {
             let key: Vec<u8> = (0..random.usize(0..12)).map(|_| random.u8(0..3)).collect();
@@ -87,11 +89,11 @@ fn threads_insert_side_by_side() {
         }
     });
     let mut iter = MemtableIter::new(Arc::clone(&table));
-    let mut count = 0;
+    let mut count = 0u64;
     let mut more = iter.first().unwrap();
     while more {
-        assert_eq!(iter.user_key(), (count as u64 / 4).to_be_bytes());
-        assert_eq!(key::split_trailer(iter.trailer()).0.get(), 4 - count as u64 % 4);
+        assert_eq!(iter.user_key(), (count / 4).to_be_bytes());
+        assert_eq!(key::split_trailer(iter.trailer()).0.get(), 4 - count % 4);
         count += 1;
         more = iter.next().unwrap();
     }

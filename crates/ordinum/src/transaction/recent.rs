@@ -25,13 +25,16 @@ const KEY_OVERHEAD_BYTES: usize = 96;
 /// The snapshots of open transactions, and how often each is open.
 type OpenSnapshots = Arc<Mutex<BTreeMap<SeqNo, usize>>>;
 
+/// A key that a commit wrote.
+type WrittenKey = (FamilyId, Arc<[u8]>);
+
 /// Recent commits: which keys they wrote.
 #[derive(Debug, Default)]
 pub(crate) struct RecentWrites {
     open: OpenSnapshots,
     /// Commits after this one are remembered.
     floor: SeqNo,
-    commits: VecDeque<(SeqNo, Vec<(FamilyId, Arc<[u8]>)>)>,
+    commits: VecDeque<(SeqNo, Vec<WrittenKey>)>,
     newest: BTreeMap<FamilyId, BTreeMap<Arc<[u8]>, SeqNo>>,
     bytes: usize,
 }
