@@ -1,1 +1,35 @@
-//! ormdb-client.
+//! Async client of an ormDB server.
+//!
+//! Knows no engine: statements go out as text or IR, results come back as blocks that are taken as they arrive, without
+//! a copy. One connection carries the requests of many tasks at once; a [`Client`] is a handle on it that is cloned
+//! freely.
+//!
+//! ```no_run
+//! # async fn f() -> ormdb_proto::Result<()> {
+//! use ormdb_client::Client;
+//! use ormdb_proto::ir::Params;
+//!
+//! #[derive(serde::Deserialize)]
+//! struct Artist {
+//!     name: String,
+//! }
+//!
+//! let client = Client::connect("ormdb://127.0.0.1:7654").await?;
+//! let params = Params::none().with("p", "B");
+//! let artists: Vec<Artist> = client.fetch("Artist where name startsWith $p { name }", &params).await?.rows()?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod address;
+mod client;
+mod connection;
+#[doc(hidden)]
+pub mod framed;
+mod pending;
+mod transaction;
+mod transport;
+
+pub use address::{Address, PORT_DEFAULT};
+pub use client::{Client, ConnectOptions, Outcome, Written};
+pub use transaction::Transaction;

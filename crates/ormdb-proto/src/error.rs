@@ -57,6 +57,8 @@ pub struct Detail {
     pub limit: Option<Limit>,
     /// The file of a damaged database.
     pub file: Option<String>,
+    /// Of a lost connection: whether the request may have been executed all the same.
+    pub maybe_executed: Option<bool>,
 }
 
 /// A range of bytes in a text, with the line and column of its start.

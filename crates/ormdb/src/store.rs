@@ -12,6 +12,7 @@ pub(crate) mod parent;
 #[cfg(test)]
 pub(crate) mod random;
 pub(crate) mod row;
+pub(crate) mod sequence;
 pub(crate) mod tuple;
 mod varint;
 

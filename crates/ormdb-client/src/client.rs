@@ -1,0 +1,225 @@
+//! Handles on a connection.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use ormdb_proto::frame::FrameType;
+use ormdb_proto::ir::{Explain, Params, Statement};
+use ormdb_proto::message::{self, Message, Mutation, SchemaApplied, encode};
+use ormdb_proto::{GraphResult, Result};
+use rkyv::util::AlignedVec;
+
+use crate::address::Address;
+use crate::connection::Connection;
+use crate::pending::{Response, unexpected};
+use crate::transaction::Transaction;
+
+/// How a connection is made.
+#[derive(Clone, Debug)]
+pub struct ConnectOptions {
+    /// How long connecting and the handshake may take.
+    pub connect_timeout: Duration,
+    /// The longest frame that is taken from the server: it bounds a chunk of a result.
+    pub frame_bytes_max: u32,
+    /// The name of this program, for the server's log.
+    pub name: String,
+}
+
+impl Default for ConnectOptions {
+    fn default() -> ConnectOptions {
+        ConnectOptions {
+            connect_timeout: Duration::from_secs(10),
+            frame_bytes_max: 256 << 20,
+            name: concat!("ormdb-client ", env!("CARGO_PKG_VERSION")).to_owned(),
+        }
+    }
+}
+
+/// What a statement gave.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// A fetch gave a graph.
+    Fetched(GraphResult),
+    /// A mutation wrote.
+    Written(Written),
+    /// An `explain` gave a plan.
+    Explained(String),
+}
+
+/// What a mutation did.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// How many rows, and the token of the commit.
+    pub counts: Mutation,
+    /// The graph that `return` asked for.
+    pub returned: Option<GraphResult>,
+}
+
+/// A handle on a connection to a server; a clone shares the connection. Requests of many tasks run at once.
+#[derive(Clone, Debug)]
+pub struct Client {
+    connection: Arc<Connection>,
+    streams: Arc<AtomicU32>,
+    stream: u32,
+    deadline: Option<Duration>,
+}
+
+impl Client {
+    /// Connects to `ormdb://host:port` or `ormdb+unix:///path`.
+    ///
+    /// # Errors
+    /// `InvalidValue` if the URL is none; `ConnectionFailed` if there is no server; `ServerBusy` if it takes no more
+    /// connections; `ProtocolViolation` if it speaks another version.
+    pub async fn connect(url: &str) -> Result<Client> {
+        Client::connect_with(&url.parse()?, &ConnectOptions::default()).await
+    }
+
+    /// Connects with options.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub async fn connect_with(address: &Address, options: &ConnectOptions) -> Result<Client> {
+        let connection = Arc::new(Connection::open(address, options).await?);
+        Ok(Client { connection, streams: Arc::new(AtomicU32::new(1)), stream: 0, deadline: None })
+    }
+
+    /// A handle whose requests fail with `Cancelled` when they take longer, and are cancelled on the server.
+    #[must_use]
+    pub fn with_deadline(&self, deadline: Duration) -> Client {
+        Client { deadline: Some(deadline), ..self.clone() }
+    }
+
+    /// A handle on a stream of its own.
+    pub(crate) fn on_new_stream(&self) -> Client {
+        // Stream 0 is that of requests without a transaction; a number comes round after 2^32 transactions.
+        let stream = self.streams.fetch_add(1, Ordering::Relaxed).max(1);
+        Client { stream, ..self.clone() }
+    }
+
+    /// Runs one statement given as text.
+    ///
+    /// # Errors
+    /// The server's; `ConnectionFailed` if the connection is lost, whose detail says whether the statement may have
+    /// been executed; `Cancelled` past the deadline.
+    pub async fn query(&self, text: &str, params: &Params) -> Result<Outcome> {
+        self.send(&message::Query { text: text.to_owned(), params: params.clone() }).await.and_then(outcome)
+    }
+
+    /// Runs one statement given as IR.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query).
+    pub async fn execute(&self, statement: &Statement, params: &Params) -> Result<Outcome> {
+        let execute = message::Execute { statement: statement.clone(), params: params.clone() };
+        self.send(&execute).await.and_then(outcome)
+    }
+
+    /// Fetches a graph: the text must be a fetch, or a mutation that returns something.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query); `InvalidQuery` if the statement gives no graph.
+    pub async fn fetch(&self, text: &str, params: &Params) -> Result<GraphResult> {
+        match self.query(text, params).await? {
+            Outcome::Fetched(result) | Outcome::Written(Written { returned: Some(result), .. }) => Ok(result),
+            Outcome::Written(_) | Outcome::Explained(_) => Err(ormdb_proto::Error::new(
+                ormdb_proto::ErrorCode::InvalidQuery,
+                "the statement was executed, yet it gives no graph",
+            )),
+        }
+    }
+
+    /// The plan of a statement.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query).
+    pub async fn explain(&self, text: &str, params: &Params, mode: Explain) -> Result<String> {
+        let explain = message::Explain { text: text.to_owned(), params: params.clone(), mode };
+        match self.send(&explain).await? {
+            Response::Text(text) => Ok(text),
+            _ => Err(unexpected("a plan")),
+        }
+    }
+
+    /// The text of the schema.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query).
+    pub async fn schema(&self) -> Result<String> {
+        match self.send_empty(FrameType::ShowSchema).await? {
+            Response::Text(text) => Ok(text),
+            _ => Err(unexpected("a schema")),
+        }
+    }
+
+    /// Applies a schema.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query).
+    pub async fn apply_schema(&self, text: &str) -> Result<SchemaApplied> {
+        match self.send(&message::ApplySchema { text: text.to_owned() }).await? {
+            Response::SchemaApplied(applied) => Ok(applied),
+            _ => Err(unexpected("a schema")),
+        }
+    }
+
+    /// Waits for a sign of life.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query).
+    pub async fn ping(&self) -> Result<()> {
+        match self.send_empty(FrameType::Ping).await? {
+            Response::Pong => Ok(()),
+            _ => Err(unexpected("a pong")),
+        }
+    }
+
+    /// Begins a transaction.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query).
+    pub async fn begin(&self) -> Result<Transaction> {
+        Transaction::begin(self).await
+    }
+
+    /// Closes the connection, for every handle on it. Requests in flight fail with `ConnectionFailed`.
+    pub fn close(&self) {
+        self.connection.close();
+    }
+
+    pub(crate) const fn stream(&self) -> u32 {
+        self.stream
+    }
+
+    pub(crate) const fn connection(&self) -> &Arc<Connection> {
+        &self.connection
+    }
+
+    async fn send<M>(&self, message: &M) -> Result<Response>
+    where
+        M: Message
+            + for<'a> rkyv::Serialize<
+                rkyv::api::high::HighSerializer<
+                    AlignedVec,
+                    rkyv::ser::allocator::ArenaHandle<'a>,
+                    rkyv::rancor::Error,
+                >,
+            >,
+    {
+        let payload = encode(message)?;
+        self.connection.request(M::KIND, self.stream, payload, self.deadline).await
+    }
+
+    pub(crate) async fn send_empty(&self, kind: FrameType) -> Result<Response> {
+        self.connection.request(kind, self.stream, AlignedVec::new(), self.deadline).await
+    }
+}
+
+fn outcome(response: Response) -> Result<Outcome> {
+    match response {
+        Response::Fetched(result) => Ok(Outcome::Fetched(result)),
+        Response::Mutated { counts, returned } => Ok(Outcome::Written(Written { counts, returned })),
+        Response::Text(text) => Ok(Outcome::Explained(text)),
+        Response::SchemaApplied(_) | Response::Done(_) | Response::Pong => Err(unexpected("a result")),
+    }
+}

@@ -1,0 +1,83 @@
+//! Transactions over several requests.
+
+use ormdb_proto::frame::FrameType;
+use ormdb_proto::ir::{Params, Statement};
+use ormdb_proto::{GraphResult, Result, Token};
+
+use crate::client::{Client, Outcome};
+use crate::pending::{Response, unexpected};
+
+/// A transaction on a stream of the connection. Dropped without a commit, it is rolled back.
+#[derive(Debug)]
+pub struct Transaction {
+    client: Client,
+    open: bool,
+}
+
+impl Transaction {
+    pub(crate) async fn begin(client: &Client) -> Result<Transaction> {
+        // Made first, so that a begin whose answer was not waited for is rolled back too.
+        let transaction = Transaction { client: client.on_new_stream(), open: true };
+        match transaction.client.send_empty(FrameType::Begin).await? {
+            Response::Done(_) => Ok(transaction),
+            _ => Err(unexpected("a transaction")),
+        }
+    }
+
+    /// Runs one statement given as text; it sees what the transaction wrote.
+    ///
+    /// # Errors
+    /// As [`Client::query`].
+    pub async fn query(&self, text: &str, params: &Params) -> Result<Outcome> {
+        self.client.query(text, params).await
+    }
+
+    /// Runs one statement given as IR; it sees what the transaction wrote.
+    ///
+    /// # Errors
+    /// As [`Client::query`].
+    pub async fn execute(&self, statement: &Statement, params: &Params) -> Result<Outcome> {
+        self.client.execute(statement, params).await
+    }
+
+    /// Fetches a graph; it has what the transaction wrote.
+    ///
+    /// # Errors
+    /// As [`Client::fetch`].
+    pub async fn fetch(&self, text: &str, params: &Params) -> Result<GraphResult> {
+        self.client.fetch(text, params).await
+    }
+
+    /// Commits. When this returns the writes are durable.
+    ///
+    /// # Errors
+    /// `SerializationConflict` if another transaction changed what this one read: run it again. `ConnectionFailed` if
+    /// the connection was lost, whose detail says whether the commit may have happened.
+    pub async fn commit(mut self) -> Result<Option<Token>> {
+        self.open = false;
+        match self.client.send_empty(FrameType::Commit).await? {
+            Response::Done(done) => Ok(done.token),
+            _ => Err(unexpected("the end of a transaction")),
+        }
+    }
+
+    /// Rolls back.
+    ///
+    /// # Errors
+    /// As [`Client::query`].
+    pub async fn rollback(mut self) -> Result<()> {
+        self.open = false;
+        match self.client.send_empty(FrameType::Rollback).await? {
+            Response::Done(_) => Ok(()),
+            _ => Err(unexpected("the end of a transaction")),
+        }
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        if self.open {
+            self.client.connection().notify(FrameType::Rollback, self.client.stream(), 0);
+        }
+    }
+}
