@@ -1,8 +1,12 @@
 //! The list of targets.
 
 mod block;
+mod query_text;
+mod schema_text;
 mod table;
 mod value;
+
+use ormdb_proto::Error;
 
 use crate::mutator::Form;
 
@@ -28,7 +32,9 @@ const ALLOCATION_BYTES_MAX: usize = 64 << 20;
 /// Every target.
 pub const TARGETS: &[Target] = &[
     binary("block", block::seeds, block::run),
+    text("query_text", query_text::DICTIONARY, query_text::run),
     binary("row", Vec::new, ormdb::fuzz_row),
+    text("schema_text", schema_text::DICTIONARY, schema_text::run),
     binary("table", Vec::new, table::run),
     text("value", value::DICTIONARY, value::run),
 ];
@@ -41,4 +47,16 @@ const fn text(name: &'static str, dictionary: &'static [&'static str], run: fn(&
 const fn binary(name: &'static str, seeds: fn() -> Vec<Vec<u8>>, run: fn(&[u8])) -> Target {
     let (form, allocation_bytes_max) = (Form::Binary, ALLOCATION_BYTES_MAX);
     Target { name, form, dictionary: &[], allocation_bytes_max, seeds, run }
+}
+
+/// An error about `text` says something, and points into the text.
+fn check_error(error: &Error, text: &str) {
+    assert!(!error.message.is_empty(), "{error:?}");
+    if let Some(span) = error.detail.span {
+        let place = usize::try_from(span.start).ok().zip(usize::try_from(span.end).ok());
+        let pointed = place.and_then(|(start, end)| text.get(start..end));
+        assert!(pointed.is_some(), "{span:?} is no part of the text");
+        assert!(span.line > 0, "lines are counted from 1");
+        assert!(span.column > 0, "columns are counted from 1");
+    }
 }

@@ -44,3 +44,22 @@ fn the_seeds_of_tables_are_sound() {
     let result = ordinum::fuzz_targets::fuzz_sealed_table(&seed("sealed")[1..]);
     assert!(result.is_ok(), "{result:?}");
 }
+
+/// Likewise of texts: what is kept as sound must parse.
+#[test]
+fn the_seeds_of_texts_are_sound() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
+    let seed = |path: &str| std::fs::read_to_string(corpus.join(path)).expect("the seed can be read");
+    for name in ["blog", "chinook", "every_attribute"] {
+        let parsed = ormdb::text::parse_schema(&seed(&format!("schema_text/{name}")));
+        assert!(parsed.is_ok(), "{name}: {parsed:?}");
+    }
+    for name in ["fetch", "fetch_more", "writes"] {
+        let parsed = ormdb::text::parse_statements(&seed(&format!("query_text/{name}")));
+        assert!(parsed.is_ok(), "{name}: {parsed:?}");
+    }
+    for name in ["expression", "expression_more"] {
+        let parsed = ormdb::text::parse_expr(&seed(&format!("query_text/{name}")));
+        assert!(parsed.is_ok(), "{name}: {parsed:?}");
+    }
+}
