@@ -10,6 +10,8 @@
 //!     varint  length of the value, and the value (put only)
 //! ```
 
+#![deny(clippy::indexing_slicing)]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -181,7 +183,8 @@ impl<'a> Operations<'a> {
     /// The next operation: none at the end, an error if the bytes are not an operation.
     pub(crate) fn next_operation(&mut self) -> Option<std::result::Result<Operation<'a>, Malformed>> {
         if self.left == 0 {
-            return (!self.rest.is_empty()).then_some(Err(Malformed));
+            // Told once: who goes on after an error comes to an end.
+            return (!std::mem::take(&mut self.rest).is_empty()).then_some(Err(Malformed));
         }
         self.left -= 1;
         let operation = self.take();
