@@ -2,8 +2,12 @@
 
 #![deny(clippy::indexing_slicing)]
 
+mod history;
+
 use std::path::Path;
 use std::sync::Arc;
+
+pub use history::{fuzz_edits, fuzz_log, fuzz_manifest, fuzz_sealed_log};
 
 use crate::cache::{BlockCache, CacheUse};
 use crate::error::Result;

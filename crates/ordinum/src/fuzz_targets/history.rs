@@ -1,0 +1,119 @@
+//! Entry points for what tells the history of a database: logs, batches, manifests.
+
+#![deny(clippy::indexing_slicing)]
+
+use std::path::Path;
+
+use crate::batch::Operations;
+use crate::error::Result;
+use crate::file_name::{self, FileKind, FileNumber};
+use crate::fs::{self, Fs, MemoryFs};
+use crate::key::SeqNo;
+use crate::log::{LogEnd, LogWriter, Payload, RecordKind, read_log};
+use crate::manifest::{Edit, State, read_manifest, take_name};
+use crate::varint;
+
+const NUMBER: FileNumber = FileNumber(1);
+
+/// Reads `bytes` as a log whose end a crash cut, and as one that was closed at its end.
+///
+/// # Errors
+/// What reading the log found.
+pub fn fuzz_log(bytes: &[u8]) -> Result<()> {
+    let path = Path::new("/log");
+    let closed = read_log(bytes, NUMBER, path, LogEnd::At(bytes.len() as u64)).map(drop);
+    read_log(bytes, NUMBER, path, LogEnd::Cut).map(drop).and(closed)
+}
+
+/// Writes a log of `bytes` and reads it back: what is read must be what was written.
+///
+/// ```text
+/// bytes   | record … |
+/// record  | kind u8 | length of the payload u8 | payload |
+/// ```
+///
+/// # Errors
+/// What the log found, or a payload got wrong.
+pub fn fuzz_sealed_log(mut bytes: &[u8]) -> Result<()> {
+    let memory = MemoryFs::new();
+    let directory = Path::new("/database");
+    memory.create_dir_all(directory)?;
+    let mut writer = LogWriter::create(&memory, directory, NUMBER, SeqNo::ZERO)?;
+    let mut written = Vec::new();
+    while let Some((&[kind, length], rest)) = bytes.split_first_chunk::<2>() {
+        let (payload, rest) = rest.split_at(usize::from(length).min(rest.len()));
+        bytes = rest;
+        let kind = match kind % 3 {
+            0 => RecordKind::Batch,
+            1 => RecordKind::CreateFamily,
+            _ => RecordKind::DropFamily,
+        };
+        let Some(seqno) = SeqNo::new(written.len() as u64 + 1) else { break };
+        writer.append(&Payload::new(kind, [payload, &[]])?, seqno)?;
+        written.push((kind, payload));
+    }
+    writer.hand_over()?;
+    let path = file_name::path(directory, FileKind::Log, NUMBER);
+    let file = fs::read_whole(&memory, &path)?;
+    let (records, end) = read_log(&file, NUMBER, &path, LogEnd::Cut)?;
+    assert_eq!(end, file.len() as u64, "the log ends where its last record does");
+    assert_eq!(records.len(), written.len(), "every record is read");
+    for (record, (kind, payload)) in records.iter().zip(written) {
+        assert_eq!((record.kind, file.get(record.payload.clone())), (kind, Some(payload)), "{record:?}");
+        read_payload(kind, payload);
+    }
+    Ok(())
+}
+
+fn read_payload(kind: RecordKind, mut payload: &[u8]) {
+    match kind {
+        RecordKind::Batch => {
+            let mut operations = Operations::decode(payload);
+            // A malformed operation is an answer, and the last one.
+            while operations.as_mut().and_then(Operations::next_operation).is_some() {}
+        }
+        RecordKind::CreateFamily => {
+            let name = varint::take_u32(&mut payload).and_then(|_| take_name(&mut payload));
+            assert!(
+                name.is_none_or(|name| name.len() <= crate::FAMILY_NAME_BYTES_MAX),
+                "a name within its limit"
+            );
+        }
+        RecordKind::DropFamily => drop(varint::take_u32(&mut payload)),
+    }
+}
+
+/// Reads `bytes` as a manifest.
+///
+/// # Errors
+/// What reading the manifest found.
+pub fn fuzz_manifest(bytes: &[u8]) -> Result<()> {
+    read_manifest(bytes, NUMBER, Path::new("/manifest")).map(drop)
+}
+
+/// Reads `bytes` as edits of a manifest and applies them, as far as they are some: each must read back as itself, and so
+/// must the state that they make.
+pub fn fuzz_edits(mut bytes: &[u8]) {
+    let mut state = State::default();
+    while let Some(edit) = Edit::decode(&mut bytes) {
+        assert_eq!(read_back(&edit), Some(edit.clone()), "an edit reads back");
+        // An edit that does not fit is damage, and ends a manifest.
+        if state.apply(&edit).is_err() {
+            return;
+        }
+    }
+    let mut again = State::default();
+    for edit in state.as_edits() {
+        let applied = again.apply(&edit);
+        assert_eq!(applied, Ok(()), "{edit:?}");
+    }
+    assert_eq!(again, state, "a manifest that begins with a state means that state");
+}
+
+fn read_back(edit: &Edit) -> Option<Edit> {
+    let mut encoded = Vec::new();
+    edit.encode(&mut encoded);
+    let mut rest = encoded.as_slice();
+    let again = Edit::decode(&mut rest)?;
+    rest.is_empty().then_some(again)
+}
