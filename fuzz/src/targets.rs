@@ -1,6 +1,8 @@
 //! The list of targets.
 
 mod block;
+mod frame;
+mod log;
 mod query_text;
 mod schema_text;
 mod table;
@@ -32,6 +34,8 @@ const ALLOCATION_BYTES_MAX: usize = 64 << 20;
 /// Every target.
 pub const TARGETS: &[Target] = &[
     binary("block", block::seeds, block::run),
+    binary("frame", frame::seeds, frame::run),
+    binary("log", log::seeds, log::run),
     text("query_text", query_text::DICTIONARY, query_text::run),
     binary("row", Vec::new, ormdb::fuzz_row),
     text("schema_text", schema_text::DICTIONARY, schema_text::run),

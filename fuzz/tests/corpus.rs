@@ -15,7 +15,7 @@ fn every_kept_input_passes() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
     for target in TARGETS {
         let inputs = corpus::load(&directory, target).expect("the corpus can be read");
-        assert!(inputs.len() > 1, "{} has no corpus", target.name);
+        assert!(inputs.len() > 1, "{} has no seeds", target.name);
         for (number, input) in inputs.iter().enumerate() {
             assert_eq!(worker::check(target, input), Ok(()), "{} {number}", target.name);
         }
