@@ -3,6 +3,8 @@
 //! Invariant: entries that belong to no index of the catalog mean nothing, and are swept away after the change that
 //! dropped the index, or when the database is next opened.
 
+#![deny(clippy::indexing_slicing)]
+
 use ordinum::{Db, Durability, KeyRange, Reader, Transaction};
 use ormdb_proto::schema::{ConstraintId, ConstraintState, EntityId, IndexId, IndexState, Schema};
 use ormdb_proto::{Error, ErrorCode, Result};

@@ -9,6 +9,8 @@
 //! Invariants: (1) every write transaction reads the key of the current version, so that a change of the schema
 //! conflicts with each write that began before it; (2) a version is written once and never changed.
 
+#![deny(clippy::indexing_slicing)]
+
 use ordinum::{KeyRange, Reader, Transaction};
 use ormdb_proto::{Error, ErrorCode, Result};
 
