@@ -13,6 +13,8 @@ pub mod limits;
 pub mod session;
 pub(crate) mod store;
 pub mod text;
+#[allow(dead_code, reason = "sessions join it")]
+pub(crate) mod write;
 
 #[doc(hidden)]
 pub use store::fuzz_row;

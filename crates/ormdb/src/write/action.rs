@@ -1,0 +1,165 @@
+//! Foreign keys, from the side that is referred to: what happens to the referring rows when a row goes or changes its
+//! key.
+//!
+//! Invariants: (1) an event is handled after the change that made it, so that a row that refers to itself, or a cycle,
+//! ends; (2) rows touched by actions are counted against a limit.
+
+use ormdb_proto::error::Limit;
+use ormdb_proto::schema::{EntityId, ForeignKey, ReferentialAction};
+use ormdb_proto::value::ValueRef;
+use ormdb_proto::{Error, ErrorCode, Result};
+
+use super::change::Changes;
+use super::reference::{Pending, key_values};
+use super::refusal;
+use super::writer::{ACTION_ROWS_MAX, Row, Writer};
+use crate::catalog::{EntityInfo, Referrer};
+use crate::expr::Datum;
+use crate::store::key::{self, Direction};
+
+/// A change that rows which refer to the changed one must answer.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// The row is gone.
+    Gone { entity: EntityId, old: Row },
+    /// Fields of the row that a foreign key may refer to have changed.
+    Changed { entity: EntityId, old: Row, new: Row },
+}
+
+impl<'a> Writer<'a> {
+    /// Runs referential actions until there is nothing left to do.
+    pub(super) fn settle(&mut self) -> Result<()> {
+        while let Some(event) = self.events.pop_front() {
+            let (entity, old, new) = match &event {
+                Event::Gone { entity, old } => (*entity, old, None),
+                Event::Changed { entity, old, new } => (*entity, old, Some(new)),
+            };
+            let info = self.info(entity)?;
+            for referrer in info.referrers() {
+                self.act(info, referrer, old, new)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn act(
+        &mut self,
+        info: &'a EntityInfo,
+        referrer: &'a Referrer,
+        old: &Row,
+        new: Option<&Row>,
+    ) -> Result<()> {
+        let foreign_key = &referrer.foreign_key;
+        let old_view = old.view(info)?;
+        let Some(values) = key_values(&old_view, &foreign_key.references)? else { return Ok(()) };
+        let new_view = new.map(|row| row.view(info)).transpose()?;
+        let new_values = match &new_view {
+            Some(view) => {
+                let new_values =
+                    foreign_key.references.iter().map(|f| view.field(*f)).collect::<Result<Vec<_>>>()?;
+                if same_key(&values, &new_values) {
+                    return Ok(());
+                }
+                Some(new_values)
+            }
+            None => None,
+        };
+        let action = if new.is_some() { foreign_key.on_update } else { foreign_key.on_delete };
+        let holder = self.info(referrer.entity)?;
+        match action {
+            ReferentialAction::NoAction => {
+                self.pending.push(Pending::NoAction {
+                    target: info.id,
+                    holder: holder.id,
+                    foreign_key: foreign_key.id,
+                    values: owned(&values),
+                });
+                return Ok(());
+            }
+            ReferentialAction::Restrict => {
+                let referring = self.keys_by(holder, &foreign_key.fields, &values, 1)?;
+                let Some(child) = referring.first() else { return Ok(()) };
+                let child = self.read_known(holder, child)?;
+                let view = child.view(holder)?;
+                let schema = self.schema();
+                return Err(refusal::still_referred(schema, info, holder, foreign_key, &values, &view));
+            }
+            ReferentialAction::Cascade | ReferentialAction::SetNull | ReferentialAction::SetDefault => {}
+        }
+        for child in self.keys_by(holder, &foreign_key.fields, &values, ACTION_ROWS_MAX + 1)? {
+            self.count_action(foreign_key)?;
+            let Some(row) = self.read(holder, &child)? else { continue };
+            let to = match (action, &new_values) {
+                (ReferentialAction::Cascade, None) => {
+                    self.remove(holder, row)?;
+                    continue;
+                }
+                (ReferentialAction::Cascade, Some(new_values)) => owned(new_values),
+                (ReferentialAction::SetDefault, _) => self.defaults_of(holder, foreign_key, &row)?,
+                _ => foreign_key.fields.iter().map(|_| Datum::NULL).collect(),
+            };
+            let changes = changes_of(holder, foreign_key, to);
+            self.update_row(holder, &row, &changes).map_err(|error| {
+                let key = refusal::describe(self.schema(), info, &foreign_key.references, &values);
+                error.hint(format!(
+                    "{} refers to the {} with {key}, which goes or changes",
+                    holder.name, info.name
+                ))
+            })?;
+        }
+        Ok(())
+    }
+
+    fn defaults_of(
+        &mut self,
+        holder: &'a EntityInfo,
+        foreign_key: &ForeignKey,
+        row: &Row,
+    ) -> Result<Vec<Datum<'static>>> {
+        let view = row.view(holder)?;
+        foreign_key.fields.iter().map(|field| self.default_of(holder, *field, &view)).collect()
+    }
+
+    fn count_action(&mut self, foreign_key: &ForeignKey) -> Result<()> {
+        self.action_rows += 1;
+        if self.action_rows <= ACTION_ROWS_MAX {
+            return Ok(());
+        }
+        let message =
+            format!("referential actions of one statement would touch more than {ACTION_ROWS_MAX} rows");
+        let mut error = Error::new(ErrorCode::LimitExceeded, message)
+            .constraint(&foreign_key.name)
+            .hint("delete or change the referring rows first, some at a time");
+        let limit = u64::try_from(ACTION_ROWS_MAX).unwrap_or(u64::MAX);
+        error.detail.limit =
+            Some(Limit { name: "action rows".to_owned(), allowed: limit, asked: limit.saturating_add(1) });
+        Err(error)
+    }
+}
+
+/// The changes that give the fields of a foreign key these values.
+pub(super) fn changes_of(
+    holder: &EntityInfo,
+    foreign_key: &ForeignKey,
+    values: Vec<Datum<'static>>,
+) -> Changes {
+    let slots = foreign_key.fields.iter().filter_map(|field| holder.store().rows.slot(*field));
+    slots.zip(values).collect()
+}
+
+/// Values with bytes of their own.
+pub(super) fn owned(values: &[ValueRef<'_>]) -> Vec<Datum<'static>> {
+    values.iter().map(|v| Datum::Ref(v.clone()).into_owned()).collect()
+}
+
+/// Whether two keys are equal, as an index sees them.
+fn same_key(a: &[ValueRef<'_>], b: &[ValueRef<'_>]) -> bool {
+    let encoded = |values: &[ValueRef<'_>]| {
+        let mut out = Vec::new();
+        for value in values {
+            key::push_column(&mut out, value, Direction::Ascending);
+        }
+        out
+    };
+    encoded(a) == encoded(b)
+}

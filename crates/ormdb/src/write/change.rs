@@ -1,0 +1,207 @@
+//! The change of one row: its bytes, its key, and all its index entries, together.
+
+use ordinum::{KEY_BYTES_MAX, Reader, Slice};
+use ormdb_proto::error::Limit;
+use ormdb_proto::value::ValueRef;
+use ormdb_proto::{Error, ErrorCode, Result};
+
+use super::action::Event;
+use super::refusal;
+use super::writer::{Row, Writer};
+use crate::catalog::EntityInfo;
+use crate::engine::EngineResult;
+use crate::expr::{Datum, EvalEnv, RowExpr};
+use crate::store::index::{IndexEntry, IndexFormat};
+use crate::store::row::RowView;
+
+/// New values of slots.
+pub(super) type Changes = Vec<(usize, Datum<'static>)>;
+
+impl<'a> Writer<'a> {
+    /// Inserts a row of these values, one for each slot.
+    pub(super) fn insert(&mut self, info: &'a EntityInfo, values: &[ValueRef<'_>]) -> Result<Row> {
+        let row = self.checked_row(info, values, None)?;
+        self.store_change(info, None, Some(&row))?;
+        self.written.created += 1;
+        self.check_references(info, &row, None)?;
+        Ok(row)
+    }
+
+    /// Gives a row new values in some slots. Referential actions wait for [`Writer::settle`].
+    pub(super) fn update_row(&mut self, info: &'a EntityInfo, old: &Row, changes: &Changes) -> Result<Row> {
+        let row = {
+            let view = old.view(info)?;
+            let mut values = view.values()?;
+            for (slot, value) in changes {
+                if let Some(place) = values.get_mut(*slot) {
+                    *place = value.view();
+                }
+            }
+            self.checked_row(info, &values, Some(changes))?
+        };
+        self.store_change(info, Some(old), Some(&row))?;
+        self.written.updated += 1;
+        self.check_references(info, &row, Some(changes))?;
+        let store = info.store();
+        let changed = |field| changes.iter().any(|(slot, _)| Some(*slot) == store.rows.slot(field));
+        if info.referrers().iter().any(|r| r.foreign_key.references.iter().any(|f| changed(*f))) {
+            self.events.push_back(Event::Changed { entity: info.id, old: old.clone(), new: row.clone() });
+        }
+        Ok(row)
+    }
+
+    /// Removes a row. Referential actions wait for [`Writer::settle`].
+    pub(super) fn remove(&mut self, info: &'a EntityInfo, old: Row) -> Result<()> {
+        self.store_change(info, Some(&old), None)?;
+        self.written.deleted += 1;
+        if !info.referrers().is_empty() {
+            self.events.push_back(Event::Gone { entity: info.id, old });
+        }
+        Ok(())
+    }
+
+    /// A row of these values that has what is required and passes the checks.
+    fn checked_row(
+        &self,
+        info: &EntityInfo,
+        values: &[ValueRef<'_>],
+        changes: Option<&Changes>,
+    ) -> Result<Row> {
+        let store = info.store();
+        let null = |slot: usize| values.get(slot).is_none_or(ValueRef::is_null);
+        for field in info.fields.iter().filter(|f| !f.optional && f.is_stored()) {
+            if store.rows.slot(field.id).is_some_and(null) {
+                return Err(refusal::required(info, field));
+            }
+        }
+        let bytes = Slice::from(store.rows.encode(values)?);
+        let view = store.rows.view(&bytes)?;
+        self.run_checks(info, &view, changes)?;
+        let key = store.primary_key.encode_row(&view)?;
+        Ok(Row { key, bytes })
+    }
+
+    /// Runs the checks that read a changed field; all of them for a new row.
+    fn run_checks(&self, info: &EntityInfo, row: &RowView<'_>, changes: Option<&Changes>) -> Result<()> {
+        let rules = info.rules(self.schema())?;
+        let env = EvalEnv::at(self.now);
+        for (check, expr) in info.checks.iter().zip(&rules.checks) {
+            let fields = expr.fields();
+            let touched = |changes: &Changes| {
+                let slots = fields.iter().map(|f| info.store().rows.slot(*f));
+                slots.into_iter().any(|slot| changes.iter().any(|(changed, _)| Some(*changed) == slot))
+            };
+            if changes.is_some_and(|changes| !touched(changes)) {
+                continue;
+            }
+            if expr.test(row, &env)? == Some(false) {
+                let shown = refusal::describe_row(self.schema(), info, &fields, row);
+                return Err(refusal::check_failed(info, &check.name, shown, &fields));
+            }
+        }
+        Ok(())
+    }
+
+    /// Replaces `old` by `new`, either of which may be absent: the row and its entries in every index, whatever the
+    /// state of the index.
+    ///
+    /// # Errors
+    /// `UniqueViolation` if another row has the primary key or a unique key of `new`; `LimitExceeded` if a key is too
+    /// long.
+    pub(super) fn store_change(
+        &mut self,
+        info: &EntityInfo,
+        old: Option<&Row>,
+        new: Option<&Row>,
+    ) -> Result<()> {
+        let store = info.store();
+        let moved = old.map(|r| &r.key) != new.map(|r| &r.key);
+        let new_key = new.map(|row| store.primary_key.row_key(&row.key));
+        if let (Some(key), Some(row), true) = (&new_key, new, moved) {
+            fits(info, "the primary key", key)?;
+            if self.txn.get(&self.families.rows, key).engine()?.is_some() {
+                let fields = &info.primary_key;
+                let shown = refusal::describe_row(self.schema(), info, fields, &row.view(info)?);
+                return Err(refusal::not_unique(info, fields, "primary key", shown));
+            }
+        }
+        let rules = info.rules(self.schema())?;
+        for ((index, format), condition) in info.indexes.iter().zip(&store.indexes).zip(&rules.conditions) {
+            let before =
+                old.map(|row| self.entry(info, format, condition.as_ref(), row)).transpose()?.flatten();
+            let after =
+                new.map(|row| self.entry(info, format, condition.as_ref(), row)).transpose()?.flatten();
+            if before == after {
+                continue;
+            }
+            let same_key =
+                |a: &Option<IndexEntry>, b: &IndexEntry| a.as_ref().is_some_and(|a| a.key == b.key);
+            if let Some(before) = &before
+                && !same_key(&after, before)
+            {
+                self.txn.delete(&self.families.indexes, &before.key).engine()?;
+            }
+            let Some(after) = after else { continue };
+            if !same_key(&before, &after) {
+                fits(info, &index.name, &after.key)?;
+                if after.guards && self.txn.get(&self.families.indexes, &after.key).engine()?.is_some() {
+                    let fields: Vec<_> = index.columns.iter().map(|c| c.field).collect();
+                    let shown = match new {
+                        Some(row) => refusal::describe_row(self.schema(), info, &fields, &row.view(info)?),
+                        None => String::new(),
+                    };
+                    return Err(refusal::not_unique(info, &fields, &index.name, shown));
+                }
+            }
+            self.txn.put(&self.families.indexes, &after.key, &after.value).engine()?;
+        }
+        if let Some(old) = old
+            && moved
+        {
+            let key = store.primary_key.row_key(&old.key);
+            self.txn.delete(&self.families.rows, &key).engine()?;
+        }
+        if let (Some(key), Some(row)) = (new_key, new) {
+            let unchanged = !moved && old.is_some_and(|old| old.bytes == row.bytes);
+            if !unchanged {
+                self.txn.put(&self.families.rows, &key, &row.bytes).engine()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The entry of a row in an index; none if the index is partial and its condition is not true for the row.
+    fn entry(
+        &self,
+        info: &EntityInfo,
+        format: &IndexFormat,
+        condition: Option<&RowExpr>,
+        row: &Row,
+    ) -> Result<Option<IndexEntry>> {
+        let view = row.view(info)?;
+        if let Some(condition) = condition
+            && condition.test(&view, &EvalEnv::at(self.now))? != Some(true)
+        {
+            return Ok(None);
+        }
+        format.entry(&view, &row.key).map(Some)
+    }
+}
+
+fn fits(info: &EntityInfo, what: &str, key: &[u8]) -> Result<()> {
+    if key.len() <= KEY_BYTES_MAX {
+        return Ok(());
+    }
+    let mut error = Error::new(
+        ErrorCode::LimitExceeded,
+        format!("{}: a key of {what} has {} bytes; at most {KEY_BYTES_MAX} fit", info.name, key.len()),
+    )
+    .entity(&info.name)
+    .constraint(what);
+    error.detail.limit = Some(Limit {
+        name: "key bytes".to_owned(),
+        allowed: u64::try_from(KEY_BYTES_MAX).unwrap_or(u64::MAX),
+        asked: u64::try_from(key.len()).unwrap_or(u64::MAX),
+    });
+    Err(error)
+}

@@ -1,0 +1,176 @@
+//! Creating rows, and upserts.
+
+use ormdb_proto::ir::{AssignOp, Assignment, Create, NestedWrite, RecordInput, Upsert};
+use ormdb_proto::schema::{FieldId, Relation, RelationKind};
+use ormdb_proto::{Error, ErrorCode, Result};
+
+use super::draft::Draft;
+use super::find::NamedKey;
+use super::refusal;
+use super::writer::{Row, Writer};
+use crate::catalog::{EntityInfo, Member};
+use crate::engine::EngineResult;
+use crate::expr::Datum;
+
+impl<'a> Writer<'a> {
+    pub(super) fn create(&mut self, create: &Create) -> Result<()> {
+        let info = self.entity(&create.entity, create.span)?;
+        for input in &create.rows {
+            if create.skip_duplicates {
+                self.create_unless_taken(info, input)?;
+            } else {
+                let row = self.create_record(info, input, &[])?;
+                self.written.keys.push(row.key);
+            }
+        }
+        Ok(())
+    }
+
+    /// Creates a row with its nested writes, or nothing of it if a unique key of the row is taken.
+    fn create_unless_taken(&mut self, info: &'a EntityInfo, input: &RecordInput) -> Result<()> {
+        let savepoint = self.txn.savepoint();
+        let written = self.written.clone();
+        let pending = self.pending.len();
+        match self.create_record(info, input, &[]) {
+            Ok(row) => {
+                self.written.keys.push(row.key);
+                self.txn.release(savepoint).engine()
+            }
+            Err(error) if is_taken(&error, info) => {
+                self.written = written;
+                self.pending.truncate(pending);
+                self.events.clear();
+                self.txn.rollback_to(savepoint).engine()
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) fn upsert(&mut self, upsert: &Upsert) -> Result<()> {
+        let info = self.entity(&upsert.entity, upsert.span)?;
+        let key = self.named_key(info, &upsert.key)?;
+        let row = match self.find(info, &key)? {
+            Some(row) => self.update_record(info, row, &upsert.update)?,
+            None => self.create_keyed(info, &upsert.create, &key, &[])?,
+        };
+        self.written.keys.push(row.key);
+        Ok(())
+    }
+
+    /// Creates a row whose key's fields are filled in where they are not given.
+    pub(super) fn create_keyed(
+        &mut self,
+        info: &'a EntityInfo,
+        input: &RecordInput,
+        key: &NamedKey,
+        preset: &[(FieldId, Datum<'static>)],
+    ) -> Result<Row> {
+        let fills = key.fields.iter().copied().zip(key.values.iter().cloned()).collect::<Vec<_>>();
+        self.create_with(info, input, preset, &fills)
+    }
+
+    /// Creates a row of the given values and those of `preset`, with its nested writes.
+    pub(super) fn create_record(
+        &mut self,
+        info: &'a EntityInfo,
+        input: &RecordInput,
+        preset: &[(FieldId, Datum<'static>)],
+    ) -> Result<Row> {
+        self.create_with(info, input, preset, &[])
+    }
+
+    fn create_with(
+        &mut self,
+        info: &'a EntityInfo,
+        input: &RecordInput,
+        preset: &[(FieldId, Datum<'static>)],
+        fills: &[(FieldId, Datum<'static>)],
+    ) -> Result<Row> {
+        self.deeper(|writer| {
+            let mut draft = Draft::new(info);
+            for (field, value) in preset {
+                draft.set(*field, value.clone())?;
+            }
+            let mut later = Vec::new();
+            for assignment in &input.assignments {
+                let done = writer.assign_new(info, &mut draft, assignment, &mut later);
+                done.map_err(|error| at(error, assignment))?;
+            }
+            for (field, value) in fills {
+                draft.fill(*field, value.clone())?;
+            }
+            writer.fill_defaults(&mut draft)?;
+            let row = writer.insert(info, &draft.values())?;
+            for (relation, writes, assignment) in later {
+                let done = writer.nested_writes(info, &row, relation, writes);
+                done.map_err(|error| at(error, assignment))?;
+            }
+            Ok(row)
+        })
+    }
+
+    fn assign_new<'i>(
+        &mut self,
+        info: &'a EntityInfo,
+        draft: &mut Draft<'a>,
+        assignment: &'i Assignment,
+        later: &mut Vec<(&'a Relation, &'i [NestedWrite], &'i Assignment)>,
+    ) -> Result<()> {
+        match (info.member(&assignment.name)?, &assignment.op) {
+            (Member::Field(field), AssignOp::Set(expr)) => {
+                let value = self.evaluate(info, field, expr, None)?;
+                draft.set(field.id, value)
+            }
+            (Member::Field(field), AssignOp::Nested(_)) => {
+                Err(refusal::meaningless(info, &field.name, "only a relation takes nested writes"))
+            }
+            (Member::Field(field), _) => {
+                Err(refusal::meaningless(info, &field.name, "a new row has no value yet to change"))
+            }
+            (Member::Relation(relation), AssignOp::Nested(writes)) => match &relation.kind {
+                RelationKind::Forward { foreign_key } => {
+                    let foreign_key = Writer::foreign_key(info, *foreign_key)?;
+                    for write in writes {
+                        self.forward_new(info, relation, foreign_key, write, draft)?;
+                    }
+                    Ok(())
+                }
+                RelationKind::Inverse { .. } | RelationKind::Through { .. } => {
+                    later.push((relation, writes, assignment));
+                    Ok(())
+                }
+            },
+            (Member::Relation(relation), _) => Err(not_a_value(info, relation)),
+        }
+    }
+
+    /// The entity of a statement.
+    pub(super) fn entity(
+        &self,
+        name: &str,
+        span: Option<ormdb_proto::error::Span>,
+    ) -> Result<&'a EntityInfo> {
+        self.catalog.entity(name).map_err(|error| match span {
+            Some(span) => error.span(span),
+            None => error,
+        })
+    }
+}
+
+/// A relation was assigned a value.
+pub(super) fn not_a_value(info: &EntityInfo, relation: &Relation) -> Error {
+    refusal::meaningless(info, &relation.name, "a relation takes nested writes, such as connect, not a value")
+}
+
+/// Whether the error says that a unique key of a row of this entity is taken.
+fn is_taken(error: &Error, info: &EntityInfo) -> bool {
+    error.code == ErrorCode::UniqueViolation && error.detail.entity.as_deref() == Some(info.name.as_str())
+}
+
+/// The error at the place of the assignment, where it has no place yet.
+pub(super) fn at(error: Error, assignment: &Assignment) -> Error {
+    match (error.detail.span, assignment.span) {
+        (None, Some(span)) => error.span(span),
+        _ => error,
+    }
+}

@@ -1,0 +1,236 @@
+//! The values of a row that is being made: what is given, what follows from relations, and defaults for the rest.
+
+use ormdb_proto::ir::{BinaryOp, Expr};
+use ormdb_proto::schema::{Field, FieldId, Generator};
+use ormdb_proto::value::ValueRef;
+use ormdb_proto::{Error, ErrorCode, Result, Value};
+
+use super::refusal;
+use super::writer::Writer;
+use crate::catalog::EntityInfo;
+use crate::catalog::rules::DefaultSource;
+use crate::expr::{Datum, EvalEnv, NoRow, RowExpr, RowSource};
+use crate::store::row::{RowFormat, RowView};
+use crate::store::{coerce, generate};
+
+/// Values by slot, none where nothing was given yet.
+pub(super) struct Draft<'a> {
+    info: &'a EntityInfo,
+    values: Vec<Option<Datum<'static>>>,
+}
+
+impl<'a> Draft<'a> {
+    /// A draft of nothing.
+    pub(super) fn new(info: &'a EntityInfo) -> Draft<'a> {
+        Draft { info, values: vec![None; info.store().rows.slot_count()] }
+    }
+
+    /// Gives a field a value.
+    ///
+    /// # Errors
+    /// `InvalidQuery` if it has another one already: from an assignment and a relation at once.
+    pub(super) fn set(&mut self, field: FieldId, value: Datum<'static>) -> Result<()> {
+        let slot = slot_of(self.info, field)?;
+        let Some(place) = self.values.get_mut(slot) else { return Err(no_slot(self.info)) };
+        match place {
+            Some(given) if format!("{given:?}") != format!("{value:?}") => {
+                let name = &self.info.field_of(field)?.name;
+                Err(refusal::meaningless(self.info, name, "it is given two different values"))
+            }
+            _ => {
+                *place = Some(value);
+                Ok(())
+            }
+        }
+    }
+
+    /// Gives a field a value unless it has one.
+    pub(super) fn fill(&mut self, field: FieldId, value: Datum<'static>) -> Result<()> {
+        let slot = slot_of(self.info, field)?;
+        if let Some(place) = self.values.get_mut(slot)
+            && place.is_none()
+        {
+            *place = Some(value);
+        }
+        Ok(())
+    }
+
+    fn has(&self, field: FieldId) -> bool {
+        let slot = self.info.store().rows.slot(field);
+        slot.and_then(|slot| self.values.get(slot)).is_some_and(Option::is_some)
+    }
+
+    /// The values given, by slot.
+    pub(super) fn into_changes(self) -> super::change::Changes {
+        self.values.into_iter().enumerate().filter_map(|(slot, value)| Some((slot, value?))).collect()
+    }
+
+    /// A value for each slot, null where none was given.
+    pub(super) fn values(&self) -> Vec<ValueRef<'_>> {
+        self.values.iter().map(|v| v.as_ref().map_or(ValueRef::Null, Datum::view)).collect()
+    }
+}
+
+impl RowSource for Draft<'_> {
+    fn field(&self, field: FieldId) -> Result<ValueRef<'_>> {
+        let slot = slot_of(self.info, field)?;
+        Ok(self.values.get(slot).and_then(Option::as_ref).map_or(ValueRef::Null, Datum::view))
+    }
+}
+
+impl<'a> Writer<'a> {
+    /// The value of an expression for a field; it sees `row`, or no fields at all in a new row.
+    pub(super) fn evaluate(
+        &self,
+        info: &EntityInfo,
+        field: &Field,
+        expr: &Expr,
+        row: Option<&RowView<'_>>,
+    ) -> Result<Datum<'static>> {
+        let schema = self.schema();
+        let value = match expr {
+            Expr::Literal(value) => value.clone(),
+            Expr::Param { name, .. } if self.params.get(name).is_some() => {
+                self.params.get(name).cloned().unwrap_or(Value::Null)
+            }
+            _ => {
+                let compiled = RowExpr::compile(schema, info.entity(), expr, Some(field.ty), self.params)?;
+                let env = EvalEnv::at(self.now);
+                match row {
+                    Some(row) => compiled.eval_value(row, &env)?,
+                    None if compiled.fields().is_empty() => compiled.eval_value(&NoRow, &env)?,
+                    None => {
+                        let why = "a new row has no fields to read from yet";
+                        return Err(refusal::meaningless(info, &field.name, why));
+                    }
+                }
+            }
+        };
+        let value = coerce::to_field(schema, info.entity(), field, value)?;
+        Datum::of_value(schema, &value, field.ty)
+    }
+
+    /// The value of `field op operand` for a row.
+    pub(super) fn evaluate_step(
+        &self,
+        info: &EntityInfo,
+        field: &Field,
+        op: BinaryOp,
+        operand: &Expr,
+        row: &RowView<'_>,
+    ) -> Result<Datum<'static>> {
+        let step = Expr::binary(op, Expr::path([field.name.as_str()]), operand.clone());
+        self.evaluate(info, field, &step, Some(row)).map_err(|error| {
+            let error = if error.detail.entity.is_none() { error.entity(&info.name) } else { error };
+            if error.detail.field.is_none() { error.field(&field.name) } else { error }
+        })
+    }
+
+    /// Fills in the defaults of the fields that a new row was given no value for.
+    pub(super) fn fill_defaults(&mut self, draft: &mut Draft<'a>) -> Result<()> {
+        let info = draft.info;
+        self.pass_sequences(draft)?;
+        let now = |field: &Field| generate::now_value(field.ty, self.now);
+        for field in info.fields.iter().filter(|f| f.updated_at && f.is_stored()) {
+            let value = Datum::of_value(self.schema(), &now(field), field.ty)?;
+            draft.fill(field.id, value)?;
+        }
+        let rules = info.rules(self.schema())?;
+        let mut waiting: Vec<(FieldId, &RowExpr)> = Vec::new();
+        for rule in &rules.defaults {
+            if draft.has(rule.field) {
+                continue;
+            }
+            match &rule.source {
+                DefaultSource::Generated(generator) => {
+                    let value = self.generated(info, info.field_of(rule.field)?, *generator)?;
+                    draft.fill(rule.field, value)?;
+                }
+                DefaultSource::Expr(expr) => waiting.push((rule.field, expr)),
+            }
+        }
+        // A default may read fields that have defaults themselves.
+        while !waiting.is_empty() {
+            let open: Vec<FieldId> = waiting.iter().map(|(field, _)| *field).collect();
+            let is_ready =
+                |(_, expr): &(FieldId, &RowExpr)| expr.fields().iter().all(|field| !open.contains(field));
+            let Some(at) = waiting.iter().position(is_ready) else {
+                let name = waiting.first().map_or(String::new(), |(field, _)| info.names_of(&[*field]));
+                return Err(refusal::meaningless(info, &name, "its default depends on itself"));
+            };
+            let (field, expr) = waiting.swap_remove(at);
+            let value = self.default_value(info, info.field_of(field)?, expr, draft)?;
+            draft.fill(field, value)?;
+        }
+        Ok(())
+    }
+
+    /// The default of one field of a row that is there; null if it has none.
+    pub(super) fn default_of(
+        &mut self,
+        info: &'a EntityInfo,
+        field: FieldId,
+        row: &RowView<'_>,
+    ) -> Result<Datum<'static>> {
+        let rules = info.rules(self.schema())?;
+        let Some(rule) = rules.defaults.iter().find(|rule| rule.field == field) else {
+            return Ok(Datum::NULL);
+        };
+        let field = info.field_of(field)?;
+        match &rule.source {
+            DefaultSource::Generated(generator) => self.generated(info, field, *generator),
+            DefaultSource::Expr(expr) => self.default_value(info, field, expr, row),
+        }
+    }
+
+    fn default_value(
+        &self,
+        info: &EntityInfo,
+        field: &Field,
+        expr: &RowExpr,
+        row: &dyn RowSource,
+    ) -> Result<Datum<'static>> {
+        let value = expr.eval_value(row, &EvalEnv::at(self.now))?;
+        let value = coerce::to_field(self.schema(), info.entity(), field, value)?;
+        Datum::of_value(self.schema(), &value, field.ty)
+    }
+
+    fn generated(&self, info: &EntityInfo, field: &Field, generator: Generator) -> Result<Datum<'static>> {
+        let value = match generator {
+            Generator::Autoincrement => Value::Int64(self.sequences.next(info.id, field.id)?),
+            other => self.generators.generate(other, field.ty, self.now)?,
+        };
+        let value = coerce::to_field(self.schema(), info.entity(), field, value)?;
+        Datum::of_value(self.schema(), &value, field.ty)
+    }
+
+    /// Makes the sequences of autoincrement fields pass the values that were given explicitly.
+    fn pass_sequences(&self, draft: &Draft<'a>) -> Result<()> {
+        let info = draft.info;
+        for rule in &info.rules(self.schema())?.defaults {
+            if !matches!(rule.source, DefaultSource::Generated(Generator::Autoincrement)) {
+                continue;
+            }
+            let given = match draft.field(rule.field)? {
+                ValueRef::Int16(v) => i64::from(v),
+                ValueRef::Int32(v) => i64::from(v),
+                ValueRef::Int64(v) => v,
+                _ => continue,
+            };
+            self.sequences.pass(info.id, rule.field, given)?;
+        }
+        Ok(())
+    }
+}
+
+fn slot_of(info: &EntityInfo, field: FieldId) -> Result<usize> {
+    let rows: &RowFormat = &info.store().rows;
+    rows.slot(field).ok_or_else(|| match info.field_of(field) {
+        Ok(field) => refusal::meaningless(info, &field.name, "a computed field cannot be written"),
+        Err(error) => error,
+    })
+}
+
+fn no_slot(info: &EntityInfo) -> Error {
+    Error::new(ErrorCode::Internal, format!("a row of `{}` has fewer fields than its entity", info.name))
+}

@@ -1,0 +1,120 @@
+//! Foreign keys, from the side that refers: the target must be there, now or when the statement ends.
+
+use ormdb_proto::Result;
+use ormdb_proto::schema::{ConstraintId, EntityId, FieldId, ForeignKey};
+use ormdb_proto::value::ValueRef;
+
+use super::change::Changes;
+use super::refusal;
+use super::writer::{Row, Writer};
+use crate::catalog::EntityInfo;
+use crate::expr::Datum;
+use crate::store::row::RowView;
+
+/// What is checked when the statement ends.
+#[derive(Debug)]
+pub(super) enum Pending {
+    /// The row referred to a row that was not there.
+    Reference { entity: EntityId, key: Vec<u8>, foreign_key: ConstraintId },
+    /// The row of these values went while its referrers say `no action`.
+    NoAction { target: EntityId, holder: EntityId, foreign_key: ConstraintId, values: Vec<Datum<'static>> },
+}
+
+/// The values of fields of a row; none if one is null.
+pub(super) fn key_values<'r>(row: &RowView<'r>, fields: &[FieldId]) -> Result<Option<Vec<ValueRef<'r>>>> {
+    let values = fields.iter().map(|f| row.field(*f)).collect::<Result<Vec<_>>>()?;
+    Ok(if values.iter().any(ValueRef::is_null) { None } else { Some(values) })
+}
+
+impl<'a> Writer<'a> {
+    /// Looks for the targets of a row's foreign keys, of those that a change touches. One that is not there may come
+    /// until the statement ends.
+    ///
+    /// Finding a target once is enough: whatever removes it later in the statement looks for who refers to it.
+    pub(super) fn check_references(
+        &mut self,
+        info: &'a EntityInfo,
+        row: &Row,
+        changes: Option<&Changes>,
+    ) -> Result<()> {
+        for foreign_key in &info.foreign_keys {
+            if !touches(info, foreign_key, changes) {
+                continue;
+            }
+            let view = row.view(info)?;
+            let Some(values) = key_values(&view, &foreign_key.fields)? else { continue };
+            let target = self.info(foreign_key.target)?;
+            if !self.exists(target, &foreign_key.references, &values)? {
+                self.pending.push(Pending::Reference {
+                    entity: info.id,
+                    key: row.key.clone(),
+                    foreign_key: foreign_key.id,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs the checks of the statement's end.
+    pub(super) fn check_pending(&mut self) -> Result<()> {
+        for pending in std::mem::take(&mut self.pending) {
+            match pending {
+                Pending::Reference { entity, key, foreign_key } => {
+                    self.check_late_reference(entity, &key, foreign_key)?;
+                }
+                Pending::NoAction { target, holder, foreign_key, values } => {
+                    self.check_no_action(target, holder, foreign_key, &values)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_late_reference(&self, entity: EntityId, key: &[u8], foreign_key: ConstraintId) -> Result<()> {
+        let info = self.info(entity)?;
+        // A row that is gone, or has another key by now, was looked at when that happened.
+        let Some(row) = self.read(info, key)? else { return Ok(()) };
+        let foreign_key = Writer::foreign_key(info, foreign_key)?;
+        let view = row.view(info)?;
+        let Some(values) = key_values(&view, &foreign_key.fields)? else { return Ok(()) };
+        let target = self.info(foreign_key.target)?;
+        if self.exists(target, &foreign_key.references, &values)? {
+            return Ok(());
+        }
+        Err(refusal::no_target(self.schema(), info, target, foreign_key, &values))
+    }
+
+    fn check_no_action(
+        &self,
+        target: EntityId,
+        holder: EntityId,
+        foreign_key: ConstraintId,
+        values: &[Datum<'static>],
+    ) -> Result<()> {
+        let (target, holder) = (self.info(target)?, self.info(holder)?);
+        let foreign_key = Writer::foreign_key(holder, foreign_key)?;
+        let values: Vec<ValueRef<'_>> = values.iter().map(Datum::view).collect();
+        let referring = self.keys_by(holder, &foreign_key.fields, &values, 1)?;
+        let Some(child) = referring.first() else { return Ok(()) };
+        if self.exists(target, &foreign_key.references, &values)? {
+            return Ok(());
+        }
+        let child = self.read_known(holder, child)?;
+        let view = child.view(holder)?;
+        Err(refusal::still_referred(self.schema(), target, holder, foreign_key, &values, &view))
+    }
+
+    /// Whether a row of a unique key is there.
+    fn exists(&self, info: &EntityInfo, fields: &[FieldId], values: &[ValueRef<'_>]) -> Result<bool> {
+        Ok(!self.keys_by(info, fields, values, 1)?.is_empty())
+    }
+}
+
+/// Whether a change touches a field of the foreign key; a new row touches all.
+fn touches(info: &EntityInfo, foreign_key: &ForeignKey, changes: Option<&Changes>) -> bool {
+    let Some(changes) = changes else { return true };
+    foreign_key.fields.iter().any(|field| {
+        let slot = info.store().rows.slot(*field);
+        changes.iter().any(|(changed, _)| Some(*changed) == slot)
+    })
+}
