@@ -6,7 +6,7 @@ use std::str::FromStr;
 use ormdb_proto::{Error, ErrorCode};
 
 /// The port that a server listens on where none is said.
-pub const PORT_DEFAULT: u16 = 7654;
+pub const PORT_DEFAULT: u16 = 5477;
 
 /// Where a server listens: `ormdb://host:port`, `ormdb://[::1]`, or `ormdb+unix:///run/ormdb.sock`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn reads_urls() {
         let read = |url: &str| url.parse::<Address>().map(|a| a.to_string()).ok();
-        assert_eq!(read("ormdb://localhost").as_deref(), Some("ormdb://localhost:7654"));
+        assert_eq!(read("ormdb://localhost").as_deref(), Some("ormdb://localhost:5477"));
         assert_eq!(read("ormdb://127.0.0.1:99/").as_deref(), Some("ormdb://127.0.0.1:99"));
         assert_eq!(read("ormdb://[::1]:99").as_deref(), Some("ormdb://[::1]:99"));
         assert_eq!(read("ormdb+unix:///run/o.sock").as_deref(), Some("ormdb+unix:///run/o.sock"));

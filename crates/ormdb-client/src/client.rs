@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use ormdb_proto::frame::FrameType;
 use ormdb_proto::ir::{Explain, Params, Statement};
-use ormdb_proto::message::{self, Message, Mutation, SchemaApplied, encode};
-use ormdb_proto::{GraphResult, Result};
+use ormdb_proto::message::{self, Message, SchemaApplied, encode};
+use ormdb_proto::{Error, ErrorCode, Explanation, GraphResult, MutationResult, Outcome, Result};
 use rkyv::util::AlignedVec;
 
 use crate::address::Address;
@@ -34,26 +34,6 @@ impl Default for ConnectOptions {
             name: concat!("ormdb-client ", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }
-}
-
-/// What a statement gave.
-#[derive(Clone, Debug)]
-pub enum Outcome {
-    /// A fetch gave a graph.
-    Fetched(GraphResult),
-    /// A mutation wrote.
-    Written(Written),
-    /// An `explain` gave a plan.
-    Explained(String),
-}
-
-/// What a mutation did.
-#[derive(Clone, Debug)]
-pub struct Written {
-    /// How many rows, and the token of the commit.
-    pub counts: Mutation,
-    /// The graph that `return` asked for.
-    pub returned: Option<GraphResult>,
 }
 
 /// A handle on a connection to a server; a clone shares the connection. Requests of many tasks run at once.
@@ -121,22 +101,28 @@ impl Client {
     /// As [`query`](Self::query); `InvalidQuery` if the statement gives no graph.
     pub async fn fetch(&self, text: &str, params: &Params) -> Result<GraphResult> {
         match self.query(text, params).await? {
-            Outcome::Fetched(result) | Outcome::Written(Written { returned: Some(result), .. }) => Ok(result),
-            Outcome::Written(_) | Outcome::Explained(_) => Err(ormdb_proto::Error::new(
-                ormdb_proto::ErrorCode::InvalidQuery,
-                "the statement was executed, yet it gives no graph",
-            )),
+            Outcome::Fetched(result) | Outcome::Written(MutationResult { returned: Some(result), .. }) => {
+                Ok(result)
+            }
+            Outcome::Written(_) | Outcome::Explained(_) => {
+                Err(Error::new(ErrorCode::InvalidQuery, "the statement was executed, yet it gives no graph"))
+            }
         }
     }
 
-    /// The plan of a statement.
+    /// The plan of a statement given as IR; a text begins with `explain` and is a query.
     ///
     /// # Errors
     /// As [`query`](Self::query).
-    pub async fn explain(&self, text: &str, params: &Params, mode: Explain) -> Result<String> {
-        let explain = message::Explain { text: text.to_owned(), params: params.clone(), mode };
+    pub async fn explain(
+        &self,
+        statement: &Statement,
+        params: &Params,
+        mode: Explain,
+    ) -> Result<Explanation> {
+        let explain = message::Explain { statement: statement.clone(), params: params.clone(), mode };
         match self.send(&explain).await? {
-            Response::Text(text) => Ok(text),
+            Response::Explained(plan) => Ok(plan),
             _ => Err(unexpected("a plan")),
         }
     }
@@ -155,11 +141,12 @@ impl Client {
     /// Applies a schema.
     ///
     /// # Errors
-    /// As [`query`](Self::query).
-    pub async fn apply_schema(&self, text: &str) -> Result<SchemaApplied> {
-        match self.send(&message::ApplySchema { text: text.to_owned() }).await? {
+    /// Everything that is wrong with it; or the one error of the request, as [`query`](Self::query).
+    pub async fn apply_schema(&self, text: &str) -> std::result::Result<SchemaApplied, Vec<Error>> {
+        match self.send(&message::ApplySchema { text: text.to_owned() }).await.map_err(|e| vec![e])? {
             Response::SchemaApplied(applied) => Ok(applied),
-            _ => Err(unexpected("a schema")),
+            Response::SchemaRefused(errors) => Err(errors),
+            _ => Err(vec![unexpected("a schema")]),
         }
     }
 
@@ -218,8 +205,12 @@ impl Client {
 fn outcome(response: Response) -> Result<Outcome> {
     match response {
         Response::Fetched(result) => Ok(Outcome::Fetched(result)),
-        Response::Mutated { counts, returned } => Ok(Outcome::Written(Written { counts, returned })),
-        Response::Text(text) => Ok(Outcome::Explained(text)),
-        Response::SchemaApplied(_) | Response::Done(_) | Response::Pong => Err(unexpected("a result")),
+        Response::Written(written) => Ok(Outcome::Written(written)),
+        Response::Explained(plan) => Ok(Outcome::Explained(plan)),
+        Response::Text(_)
+        | Response::SchemaApplied(_)
+        | Response::SchemaRefused(_)
+        | Response::Done(_)
+        | Response::Pong => Err(unexpected("a result")),
     }
 }

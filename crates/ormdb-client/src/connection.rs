@@ -20,6 +20,10 @@ use crate::framed::{read_header, read_payload, write_frame};
 use crate::pending::{Pending, Response};
 use crate::transport::{self, ReadHalf, WriteHalf};
 
+/// The longest time between two signs of life.
+const HEARTBEAT_MAX: Duration = Duration::from_secs(60);
+/// The shortest, whatever the server says.
+const HEARTBEAT_MIN: Duration = Duration::from_millis(100);
 /// Frames that wait to be written.
 const OUTGOING_MAX: usize = 64;
 
@@ -86,7 +90,7 @@ impl Connection {
         let pending = Arc::new(Pending::default());
         let (outgoing, queue) = mpsc::channel(OUTGOING_MAX);
         let length_max = options.frame_bytes_max;
-        let writer = tokio::spawn(write_requests(write, queue, Arc::clone(&pending)));
+        let writer = tokio::spawn(write_requests(write, queue, Arc::clone(&pending), heartbeat(&welcome)));
         let reader = tokio::spawn(read_responses(read, length_max, Arc::clone(&pending), writer));
         let slots = usize::try_from(welcome.requests_max).unwrap_or(1).clamp(1, Semaphore::MAX_PERMITS);
         Ok(Connection {
@@ -144,8 +148,7 @@ impl Connection {
 
     /// Sends a frame that has no response, without waiting for room.
     pub(crate) fn notify(&self, kind: FrameType, stream: u32, request: u32) {
-        let header = FrameHeader { kind, flags: 0, stream, request, length: 0, crc: 0 };
-        let outgoing = Outgoing { header, payload: AlignedVec::new(), awaited: false };
+        let outgoing = Outgoing::notice(kind, stream, request);
         let Err(mpsc::error::TrySendError::Full(outgoing)) = self.outgoing.try_send(outgoing) else { return };
         // Outside a runtime nothing is left that could send it; the end of the connection says the same.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
@@ -164,6 +167,22 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.close();
+    }
+}
+
+impl Outgoing {
+    /// A frame that no response is waited for.
+    fn notice(kind: FrameType, stream: u32, request: u32) -> Outgoing {
+        let header = FrameHeader { kind, flags: 0, stream, request, length: 0, crc: 0 };
+        Outgoing { header, payload: AlignedVec::new(), awaited: false }
+    }
+}
+
+/// How long a connection may be quiet before it sends a sign of life.
+fn heartbeat(welcome: &Welcome) -> Duration {
+    match welcome.idle_timeout_ms {
+        0 => HEARTBEAT_MAX,
+        ms => (Duration::from_millis(u64::from(ms)) / 3).clamp(HEARTBEAT_MIN, HEARTBEAT_MAX),
     }
 }
 
@@ -189,8 +208,15 @@ async fn write_requests(
     mut write: BufWriter<WriteHalf>,
     mut queue: mpsc::Receiver<Outgoing>,
     pending: Arc<Pending>,
+    heartbeat: Duration,
 ) -> std::io::Result<()> {
-    while let Some(outgoing) = queue.recv().await {
+    loop {
+        // A sign of life, so that the server does not take a quiet connection for a dead one.
+        let outgoing = match tokio::time::timeout(heartbeat, queue.recv()).await {
+            Ok(Some(outgoing)) => outgoing,
+            Ok(None) => return write.shutdown().await,
+            Err(_) => Outgoing::notice(FrameType::Ping, 0, 0),
+        };
         if !outgoing.awaited || pending.sending(outgoing.header.request) {
             write_frame(&mut write, &outgoing.header, [&*outgoing.payload]).await?;
         }
@@ -199,7 +225,6 @@ async fn write_requests(
             write.flush().await?;
         }
     }
-    write.shutdown().await
 }
 
 async fn read_responses(
@@ -230,6 +255,8 @@ async fn read_response(read: &mut BufReader<ReadHalf>, length_max: u32, pending:
             pending.refuse_new(Error::new(ErrorCode::ShuttingDown, "the server is stopping"));
             Ok(())
         }
+        // The answer to a heartbeat.
+        (0, FrameType::Pong) => Ok(()),
         (0, FrameType::Error) => Err(decode::<Error>(&payload)?),
         (0, other) => Err(violation(format!("a frame of type {other:?} belongs to no request"))),
         _ => pending.take(&header, &payload),

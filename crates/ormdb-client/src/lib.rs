@@ -14,7 +14,7 @@
 //!     name: String,
 //! }
 //!
-//! let client = Client::connect("ormdb://127.0.0.1:7654").await?;
+//! let client = Client::connect("ormdb://127.0.0.1:5477").await?;
 //! let params = Params::none().with("p", "B");
 //! let artists: Vec<Artist> = client.fetch("Artist where name startsWith $p { name }", &params).await?.rows()?;
 //! # Ok(())
@@ -31,5 +31,5 @@ mod transaction;
 mod transport;
 
 pub use address::{Address, PORT_DEFAULT};
-pub use client::{Client, ConnectOptions, Outcome, Written};
+pub use client::{Client, ConnectOptions};
 pub use transaction::Transaction;

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use ormdb_proto::bytes::AlignedBytes;
 use ormdb_proto::frame::{FrameHeader, FrameType, violation};
-use ormdb_proto::message::{Done, Mutation, SchemaApplied, Text, decode};
+use ormdb_proto::message::{Done, Mutation, SchemaApplied, SchemaRefused, Text, decode};
 use ormdb_proto::result::{Chunk, ResultShape, Trailer};
-use ormdb_proto::{Error, ErrorCode, GraphResult, Result};
+use ormdb_proto::{Error, ErrorCode, Explanation, GraphResult, MutationResult, Result};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
@@ -17,9 +17,11 @@ use tokio::sync::oneshot;
 #[derive(Debug)]
 pub(crate) enum Response {
     Fetched(GraphResult),
-    Mutated { counts: Mutation, returned: Option<GraphResult> },
+    Written(MutationResult),
+    Explained(Explanation),
     Text(String),
     SchemaApplied(SchemaApplied),
+    SchemaRefused(Vec<Error>),
     Done(Done),
     Pong,
 }
@@ -156,10 +158,19 @@ impl Request {
                 Response::Fetched(result)
             }
             FrameType::Mutation => {
-                Response::Mutated { counts: decode(payload)?, returned: self.result.take() }
+                let Mutation { created, updated, deleted, token } = decode(payload)?;
+                Response::Written(MutationResult {
+                    created,
+                    updated,
+                    deleted,
+                    token,
+                    returned: self.result.take(),
+                })
             }
+            FrameType::Plan => Response::Explained(decode(payload)?),
             FrameType::Text => Response::Text(decode::<Text>(payload)?.text),
             FrameType::SchemaApplied => Response::SchemaApplied(decode(payload)?),
+            FrameType::SchemaRefused => Response::SchemaRefused(decode::<SchemaRefused>(payload)?.errors),
             FrameType::Done => Response::Done(decode(payload)?),
             FrameType::Pong => Response::Pong,
             FrameType::Error => return Ok(Some(Err(decode::<Error>(payload)?))),

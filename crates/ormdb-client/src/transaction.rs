@@ -2,9 +2,9 @@
 
 use ormdb_proto::frame::FrameType;
 use ormdb_proto::ir::{Params, Statement};
-use ormdb_proto::{GraphResult, Result, Token};
+use ormdb_proto::{GraphResult, Outcome, Result, Token};
 
-use crate::client::{Client, Outcome};
+use crate::client::Client;
 use crate::pending::{Response, unexpected};
 
 /// A transaction on a stream of the connection. Dropped without a commit, it is rolled back.

@@ -68,7 +68,7 @@ frame_types! {
     Query = 2;
     /// Client: a statement as IR.
     Execute = 3;
-    /// Client: asks for the plan of a statement.
+    /// Client: asks for the plan of a statement as IR.
     Explain = 4;
     /// Client: asks for the schema's text.
     ShowSchema = 5;
@@ -94,7 +94,7 @@ frame_types! {
     Trailer = 131;
     /// Server: the counts of a mutation.
     Mutation = 132;
-    /// Server: the text that was asked for: a plan, a schema.
+    /// Server: the text that was asked for.
     Text = 133;
     /// Server: a schema was applied.
     SchemaApplied = 134;
@@ -106,6 +106,10 @@ frame_types! {
     Error = 137;
     /// Server, of request 0: no new requests are taken, those in flight are answered.
     GoingAway = 138;
+    /// Server: the plan of an explained statement.
+    Plan = 139;
+    /// Server: a schema was refused.
+    SchemaRefused = 140;
 }
 
 impl FrameType {

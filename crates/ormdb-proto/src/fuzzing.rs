@@ -7,6 +7,7 @@ use crate::bytes::AlignedBytes;
 use crate::error::Error;
 use crate::frame::{self, FrameHeader, FrameType};
 use crate::message;
+use crate::outcome::Explanation;
 use crate::result::{ResultShape, Trailer};
 
 /// Makes the checksums of a block fit its damaged bytes, as far as its directory can be read.
@@ -86,6 +87,8 @@ pub fn message(kind: FrameType, payload: &[u8]) {
         FrameType::Mutation => drop(message::decode::<message::Mutation>(payload)),
         FrameType::Text => drop(message::decode::<message::Text>(payload)),
         FrameType::SchemaApplied => drop(message::decode::<message::SchemaApplied>(payload)),
+        FrameType::Plan => drop(message::decode::<Explanation>(payload)),
+        FrameType::SchemaRefused => drop(message::decode::<message::SchemaRefused>(payload)),
         FrameType::Done => drop(message::decode::<message::Done>(payload)),
         FrameType::Error => drop(message::decode::<Error>(payload)),
         FrameType::Chunk => block(payload),

@@ -14,6 +14,7 @@ pub use codec::{Message, NESTING_MAX, decode, encode};
 
 use rkyv::{Archive, Deserialize, Serialize};
 
+use crate::error::Error;
 use crate::ir::{Params, Statement};
 use crate::token::Token;
 
@@ -69,8 +70,8 @@ pub struct Execute {
 /// Asks for the plan of a statement.
 #[derive(Clone, Debug, PartialEq, Archive, Serialize, Deserialize)]
 pub struct Explain {
-    /// The text of one statement.
-    pub text: String,
+    /// The statement.
+    pub statement: Statement,
     /// Its parameters.
     pub params: Params,
     /// Whether it runs, and the plan shows what happened.
@@ -100,17 +101,24 @@ pub struct SchemaApplied {
     pub changes: Vec<String>,
 }
 
-/// What a mutation did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Archive, Serialize, Deserialize)]
+/// A schema was refused, and nothing changed.
+#[derive(Clone, Debug, PartialEq, Archive, Serialize, Deserialize)]
+pub struct SchemaRefused {
+    /// Everything that is wrong with it.
+    pub errors: Vec<Error>,
+}
+
+/// What a mutation did; the graph that it returns, if any, came before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
 pub struct Mutation {
-    /// Rows created, nested ones included.
+    /// Rows created, nested writes included.
     pub created: u64,
-    /// Rows updated.
+    /// Rows updated, nested writes and referential actions included.
     pub updated: u64,
-    /// Rows deleted, by cascades too.
+    /// Rows deleted, nested writes and referential actions included.
     pub deleted: u64,
-    /// The commit; none in a transaction that has not committed.
-    pub token: Option<Token>,
+    /// The version that has the write; inside a transaction, the version that the transaction reads.
+    pub token: Token,
 }
 
 /// A transaction began or ended.

@@ -15,6 +15,7 @@ use rkyv::{Archive, Deserialize, Portable, Serialize};
 use crate::error::{Error, ErrorCode, Result};
 use crate::frame::{FrameType, violation};
 use crate::ir::DEPTH_MAX;
+use crate::outcome::Explanation;
 use crate::result::{ResultShape, Trailer};
 
 /// The deepest nesting of pointers in a message: no level of the IR takes more than three.
@@ -44,7 +45,9 @@ messages! {
     super::Mutation => Mutation;
     super::Text => Text;
     super::SchemaApplied => SchemaApplied;
+    super::SchemaRefused => SchemaRefused;
     super::Done => Done;
+    Explanation => Plan;
     Error => Error;
 }
 

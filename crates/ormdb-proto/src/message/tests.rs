@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::Value;
-use crate::error::{Error, ErrorCode};
+use crate::error::ErrorCode;
 use crate::ir::{Expr, Fetch, Selection, UnaryOp};
 
 fn execute(filter: Expr) -> Execute {
@@ -25,7 +25,7 @@ fn messages_come_back() {
     assert_eq!(decode::<Execute>(&encode(&execute).unwrap()).unwrap(), execute);
     let error = Error::new(ErrorCode::UniqueViolation, "taken").entity("User").field("email").key("a@b.c");
     assert_eq!(decode::<Error>(&encode(&error).unwrap()).unwrap(), error);
-    let mutation = Mutation { created: 3, token: Some(Token::new(1, 2)), ..Mutation::default() };
+    let mutation = Mutation { created: 3, updated: 0, deleted: 1, token: Token::new(1, 2) };
     assert_eq!(decode::<Mutation>(&encode(&mutation).unwrap()).unwrap(), mutation);
 }
 
