@@ -50,9 +50,15 @@ fn the_seeds_of_tables_are_sound() {
 fn the_seeds_of_texts_are_sound() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
     let seed = |path: &str| std::fs::read_to_string(corpus.join(path)).expect("the seed can be read");
-    for name in ["blog", "chinook", "every_attribute"] {
-        let parsed = ormdb::text::parse_schema(&seed(&format!("schema_text/{name}")));
-        assert!(parsed.is_ok(), "{name}: {parsed:?}");
+    for name in ["blog", "chinook", "every_attribute", "blog_then_changed"] {
+        let mut schema = ormdb_proto::schema::Schema::empty();
+        for text in seed(&format!("schema_text/{name}")).split("\n----\n") {
+            let parsed = ormdb::text::parse_schema(text);
+            assert!(parsed.is_ok(), "{name}: {parsed:?}");
+            let resolved = ormdb::catalog::resolve(&parsed.expect("it parses"), &schema);
+            assert!(resolved.is_ok(), "{name}: {resolved:?}");
+            schema = resolved.expect("it resolves");
+        }
     }
     for name in ["fetch", "fetch_more", "writes"] {
         let parsed = ormdb::text::parse_statements(&seed(&format!("query_text/{name}")));
