@@ -9,10 +9,10 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use fastrand::Rng;
-use ordinum::fs::{MemoryFs, PowerLoss};
+use ordinum::fs::{Fault, FaultFs, MemoryFs, PowerLoss};
 use ordinum::{
     Background, Batch, ColumnFamily, Compression, Cursor, Db, Durability, FamilyOptions, KeyRange, Options,
-    Reader, SeqNo, Snapshot,
+    Reader, Result, SeqNo, Snapshot,
 };
 
 const FAMILIES: [&str; 3] = ["default", "second", "third"];
@@ -78,7 +78,7 @@ fn random_range(rng: &mut Rng) -> KeyRange {
     KeyRange { start: random_bound(rng), end: random_bound(rng) }
 }
 
-fn random_options(rng: &mut Rng, fs: &MemoryFs, background: Background) -> Options {
+fn random_options(rng: &mut Rng, fs: &FaultFs, background: Background) -> Options {
     let family = FamilyOptions {
         write_buffer_bytes: rng.u64(4 << 10..16 << 10),
         immutable_memtables_max: rng.usize(1..4),
@@ -148,9 +148,11 @@ impl OpenCursor {
 }
 
 struct Bed {
-    fs: MemoryFs,
+    disk: MemoryFs,
+    fs: FaultFs,
     background: Background,
-    db: Db,
+    /// None only between a crash and the next opening.
+    open: Option<Db>,
     families: Vec<ColumnFamily>,
     model: Model,
     snapshots: Vec<Snapshot>,
@@ -159,14 +161,20 @@ struct Bed {
 
 impl Bed {
     fn new(rng: &mut Rng, background: Background) -> Bed {
-        let fs = MemoryFs::new();
+        let disk = MemoryFs::new();
+        let fs = FaultFs::new(Arc::new(disk.clone()));
         let (db, families) = open(rng, &fs, background);
-        let durable = db.last_seqno();
-        let model = Model { durable, ..Model::default() };
-        Bed { fs, background, db, families, model, snapshots: Vec::new(), cursors: Vec::new() }
+        let model = Model { durable: db.last_seqno(), ..Model::default() };
+        let (snapshots, cursors) = (Vec::new(), Vec::new());
+        Bed { disk, fs, background, open: Some(db), families, model, snapshots, cursors }
     }
 
-    fn write(&mut self, rng: &mut Rng) {
+    fn db(&self) -> &Db {
+        self.open.as_ref().unwrap()
+    }
+
+    /// Writes a random batch; after an error it may or may not have happened.
+    fn try_write(&mut self, rng: &mut Rng) -> Result<()> {
         let mut batch = Batch::new();
         let mut writes = Vec::new();
         for _ in 0..rng.usize(1..20) {
@@ -176,28 +184,34 @@ impl Bed {
                 std::iter::repeat_with(|| rng.u8(b'a'..b'e')).take(len).collect::<Vec<u8>>()
             });
             match &value {
-                Some(value) => batch.put(&self.families[family], &key, value).unwrap(),
-                None => batch.delete(&self.families[family], &key).unwrap(),
+                Some(value) => batch.put(&self.families[family], &key, value)?,
+                None => batch.delete(&self.families[family], &key)?,
             }
             writes.push((family, key, value));
         }
         let durability = if rng.u8(..4) == 0 { Durability::Synced } else { Durability::Buffered };
-        let seqno = self.db.write(batch, durability).unwrap();
+        let before = self.db().last_seqno();
+        let result = self.db().write(batch, durability);
+        let seqno = match &result {
+            Ok(seqno) => *seqno,
+            Err(_) => before.next().unwrap(),
+        };
         assert!(seqno > self.model.last());
         self.model.commits.push(seqno);
         for (family, key, value) in writes {
             self.model.versions[family].entry(key).or_default().insert(seqno, value);
         }
-        if durability == Durability::Synced {
+        if result.is_ok() && durability == Durability::Synced {
             self.model.durable = seqno;
         }
+        result.map(drop)
     }
 
     /// A reader and the sequence number that it reads at.
     fn random_reader(&self, rng: &mut Rng) -> (&dyn Reader, SeqNo) {
         match self.snapshots.get(rng.usize(..self.snapshots.len() + 1)) {
             Some(snapshot) => (snapshot, snapshot.seqno()),
-            None => (&self.db, self.model.last()),
+            None => (self.db(), self.model.last()),
         }
     }
 
@@ -232,28 +246,75 @@ impl Bed {
         self.cursors.clear();
     }
 
+    fn open(&mut self, rng: &mut Rng) {
+        let (db, families) = open(rng, &self.fs, self.background);
+        (self.open, self.families) = (Some(db), families);
+    }
+
     fn reopen(&mut self, rng: &mut Rng) {
         self.forget_readers();
-        self.db.close().unwrap();
-        (self.db, self.families) = open(rng, &self.fs, self.background);
+        self.db().close().unwrap();
+        self.open(rng);
         self.check_all();
     }
 
-    fn lose_power(&mut self, rng: &mut Rng) {
+    /// The process dies and the machine loses power, at once or in the middle of some work; then it is opened again.
+    fn crash(&mut self, rng: &mut Rng) {
+        if rng.bool() {
+            self.work_until(rng, Fault::PowerCut);
+        }
+        self.fs.fail_after(1, Fault::PowerCut);
+        self.die();
+        let how = if rng.bool() { PowerLoss::LoseUnsynced } else { PowerLoss::Tear { seed: rng.u64(..) } };
+        self.disk.lose_power(how);
+        self.fs.clear();
+        self.open(rng);
+        self.find_itself_again();
+    }
+
+    /// An operation on a file fails, the database with it; then it is opened again.
+    fn fail(&mut self, rng: &mut Rng) {
+        let fault = [Fault::IoError, Fault::DiskFull, Fault::FailedSync][rng.usize(..3)];
+        self.work_until(rng, fault);
+        self.fs.clear();
+        self.die();
+        self.open(rng);
+        self.find_itself_again();
+    }
+
+    fn die(&mut self) {
         self.forget_readers();
-        let how = match rng.bool() {
-            true => PowerLoss::LoseUnsynced,
-            false => PowerLoss::Tear { seed: rng.u64(..) },
-        };
-        self.fs.lose_power(how);
-        (self.db, self.families) = open(rng, &self.fs, self.background);
-        // What is there is what one commit left, at or after the last that was durable.
-        let found: Vec<View> = self.families.iter().map(|family| scan(&self.db, family)).collect();
-        let candidates = std::iter::once(SeqNo::ZERO).chain(self.model.commits.iter().copied());
+        self.families.clear();
+        self.open = None;
+    }
+
+    /// Works until a fault stops it, or there was none in the way.
+    fn work_until(&mut self, rng: &mut Rng, fault: Fault) {
+        self.fs.fail_after(rng.u64(1..80), fault);
+        for _ in 0..60 {
+            let family = self.families[rng.usize(..FAMILIES.len())].clone();
+            let result = match rng.u8(..10) {
+                0 => self.db().flush(&family),
+                1 => self.db().compact_range(&family, random_range(rng)),
+                2..5 => self.db().run_background_step().map(drop),
+                _ => self.try_write(rng),
+            };
+            if result.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// What is there must be what one commit left, at or after the last that was durable.
+    fn find_itself_again(&mut self) {
+        let found: Vec<View> = self.families.iter().map(|family| scan(self.db(), family)).collect();
+        let candidates =
+            [SeqNo::ZERO, self.model.durable].into_iter().chain(self.model.commits.iter().copied());
         let fits =
             |at: &SeqNo| (0..FAMILIES.len()).all(|family| self.model.view(family, *at) == found[family]);
-        let at = candidates.filter(|at| *at >= self.model.durable.min(self.model.last())).find(fits);
-        let at = at.unwrap_or_else(|| panic!("no commit since {} left what is there", self.model.durable));
+        let durable = self.model.durable.min(self.model.last());
+        let at = candidates.filter(|at| *at >= durable).find(fits);
+        let at = at.unwrap_or_else(|| panic!("no commit since {durable} left what is there"));
         self.model.cut(at);
         self.model.durable = at;
     }
@@ -261,7 +322,7 @@ impl Bed {
     fn check_all(&self) {
         for (index, family) in self.families.iter().enumerate() {
             let view = self.model.view(index, self.model.last());
-            assert_eq!(scan(&self.db, family), view, "family {index}");
+            assert_eq!(scan(self.db(), family), view, "family {index}");
             for snapshot in &self.snapshots {
                 assert_eq!(
                     scan(snapshot, family),
@@ -273,7 +334,7 @@ impl Bed {
     }
 }
 
-fn open(rng: &mut Rng, fs: &MemoryFs, background: Background) -> (Db, Vec<ColumnFamily>) {
+fn open(rng: &mut Rng, fs: &FaultFs, background: Background) -> (Db, Vec<ColumnFamily>) {
     let db = Db::open("/db", random_options(rng, fs, background)).unwrap();
     let families = FAMILIES.iter().map(|name| match db.column_family(name) {
         Some(family) => family,
@@ -300,43 +361,48 @@ fn run(seed: u64, background: Background, steps: usize) {
     let mut bed = Bed::new(&mut rng, background);
     for _ in 0..steps {
         match rng.u16(..1000) {
-            0..500 => bed.write(&mut rng),
+            0..500 => bed.try_write(&mut rng).unwrap(),
             500..620 => bed.read(&mut rng),
             620..680 => bed.open_cursor(&mut rng),
             680..780 => bed.cursors.iter_mut().for_each(|cursor| cursor.walk(&mut rng, 10)),
-            780..810 => bed.snapshots.push(bed.db.snapshot()),
+            780..810 => bed.snapshots.push(bed.db().snapshot()),
             810..835 if !bed.snapshots.is_empty() => {
                 bed.snapshots.swap_remove(rng.usize(..bed.snapshots.len()));
             }
-            835..950 => drop(bed.db.run_background_step().unwrap()),
-            950..970 => bed.db.flush(&bed.families[rng.usize(..FAMILIES.len())]).unwrap(),
-            970..975 => bed.db.flush_all().unwrap(),
+            835..950 => drop(bed.db().run_background_step().unwrap()),
+            950..970 => bed.db().flush(&bed.families[rng.usize(..FAMILIES.len())]).unwrap(),
+            970..975 => bed.db().flush_all().unwrap(),
             975..983 => {
                 let range = random_range(&mut rng);
-                bed.db.compact_range(&bed.families[rng.usize(..FAMILIES.len())], range).unwrap();
+                bed.db().compact_range(&bed.families[rng.usize(..FAMILIES.len())], range).unwrap();
             }
             983..989 => bed.check_all(),
             989..993 => bed.reopen(&mut rng),
-            993..997 => bed.lose_power(&mut rng),
-            _ => {}
+            993..997 => bed.crash(&mut rng),
+            _ => bed.fail(&mut rng),
         }
     }
-    while bed.db.run_background_step().unwrap() {}
+    while bed.db().run_background_step().unwrap() {}
     bed.check_all();
 
     bed.reopen(&mut rng);
 }
 
+/// How many runs: a few, or as many as `ORDINUM_STRESS_RUNS` says.
+fn runs(few: u64) -> u64 {
+    std::env::var("ORDINUM_STRESS_RUNS").map_or(few, |runs| runs.parse().unwrap())
+}
+
 #[test]
 fn a_database_that_works_by_hand_is_its_model() {
-    for seed in 0..12 {
+    for seed in 0..runs(12) {
         run(seed, Background::Manual, 1500);
     }
 }
 
 #[test]
 fn a_database_with_threads_is_its_model() {
-    for seed in 100..106 {
+    for seed in (0..runs(6)).map(|run| 1_000_000 + run) {
         run(seed, Background::Threads, 1500);
     }
 }
