@@ -384,7 +384,8 @@ fn run(seed: u64, background: Background, steps: usize) {
     }
     while bed.db().run_background_step().unwrap() {}
     bed.check_all();
-
+    let report = bed.db().verify().unwrap();
+    assert!(report.damages.is_empty(), "{:?}", report.damages);
     bed.reopen(&mut rng);
 }
 
