@@ -6,6 +6,7 @@ use ordinum::{Db, Durability, Options};
 use ormdb_proto::value::ValueRef;
 
 use super::{Applied, Catalog, apply, store};
+use crate::expr::EvalEnv;
 use crate::store::Families;
 
 pub(crate) struct TestDb {
@@ -38,7 +39,11 @@ impl TestDb {
         let view = format.rows.view(&row).unwrap();
         let key = format.primary_key.encode_row(&view).unwrap();
         let mut txn = self.engine.transaction();
-        for index in &format.indexes {
+        let conditions = &info.rules(catalog.schema()).unwrap().conditions;
+        for (index, condition) in format.indexes.iter().zip(conditions) {
+            if condition.as_ref().is_some_and(|c| c.test(&view, &EvalEnv::at(0)).unwrap() != Some(true)) {
+                continue;
+            }
             let entry = index.entry(&view, &key).unwrap();
             txn.put(&self.families.indexes, &entry.key, &entry.value).unwrap();
         }
