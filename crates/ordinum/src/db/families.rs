@@ -50,6 +50,13 @@ impl ColumnFamily {
 }
 
 impl Core {
+    /// The families that callers can use. One whose drop failed half-way is in the map still, so that its log stays.
+    pub(super) fn live_families(&self) -> Vec<ColumnFamily> {
+        let families = self.families.read();
+        let live = families.values().filter(|family| !family.family.dropped.load(Ordering::Acquire));
+        live.cloned().collect()
+    }
+
     pub(super) fn create_family(&self, name: &str, options: FamilyOptions) -> Result<ColumnFamily> {
         options.check()?;
         let actual = name.len() as u64;

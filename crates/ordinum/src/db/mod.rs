@@ -102,12 +102,12 @@ impl Db {
 
     /// The column family with this name.
     pub fn column_family(&self, name: &str) -> Option<ColumnFamily> {
-        self.core().families.read().values().find(|family| family.name() == name).cloned()
+        self.core().live_families().into_iter().find(|family| family.name() == name)
     }
 
     /// The names of the column families, in the order of their creation.
     pub fn column_families(&self) -> Vec<String> {
-        self.core().families.read().values().map(|family| family.name().to_owned()).collect()
+        self.core().live_families().iter().map(|family| family.name().to_owned()).collect()
     }
 
     /// The family that every database has.
@@ -167,8 +167,7 @@ impl Db {
     /// # Errors
     /// [`crate::Error::Io`] if that fails.
     pub fn flush_all(&self) -> Result<()> {
-        let families: Vec<ColumnFamily> = self.core().families.read().values().cloned().collect();
-        families.iter().try_for_each(|family| self.flush(family))
+        self.core().live_families().iter().try_for_each(|family| self.flush(family))
     }
 
     /// Flushes the family, and merges what it has in the range into one level, where only versions stay that somebody
