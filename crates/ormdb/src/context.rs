@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use ormdb_proto::ir::Params;
+use ormdb_proto::token::Token;
 
 use crate::catalog::Catalog;
 use crate::session::SessionContext;
@@ -25,4 +26,13 @@ pub(crate) struct Ctx<'a> {
     pub(crate) params: &'a Params,
     /// The time at which the transaction began, in microseconds since 1970-01-01T00:00:00Z.
     pub(crate) now: i64,
+    /// The history that the snapshot belongs to.
+    pub(crate) history: u64,
+}
+
+impl Ctx<'_> {
+    /// The token of the snapshot.
+    pub(crate) fn token(&self) -> Token {
+        Token::new(self.history, self.reader.seqno().get())
+    }
 }

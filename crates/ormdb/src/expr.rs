@@ -38,6 +38,7 @@ pub(crate) use datum::Datum;
 #[allow(unused_imports, reason = "the planner joins them")]
 pub(crate) use node::{Comparison, Node};
 pub(crate) use scope::{External, LocalScope, Scope};
+pub(crate) use text_match::Matcher;
 
 /// A row whose fields can be reached by their ids, each in constant time.
 pub(crate) trait RowSource {
@@ -120,6 +121,22 @@ impl RowExpr {
         RowExpr::compile(schema, entity, expr, Some(FieldType::Scalar(ScalarType::Bool)), params)
     }
 
+    /// The condition that all of these are true; none of none.
+    pub(crate) fn all(mut conditions: Vec<RowExpr>) -> Option<RowExpr> {
+        if conditions.len() < 2 {
+            return conditions.pop();
+        }
+        let root = Node::And(conditions.into_iter().map(|condition| condition.root).collect());
+        Some(RowExpr { root, ty: Some(FieldType::Scalar(ScalarType::Bool)), labels: None })
+    }
+
+    /// Whether the row alone gives the value.
+    pub(crate) fn is_local(&self) -> bool {
+        let mut local = true;
+        self.root.visit(&mut |node| local = local && !matches!(node, Node::External(_)));
+        local
+    }
+
     /// The type of the values; none if every value is null.
     pub(crate) const fn ty(&self) -> Option<FieldType> {
         self.ty
@@ -159,4 +176,9 @@ impl RowExpr {
         });
         fields
     }
+}
+
+/// The value of a node of constants.
+pub(crate) fn eval_constant<'a>(node: &'a Node, row: &'a NoRow, env: &EvalEnv<'a>) -> Result<Datum<'a>> {
+    eval::eval(node, row, env)
 }

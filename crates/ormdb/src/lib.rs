@@ -8,9 +8,13 @@ pub mod check;
 #[allow(dead_code, reason = "the executor and the write path join it")]
 pub(crate) mod context;
 pub(crate) mod engine;
+#[allow(dead_code, reason = "the database joins it")]
+pub(crate) mod exec;
 #[allow(dead_code, reason = "the executor and the write path join it")]
 pub(crate) mod expr;
 pub mod limits;
+#[allow(dead_code, reason = "the database joins it")]
+pub(crate) mod plan;
 #[allow(dead_code, reason = "the executor and the write path join it")]
 pub mod session;
 pub(crate) mod store;

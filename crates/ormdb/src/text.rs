@@ -17,7 +17,7 @@ mod query;
 mod schema;
 
 pub use lexer::{TEXT_BYTES_MAX, is_keyword};
-pub use print::{print_expr, print_name, print_statement, print_value};
+pub use print::{print_expr, print_name, print_order, print_statement, print_value};
 pub use query::{ParsedStatement, is_complete, parse_expr, parse_statement, parse_statements};
 pub use schema::ast;
 pub use schema::{format_schema, parse_schema};

@@ -68,7 +68,7 @@ pub fn print_value(value: &Value) -> String {
 }
 
 /// The key of an order as text.
-pub(super) fn print_order(key: &OrderBy) -> String {
+pub fn print_order(key: &OrderBy) -> String {
     let mut out = print_expr(&key.expr);
     if key.direction == SortDirection::Descending {
         out.push_str(" desc");

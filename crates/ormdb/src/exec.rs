@@ -1,0 +1,122 @@
+//! Runs plans: level by level, in batches, on the bytes of rows.
+//!
+//! ```text
+//! root rows, up to CHUNK_ROWS at a time -> columns -> for each include: the distinct keys of the parents, sorted
+//!   -> one multi-range scan or multi-get -> policy, filter -> order, offset and limit per parent -> columns -> …
+//! ```
+//!
+//! Invariants: (1) nothing is read row by row from above: each level reads once for a chunk; (2) every row stands once
+//! in the block of its node, however many parents reach it; (3) what is held in memory is counted, and a statement
+//! that exceeds its limits ends with an error that names the limit.
+
+use ormdb_proto::Result;
+use ormdb_proto::ir::{Explain, Expr, Fetch, OrderBy, Selection};
+use ormdb_proto::outcome::Explanation;
+use ormdb_proto::result::{Chunk, GraphResult};
+
+use crate::context::Ctx;
+use crate::plan::{Binder, Plan, RootInput, explanation};
+
+mod assemble;
+mod budget;
+mod derive;
+mod fan_out;
+mod root;
+mod rows;
+mod run;
+mod scan;
+mod sort;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use rows::FetchedRow;
+use run::Run;
+
+/// The most root rows of one chunk.
+const CHUNK_ROWS: usize = 4096;
+
+/// Runs a fetch.
+///
+/// # Errors
+/// Those of planning, of expressions that fail on a row, of limits, and of the engine.
+pub(crate) fn fetch(ctx: &Ctx<'_>, fetch: &Fetch) -> Result<GraphResult> {
+    let plan = bind(ctx, RootInput::Fetch(fetch))?;
+    run_plan(ctx, &plan).map(|(result, _)| result)
+}
+
+/// Shows the plan of a fetch; with [`Explain::Analyze`], runs it and shows what happened.
+///
+/// # Errors
+/// As of [`fetch`].
+pub(crate) fn explain(ctx: &Ctx<'_>, fetch: &Fetch, mode: Explain) -> Result<Explanation> {
+    let plan = bind(ctx, RootInput::Fetch(fetch))?;
+    let stats = match mode {
+        Explain::Plan => None,
+        Explain::Analyze => {
+            let (_, run) = run_plan(ctx, &plan)?;
+            Some(run.into_stats())
+        }
+    };
+    Ok(explanation(&plan, stats.as_deref()))
+}
+
+/// Reads a graph from rows of these encoded primary keys, in this order; keys of no row are passed over. Filter, order
+/// and limit of the selection are not looked at.
+///
+/// # Errors
+/// As of [`fetch`].
+pub(crate) fn fetch_keys(
+    ctx: &Ctx<'_>,
+    entity: &str,
+    primary_keys: &[Vec<u8>],
+    selection: &Selection,
+) -> Result<GraphResult> {
+    let info = ctx.catalog.entity(entity)?;
+    let format = &info.store().primary_key;
+    let row_keys = primary_keys.iter().map(|key| format.row_key(key)).collect();
+    let plan = bind(ctx, RootInput::Keys { entity, row_keys, selection })?;
+    run_plan(ctx, &plan).map(|(result, _)| result)
+}
+
+/// The rows that satisfy a filter, in the order asked for.
+///
+/// # Errors
+/// As of [`fetch`].
+pub(crate) fn find_rows(
+    ctx: &Ctx<'_>,
+    entity: &str,
+    filter: Option<&Expr>,
+    order: &[OrderBy],
+    limit: Option<usize>,
+) -> Result<Vec<FetchedRow>> {
+    let entity = ctx.catalog.entity(entity)?;
+    let binder = Binder::new(ctx.catalog, ctx.params, ctx.now, ctx.session.limits.depth_max);
+    let (rows, access, steps) = binder.rows(entity, filter, order, limit)?;
+    let run = Run::new(*ctx, steps);
+    let mut found = Vec::new();
+    root::read(&run, 0, entity, &rows, &access, &mut |batch| {
+        found.extend(batch);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+fn bind<'c>(ctx: &Ctx<'c>, input: RootInput<'_>) -> Result<Plan<'c>> {
+    Binder::new(ctx.catalog, ctx.params, ctx.now, ctx.session.limits.depth_max).plan(input)
+}
+
+fn run_plan<'r>(ctx: &Ctx<'r>, plan: &Plan<'_>) -> Result<(GraphResult, Run<'r>)> {
+    let run = Run::new(*ctx, plan.steps);
+    let mut chunks: Vec<Chunk> = Vec::new();
+    let root = &plan.root;
+    root::read(&run, root.step, root.entity, &root.rows, &plan.access, &mut |rows| {
+        chunks.push(assemble::chunk(&run, plan, rows)?);
+        Ok(())
+    })?;
+    if chunks.is_empty() {
+        chunks.push(assemble::chunk(&run, plan, Vec::new())?);
+    }
+    let result = GraphResult::new(plan.shape.clone(), chunks, ctx.token(), 0);
+    Ok((result, run))
+}

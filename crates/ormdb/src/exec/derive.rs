@@ -1,0 +1,254 @@
+//! Values of rows that come from behind their relations, for a batch of rows at once.
+
+use std::collections::HashSet;
+
+use ormdb_proto::ir::{AggregateFunction, Quantifier};
+use ormdb_proto::value::{ValueRef, compare};
+use ormdb_proto::{Error, ErrorCode, Result};
+
+use super::fan_out::{self, Children};
+use super::rows::FetchedRow;
+use super::run::Run;
+use crate::catalog::EntityInfo;
+use crate::expr::{Average, Datum, EvalEnv, Sum};
+use crate::plan::{AggregateDerivation, Derivation, DerivationKind, Projection};
+use crate::store::key::{self, Direction};
+
+/// The externals of a batch of rows, row by row.
+struct Externals {
+    width: usize,
+    values: Vec<Datum<'static>>,
+}
+
+impl Externals {
+    fn of(&self, row: usize) -> &[Datum<'static>] {
+        let start = row * self.width;
+        self.values.get(start..start + self.width).unwrap_or_default()
+    }
+
+    fn set(&mut self, row: usize, slot: usize, value: Datum<'static>) {
+        if let Some(place) = self.values.get_mut(row * self.width + slot) {
+            *place = value;
+        }
+    }
+}
+
+/// Calls `see` with each row's number, each expression's number, and its value; row by row.
+pub(super) fn each(
+    run: &Run<'_>,
+    projection: &Projection<'_>,
+    entity: &EntityInfo,
+    rows: &[FetchedRow],
+    see: &mut dyn FnMut(usize, usize, &ValueRef<'_>) -> Result<()>,
+) -> Result<()> {
+    let externals = externals(run, projection, entity, rows)?;
+    for (at, row) in rows.iter().enumerate() {
+        run.budget.tick()?;
+        let fields = row.view(entity)?;
+        let env = EvalEnv { now: run.ctx.now, externals: externals.of(at) };
+        for (column, expr) in projection.exprs.iter().enumerate() {
+            let value = expr.eval(&fields, &env)?;
+            see(at, column, &value.view())?;
+        }
+    }
+    Ok(())
+}
+
+/// For each row, whether the one expression of a projection is true.
+pub(super) fn truths(
+    run: &Run<'_>,
+    condition: &Projection<'_>,
+    entity: &EntityInfo,
+    rows: &[FetchedRow],
+) -> Result<Vec<bool>> {
+    let mut truths = Vec::with_capacity(rows.len());
+    each(run, condition, entity, rows, &mut |_, _, value| {
+        truths.push(matches!(value, ValueRef::Bool(true)));
+        Ok(())
+    })?;
+    Ok(truths)
+}
+
+/// Fetches what a projection needs from behind relations.
+fn externals(
+    run: &Run<'_>,
+    projection: &Projection<'_>,
+    entity: &EntityInfo,
+    rows: &[FetchedRow],
+) -> Result<Externals> {
+    if projection.is_local() {
+        return Ok(Externals { width: 0, values: Vec::new() });
+    }
+    debug_assert!(projection.derivations.iter().all(|d| d.fan.from.id == entity.id));
+    let width = projection.slots;
+    let mut externals = Externals { width, values: vec![Datum::NULL; rows.len() * width] };
+    for derivation in &projection.derivations {
+        derive(run, derivation, rows, &mut externals)?;
+    }
+    run.budget.hold(externals.values.iter().map(|v| size_of::<Datum<'_>>() + v.heap_bytes()).sum())?;
+    Ok(externals)
+}
+
+fn derive(
+    run: &Run<'_>,
+    derivation: &Derivation<'_>,
+    rows: &[FetchedRow],
+    externals: &mut Externals,
+) -> Result<()> {
+    if let DerivationKind::Aggregate(aggregate) = &derivation.kind
+        && aggregate.counts_rows()
+        && let Some(counts) = fan_out::counts(run, derivation, rows)?
+    {
+        for (row, count) in counts.into_iter().enumerate() {
+            externals.set(row, aggregate.slot, Datum::Ref(ValueRef::Int64(integer(count)?)));
+        }
+        return Ok(());
+    }
+    let children = fan_out::fan_out(run, derivation.step, &derivation.fan, &derivation.rows, rows)?;
+    run.count(derivation.step, |stats| stats.rows += children.rows.len());
+    match &derivation.kind {
+        DerivationKind::Lookup { values, slots } => {
+            let mut found: Vec<Datum<'static>> = Vec::with_capacity(children.rows.len() * slots.len());
+            each(run, values, derivation.target, &children.rows, &mut |_, _, value| {
+                found.push(Datum::Ref(value.clone()).into_owned());
+                Ok(())
+            })?;
+            for row in 0..rows.len() {
+                let child = children.of(row).first().map(|child| place(*child) * slots.len());
+                for (column, (slot, absent)) in slots.iter().enumerate() {
+                    let value = child.and_then(|at| found.get(at + column)).unwrap_or(absent);
+                    externals.set(row, *slot, value.clone());
+                }
+            }
+        }
+        DerivationKind::Related { quantifier, condition, slot } => {
+            let truths = match condition {
+                None => vec![true; children.rows.len()],
+                Some(condition) => truths(run, condition, derivation.target, &children.rows)?,
+            };
+            for row in 0..rows.len() {
+                let mut group = children.of(row).iter().map(|child| truths.get(place(*child)) == Some(&true));
+                let truth = match quantifier {
+                    Quantifier::Some | Quantifier::Is => group.any(|truth| truth),
+                    Quantifier::Every => group.all(|truth| truth),
+                    Quantifier::None | Quantifier::IsNot => !group.any(|truth| truth),
+                };
+                externals.set(row, *slot, Datum::bool(Some(truth)));
+            }
+        }
+        DerivationKind::Aggregate(aggregate) => {
+            let values = aggregated(run, aggregate, derivation.target, &children)?;
+            for row in 0..rows.len() {
+                let group = children.of(row).iter().filter_map(|child| values.get(place(*child)));
+                externals.set(row, aggregate.slot, aggregate.of(group)?);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// For each related row: nothing if it is not aggregated, else its value; null for a count of rows.
+fn aggregated(
+    run: &Run<'_>,
+    aggregate: &AggregateDerivation<'_>,
+    target: &EntityInfo,
+    children: &Children,
+) -> Result<Vec<Option<Datum<'static>>>> {
+    let accepted = match &aggregate.filter {
+        None => vec![true; children.rows.len()],
+        Some(filter) => truths(run, filter, target, &children.rows)?,
+    };
+    let Some(value) = &aggregate.value else {
+        return Ok(accepted.into_iter().map(|accepted| accepted.then_some(Datum::NULL)).collect());
+    };
+    // A value is computed of accepted rows only: it might fail on others.
+    let (places, rows): (Vec<usize>, Vec<FetchedRow>) = children
+        .rows
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| accepted.get(*at) == Some(&true))
+        .map(|(at, row)| (at, row.clone()))
+        .unzip();
+    let mut values = vec![None; children.rows.len()];
+    each(run, value, target, &rows, &mut |at, _, value| {
+        if let Some(slot) = places.get(at).and_then(|place| values.get_mut(*place)) {
+            *slot = Some(Datum::Ref(value.clone()).into_owned());
+        }
+        Ok(())
+    })?;
+    Ok(values)
+}
+
+impl AggregateDerivation<'_> {
+    /// Whether it is nothing but a count of rows.
+    fn counts_rows(&self) -> bool {
+        self.function == AggregateFunction::Count && self.filter.is_none() && self.value.is_none()
+    }
+
+    /// The aggregate of values; none stands for a row that is left out.
+    fn of<'v>(&self, values: impl Iterator<Item = &'v Option<Datum<'static>>>) -> Result<Datum<'static>> {
+        let values = values.flatten();
+        if self.value.is_none() {
+            return Ok(Datum::Ref(ValueRef::Int64(integer(values.count())?)));
+        }
+        let mut seen = HashSet::new();
+        let mut count = 0i64;
+        let mut sum: Option<Sum> = None;
+        let mut best: Option<&Datum<'static>> = None;
+        for datum in values.filter(|value| !value.is_null()) {
+            let value = datum.view();
+            if self.distinct {
+                let mut key = Vec::new();
+                key::push_column(&mut key, &value, Direction::Ascending);
+                if !seen.insert(key) {
+                    continue;
+                }
+            }
+            count += 1;
+            match self.function {
+                AggregateFunction::Count => {}
+                AggregateFunction::Sum | AggregateFunction::Avg => {
+                    sum = Some(match sum {
+                        None => Sum::of(&value)?,
+                        Some(sum) => sum.add(&value)?,
+                    });
+                }
+                AggregateFunction::Min | AggregateFunction::Max => {
+                    let better = match best {
+                        None => true,
+                        Some(best) => {
+                            let order = compare(&value, &best.view()).ok_or_else(incomparable)?;
+                            if self.function == AggregateFunction::Min {
+                                order.is_lt()
+                            } else {
+                                order.is_gt()
+                            }
+                        }
+                    };
+                    if better {
+                        best = Some(datum);
+                    }
+                }
+            }
+        }
+        Ok(match (self.function, sum) {
+            (AggregateFunction::Count, _) => Datum::Ref(ValueRef::Int64(count)),
+            (AggregateFunction::Sum, Some(sum)) => Datum::Ref(sum.value(self.ty)?),
+            (AggregateFunction::Avg, Some(sum)) => Datum::Ref(Average::of(sum, count)?),
+            (AggregateFunction::Sum | AggregateFunction::Avg, None) => Datum::NULL,
+            (AggregateFunction::Min | AggregateFunction::Max, _) => best.map_or(Datum::NULL, Datum::clone),
+        })
+    }
+}
+
+fn place(row: u32) -> usize {
+    usize::try_from(row).unwrap_or(usize::MAX)
+}
+
+fn integer(count: usize) -> Result<i64> {
+    i64::try_from(count).map_err(|_| Error::new(ErrorCode::NumericOverflow, "a count is too large"))
+}
+
+fn incomparable() -> Error {
+    Error::new(ErrorCode::Internal, "an aggregate met values of types that do not compare")
+}

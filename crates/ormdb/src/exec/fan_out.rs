@@ -1,0 +1,394 @@
+//! From the rows of one level to those of the next: one read for all parents.
+//!
+//! ```text
+//! parents -> the key of each, null for none -> the distinct keys, sorted: a group each
+//!   -> entries of each group, a piece at a time -> rows -> policy, filter -> order, offset, limit per group
+//! ```
+//!
+//! Invariants: (1) parents of equal keys share a group; (2) a row stands once among the children, whatever number of
+//! groups has it, and once in a group; (3) a row that no group keeps is not among the children.
+
+use std::collections::{HashMap, HashSet};
+
+use ordinum::KeyRange;
+use ormdb_proto::schema::FieldId;
+use ormdb_proto::value::ValueRef;
+use ormdb_proto::{Error, ErrorCode, Result};
+
+use super::rows::FetchedRow;
+use super::run::{Entry, Run};
+use super::scan::{Lane, Scanner};
+use super::{root, sort};
+use crate::catalog::EntityInfo;
+use crate::expr::RowSource;
+use crate::plan::{Derivation, Fan, HopAccess, RowSelection, Served, Source};
+use crate::store::key::{self, Direction};
+use crate::store::layout;
+
+/// How many entries of a group are read at first, where the filter may reject some of them.
+const PIECE_MIN: usize = 16;
+
+/// The rows below some parents.
+#[derive(Default)]
+pub(super) struct Children {
+    /// The rows, each once.
+    pub(super) rows: Vec<FetchedRow>,
+    /// For each group, its rows in order.
+    groups: Vec<Vec<u32>>,
+    /// For each parent, its group.
+    of_parent: Vec<Option<usize>>,
+}
+
+impl Children {
+    /// The rows of a parent, in order.
+    pub(super) fn of(&self, parent: usize) -> &[u32] {
+        let group = self.of_parent.get(parent).copied().flatten();
+        group.and_then(|group| self.groups.get(group)).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// The distinct keys of parents.
+struct ParentKeys {
+    distinct: Vec<Vec<u8>>,
+    of_parent: Vec<Option<usize>>,
+}
+
+/// Reads the rows below some parents.
+pub(super) fn fan_out(
+    run: &Run<'_>,
+    step: usize,
+    fan: &Fan<'_>,
+    selection: &RowSelection<'_>,
+    parents: &[FetchedRow],
+) -> Result<Children> {
+    if selection.limit == Some(0) {
+        return Ok(Children::default());
+    }
+    let near = fan.edge.unwrap_or(fan.target);
+    let keys = parent_keys(fan.from, near, &fan.access.near, parents)?;
+    if keys.distinct.is_empty() {
+        return Ok(Children::default());
+    }
+    let mut gather = Gather {
+        run,
+        step,
+        fan,
+        selection,
+        found: Found::default(),
+        groups: Vec::new(),
+        members: HashSet::new(),
+    };
+    gather.groups.resize_with(keys.distinct.len(), Vec::new);
+    match fan.access.near.source {
+        None => gather.join(near, &keys.distinct)?,
+        Some(source) if fan.access.near.whole => gather.get(near, source, &keys.distinct)?,
+        Some(source) => gather.scan(near, source, &keys.distinct)?,
+    }
+    gather.finish(keys.of_parent)
+}
+
+/// How many rows each parent has, where entries tell it without their rows; none where they do not.
+pub(super) fn counts(
+    run: &Run<'_>,
+    derivation: &Derivation<'_>,
+    parents: &[FetchedRow],
+) -> Result<Option<Vec<usize>>> {
+    let (fan, step) = (&derivation.fan, derivation.step);
+    let access = &fan.access.near;
+    let Some(source) = access.source.filter(|_| derivation.rows.is_unfiltered() && fan.edge.is_none()) else {
+        return Ok(None);
+    };
+    let keys = parent_keys(fan.from, fan.target, access, parents)?;
+    let mut scanner = Scanner::new(run, fan.target, source, Served::Exact, false)?;
+    let mut counts = Vec::with_capacity(keys.distinct.len());
+    for key in &keys.distinct {
+        counts.push(scanner.count(run, step, &KeyRange::prefix(key))?);
+    }
+    let of = |group: Option<usize>| group.and_then(|group| counts.get(group)).copied().unwrap_or(0);
+    Ok(Some(keys.of_parent.into_iter().map(of).collect()))
+}
+
+/// The keys that lead from parents to what is below them: what the keys of their children begin with.
+fn parent_keys(
+    from: &EntityInfo,
+    target: &EntityInfo,
+    access: &HopAccess,
+    parents: &[FetchedRow],
+) -> Result<ParentKeys> {
+    let local: Vec<FieldId> = access.pairs.iter().map(|(local, _)| *local).collect();
+    let encoder = KeyEncoder::new(target, access.source)?;
+    let mut keys = Vec::with_capacity(parents.len());
+    for parent in parents {
+        keys.push(encoder.key(&parent.view(from)?, &local)?);
+    }
+    let mut distinct: Vec<Vec<u8>> = keys.iter().flatten().cloned().collect();
+    distinct.sort_unstable();
+    distinct.dedup();
+    let group = |key: &Option<Vec<u8>>| key.as_ref().and_then(|key| distinct.binary_search(key).ok());
+    let of_parent = keys.iter().map(group).collect();
+    Ok(ParentKeys { distinct, of_parent })
+}
+
+/// Encodes values as the first columns of a key.
+struct KeyEncoder {
+    source: Option<Source>,
+    prefix: Vec<u8>,
+    directions: Vec<Direction>,
+}
+
+impl KeyEncoder {
+    fn new(target: &EntityInfo, source: Option<Source>) -> Result<KeyEncoder> {
+        let (prefix, directions) = match source {
+            None => (Vec::new(), Vec::new()),
+            Some(Source::Primary) => (layout::rows_prefix(target.id).to_vec(), Vec::new()),
+            Some(Source::Index(id)) => {
+                let columns = target.store().index(id)?.columns();
+                (layout::index_prefix(id).to_vec(), columns.iter().map(|c| c.direction).collect())
+            }
+        };
+        Ok(KeyEncoder { source, prefix, directions })
+    }
+
+    /// The key of a row's fields; none if one of them is null, which equals nothing.
+    fn key(&self, row: &dyn RowSource, fields: &[FieldId]) -> Result<Option<Vec<u8>>> {
+        let mut out = self.prefix.clone();
+        for (column, field) in fields.iter().enumerate() {
+            let value = row.field(*field)?;
+            if value.is_null() {
+                return Ok(None);
+            }
+            self.push(&mut out, column, &value)?;
+        }
+        Ok(Some(out))
+    }
+
+    fn push(&self, out: &mut Vec<u8>, column: usize, value: &ValueRef<'_>) -> Result<()> {
+        match self.source {
+            Some(Source::Primary) => key::push_key_field(out, value)?,
+            None | Some(Source::Index(_)) => {
+                let direction = self.directions.get(column).copied().unwrap_or(Direction::Ascending);
+                key::push_column(out, value, direction);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Rows that were found so far, by primary key.
+#[derive(Default)]
+struct Found {
+    rows: Vec<FetchedRow>,
+    /// The row's number; none if it was rejected.
+    by_key: HashMap<Vec<u8>, Option<u32>>,
+}
+
+/// Gathers the children of groups.
+struct Gather<'g, 'r, 'c> {
+    run: &'g Run<'r>,
+    step: usize,
+    fan: &'g Fan<'c>,
+    selection: &'g RowSelection<'c>,
+    found: Found,
+    groups: Vec<Vec<u32>>,
+    /// Which group has which row; kept of relations through edges only, where several edges may lead to one row.
+    members: HashSet<(usize, u32)>,
+}
+
+impl Gather<'_, '_, '_> {
+    /// Each group has at most one row, which is got by its whole key.
+    fn get(&mut self, near: &EntityInfo, source: Source, keys: &[Vec<u8>]) -> Result<()> {
+        let rows = get_whole(self.run, self.step, near, source, keys)?;
+        let of_group = rows.into_iter().enumerate().filter_map(|(group, row)| row.map(|row| (group, row)));
+        self.add(of_group.collect())
+    }
+
+    /// Each group is a range of a key. Groups are read a piece at a time until each has as many rows as are wanted.
+    fn scan(&mut self, near: &EntityInfo, source: Source, keys: &[Vec<u8>]) -> Result<()> {
+        let access = &self.fan.access;
+        let mut scanner = Scanner::new(self.run, near, source, access.served, access.reverse)?;
+        let mut lanes: Vec<Lane> = keys.iter().map(|key| Lane::new(vec![KeyRange::prefix(key)])).collect();
+        let wanted = self.selection.wanted().filter(|_| access.served != Served::No);
+        let rejects = !self.selection.is_unfiltered();
+        let mut piece = wanted.map(|wanted| if rejects { wanted.max(PIECE_MIN) } else { wanted });
+        loop {
+            let mut entries: Vec<Entry> = Vec::new();
+            let mut of_entry: Vec<usize> = Vec::new();
+            let mut open = false;
+            for (group, lane) in lanes.iter_mut().enumerate() {
+                let has = self.groups.get(group).map_or(0, Vec::len);
+                if lane.is_done() || wanted.is_some_and(|wanted| has >= wanted) {
+                    continue;
+                }
+                open = true;
+                let read = scanner.read(self.run, self.step, group, lane, piece)?;
+                of_entry.extend(std::iter::repeat_n(group, read.len()));
+                entries.extend(read);
+            }
+            if !open {
+                return Ok(());
+            }
+            let rows = self.run.rows_of(self.step, near, source, entries)?;
+            self.add(of_entry.into_iter().zip(rows).collect())?;
+            piece = piece.map(|piece| piece.saturating_mul(2));
+        }
+    }
+
+    /// No key serves: all rows are read, and joined by their values.
+    fn join(&mut self, near: &EntityInfo, keys: &[Vec<u8>]) -> Result<()> {
+        let remote: Vec<FieldId> = self.fan.access.near.pairs.iter().map(|(_, remote)| *remote).collect();
+        let mut of_group = Vec::new();
+        scan_all(self.run, self.step, near, &remote, &mut |key, row| {
+            if let Ok(group) = keys.binary_search(&key) {
+                of_group.push((group, row));
+            }
+        })?;
+        self.add(of_group)
+    }
+
+    /// Adds rows to groups: those of the near side, which lead on to the far side of a relation through edges.
+    fn add(&mut self, of_group: Vec<(usize, FetchedRow)>) -> Result<()> {
+        let of_group = match (self.fan.edge, &self.fan.access.far) {
+            (Some(edge), Some(far)) => self.follow(edge, far, of_group)?,
+            _ => of_group,
+        };
+        // Rows that were not seen before are filtered, all at once.
+        let mut fresh: Vec<FetchedRow> = Vec::new();
+        let mut keys: Vec<(usize, Vec<u8>)> = Vec::with_capacity(of_group.len());
+        for (group, row) in of_group {
+            keys.push((group, row.primary_key.clone()));
+            if !self.found.by_key.contains_key(&row.primary_key) {
+                self.found.by_key.insert(row.primary_key.clone(), None);
+                fresh.push(row);
+            }
+        }
+        for row in self.run.accept(self.step, self.fan.target, self.selection, fresh)? {
+            let number = u32::try_from(self.found.rows.len()).map_err(|_| {
+                Error::new(ErrorCode::LimitExceeded, "a level of the result has more than 2^32 rows")
+            })?;
+            self.found.by_key.insert(row.primary_key.clone(), Some(number));
+            self.found.rows.push(row);
+        }
+        let through_edges = self.fan.edge.is_some();
+        for (group, key) in keys {
+            let Some(Some(row)) = self.found.by_key.get(&key) else { continue };
+            if let Some(rows) = self.groups.get_mut(group)
+                && (!through_edges || self.members.insert((group, *row)))
+            {
+                rows.push(*row);
+            }
+        }
+        Ok(())
+    }
+
+    /// From edges to the rows that they lead to.
+    fn follow(
+        &self,
+        edge: &EntityInfo,
+        far: &HopAccess,
+        edges: Vec<(usize, FetchedRow)>,
+    ) -> Result<Vec<(usize, FetchedRow)>> {
+        let (groups, edges): (Vec<usize>, Vec<FetchedRow>) = edges.into_iter().unzip();
+        let keys = parent_keys(edge, self.fan.target, far, &edges)?;
+        let rows = match far.source {
+            Some(source) => get_whole(self.run, self.step, self.fan.target, source, &keys.distinct)?,
+            None => {
+                let remote: Vec<FieldId> = far.pairs.iter().map(|(_, remote)| *remote).collect();
+                let mut rows = vec![None; keys.distinct.len()];
+                scan_all(self.run, self.step, self.fan.target, &remote, &mut |key, row| {
+                    if let Some(slot) = keys.distinct.binary_search(&key).ok().and_then(|at| rows.get_mut(at))
+                    {
+                        *slot = Some(row);
+                    }
+                })?;
+                rows
+            }
+        };
+        let row = |(group, at): (usize, Option<usize>)| Some((group, rows.get(at?)?.clone()?));
+        Ok(groups.into_iter().zip(keys.of_parent).filter_map(row).collect())
+    }
+
+    /// Orders and cuts each group, and drops rows that none keeps.
+    fn finish(mut self, of_parent: Vec<Option<usize>>) -> Result<Children> {
+        if self.fan.access.served != Served::Exact && self.groups.iter().any(|group| group.len() > 1) {
+            let keys = sort::keys(self.run, self.fan.target, &self.selection.order, &self.found.rows)?;
+            let key = |row: &u32| usize::try_from(*row).ok().and_then(|row| keys.get(row));
+            for group in &mut self.groups {
+                group.sort_unstable_by(|a, b| key(a).cmp(&key(b)));
+            }
+        }
+        if self.selection.offset > 0 || self.selection.limit.is_some() {
+            let limit = self.selection.limit.unwrap_or(usize::MAX);
+            for group in &mut self.groups {
+                group.drain(..self.selection.offset.min(group.len()));
+                group.truncate(limit);
+            }
+        }
+        let rows = compact(self.found.rows, &mut self.groups);
+        Ok(Children { rows, groups: self.groups, of_parent })
+    }
+}
+
+/// The rows that some group has; groups are numbered anew.
+fn compact(rows: Vec<FetchedRow>, groups: &mut [Vec<u32>]) -> Vec<FetchedRow> {
+    let place = |row: u32| usize::try_from(row).unwrap_or(usize::MAX);
+    let mut kept = vec![false; rows.len()];
+    for row in groups.iter().flatten() {
+        if let Some(kept) = kept.get_mut(place(*row)) {
+            *kept = true;
+        }
+    }
+    if kept.iter().all(|kept| *kept) {
+        return rows;
+    }
+    let mut numbers = Vec::with_capacity(rows.len());
+    let mut next = 0u32;
+    for kept in &kept {
+        numbers.push(next);
+        next += u32::from(*kept);
+    }
+    for row in groups.iter_mut().flatten() {
+        *row = numbers.get(place(*row)).copied().unwrap_or(*row);
+    }
+    rows.into_iter().zip(kept).filter_map(|(row, kept)| kept.then_some(row)).collect()
+}
+
+/// The rows of whole keys, in their order: of the rows themselves, or of a unique index.
+fn get_whole(
+    run: &Run<'_>,
+    step: usize,
+    entity: &EntityInfo,
+    source: Source,
+    keys: &[Vec<u8>],
+) -> Result<Vec<Option<FetchedRow>>> {
+    if source == Source::Primary {
+        return run.get_rows(step, keys);
+    }
+    let entries = root::entries_of(run, step, keys)?;
+    let of_entry: Vec<Vec<u8>> = entries.iter().map(|entry| entry.key.clone()).collect();
+    let mut rows = run.rows_of(step, entity, source, entries)?.into_iter().zip(of_entry).peekable();
+    let row = |key: &Vec<u8>| rows.next_if(|(_, found)| found == key).map(|(row, _)| row);
+    Ok(keys.iter().map(row).collect())
+}
+
+/// Reads all rows of an entity, with the key that their fields make; rows with a null in them are passed over.
+fn scan_all(
+    run: &Run<'_>,
+    step: usize,
+    entity: &EntityInfo,
+    fields: &[FieldId],
+    see: &mut dyn FnMut(Vec<u8>, FetchedRow),
+) -> Result<()> {
+    const PIECE: usize = 1024;
+    let encoder = KeyEncoder::new(entity, None)?;
+    let mut scanner = Scanner::new(run, entity, Source::Primary, Served::Exact, false)?;
+    let mut lane = Lane::new(vec![KeyRange::prefix(&layout::rows_prefix(entity.id))]);
+    while !lane.is_done() {
+        let entries = scanner.read(run, step, 0, &mut lane, Some(PIECE))?;
+        for row in run.rows_of(step, entity, Source::Primary, entries)? {
+            if let Some(key) = encoder.key(&row.view(entity)?, fields)? {
+                see(key, row);
+            }
+        }
+    }
+    Ok(())
+}

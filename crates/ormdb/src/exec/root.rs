@@ -1,0 +1,203 @@
+//! Reads the rows of a root: along its access path, filtered, in order, from offset to limit.
+
+use ormdb_proto::Result;
+
+use super::rows::FetchedRow;
+use super::run::{Entry, Run};
+use super::scan::{Lane, Scanner};
+use super::{CHUNK_ROWS, sort};
+use crate::catalog::EntityInfo;
+use crate::engine::EngineResult;
+use crate::plan::{Path, RootAccess, RowSelection, Served, Source};
+
+/// How many rows are read at once where nothing bounds them.
+const BATCH_ROWS: usize = 1024;
+
+/// Reads the rows and hands them on in order, a chunk at a time.
+pub(super) fn read(
+    run: &Run<'_>,
+    step: usize,
+    entity: &EntityInfo,
+    selection: &RowSelection<'_>,
+    access: &RootAccess,
+    sink: &mut dyn FnMut(Vec<FetchedRow>) -> Result<()>,
+) -> Result<()> {
+    if selection.limit == Some(0) {
+        return Ok(());
+    }
+    match access.served {
+        Served::No => sorted(run, step, entity, selection, access, sink),
+        Served::Exact | Served::UpToTies { .. } => streamed(run, step, entity, selection, access, sink),
+    }
+}
+
+/// The path gives the order: rows are handed on as they come, and no more are read than are wanted.
+fn streamed(
+    run: &Run<'_>,
+    step: usize,
+    entity: &EntityInfo,
+    selection: &RowSelection<'_>,
+    access: &RootAccess,
+    sink: &mut dyn FnMut(Vec<FetchedRow>) -> Result<()>,
+) -> Result<()> {
+    let mut reader = PathReader::open(run, step, entity, access)?;
+    let (mut skip, mut left) = (selection.offset, selection.limit.unwrap_or(usize::MAX));
+    let mut want = skip.saturating_add(left).min(BATCH_ROWS);
+    let mut pending: Vec<FetchedRow> = Vec::new();
+    while left > 0 {
+        let batch = reader.next(want)?;
+        if batch.is_empty() && reader.is_done() {
+            break;
+        }
+        let mut rows = run.accept(step, entity, selection, batch)?;
+        if access.served != Served::Exact {
+            rows = in_order(run, entity, selection, rows)?;
+        }
+        let skipped = skip.min(rows.len());
+        skip -= skipped;
+        let taken = left.min(rows.len() - skipped);
+        left -= taken;
+        pending.extend(rows.into_iter().skip(skipped).take(taken));
+        want = skip.saturating_add(left).clamp(want, BATCH_ROWS).max(1);
+        while pending.len() >= CHUNK_ROWS {
+            let rest = pending.split_off(CHUNK_ROWS);
+            hand_on(run, step, std::mem::replace(&mut pending, rest), sink)?;
+        }
+    }
+    if pending.is_empty() { Ok(()) } else { hand_on(run, step, pending, sink) }
+}
+
+/// The path does not give the order: all rows are read first; with a limit, only the best are kept.
+fn sorted(
+    run: &Run<'_>,
+    step: usize,
+    entity: &EntityInfo,
+    selection: &RowSelection<'_>,
+    access: &RootAccess,
+    sink: &mut dyn FnMut(Vec<FetchedRow>) -> Result<()>,
+) -> Result<()> {
+    let mut reader = PathReader::open(run, step, entity, access)?;
+    let wanted = selection.wanted().unwrap_or(usize::MAX);
+    let mut best: Vec<(Vec<u8>, FetchedRow)> = Vec::new();
+    loop {
+        let batch = reader.next(BATCH_ROWS)?;
+        if batch.is_empty() && reader.is_done() {
+            break;
+        }
+        let rows = run.accept(step, entity, selection, batch)?;
+        let keys = sort::keys(run, entity, &selection.order, &rows)?;
+        best.extend(keys.into_iter().zip(rows));
+        // Twice as many as are wanted, then half of them go: each row is moved a bounded number of times.
+        if best.len() / 2 > wanted.max(BATCH_ROWS) {
+            best.select_nth_unstable_by(wanted, |(a, _), (b, _)| a.cmp(b));
+            best.truncate(wanted);
+        }
+    }
+    best.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    let mut rows = best.into_iter().map(|(_, row)| row).take(wanted).skip(selection.offset);
+    loop {
+        let chunk: Vec<FetchedRow> = rows.by_ref().take(CHUNK_ROWS).collect();
+        if chunk.is_empty() {
+            return Ok(());
+        }
+        hand_on(run, step, chunk, sink)?;
+    }
+}
+
+fn hand_on(
+    run: &Run<'_>,
+    step: usize,
+    rows: Vec<FetchedRow>,
+    sink: &mut dyn FnMut(Vec<FetchedRow>) -> Result<()>,
+) -> Result<()> {
+    run.count(step, |stats| stats.rows += rows.len());
+    let held = rows.iter().map(FetchedRow::held_bytes).sum();
+    sink(rows)?;
+    run.budget.release(held);
+    Ok(())
+}
+
+/// Rows in the order of a selection.
+fn in_order(
+    run: &Run<'_>,
+    entity: &EntityInfo,
+    selection: &RowSelection<'_>,
+    rows: Vec<FetchedRow>,
+) -> Result<Vec<FetchedRow>> {
+    let keys = sort::keys(run, entity, &selection.order, &rows)?;
+    let mut keyed: Vec<(Vec<u8>, FetchedRow)> = keys.into_iter().zip(rows).collect();
+    keyed.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    Ok(keyed.into_iter().map(|(_, row)| row).collect())
+}
+
+/// Reads along a path, a piece at a time.
+struct PathReader<'a, 'r> {
+    run: &'a Run<'r>,
+    step: usize,
+    entity: &'a EntityInfo,
+    state: State<'a>,
+}
+
+enum State<'a> {
+    Done,
+    Rows(&'a [Vec<u8>]),
+    Unique { source: Source, keys: &'a [Vec<u8>] },
+    Ranges { source: Source, scanner: Scanner, lane: Lane },
+}
+
+impl<'a, 'r> PathReader<'a, 'r> {
+    fn open(run: &'a Run<'r>, step: usize, entity: &'a EntityInfo, access: &'a RootAccess) -> Result<Self> {
+        let state = match &access.path {
+            Path::Nothing => State::Done,
+            Path::Rows(keys) => State::Rows(keys),
+            Path::Unique { index, keys } => State::Unique { source: Source::Index(*index), keys },
+            Path::Ranges { source, ranges, reverse } => State::Ranges {
+                source: *source,
+                scanner: Scanner::new(run, entity, *source, access.served, *reverse)?,
+                lane: Lane::new(ranges.clone()),
+            },
+        };
+        Ok(PathReader { run, step, entity, state })
+    }
+
+    fn is_done(&self) -> bool {
+        match &self.state {
+            State::Done => true,
+            State::Rows(keys) | State::Unique { keys, .. } => keys.is_empty(),
+            State::Ranges { lane, .. } => lane.is_done(),
+        }
+    }
+
+    /// The next rows, about `want` of them. None may come although there are more.
+    fn next(&mut self, want: usize) -> Result<Vec<FetchedRow>> {
+        match &mut self.state {
+            State::Done => Ok(Vec::new()),
+            State::Rows(keys) => {
+                let (now, later) = keys.split_at(want.min(keys.len()));
+                *keys = later;
+                Ok(self.run.get_rows(self.step, now)?.into_iter().flatten().collect())
+            }
+            State::Unique { source, keys } => {
+                let (now, later) = keys.split_at(want.min(keys.len()));
+                *keys = later;
+                let entries = entries_of(self.run, self.step, now)?;
+                self.run.rows_of(self.step, self.entity, *source, entries)
+            }
+            State::Ranges { source, scanner, lane } => {
+                let entries = scanner.read(self.run, self.step, 0, lane, Some(want))?;
+                self.run.rows_of(self.step, self.entity, *source, entries)
+            }
+        }
+    }
+}
+
+/// The index entries of these keys that are there.
+pub(super) fn entries_of(run: &Run<'_>, step: usize, keys: &[Vec<u8>]) -> Result<Vec<Entry>> {
+    let slices: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
+    let values = run.ctx.reader.multi_get(&run.ctx.families.indexes, &slices).engine()?;
+    run.count(step, |stats| stats.entries += keys.len());
+    let entry = |(key, value): (&Vec<u8>, Option<ordinum::Slice>)| {
+        value.map(|value| Entry { key: key.clone(), value })
+    };
+    Ok(keys.iter().zip(values).filter_map(entry).collect())
+}

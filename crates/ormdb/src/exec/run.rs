@@ -1,0 +1,166 @@
+//! One run of a plan: its context, what it may use, and what it did.
+
+use std::cell::RefCell;
+
+use ordinum::{KeyRange, Slice};
+use ormdb_proto::{Error, ErrorCode, Result};
+
+use super::budget::Budget;
+use super::derive;
+use super::rows::FetchedRow;
+use crate::catalog::EntityInfo;
+use crate::context::Ctx;
+use crate::engine::EngineResult;
+use crate::expr::EvalEnv;
+use crate::plan::{RowSelection, Source, StepStats};
+use crate::store::corrupt;
+use crate::store::layout;
+
+/// One run of a plan.
+pub(crate) struct Run<'r> {
+    pub(super) ctx: Ctx<'r>,
+    pub(super) budget: Budget<'r>,
+    stats: RefCell<Vec<StepStats>>,
+}
+
+/// An entry of a key: of the rows, or of an index.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) key: Vec<u8>,
+    pub(super) value: Slice,
+}
+
+impl<'r> Run<'r> {
+    pub(super) fn new(ctx: Ctx<'r>, steps: usize) -> Run<'r> {
+        let stats = RefCell::new(vec![StepStats::default(); steps]);
+        Run { ctx, budget: Budget::new(ctx.session), stats }
+    }
+
+    /// What each step did.
+    pub(super) fn into_stats(self) -> Vec<StepStats> {
+        self.stats.into_inner()
+    }
+
+    /// Counts what a step does.
+    pub(super) fn count(&self, step: usize, see: impl FnOnce(&mut StepStats)) {
+        if let Some(stats) = self.stats.borrow_mut().get_mut(step) {
+            see(stats);
+        }
+    }
+
+    /// The environment of expressions without externals.
+    pub(super) fn env(&self) -> EvalEnv<'static> {
+        EvalEnv::at(self.ctx.now)
+    }
+
+    /// A cursor over all entries of a key.
+    pub(super) fn cursor(&self, entity: &EntityInfo, source: Source) -> Result<ordinum::Cursor> {
+        let (family, prefix) = match source {
+            Source::Primary => (&self.ctx.families.rows, layout::rows_prefix(entity.id)),
+            Source::Index(id) => (&self.ctx.families.indexes, layout::index_prefix(id)),
+        };
+        self.ctx.reader.cursor(family, KeyRange::prefix(&prefix)).engine()
+    }
+
+    /// The rows of entries, in their order.
+    pub(super) fn rows_of(
+        &self,
+        step: usize,
+        entity: &EntityInfo,
+        source: Source,
+        entries: Vec<Entry>,
+    ) -> Result<Vec<FetchedRow>> {
+        match source {
+            Source::Primary => {
+                let row = |entry: Entry| {
+                    let primary_key = layout::primary_key_of(&entry.key)?.to_vec();
+                    let row = FetchedRow { primary_key, bytes: entry.value };
+                    self.budget.hold(row.held_bytes())?;
+                    Ok(row)
+                };
+                entries.into_iter().map(row).collect()
+            }
+            Source::Index(id) => {
+                let format = entity.store().index(id)?;
+                let keys = entries.iter().map(|entry| {
+                    format.primary_key(&entry.key, &entry.value).map(|key| layout::row_key(entity.id, key))
+                });
+                let keys = keys.collect::<Result<Vec<_>>>()?;
+                let rows = self.get_rows(step, &keys)?;
+                let row = |row: Option<FetchedRow>| {
+                    row.ok_or_else(|| {
+                        corrupt(format!("an index entry of {} leads to a row that is not there", entity.name))
+                            .entity(&entity.name)
+                    })
+                };
+                rows.into_iter().map(row).collect()
+            }
+        }
+    }
+
+    /// The rows of row keys, in the order of the keys; none where there is no row.
+    pub(super) fn get_rows(&self, step: usize, keys: &[Vec<u8>]) -> Result<Vec<Option<FetchedRow>>> {
+        self.budget.tick()?;
+        let slices: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
+        let values = self.ctx.reader.multi_get(&self.ctx.families.rows, &slices).engine()?;
+        self.count(step, |stats| stats.lookups += keys.len());
+        if values.len() != keys.len() {
+            return Err(Error::new(ErrorCode::Internal, "a multi-get lost keys"));
+        }
+        let row = |(key, value): (&Vec<u8>, Option<Slice>)| {
+            let Some(bytes) = value else { return Ok(None) };
+            let row = FetchedRow { primary_key: layout::primary_key_of(key)?.to_vec(), bytes };
+            self.budget.hold(row.held_bytes())?;
+            Ok(Some(row))
+        };
+        keys.iter().zip(values).map(row).collect()
+    }
+
+    /// Those rows that the session may see and the condition accepts.
+    pub(super) fn accept(
+        &self,
+        step: usize,
+        entity: &EntityInfo,
+        selection: &RowSelection<'_>,
+        rows: Vec<FetchedRow>,
+    ) -> Result<Vec<FetchedRow>> {
+        let accepted = self.accepted(entity, selection, &rows)?;
+        self.count(step, |stats| stats.examined += rows.len());
+        Ok(rows.into_iter().zip(accepted).filter_map(|(row, accepted)| accepted.then_some(row)).collect())
+    }
+
+    /// For each row, whether the session may see it and the condition accepts it.
+    pub(super) fn accepted(
+        &self,
+        entity: &EntityInfo,
+        selection: &RowSelection<'_>,
+        rows: &[FetchedRow],
+    ) -> Result<Vec<bool>> {
+        let env = self.env();
+        let mut accepted = Vec::with_capacity(rows.len());
+        for row in rows {
+            self.budget.tick()?;
+            let fields = row.view(entity)?;
+            let mut truth = true;
+            for condition in [&selection.policy, &selection.filter].into_iter().flatten() {
+                truth = truth && condition.test(&fields, &env)? == Some(true);
+            }
+            accepted.push(truth);
+        }
+        let Some(outer) = &selection.outer_filter else { return Ok(accepted) };
+        // Only what passed so far is looked up behind relations.
+        let (places, passed): (Vec<usize>, Vec<FetchedRow>) = rows
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| accepted.get(*at) == Some(&true))
+            .map(|(at, row)| (at, row.clone()))
+            .unzip();
+        let truths = derive::truths(self, outer, entity, &passed)?;
+        for (at, truth) in places.into_iter().zip(truths) {
+            if let Some(slot) = accepted.get_mut(at) {
+                *slot = truth;
+            }
+        }
+        Ok(accepted)
+    }
+}

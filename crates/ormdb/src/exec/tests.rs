@@ -1,0 +1,115 @@
+use std::sync::Arc;
+
+use ordinum::clock::ManualClock;
+use ormdb_proto::ir::{Explain, Params, Statement};
+use ormdb_proto::value::ValueRef;
+
+use crate::catalog::testing::TestDb;
+use crate::context::Ctx;
+use crate::limits::Limits;
+use crate::session::SessionContext;
+use crate::text::parse_statement;
+
+const SCHEMA: &str = r#"
+entity Artist {
+  id      int64   @id
+  name    string  @unique
+  country string?
+  albums  Album[]
+}
+entity Album {
+  id       int64   @id
+  title    string
+  year     int32?
+  artistId int64
+  artist   Artist  @relation(artistId -> Artist.id)
+  tags     Tag[]   @through(AlbumTag)
+  @@index(artistId, year)
+}
+entity Tag {
+  id     int64  @id
+  name   string
+  albums Album[] @through(AlbumTag)
+}
+entity AlbumTag {
+  albumId int64
+  tagId   int64
+  album   Album @relation(albumId -> Album.id)
+  tag     Tag   @relation(tagId -> Tag.id)
+  @@id(albumId, tagId)
+}
+"#;
+
+fn music() -> TestDb {
+    let db = TestDb::new();
+    db.apply(SCHEMA).unwrap();
+    let int = ValueRef::Int64;
+    let text = ValueRef::String;
+    for (id, name, country) in [(1, "Bjork", Some("IS")), (2, "Can", Some("DE")), (3, "Zed", None)] {
+        db.put("Artist", &[int(id), text(name), country.map_or(ValueRef::Null, text)]);
+    }
+    let albums = [(10, "Post", Some(1995), 1), (11, "Debut", Some(1993), 1), (12, "Vespertine", None, 1)];
+    for (id, title, year, artist) in albums.into_iter().chain([(13, "Tago Mago", Some(1971), 2)]) {
+        db.put("Album", &[int(id), text(title), year.map_or(ValueRef::Null, ValueRef::Int32), int(artist)]);
+    }
+    for (id, name) in [(100, "pop"), (101, "kraut")] {
+        db.put("Tag", &[int(id), text(name)]);
+    }
+    for (album, tag) in [(10, 100), (11, 100), (13, 101), (13, 100)] {
+        db.put("AlbumTag", &[int(album), int(tag)]);
+    }
+    db
+}
+
+fn with<T>(db: &TestDb, query: &str, run: impl FnOnce(&Ctx<'_>, &ormdb_proto::ir::Fetch) -> T) -> T {
+    let parsed = parse_statement(query).unwrap();
+    let Statement::Fetch(fetch) = parsed.statement else { panic!("{query} is no fetch") };
+    let catalog = Arc::new(db.catalog());
+    let session =
+        SessionContext::new(Limits::default(), Arc::new(ManualClock::default()));
+    let params = Params::none();
+    let ctx = Ctx {
+        catalog: &catalog,
+        reader: &db.engine,
+        families: &db.families,
+        session: &session,
+        params: &params,
+        now: 0,
+        history: 1,
+    };
+    run(&ctx, &fetch)
+}
+
+fn json(db: &TestDb, query: &str) -> String {
+    with(db, query, |ctx, fetch| super::fetch(ctx, fetch).unwrap().to_json().unwrap().to_string())
+}
+
+#[test]
+fn a_graph_of_three_levels() {
+    let db = music();
+    assert_eq!(
+        json(
+            &db,
+            r#"Artist where name < "D" { name, albums order by year desc limit 2 { title, year, tags { name } } }"#
+        ),
+        r#"[{"name":"Bjork","albums":[{"title":"Vespertine","year":null,"tags":[]},{"title":"Post","year":1995,"tags":[{"name":"pop"}]}]},{"name":"Can","albums":[{"title":"Tago Mago","year":1971,"tags":[{"name":"pop"},{"name":"kraut"}]}]}]"#
+    );
+    assert_eq!(
+        json(
+            &db,
+            r#"Album where artist.name = "Bjork" and tags some (name = "pop") order by title { title, artist { name }, n: count(tags) }"#
+        ),
+        r#"[{"title":"Debut","artist":{"name":"Bjork"},"n":1},{"title":"Post","artist":{"name":"Bjork"},"n":1}]"#
+    );
+    assert_eq!(json(&db, r#"Artist[name: "Zed"] { id, albums { id } }"#), r#"[{"id":3,"albums":[]}]"#);
+}
+
+#[test]
+fn explain_speaks() {
+    let db = music();
+    let text = with(&db, "Artist { name, albums order by year limit 1 { title } }", |ctx, fetch| {
+        super::explain(ctx, fetch, Explain::Analyze).unwrap().text
+    });
+    println!("{text}");
+    assert!(text.contains("multi-range scan of index"));
+}

@@ -1,0 +1,208 @@
+//! Plans of graph fetches: one level for the root and for each include, each with its access path, and what is
+//! derived of its rows from behind their relations.
+//!
+//! ```text
+//! level:   access path -> policy -> filter -> order -> offset, limit -> columns -> includes, each a level
+//! ```
+//!
+//! Invariants: (1) an access path yields every row that the filter accepts, and may yield more; (2) the policy's
+//! predicate stands before every expression of the user; (3) rows of a level come in exactly the order asked for, with
+//! ties broken by the primary key ascending, whatever the access path.
+
+use std::sync::Arc;
+
+use ormdb_proto::result::ResultShape;
+use ormdb_proto::schema::{FieldType, RelationId};
+
+use crate::catalog::{EntityInfo, Navigation};
+use crate::expr::{Datum, RowExpr};
+
+pub(crate) mod access;
+mod bind;
+mod bounds;
+mod explain;
+mod level_scope;
+mod order;
+mod policy;
+
+pub(crate) use access::{FanAccess, HopAccess, Path, RootAccess, Source};
+pub(crate) use bind::{Binder, RootInput};
+pub(crate) use explain::{StepStats, explanation};
+pub(crate) use order::Served;
+
+/// The plan of a fetch.
+pub(crate) struct Plan<'c> {
+    /// The root.
+    pub(crate) root: Level<'c>,
+    /// How the rows of the root are found.
+    pub(crate) access: RootAccess,
+    /// The shape of the result.
+    pub(crate) shape: Arc<ResultShape>,
+    /// How many steps there are, levels and derivations together.
+    pub(crate) steps: usize,
+}
+
+/// What is read of the rows of one node of the result.
+pub(crate) struct Level<'c> {
+    /// The number of the step, for statistics.
+    pub(crate) step: usize,
+    /// The number of the node in the shape.
+    pub(crate) node: usize,
+    /// The entity.
+    pub(crate) entity: &'c EntityInfo,
+    /// Which rows of it, and in which order.
+    pub(crate) rows: RowSelection<'c>,
+    /// The columns of the result.
+    pub(crate) columns: Projection<'c>,
+    /// The levels below, in the order of the node's edges.
+    pub(crate) includes: Vec<IncludeLevel<'c>>,
+}
+
+/// An include: how its rows are reached from those above, and what is read of them.
+pub(crate) struct IncludeLevel<'c> {
+    /// The name in the result.
+    pub(crate) alias: String,
+    /// The relation.
+    pub(crate) fan: Fan<'c>,
+    /// What is read.
+    pub(crate) level: Level<'c>,
+}
+
+/// Which rows, in which order, how many.
+pub(crate) struct RowSelection<'c> {
+    /// What the session may see; none for all rows. Evaluated before anything else.
+    pub(crate) policy: Option<RowExpr>,
+    /// The condition that needs the row alone.
+    pub(crate) filter: Option<RowExpr>,
+    /// The condition that needs more than the row; a projection of one expression.
+    pub(crate) outer_filter: Option<Projection<'c>>,
+    /// The order, up to the primary key.
+    pub(crate) order: Order<'c>,
+    /// The most rows, per parent.
+    pub(crate) limit: Option<usize>,
+    /// How many rows are passed over, per parent.
+    pub(crate) offset: usize,
+    /// Condition and order as text, for whoever explains the plan.
+    pub(crate) text: SelectionText,
+}
+
+/// Condition and order, as the text language writes them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SelectionText {
+    /// The condition.
+    pub(crate) filter: Option<String>,
+    /// The keys of the order.
+    pub(crate) order: Vec<String>,
+}
+
+/// An order: keys that are compared one after the other, then the primary key ascending.
+pub(crate) struct Order<'c> {
+    /// The keys.
+    pub(crate) keys: Projection<'c>,
+    /// Which way each sorts.
+    pub(crate) directions: Vec<KeyDirection>,
+}
+
+/// Which way a key of an order sorts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct KeyDirection {
+    /// Whether the greatest comes first.
+    pub(crate) descending: bool,
+    /// Whether nulls come first.
+    pub(crate) nulls_first: bool,
+}
+
+/// Expressions over rows of one entity, with what has to be fetched for them from behind relations.
+#[derive(Default)]
+pub(crate) struct Projection<'c> {
+    /// The expressions.
+    pub(crate) exprs: Vec<RowExpr>,
+    /// What gives the externals of the expressions.
+    pub(crate) derivations: Vec<Derivation<'c>>,
+    /// How many externals there are.
+    pub(crate) slots: usize,
+}
+
+/// Values of rows that come from behind a relation.
+pub(crate) struct Derivation<'c> {
+    /// The number of the step, for statistics.
+    pub(crate) step: usize,
+    /// The relation's name.
+    pub(crate) name: String,
+    /// The relation's id.
+    pub(crate) relation: RelationId,
+    /// How the related rows are reached.
+    pub(crate) fan: Fan<'c>,
+    /// The entity that the relation leads to.
+    pub(crate) target: &'c EntityInfo,
+    /// Which of its rows: those that the session may see; of an existence test, one of them.
+    pub(crate) rows: RowSelection<'c>,
+    /// What is made of the related rows.
+    pub(crate) kind: DerivationKind<'c>,
+}
+
+/// What is made of related rows.
+pub(crate) enum DerivationKind<'c> {
+    /// Expressions of the one related row: for each, its external and its value where there is no row.
+    Lookup { values: Projection<'c>, slots: Vec<(usize, Datum<'static>)> },
+    /// Whether as many rows as said satisfy the condition (none: every row does).
+    Related { quantifier: ormdb_proto::ir::Quantifier, condition: Option<Projection<'c>>, slot: usize },
+    /// An aggregate over those that satisfy the condition.
+    Aggregate(AggregateDerivation<'c>),
+}
+
+/// An aggregate over related rows.
+pub(crate) struct AggregateDerivation<'c> {
+    /// The function.
+    pub(crate) function: ormdb_proto::ir::AggregateFunction,
+    /// Whether equal values count once.
+    pub(crate) distinct: bool,
+    /// Which rows; a projection of one expression.
+    pub(crate) filter: Option<Projection<'c>>,
+    /// Of what; a projection of one expression. None for a count of rows.
+    pub(crate) value: Option<Projection<'c>>,
+    /// The type of the result.
+    pub(crate) ty: FieldType,
+    /// The external that gets the result.
+    pub(crate) slot: usize,
+}
+
+/// How rows of one entity lead to rows of another.
+pub(crate) struct Fan<'c> {
+    /// The relation.
+    pub(crate) navigation: &'c Navigation,
+    /// The entity that holds the rows above.
+    pub(crate) from: &'c EntityInfo,
+    /// The entity that it leads to.
+    pub(crate) target: &'c EntityInfo,
+    /// The edge entity, of a relation through one.
+    pub(crate) edge: Option<&'c EntityInfo>,
+    /// How the rows are found.
+    pub(crate) access: FanAccess,
+}
+
+impl Projection<'_> {
+    /// Whether nothing has to be fetched for it.
+    pub(crate) fn is_local(&self) -> bool {
+        self.derivations.is_empty()
+    }
+}
+
+impl RowSelection<'_> {
+    /// The rows that a policy leaves, in any order, at most `limit` of them.
+    pub(crate) fn visible(policy: Option<RowExpr>, limit: Option<usize>) -> Self {
+        let order = Order { keys: Projection::default(), directions: Vec::new() };
+        let text = SelectionText::default();
+        RowSelection { policy, filter: None, outer_filter: None, order, limit, offset: 0, text }
+    }
+
+    /// How many rows have to be found at most, those that are passed over included; none if there is no bound.
+    pub(crate) fn wanted(&self) -> Option<usize> {
+        self.limit.map(|limit| limit.saturating_add(self.offset))
+    }
+
+    /// Whether every row is accepted.
+    pub(crate) const fn is_unfiltered(&self) -> bool {
+        self.policy.is_none() && self.filter.is_none() && self.outer_filter.is_none()
+    }
+}

@@ -1,0 +1,453 @@
+//! Access paths: which key leads to the rows of a level.
+//!
+//! A path is chosen by a simple cost: rows read, weighed by how dear each is, and a sort where the key does not serve
+//! the order. Answers never depend on the choice.
+
+use std::ops::Bound;
+
+use ordinum::KeyRange;
+use ormdb_proto::schema::{FieldId, IndexId};
+use ormdb_proto::value::ValueRef;
+use ormdb_proto::{Error, ErrorCode, Result};
+
+use super::bounds::{Bounds, FieldBounds, Inclusive};
+use super::order::{self, KeyColumn, Served};
+use super::{Order, RowSelection};
+use crate::catalog::{Catalog, EntityInfo, Hop, KeyAccess, Navigation};
+use crate::expr::Datum;
+use crate::store::key::{self, Direction};
+use crate::store::layout;
+
+/// The most ranges that the lists of a condition may multiply to.
+const RANGES_MAX: usize = 4096;
+/// How many rows an entity is taken to have where nothing is known of it.
+const ROWS_ASSUMED: f64 = 10_000.0;
+const EQUAL_SELECTIVITY: f64 = 0.01;
+const HALF_RANGE_SELECTIVITY: f64 = 0.3;
+const RANGE_SELECTIVITY: f64 = 0.1;
+const FILTER_SELECTIVITY: f64 = 0.3;
+/// What a row costs that is found by an index and then read, beside one that is scanned.
+const LOOKUP_COST: f64 = 4.0;
+const SORT_COST: f64 = 0.5;
+
+/// A key that leads to rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The rows themselves, by primary key.
+    Primary,
+    /// An index.
+    Index(IndexId),
+}
+
+/// How the rows of a root are found.
+#[derive(Clone, Debug)]
+pub(crate) struct RootAccess {
+    /// The path.
+    pub(crate) path: Path,
+    /// How far it serves the order.
+    pub(crate) served: Served,
+    /// How many leading columns of the key have one or several fixed values.
+    pub(crate) equal_columns: usize,
+    /// Whether the column behind them is bounded.
+    pub(crate) ranged: bool,
+}
+
+/// A path to rows.
+#[derive(Clone, Debug)]
+pub(crate) enum Path {
+    /// No row can satisfy the condition.
+    Nothing,
+    /// Rows of these keys, in this order.
+    Rows(Vec<Vec<u8>>),
+    /// Rows of these keys of a unique index.
+    Unique { index: IndexId, keys: Vec<Vec<u8>> },
+    /// Rows in ranges of a key.
+    Ranges { source: Source, ranges: Vec<KeyRange>, reverse: bool },
+}
+
+/// How the rows below are found from those above.
+#[derive(Clone, Debug)]
+pub(crate) struct FanAccess {
+    /// To the rows, or to the edges of a relation through an edge entity.
+    pub(crate) near: HopAccess,
+    /// From the edges to the rows.
+    pub(crate) far: Option<HopAccess>,
+    /// How far the order of the near key serves the order asked for.
+    pub(crate) served: Served,
+    /// Whether the near key is read backward.
+    pub(crate) reverse: bool,
+}
+
+/// How one hop finds its rows.
+#[derive(Clone, Debug)]
+pub(crate) struct HopAccess {
+    /// The key; none for a scan of all rows.
+    pub(crate) source: Option<Source>,
+    /// The fields on this side and on the other, in the order of the key.
+    pub(crate) pairs: Vec<(FieldId, FieldId)>,
+    /// Whether the fields are a whole unique key, so that a row is got and not scanned for.
+    pub(crate) whole: bool,
+}
+
+impl HopAccess {
+    /// The access that the catalog chose.
+    fn of(target: &EntityInfo, hop: &Hop) -> HopAccess {
+        let source = match hop.access {
+            KeyAccess::PrimaryKey => Some(Source::Primary),
+            KeyAccess::Index(id) => Some(Source::Index(id)),
+            KeyAccess::Scan => None,
+        };
+        let pairs = hop.local.iter().copied().zip(hop.remote.iter().copied()).collect();
+        HopAccess::with(target, source, pairs)
+    }
+
+    fn with(target: &EntityInfo, source: Option<Source>, pairs: Vec<(FieldId, FieldId)>) -> HopAccess {
+        let whole = match source {
+            None => false,
+            Some(Source::Primary) => pairs.len() == target.primary_key.len(),
+            Some(Source::Index(id)) => target
+                .index_by_id(id)
+                .is_some_and(|index| index.unique.is_some() && index.columns.len() == pairs.len()),
+        };
+        HopAccess { source, pairs, whole }
+    }
+}
+
+impl FanAccess {
+    /// An access for which order does not matter.
+    pub(crate) fn unordered(catalog: &Catalog, navigation: &Navigation) -> Result<FanAccess> {
+        let (near, far) = match navigation {
+            Navigation::Direct(hop) => (HopAccess::of(catalog.entity_by_id(hop.target)?, hop), None),
+            Navigation::Through { near, far, .. } => (
+                HopAccess::of(catalog.entity_by_id(near.target)?, near),
+                Some(HopAccess::of(catalog.entity_by_id(far.target)?, far)),
+            ),
+        };
+        Ok(FanAccess { near, far, served: Served::Exact, reverse: false })
+    }
+
+    /// The access that serves an order best.
+    pub(super) fn ordered(
+        catalog: &Catalog,
+        navigation: &Navigation,
+        rows: &RowSelection<'_>,
+    ) -> Result<FanAccess> {
+        let plain = FanAccess::unordered(catalog, navigation)?;
+        match navigation {
+            Navigation::Direct(hop) if hop.to_one => Ok(plain),
+            Navigation::Direct(hop) => {
+                let target = catalog.entity_by_id(hop.target)?;
+                let best = order::sources(target)
+                    .filter_map(|source| direct(target, hop, source, &rows.order))
+                    .map(|access| (fan_cost(&access, rows.wanted().is_some()), access))
+                    .min_by(|(a, _), (b, _)| a.total_cmp(b));
+                Ok(best.map_or(FanAccess { served: Served::No, ..plain }, |(_, access)| access))
+            }
+            Navigation::Through { near, far, .. } => {
+                let edge = catalog.entity_by_id(near.target)?;
+                let target = catalog.entity_by_id(far.target)?;
+                let unserved = || FanAccess { served: Served::No, ..plain.clone() };
+                Ok(through(edge, target, &plain, &rows.order).unwrap_or_else(unserved))
+            }
+        }
+    }
+}
+
+/// The access of a hop by a key whose first columns are the hop's fields.
+fn direct(target: &EntityInfo, hop: &Hop, source: Source, order: &Order<'_>) -> Option<FanAccess> {
+    let (pairs, columns) = hop_columns(target, hop, source)?;
+    let (served, reverse) = order::serve(target, &columns, order);
+    let served = usable(source, served);
+    let near = HopAccess::with(target, Some(source), pairs);
+    Some(FanAccess { near, far: None, served, reverse: reverse && served != Served::No })
+}
+
+/// The pairs of a hop in the order of a key that they begin, and the key's columns; none if they do not.
+fn hop_columns(
+    target: &EntityInfo,
+    hop: &Hop,
+    source: Source,
+) -> Option<(Vec<(FieldId, FieldId)>, Vec<KeyColumn>)> {
+    let mut columns = order::key_columns(target, source);
+    let mut pairs = Vec::with_capacity(hop.remote.len());
+    for column in columns.iter_mut().take(hop.remote.len()) {
+        let at = hop.remote.iter().position(|field| *field == column.field)?;
+        pairs.push((*hop.local.get(at)?, column.field));
+        column.single = true;
+    }
+    (pairs.len() == hop.remote.len()).then_some((pairs, columns))
+}
+
+/// The access through edges whose key has the target's primary key behind the near fields, so that they come in its
+/// order; none if there is no such key or another order is wanted.
+fn through(
+    edge: &EntityInfo,
+    target: &EntityInfo,
+    plain: &FanAccess,
+    order: &Order<'_>,
+) -> Option<FanAccess> {
+    let far = plain.far.as_ref()?;
+    if !order.keys.exprs.is_empty() || far.source != Some(Source::Primary) || !far.whole {
+        return None;
+    }
+    let near: Vec<FieldId> = plain.near.pairs.iter().map(|(_, remote)| *remote).collect();
+    let local_of =
+        |field: FieldId| plain.near.pairs.iter().find(|(_, remote)| *remote == field).map(|(l, _)| *l);
+    let wanted: Vec<FieldId> = far.pairs.iter().map(|(local, _)| *local).collect();
+    debug_assert_eq!(wanted.len(), target.primary_key.len());
+    order::sources(edge).find_map(|source| {
+        let columns = order::key_columns(edge, source);
+        let mut pairs = Vec::with_capacity(near.len());
+        for column in columns.iter().take(near.len()) {
+            pairs.push((local_of(column.field)?, column.field));
+        }
+        let behind = columns.get(near.len()..near.len() + wanted.len())?;
+        let fits =
+            behind.iter().zip(&wanted).all(|(column, field)| column.field == *field && !column.descending);
+        let near = HopAccess::with(edge, Some(source), pairs);
+        fits.then(|| FanAccess { near, far: Some(far.clone()), served: Served::Exact, reverse: false })
+    })
+}
+
+fn fan_cost(access: &FanAccess, limited: bool) -> f64 {
+    let row = match access.near.source {
+        Some(Source::Primary) => 1.0,
+        Some(Source::Index(_)) => LOOKUP_COST,
+        None => f64::INFINITY,
+    };
+    // Without the order, a limit cannot stop a scan: every row of the parent is read.
+    let unserved = if limited { 10.0 } else { 1.0 + SORT_COST };
+    match access.served {
+        Served::Exact => row,
+        Served::UpToTies { .. } => row * 1.1,
+        Served::No => row * unserved,
+    }
+}
+
+/// What a scan can make of a served order: ties are told apart in index keys only.
+const fn usable(source: Source, served: Served) -> Served {
+    match (source, served) {
+        (Source::Primary, Served::UpToTies { .. }) => Served::No,
+        _ => served,
+    }
+}
+
+/// The access of a root, chosen by what the conditions say of its fields.
+pub(super) fn choose(entity: &EntityInfo, bounds: &Bounds, rows: &RowSelection<'_>) -> Result<RootAccess> {
+    if bounds.values().any(|b| b.equal.as_ref().is_some_and(Vec::is_empty)) {
+        return Ok(RootAccess {
+            path: Path::Nothing,
+            served: Served::Exact,
+            equal_columns: 0,
+            ranged: false,
+        });
+    }
+    let mut best: Option<(f64, Candidate)> = None;
+    for source in order::sources(entity) {
+        let candidate = Candidate::new(entity, source, bounds, rows);
+        let cost = candidate.cost(rows);
+        if best.as_ref().is_none_or(|(least, _)| cost < *least) {
+            best = Some((cost, candidate));
+        }
+    }
+    let (_, best) = best.ok_or_else(|| Error::new(ErrorCode::Internal, "an entity has no key"))?;
+    best.access(entity, bounds)
+}
+
+/// A key that might lead to the rows of a root.
+struct Candidate {
+    source: Source,
+    columns: Vec<KeyColumn>,
+    equal_columns: usize,
+    ranged: bool,
+    whole: bool,
+    rows: f64,
+    served: Served,
+    reverse: bool,
+}
+
+impl Candidate {
+    fn new(entity: &EntityInfo, source: Source, bounds: &Bounds, rows: &RowSelection<'_>) -> Candidate {
+        let mut columns = order::key_columns(entity, source);
+        let own = match source {
+            Source::Primary => columns.len(),
+            Source::Index(id) => entity.index_by_id(id).map_or(0, |index| index.columns.len()),
+        };
+        let (mut equal_columns, mut ranges) = (0, 1usize);
+        let (mut nulls, mut found) = (false, ROWS_ASSUMED);
+        for column in columns.iter_mut().take(own) {
+            let Some(values) = bounds.get(&column.field).and_then(|b| b.equal.as_ref()) else { break };
+            if ranges.saturating_mul(values.len()) > RANGES_MAX {
+                break;
+            }
+            ranges *= values.len();
+            nulls = nulls || values.iter().any(Datum::is_null);
+            column.single = values.len() == 1;
+            equal_columns += 1;
+            found *= EQUAL_SELECTIVITY * many(values.len());
+        }
+        let next =
+            columns.get(equal_columns).filter(|_| equal_columns < own).and_then(|c| bounds.get(&c.field));
+        let ranged = next.is_some_and(FieldBounds::is_range);
+        found *= next.map_or(1.0, FieldBounds::selectivity);
+        let unique = match source {
+            Source::Primary => true,
+            Source::Index(id) => entity.index_by_id(id).is_some_and(|index| index.unique.is_some()) && !nulls,
+        };
+        let whole = unique && equal_columns == own;
+        if whole {
+            found = many(ranges);
+        }
+        let (served, reverse) = order::serve(entity, &columns, &rows.order);
+        let served = if whole && ranges == 1 { Served::Exact } else { usable(source, served) };
+        let served =
+            if whole && matches!(source, Source::Index(_)) && ranges > 1 { Served::No } else { served };
+        let reverse = reverse && served != Served::No;
+        Candidate { source, columns, equal_columns, ranged, whole, rows: found.max(1.0), served, reverse }
+    }
+
+    fn cost(&self, rows: &RowSelection<'_>) -> f64 {
+        let row = match self.source {
+            Source::Primary => 1.0,
+            Source::Index(_) => LOOKUP_COST,
+        };
+        let mut read = self.rows;
+        match (self.served, rows.wanted()) {
+            (Served::Exact | Served::UpToTies { .. }, Some(wanted)) => {
+                let selectivity = if rows.is_unfiltered() { 1.0 } else { FILTER_SELECTIVITY };
+                read = read.min(many(wanted) / selectivity);
+                read * row
+            }
+            (Served::Exact, None) => read * row,
+            (Served::UpToTies { .. }, None) => read * (row + 0.1),
+            (Served::No, _) => read * (row + SORT_COST),
+        }
+    }
+
+    fn access(self, entity: &EntityInfo, bounds: &Bounds) -> Result<RootAccess> {
+        let mut prefixes = match self.source {
+            Source::Primary => vec![layout::rows_prefix(entity.id).to_vec()],
+            Source::Index(id) => vec![layout::index_prefix(id).to_vec()],
+        };
+        for column in self.columns.iter().take(self.equal_columns) {
+            let values = bounds.get(&column.field).and_then(|b| b.equal.as_deref()).unwrap_or_default();
+            let mut longer = Vec::with_capacity(prefixes.len() * values.len());
+            for prefix in &prefixes {
+                for value in values {
+                    let mut key = prefix.clone();
+                    if self.push(&mut key, column, &value.view())? {
+                        longer.push(key);
+                    }
+                }
+            }
+            prefixes = longer;
+        }
+        prefixes.sort_unstable();
+        prefixes.dedup();
+        let next = self.columns.get(self.equal_columns).filter(|_| self.ranged);
+        let path = match (self.source, self.whole) {
+            _ if prefixes.is_empty() => Path::Nothing,
+            (Source::Primary, true) => {
+                if self.reverse {
+                    prefixes.reverse();
+                }
+                Path::Rows(prefixes)
+            }
+            (Source::Index(index), true) => Path::Unique { index, keys: prefixes },
+            (source, false) => {
+                let ranges = prefixes.iter().map(|prefix| match next {
+                    None => Ok(KeyRange::prefix(prefix)),
+                    Some(column) => self.range(prefix, column, bounds),
+                });
+                let mut ranges = ranges.collect::<Result<Vec<_>>>()?;
+                ranges.retain(|range| !range.is_empty());
+                if self.reverse {
+                    ranges.reverse();
+                }
+                Path::Ranges { source, ranges, reverse: self.reverse }
+            }
+        };
+        let (served, equal_columns, ranged) = (self.served, self.equal_columns, self.ranged);
+        Ok(RootAccess { path, served, equal_columns, ranged })
+    }
+
+    /// Appends a column's value; says no where a primary key cannot have it.
+    fn push(&self, key: &mut Vec<u8>, column: &KeyColumn, value: &ValueRef<'_>) -> Result<bool> {
+        match self.source {
+            Source::Primary if value.is_null() => return Ok(false),
+            Source::Primary => key::push_key_field(key, value)?,
+            Source::Index(_) => key::push_column(key, value, direction(column)),
+        }
+        Ok(true)
+    }
+
+    /// The range of a bounded column behind a prefix.
+    fn range(&self, prefix: &[u8], column: &KeyColumn, bounds: &Bounds) -> Result<KeyRange> {
+        let unbounded = FieldBounds::default();
+        let bounds = bounds.get(&column.field).unwrap_or(&unbounded);
+        let key_of = |value: &ValueRef<'_>| {
+            let mut key = prefix.to_vec();
+            self.push(&mut key, column, value).map(|_| key)
+        };
+        if let (Some(text), None, None) = (&bounds.prefix, &bounds.lower, &bounds.upper) {
+            // The encoding of text ends in two bytes; without them it is what longer texts begin with.
+            let mut key = key_of(&ValueRef::String(text))?;
+            key.truncate(key.len().saturating_sub(2));
+            return Ok(KeyRange::prefix(&key));
+        }
+        let whole = KeyRange::prefix(prefix);
+        let (first, last) =
+            if column.descending { (&bounds.upper, &bounds.lower) } else { (&bounds.lower, &bounds.upper) };
+        let nulls = match self.source {
+            Source::Primary => None,
+            Source::Index(_) => Some(key_of(&ValueRef::Null)?),
+        };
+        let start = match first {
+            Some((value, Inclusive::Yes)) => Bound::Included(key_of(&value.view())?),
+            Some((value, Inclusive::No)) => behind(&key_of(&value.view())?),
+            // Nulls satisfy no comparison; they stand first where the column descends.
+            None if column.descending => nulls.as_deref().map_or(whole.start, behind),
+            None => whole.start,
+        };
+        let end = match last {
+            Some((value, Inclusive::Yes)) => KeyRange::prefix(&key_of(&value.view())?).end,
+            Some((value, Inclusive::No)) => Bound::Excluded(key_of(&value.view())?),
+            None if column.descending => whole.end,
+            None => nulls.map_or(whole.end, Bound::Excluded),
+        };
+        Ok(KeyRange { start, end })
+    }
+}
+
+/// The first key that does not begin with `prefix` and stands behind those that do.
+fn behind(prefix: &[u8]) -> Bound<Vec<u8>> {
+    match KeyRange::prefix(prefix).end {
+        Bound::Excluded(end) => Bound::Included(end),
+        other => other,
+    }
+}
+
+/// The direction of a column of an index.
+const fn direction(column: &KeyColumn) -> Direction {
+    if column.descending { Direction::Descending } else { Direction::Ascending }
+}
+
+/// A count for estimates.
+fn many(count: usize) -> f64 {
+    u32::try_from(count).map_or(f64::from(u32::MAX), f64::from)
+}
+
+impl FieldBounds {
+    /// Whether a scan can be bounded by it.
+    fn is_range(&self) -> bool {
+        self.lower.is_some() || self.upper.is_some() || self.prefix.is_some()
+    }
+
+    fn selectivity(&self) -> f64 {
+        match (&self.lower, &self.upper, &self.prefix) {
+            (None, None, None) => 1.0,
+            (Some(_), Some(_), _) | (_, _, Some(_)) => RANGE_SELECTIVITY,
+            (Some(_), None, None) | (None, Some(_), None) => HALF_RANGE_SELECTIVITY,
+        }
+    }
+}

@@ -1,0 +1,365 @@
+//! Makes a plan of a fetch: resolves names level by level, splits conditions, and chooses access paths.
+
+use std::sync::Arc;
+
+use ormdb_proto::block::ColumnType;
+use ormdb_proto::error::{Limit, Span};
+use ormdb_proto::ir::{
+    BinaryOp, Expr, Fetch, Include, KeyPart, Nulls, OrderBy, Params, SelectItem, Selection, SortDirection,
+};
+use ormdb_proto::result::{Cardinality, EnumLabels, ResultShape, ShapeColumn, ShapeEdge, ShapeNode};
+use ormdb_proto::schema::{FieldType, ScalarType};
+use ormdb_proto::value::ValueRef;
+use ormdb_proto::{Error, ErrorCode, Result};
+
+use super::access;
+use super::bounds::{self, Bounds};
+use super::level_scope::{LevelScope, PlanScope, Steps, edge_of};
+use super::order::Served;
+use super::{
+    Fan, FanAccess, IncludeLevel, KeyDirection, Level, Order, Path, Plan, RootAccess, RowSelection,
+    SelectionText, policy,
+};
+use crate::catalog::{Catalog, EntityInfo, Member, Navigation};
+use crate::expr::{EvalEnv, NoRow, RowExpr};
+use crate::text;
+
+/// The most columns of one node and includes below one, so that a `*` of a query cannot multiply without bound.
+const NODES_MAX: usize = 1024;
+
+/// Which rows a plan begins with.
+pub(crate) enum RootInput<'q> {
+    /// Those of a fetch.
+    Fetch(&'q Fetch),
+    /// The rows of these keys, in this order; the selection's filter, order and limit are not looked at.
+    Keys { entity: &'q str, row_keys: Vec<Vec<u8>>, selection: &'q Selection },
+}
+
+/// Makes plans.
+pub(crate) struct Binder<'c, 'p> {
+    catalog: &'c Catalog,
+    params: &'p Params,
+    now: i64,
+    depth_max: usize,
+    steps: Steps,
+    nodes: Vec<ShapeNode>,
+}
+
+impl<'c, 'p> Binder<'c, 'p> {
+    /// A binder for a statement with these parameters, which began at `now`.
+    pub(crate) fn new(catalog: &'c Catalog, params: &'p Params, now: i64, depth_max: u32) -> Binder<'c, 'p> {
+        let depth_max = usize::try_from(depth_max).unwrap_or(usize::MAX);
+        Binder { catalog, params, now, depth_max, steps: Steps::default(), nodes: Vec::new() }
+    }
+
+    /// The plan of a fetch.
+    ///
+    /// # Errors
+    /// Unknown names, wrong types, missing parameters; `LimitExceeded` for includes that are too deep.
+    pub(crate) fn plan(mut self, input: RootInput<'_>) -> Result<Plan<'c>> {
+        let (root, access) = match input {
+            RootInput::Fetch(fetch) => {
+                let entity = self.catalog.entity(&fetch.entity).map_err(|error| at(error, fetch.span))?;
+                let mut filter = match &fetch.key {
+                    Some(parts) => key_conditions(entity, parts)?,
+                    None => Vec::new(),
+                };
+                filter.extend(fetch.selection.filter.clone());
+                let filter = if filter.len() == 1 { filter.pop() } else { Some(Expr::And(filter)) };
+                let rows = self.row_selection(entity, filter.as_ref(), &fetch.selection)?;
+                let access = self.root_access(entity, &rows)?;
+                (self.level(entity, rows, &fetch.selection.items, 1)?, access)
+            }
+            RootInput::Keys { entity, row_keys, selection } => {
+                let entity = self.catalog.entity(entity)?;
+                let rows = self.row_selection(entity, None, &Selection::default())?;
+                let access = RootAccess {
+                    path: Path::Rows(row_keys),
+                    served: Served::Exact,
+                    equal_columns: entity.primary_key.len(),
+                    ranged: false,
+                };
+                (self.level(entity, rows, &selection.items, 1)?, access)
+            }
+        };
+        let shape = Arc::new(ResultShape { nodes: self.nodes });
+        Ok(Plan { root, access, shape, steps: self.steps.count() })
+    }
+
+    /// Which rows of one entity, without what is read of them.
+    ///
+    /// # Errors
+    /// As of [`Binder::plan`].
+    pub(crate) fn rows(
+        mut self,
+        entity: &'c EntityInfo,
+        filter: Option<&Expr>,
+        order: &[OrderBy],
+        limit: Option<usize>,
+    ) -> Result<(RowSelection<'c>, RootAccess, usize)> {
+        let selection = Selection { order: order.to_vec(), ..Selection::default() };
+        let mut rows = self.row_selection(entity, filter, &selection)?;
+        rows.limit = limit;
+        let access = self.root_access(entity, &rows)?;
+        Ok((rows, access, self.steps.count().max(1)))
+    }
+
+    fn scope(&self, entity: &'c EntityInfo) -> LevelScope<'c, '_> {
+        let plan = PlanScope { catalog: self.catalog, params: self.params, steps: &self.steps };
+        LevelScope::new(plan, entity)
+    }
+
+    fn row_selection(
+        &mut self,
+        entity: &'c EntityInfo,
+        filter: Option<&Expr>,
+        selection: &Selection,
+    ) -> Result<RowSelection<'c>> {
+        let mut conjuncts = Vec::new();
+        if let Some(filter) = filter {
+            flatten(filter, &mut conjuncts);
+        }
+        let mut scope = self.scope(entity);
+        let compiled = conjuncts.into_iter().map(|c| scope.condition(c)).collect::<Result<Vec<_>>>()?;
+        let (local, outer): (Vec<_>, Vec<_>) = compiled.into_iter().partition(RowExpr::is_local);
+        let outer_filter = match RowExpr::all(outer) {
+            Some(condition) => Some(scope.finish(vec![condition])?),
+            None => None,
+        };
+        let order = if selection.order.is_empty() { &entity.default_order } else { &selection.order };
+        Ok(RowSelection {
+            policy: policy::predicate(entity),
+            filter: RowExpr::all(local),
+            outer_filter,
+            order: self.order(entity, order)?,
+            limit: self.count(entity, selection.limit.as_ref(), "limit")?,
+            offset: self.count(entity, selection.offset.as_ref(), "offset")?.unwrap_or(0),
+            text: SelectionText {
+                filter: filter
+                    .filter(|f| !matches!(f, Expr::And(all) if all.is_empty()))
+                    .map(text::print_expr),
+                order: order.iter().map(text::print_order).collect(),
+            },
+        })
+    }
+
+    fn order(&self, entity: &'c EntityInfo, order: &[OrderBy]) -> Result<Order<'c>> {
+        let mut scope = self.scope(entity);
+        let exprs = order.iter().map(|key| scope.compile(&key.expr, None)).collect::<Result<Vec<_>>>()?;
+        let directions = order.iter().map(|key| {
+            let descending = key.direction == SortDirection::Descending;
+            let nulls_first = key.nulls.map_or(descending, |nulls| nulls == Nulls::First);
+            KeyDirection { descending, nulls_first }
+        });
+        Ok(Order { directions: directions.collect(), keys: scope.finish(exprs)? })
+    }
+
+    /// The value of a limit or offset; null is none.
+    fn count(&self, entity: &EntityInfo, expr: Option<&Expr>, name: &str) -> Result<Option<usize>> {
+        let Some(expr) = expr else { return Ok(None) };
+        let want = FieldType::Scalar(ScalarType::Int64);
+        let compiled = RowExpr::compile(self.catalog.schema(), entity, expr, Some(want), self.params)?;
+        if !compiled.root().is_constant() {
+            return Err(Error::new(
+                ErrorCode::InvalidQuery,
+                format!("a {name} is a number, not a field of the row"),
+            ));
+        }
+        let value = compiled.eval(&NoRow, &EvalEnv::at(self.now))?;
+        match value.view() {
+            ValueRef::Int64(v) => usize::try_from(v)
+                .map(Some)
+                .map_err(|_| Error::new(ErrorCode::InvalidValue, format!("the {name} {v} is negative"))),
+            _ => Ok(None),
+        }
+    }
+
+    fn root_access(&self, entity: &EntityInfo, rows: &RowSelection<'_>) -> Result<RootAccess> {
+        let mut bounds = Bounds::default();
+        if let Some(filter) = &rows.filter {
+            bounds::collect(entity, filter.root(), self.now, &mut bounds)?;
+        }
+        access::choose(entity, &bounds, rows)
+    }
+
+    fn level(
+        &mut self,
+        entity: &'c EntityInfo,
+        rows: RowSelection<'c>,
+        items: &[SelectItem],
+        depth: usize,
+    ) -> Result<Level<'c>> {
+        self.check_depth(depth)?;
+        let node = self.nodes.len();
+        let step = self.steps.next();
+        self.nodes.push(ShapeNode { entity: entity.name.clone(), columns: Vec::new(), edges: Vec::new() });
+        let all = [SelectItem::All { except: Vec::new() }];
+        let items = if items.is_empty() { &all } else { items };
+        let mut names = Names { entity, taken: Vec::new() };
+        let mut shape = NodeShape::default();
+        let mut includes = Vec::new();
+        // The columns share one scope, so that paths over one relation are looked up once; includes make their own.
+        let (mut exprs, mut included): (Vec<(String, Expr)>, Vec<(usize, Include)>) =
+            (Vec::new(), Vec::new());
+        for item in items {
+            match item {
+                SelectItem::All { except } => {
+                    for name in except {
+                        entity.field_named(name)?;
+                    }
+                    let fields = entity.fields.iter().filter(|f| f.is_stored() && !f.hidden);
+                    for field in fields.filter(|f| !except.contains(&f.name)) {
+                        exprs.push((names.take(&field.name, None)?, Expr::path([field.name.as_str()])));
+                    }
+                }
+                SelectItem::Field { name, span } => match entity.member(name).map_err(|e| at(e, *span))? {
+                    Member::Field(field) => {
+                        exprs.push((names.take(&field.name, *span)?, Expr::path([field.name.as_str()])));
+                    }
+                    Member::Relation(relation) => {
+                        let include = Include {
+                            alias: None,
+                            relation: relation.name.clone(),
+                            span: *span,
+                            selection: Selection::default(),
+                        };
+                        names.take(&relation.name, *span)?;
+                        included.push((exprs.len(), include));
+                    }
+                },
+                SelectItem::Computed { alias, expr } => exprs.push((names.take(alias, None)?, expr.clone())),
+                SelectItem::Include(include) => {
+                    names.take(include.alias.as_ref().unwrap_or(&include.relation), include.span)?;
+                    included.push((exprs.len(), (**include).clone()));
+                }
+            }
+        }
+        let mut scope = self.scope(entity);
+        let mut columns = Vec::with_capacity(exprs.len());
+        for (name, expr) in exprs {
+            let compiled = scope.compile(&expr, None)?;
+            shape.columns.push(self.column(name, compiled.ty())?);
+            columns.push(compiled);
+        }
+        let columns = scope.finish(columns)?;
+        for (columns_before, include) in included {
+            let made = self.include(entity, &include, depth)?;
+            let one = match made.fan.navigation {
+                Navigation::Direct(hop) => hop.to_one,
+                Navigation::Through { .. } => false,
+            };
+            shape.edges.push(ShapeEdge {
+                alias: made.alias.clone(),
+                child: u32::try_from(made.level.node).unwrap_or(u32::MAX),
+                cardinality: if one { Cardinality::One } else { Cardinality::Many },
+                columns_before: u32::try_from(columns_before).unwrap_or(u32::MAX),
+            });
+            includes.push(made);
+        }
+        if let Some(slot) = self.nodes.get_mut(node) {
+            slot.columns = shape.columns;
+            slot.edges = shape.edges;
+        }
+        Ok(Level { step, node, entity, rows, columns, includes })
+    }
+
+    fn include(
+        &mut self,
+        entity: &'c EntityInfo,
+        include: &Include,
+        depth: usize,
+    ) -> Result<IncludeLevel<'c>> {
+        let relation = entity.relation_named(&include.relation).map_err(|error| at(error, include.span))?;
+        let navigation = entity.navigation(relation.id)?;
+        let target = self.catalog.entity_by_id(relation.target)?;
+        let rows = self.row_selection(target, include.selection.filter.as_ref(), &include.selection)?;
+        let access = FanAccess::ordered(self.catalog, navigation, &rows)?;
+        let edge = edge_of(self.catalog, navigation)?;
+        let fan = Fan { navigation, from: entity, target, edge, access };
+        let level = self.level(target, rows, &include.selection.items, depth + 1)?;
+        let alias = include.alias.clone().unwrap_or_else(|| include.relation.clone());
+        Ok(IncludeLevel { alias, fan, level })
+    }
+
+    fn column(&self, name: String, ty: Option<FieldType>) -> Result<ShapeColumn> {
+        // A column of nothing but nulls has to have some type.
+        let ty = ty.unwrap_or(FieldType::Scalar(ScalarType::String { chars_max: None }));
+        let labels = match ty.scalar() {
+            ScalarType::Enum(id) => EnumLabels::from(self.catalog.enum_by_id(id)?),
+            _ => EnumLabels::default(),
+        };
+        Ok(ShapeColumn { labels, ..ShapeColumn::new(name, ColumnType::from(ty)) })
+    }
+
+    fn check_depth(&self, depth: usize) -> Result<()> {
+        let limit = |name: &str, allowed: usize, asked: usize| {
+            let number = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+            let limit = Limit { name: name.to_owned(), allowed: number(allowed), asked: number(asked) };
+            let mut error = Error::new(
+                ErrorCode::LimitExceeded,
+                format!("the fetch exceeds {name}: {asked} of {allowed}"),
+            );
+            error.detail.limit = Some(limit);
+            error.hint(format!("ask for less, or raise {name} of the session"))
+        };
+        if depth > self.depth_max {
+            return Err(limit("depth_max", self.depth_max, depth));
+        }
+        if self.nodes.len() >= NODES_MAX {
+            return Err(limit("nodes_max", NODES_MAX, self.nodes.len() + 1));
+        }
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct NodeShape {
+    columns: Vec<ShapeColumn>,
+    edges: Vec<ShapeEdge>,
+}
+
+/// The names that one node of a result has given away.
+struct Names<'c> {
+    entity: &'c EntityInfo,
+    taken: Vec<String>,
+}
+
+impl Names<'_> {
+    fn take(&mut self, name: &str, span: Option<Span>) -> Result<String> {
+        if self.taken.iter().any(|taken| taken == name) {
+            let error = Error::new(
+                ErrorCode::DuplicateName,
+                format!("`{name}` is selected twice of {}", self.entity.name),
+            )
+            .hint("give one of them another name: `other: …`");
+            return Err(at(error.entity(&self.entity.name).field(name), span));
+        }
+        self.taken.push(name.to_owned());
+        Ok(name.to_owned())
+    }
+}
+
+/// The conditions of a key: its fields equal the given values.
+fn key_conditions(entity: &EntityInfo, parts: &[KeyPart]) -> Result<Vec<Expr>> {
+    let key = entity.unique_key(parts)?;
+    let condition = |(field, part): (&ormdb_proto::schema::FieldId, &usize)| {
+        let field = entity.field_of(*field)?;
+        let part =
+            parts.get(*part).ok_or_else(|| Error::new(ErrorCode::Internal, "a part of a key was lost"))?;
+        Ok(Expr::binary(BinaryOp::Equal, Expr::path([field.name.as_str()]), part.value.clone()))
+    };
+    key.fields.iter().zip(&key.parts).map(condition).collect()
+}
+
+/// The conditions that all have to be true.
+fn flatten<'e>(expr: &'e Expr, out: &mut Vec<&'e Expr>) {
+    match expr {
+        Expr::And(all) => all.iter().for_each(|expr| flatten(expr, out)),
+        other => out.push(other),
+    }
+}
+
+fn at(mut error: Error, span: Option<Span>) -> Error {
+    error.detail.span = error.detail.span.or(span);
+    error
+}

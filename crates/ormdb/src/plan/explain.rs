@@ -1,0 +1,263 @@
+//! Shows a plan, and what happened when it ran: one document, as text for people and as JSON for tools.
+
+use ormdb_proto::ir::Quantifier;
+use ormdb_proto::outcome::Explanation;
+use ormdb_proto::schema::FieldId;
+use serde_json::{Map, Value as Json};
+
+use super::level_scope::function_name;
+use super::order::Served;
+use super::{
+    Derivation, DerivationKind, Fan, HopAccess, IncludeLevel, Level, Path, Plan, Projection, RootAccess,
+    RowSelection, Source,
+};
+use crate::catalog::EntityInfo;
+
+/// What one step of a plan did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct StepStats {
+    /// Rows that it gave.
+    pub(crate) rows: usize,
+    /// Rows that the policy and the condition looked at.
+    pub(crate) examined: usize,
+    /// Entries of keys that were read: of rows by scan, of indexes.
+    pub(crate) entries: usize,
+    /// Rows that were got by key.
+    pub(crate) lookups: usize,
+    /// The time that it took, in microseconds; steps below it included.
+    pub(crate) micros: u64,
+}
+
+/// One step, as it is shown.
+struct Shown {
+    title: String,
+    facts: Vec<(&'static str, Json)>,
+    below: Vec<Shown>,
+}
+
+/// Shows a plan, with what happened if it ran.
+pub(crate) fn explanation(plan: &Plan<'_>, stats: Option<&[StepStats]>) -> Explanation {
+    let shown = root(plan, stats);
+    let mut text = String::new();
+    shown.print(0, &mut text);
+    Explanation { text, json: shown.json().to_string() }
+}
+
+impl Shown {
+    fn new(title: impl Into<String>) -> Shown {
+        Shown { title: title.into(), facts: Vec::new(), below: Vec::new() }
+    }
+
+    fn fact(&mut self, name: &'static str, value: impl Into<Json>) {
+        self.facts.push((name, value.into()));
+    }
+
+    fn print(&self, depth: usize, out: &mut String) {
+        let pad = "  ".repeat(depth);
+        out.push_str(&format!("{pad}{}\n", self.title));
+        for (name, value) in &self.facts {
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            out.push_str(&format!("{pad}    {name}: {value}\n"));
+        }
+        for below in &self.below {
+            below.print(depth + 1, out);
+        }
+    }
+
+    fn json(&self) -> Json {
+        let mut object = Map::new();
+        object.insert("step".to_owned(), Json::from(self.title.as_str()));
+        for (name, value) in &self.facts {
+            object.insert(name.replace(' ', "_"), value.clone());
+        }
+        if !self.below.is_empty() {
+            object.insert("below".to_owned(), self.below.iter().map(Shown::json).collect());
+        }
+        Json::Object(object)
+    }
+
+    fn stats(&mut self, stats: Option<&[StepStats]>, step: usize) {
+        let Some(stats) = stats.and_then(|stats| stats.get(step)) else { return };
+        self.fact("actual rows", stats.rows);
+        if stats.examined != stats.rows {
+            self.fact("rows examined", stats.examined);
+        }
+        self.fact("entries read", stats.entries);
+        self.fact("row lookups", stats.lookups);
+        self.fact("time us", stats.micros);
+    }
+}
+
+fn root(plan: &Plan<'_>, stats: Option<&[StepStats]>) -> Shown {
+    let level = &plan.root;
+    let mut shown = Shown::new(format!("fetch {}", level.entity.name));
+    shown.fact("access", root_access(level.entity, &plan.access));
+    shown.fact("policy", policy(&level.rows));
+    selection(&mut shown, level.entity, &level.rows, plan.access.served);
+    shown.fact("estimate", estimate(&plan.access, &level.rows));
+    shown.stats(stats, level.step);
+    below(&mut shown, level, stats);
+    shown
+}
+
+fn include(include: &IncludeLevel<'_>, stats: Option<&[StepStats]>) -> Shown {
+    let level = &include.level;
+    let mut shown = Shown::new(format!("include {}: {}", include.alias, level.entity.name));
+    shown.fact("access", fan_access(&include.fan));
+    shown.fact("policy", policy(&level.rows));
+    selection(&mut shown, level.entity, &level.rows, include.fan.access.served);
+    let per_parent = match (include.fan.access.near.whole && include.fan.edge.is_none(), level.rows.limit) {
+        (true, _) => "at most 1 row per parent".to_owned(),
+        (false, Some(limit)) => format!("at most {limit} rows per parent"),
+        (false, None) => "unknown".to_owned(),
+    };
+    shown.fact("estimate", per_parent);
+    shown.stats(stats, level.step);
+    below(&mut shown, level, stats);
+    shown
+}
+
+fn below(shown: &mut Shown, level: &Level<'_>, stats: Option<&[StepStats]>) {
+    let projections = level.rows.outer_filter.iter().chain([&level.rows.order.keys, &level.columns]);
+    for (projection, what) in projections.zip(names_of(level)) {
+        derivations(shown, projection, what, stats);
+    }
+    shown.below.extend(level.includes.iter().map(|below| include(below, stats)));
+}
+
+/// What the projections of a level are for, in the order of [`below`].
+fn names_of(level: &Level<'_>) -> impl Iterator<Item = &'static str> {
+    level.rows.outer_filter.iter().map(|_| "filter").chain(["order", "columns"])
+}
+
+fn derivations(shown: &mut Shown, projection: &Projection<'_>, what: &str, stats: Option<&[StepStats]>) {
+    shown.below.extend(projection.derivations.iter().map(|d| derivation(d, what, stats)));
+}
+
+fn derivation(derivation: &Derivation<'_>, what: &str, stats: Option<&[StepStats]>) -> Shown {
+    let (title, inner): (String, Vec<&Projection<'_>>) = match &derivation.kind {
+        DerivationKind::Lookup { values, .. } => (format!("look up {}", derivation.name), vec![values]),
+        DerivationKind::Related { quantifier, condition, .. } => {
+            let word = match quantifier {
+                Quantifier::Some => "some",
+                Quantifier::Every => "every",
+                Quantifier::None => "none",
+                Quantifier::Is => "is",
+                Quantifier::IsNot => "is not",
+            };
+            (format!("semi-join {} {word}", derivation.name), condition.iter().collect())
+        }
+        DerivationKind::Aggregate(aggregate) => {
+            let title = format!("aggregate {}({})", function_name(aggregate.function), derivation.name);
+            (title, aggregate.filter.iter().chain(&aggregate.value).collect())
+        }
+    };
+    let mut shown = Shown::new(format!("{title} for {what}: {}", derivation.target.name));
+    shown.fact("access", fan_access(&derivation.fan));
+    shown.stats(stats, derivation.step);
+    for projection in inner {
+        derivations(&mut shown, projection, what, stats);
+    }
+    shown
+}
+
+fn policy(rows: &RowSelection<'_>) -> &'static str {
+    if rows.policy.is_some() { "a condition on each row" } else { "every row is visible" }
+}
+
+fn selection(shown: &mut Shown, entity: &EntityInfo, rows: &RowSelection<'_>, served: Served) {
+    if let Some(filter) = &rows.text.filter {
+        shown.fact("filter", filter.as_str());
+    }
+    let keys = if rows.text.order.is_empty() {
+        entity.names_of(&entity.primary_key)
+    } else {
+        rows.text.order.join(", ")
+    };
+    let source = match served {
+        Served::Exact => "as read",
+        Served::UpToTies { .. } => "as read, ties sorted",
+        Served::No => "sorted",
+    };
+    shown.fact("order", format!("{keys} ({source})"));
+    if let Some(limit) = rows.limit {
+        shown.fact("limit", limit);
+    }
+    if rows.offset > 0 {
+        shown.fact("offset", rows.offset);
+    }
+}
+
+fn estimate(access: &RootAccess, rows: &RowSelection<'_>) -> String {
+    let most = match &access.path {
+        Path::Nothing => Some(0),
+        Path::Rows(keys) | Path::Unique { keys, .. } => Some(keys.len()),
+        Path::Ranges { .. } => None,
+    };
+    match (most, rows.limit) {
+        (Some(most), limit) => format!("at most {} rows", most.min(limit.unwrap_or(most))),
+        (None, Some(limit)) => format!("at most {limit} rows"),
+        (None, None) => "unknown".to_owned(),
+    }
+}
+
+fn key_name(entity: &EntityInfo, source: Source) -> String {
+    match source {
+        Source::Primary => format!("primary key ({})", entity.names_of(&entity.primary_key)),
+        Source::Index(id) => {
+            let index = entity.index_by_id(id);
+            let columns = index.map_or(&[][..], |index| &index.columns);
+            let column = |c: &ormdb_proto::schema::IndexColumn| {
+                let name = entity.names_of(&[c.field]);
+                if c.descending { format!("{name} desc") } else { name }
+            };
+            let columns: Vec<String> = columns.iter().map(column).collect();
+            format!("index {} ({})", index.map_or("?", |i| i.name.as_str()), columns.join(", "))
+        }
+    }
+}
+
+fn root_access(entity: &EntityInfo, access: &RootAccess) -> String {
+    let count = |n: usize, what: &str| if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") };
+    match &access.path {
+        Path::Nothing => "none: the condition is never true".to_owned(),
+        Path::Rows(keys) => {
+            format!("get by {}, {}", key_name(entity, Source::Primary), count(keys.len(), "key"))
+        }
+        Path::Unique { index, keys } => {
+            format!("get by {}, {}", key_name(entity, Source::Index(*index)), count(keys.len(), "key"))
+        }
+        Path::Ranges { source, ranges, reverse } => {
+            let way = if *reverse { "backward" } else { "forward" };
+            let key = key_name(entity, *source);
+            match (access.equal_columns, access.ranged) {
+                (0, false) => format!("all rows by {key}, {way}"),
+                (0, true) => format!("{} of {key}, {way}", count(ranges.len(), "range")),
+                (equal, ranged) => {
+                    let columns = count(equal, "column");
+                    let behind = if ranged { " and a range" } else { "" };
+                    format!("{} of {key}, {columns} equal{behind}, {way}", count(ranges.len(), "range"))
+                }
+            }
+        }
+    }
+}
+
+fn fan_access(fan: &Fan<'_>) -> String {
+    let near = fan.edge.unwrap_or(fan.target);
+    let way = if fan.access.reverse { ", backward" } else { "" };
+    let first = format!("{}{way}", hop(near, &fan.access.near));
+    match (&fan.access.far, fan.edge) {
+        (Some(far), Some(edge)) => format!("edges {} by {first}, then {}", edge.name, hop(fan.target, far)),
+        _ => first,
+    }
+}
+
+fn hop(target: &EntityInfo, access: &HopAccess) -> String {
+    let fields: Vec<FieldId> = access.pairs.iter().map(|(_, remote)| *remote).collect();
+    match access.source {
+        None => format!("scan of all rows, joined on ({})", target.names_of(&fields)),
+        Some(source) if access.whole => format!("multi-get by {}", key_name(target, source)),
+        Some(source) => format!("multi-range scan of {}", key_name(target, source)),
+    }
+}
