@@ -10,6 +10,8 @@ use ormdb_proto::token::Token;
 use crate::catalog::Catalog;
 use crate::session::SessionContext;
 use crate::store::Families;
+use crate::store::generate::Generators;
+use crate::store::sequence::Sequences;
 
 /// What a read runs in.
 #[derive(Clone, Copy)]
@@ -34,5 +36,42 @@ impl Ctx<'_> {
     /// The token of the snapshot.
     pub(crate) fn token(&self) -> Token {
         Token::new(self.history, self.reader.seqno().get())
+    }
+}
+
+/// What a write runs in: it reads and writes through one transaction.
+pub(crate) struct WriteCtx<'a> {
+    /// The catalog at the transaction's snapshot.
+    pub(crate) catalog: &'a Arc<Catalog>,
+    /// The transaction.
+    pub(crate) txn: &'a mut ordinum::Transaction,
+    /// The column families.
+    pub(crate) families: &'a Families,
+    /// Who asks, and within which limits.
+    pub(crate) session: &'a SessionContext,
+    /// The parameters of the statement.
+    pub(crate) params: &'a Params,
+    /// The time at which the transaction began, in microseconds since 1970-01-01T00:00:00Z.
+    pub(crate) now: i64,
+    /// The history that the database is in.
+    pub(crate) history: u64,
+    /// The sequences of autoincrement fields.
+    pub(crate) sequences: &'a Sequences,
+    /// What makes identifiers.
+    pub(crate) generators: &'a Generators,
+}
+
+impl WriteCtx<'_> {
+    /// What this write's reads run in: they see what it wrote so far.
+    pub(crate) fn read(&self) -> Ctx<'_> {
+        Ctx {
+            catalog: self.catalog,
+            reader: &*self.txn,
+            families: self.families,
+            session: self.session,
+            params: self.params,
+            now: self.now,
+            history: self.history,
+        }
     }
 }

@@ -3,24 +3,32 @@
 //! This file is the table of contents; docs/ARCHITECTURE.md tells how the parts join.
 
 pub mod catalog;
-#[allow(dead_code, reason = "the database joins it")]
 pub mod check;
-#[allow(dead_code, reason = "the executor and the write path join it")]
 pub(crate) mod context;
+mod database;
 pub(crate) mod engine;
-#[allow(dead_code, reason = "the database joins it")]
 pub(crate) mod exec;
-#[allow(dead_code, reason = "the executor and the write path join it")]
 pub(crate) mod expr;
-pub mod limits;
-#[allow(dead_code, reason = "the database joins it")]
+mod limits;
+mod mutation;
+mod options;
 pub(crate) mod plan;
-#[allow(dead_code, reason = "the executor and the write path join it")]
-pub mod session;
+mod session;
 pub(crate) mod store;
 pub mod text;
-#[allow(dead_code, reason = "sessions join it")]
+mod transaction;
 pub(crate) mod write;
 
+pub use catalog::{Applied, Catalog};
+pub use database::Database;
+pub use limits::Limits;
+pub use options::Options;
+pub use ormdb_proto::ir::{Explain, Params, Statement};
+pub use ormdb_proto::{
+    Error, ErrorCode, ErrorKind, Explanation, GraphResult, MutationResult, Outcome, Result, Token, Value,
+};
+pub use session::{CancelHandle, Session};
 #[doc(hidden)]
 pub use store::fuzz_row;
+pub use store::generate::{Entropy, OsEntropy};
+pub use transaction::Transaction;

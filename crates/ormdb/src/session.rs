@@ -2,5 +2,134 @@
 
 mod context;
 
+use std::sync::Arc;
+
+use ordinum::clock::Clock;
+use ormdb_proto::ir::{Explain, Fetch, Params, Statement};
+use ormdb_proto::{Error, ErrorCode, Explanation, GraphResult, Outcome, Result};
+
+use crate::database::Database;
+use crate::limits::Limits;
+use crate::text;
+use crate::transaction::Transaction;
+
 pub use context::CancelHandle;
 pub(crate) use context::SessionContext;
+
+/// A user's way into a database. Cheap to make and to clone; its statements may run on several threads.
+#[derive(Clone, Debug)]
+pub struct Session {
+    database: Database,
+    context: SessionContext,
+}
+
+impl Session {
+    pub(crate) fn new(database: Database, limits: Limits, clock: Arc<dyn Clock>) -> Session {
+        Session { database, context: SessionContext::new(limits, clock) }
+    }
+
+    /// The same session with other limits.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Session {
+        self.context.limits = limits;
+        self
+    }
+
+    /// What stops this session's statements from another thread. Clones of the session share it.
+    pub fn cancel_handle(&self) -> CancelHandle {
+        self.context.cancel.clone()
+    }
+
+    /// Runs one statement of the text language in a transaction of its own.
+    ///
+    /// # Errors
+    /// As [`Session::execute`]; of a text that does not parse, [`ErrorCode::SyntaxError`] with the place.
+    pub fn query(&self, text: &str, params: &Params) -> Result<Outcome> {
+        let parsed = text::parse_statement(text)?;
+        match parsed.explain {
+            Some(explain) => self.explain(&parsed.statement, params, explain).map(Outcome::Explained),
+            None => self.execute(&parsed.statement, params),
+        }
+    }
+
+    /// Runs one fetch of the text language and returns its graph.
+    ///
+    /// # Errors
+    /// As [`Session::query`]; of a statement that is no fetch, [`ErrorCode::InvalidQuery`].
+    pub fn fetch(&self, text: &str, params: &Params) -> Result<GraphResult> {
+        match self.query(text, params)? {
+            Outcome::Fetched(result) => Ok(result),
+            Outcome::Written(_) | Outcome::Explained(_) => {
+                Err(Error::new(ErrorCode::InvalidQuery, "the statement is no fetch; run it with `query`"))
+            }
+        }
+    }
+
+    /// Runs one statement in a transaction of its own.
+    ///
+    /// A fetch reads one snapshot. A write is serializable: it is run again while other commits change what it read,
+    /// and is durable when this returns.
+    ///
+    /// # Errors
+    /// What the statement itself meets. Nothing of a failed write remains.
+    pub fn execute(&self, statement: &Statement, params: &Params) -> Result<Outcome> {
+        let context = self.context.statement();
+        match statement {
+            Statement::Fetch(fetch) => self.database.fetch(&context, fetch, params).map(Outcome::Fetched),
+            Statement::Create(_) | Statement::Update(_) | Statement::Upsert(_) | Statement::Delete(_) => {
+                self.database.write(&context, statement, params).map(Outcome::Written)
+            }
+        }
+    }
+
+    /// The plan of a fetch; with [`Explain::Analyze`] the fetch runs and the plan says what happened.
+    ///
+    /// # Errors
+    /// As [`Session::execute`]; of a write, [`ErrorCode::UnsupportedFeature`].
+    pub fn explain(&self, statement: &Statement, params: &Params, explain: Explain) -> Result<Explanation> {
+        self.database.explain(&self.context.statement(), fetch_of(statement)?, params, explain)
+    }
+
+    /// Begins a transaction of several statements, serializable and with read-your-writes.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Io`] if the database is closed.
+    pub fn transaction(&self) -> Result<Transaction> {
+        Transaction::begin(self.database.clone(), self.context.clone())
+    }
+
+    /// Runs `body` in a transaction and commits it; runs it again, up to [`Session::RETRIES_MAX`] times, while other
+    /// commits conflict.
+    ///
+    /// # Errors
+    /// The first error of `body` that is not a conflict, or the last conflict.
+    pub fn with_transaction<T>(&self, mut body: impl FnMut(&mut Transaction) -> Result<T>) -> Result<T> {
+        let mut retries = 0;
+        loop {
+            let mut transaction = self.transaction()?;
+            let outcome = body(&mut transaction).and_then(|value| transaction.commit().map(|_| value));
+            match outcome {
+                Err(error)
+                    if error.code == ErrorCode::SerializationConflict && retries < Self::RETRIES_MAX =>
+                {
+                    retries += 1;
+                    self.context.check_cancelled()?;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// How often [`Session::with_transaction`] runs a body again.
+    pub const RETRIES_MAX: u32 = 32;
+}
+
+/// The fetch that a statement is.
+pub(crate) fn fetch_of(statement: &Statement) -> Result<&Fetch> {
+    match statement {
+        Statement::Fetch(fetch) => Ok(fetch),
+        Statement::Create(_) | Statement::Update(_) | Statement::Upsert(_) | Statement::Delete(_) => {
+            Err(Error::new(ErrorCode::UnsupportedFeature, "only fetches can be explained"))
+        }
+    }
+}

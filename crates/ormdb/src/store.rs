@@ -5,6 +5,7 @@
 pub(crate) mod coerce;
 mod families;
 pub(crate) mod generate;
+pub(crate) mod identity;
 pub(crate) mod index;
 pub(crate) mod key;
 pub(crate) mod layout;

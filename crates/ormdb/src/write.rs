@@ -22,4 +22,4 @@ mod refusal;
 mod update;
 mod writer;
 
-pub(crate) use writer::{Writer, Written};
+pub(crate) use writer::Writer;

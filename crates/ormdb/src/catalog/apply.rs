@@ -8,6 +8,7 @@
 //! Invariant: after a refusal or an error nothing has changed.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use ordinum::{Db, Durability, KeyRange, Reader, Transaction};
 use ormdb_proto::error::Limit;
@@ -30,7 +31,7 @@ pub(crate) const BACKFILL_ROWS_MAX: u64 = 200_000;
 #[derive(Debug)]
 pub struct Applied {
     /// The catalog that is current now.
-    pub catalog: Catalog,
+    pub catalog: Arc<Catalog>,
     /// The changes; none if the text says what is there already.
     pub changes: Vec<Change>,
 }
@@ -51,7 +52,7 @@ pub(crate) fn apply(engine: &Db, families: &Families, text: &str, now: i64) -> O
         let schema = resolve(&ast, current.schema())?;
         let changes = diff(current.schema(), &schema);
         if changes.is_empty() && current.version() > 0 && current.text() == text {
-            return Ok(Applied { catalog: current, changes });
+            return Ok(Applied { catalog: Arc::new(current), changes });
         }
         let catalog = prepare(&mut txn, families, &current, schema, &changes, text)?;
         let stored = StoredVersion {
@@ -64,7 +65,7 @@ pub(crate) fn apply(engine: &Db, families: &Families, text: &str, now: i64) -> O
         match txn.commit(Durability::Synced) {
             Ok(_) => {
                 backfill::sweep(engine, families, &catalog).map_err(one)?;
-                return Ok(Applied { catalog, changes });
+                return Ok(Applied { catalog: Arc::new(catalog), changes });
             }
             Err(error @ ordinum::Error::Conflict { .. }) => conflict = Some(engine_error(error)),
             Err(error) => return Err(one(engine_error(error))),

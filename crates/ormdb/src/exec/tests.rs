@@ -65,8 +65,7 @@ fn with<T>(db: &TestDb, query: &str, run: impl FnOnce(&Ctx<'_>, &ormdb_proto::ir
     let parsed = parse_statement(query).unwrap();
     let Statement::Fetch(fetch) = parsed.statement else { panic!("{query} is no fetch") };
     let catalog = Arc::new(db.catalog());
-    let session =
-        SessionContext::new(Limits::default(), Arc::new(ManualClock::default()));
+    let session = SessionContext::new(Limits::default(), Arc::new(ManualClock::default()));
     let params = Params::none();
     let ctx = Ctx {
         catalog: &catalog,

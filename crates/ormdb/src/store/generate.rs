@@ -22,7 +22,7 @@ const ULID_CHARS: u32 = 26;
 const V7_COUNTER_BITS: u32 = 74;
 
 /// Where random bytes come from.
-pub(crate) trait Entropy: Send + Sync + Debug {
+pub trait Entropy: Send + Sync + Debug {
     /// Fills `bytes`.
     ///
     /// # Errors
@@ -32,7 +32,7 @@ pub(crate) trait Entropy: Send + Sync + Debug {
 
 /// The random source of the operating system.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct OsEntropy;
+pub struct OsEntropy;
 
 impl Entropy for OsEntropy {
     fn fill(&self, bytes: &mut [u8]) -> Result<()> {

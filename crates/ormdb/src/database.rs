@@ -1,0 +1,313 @@
+//! The database: one directory, one process, any number of sessions.
+//!
+//! Invariants: (1) no commit happens between the commit of a new schema and its publication, so that no snapshot holds
+//! rows of a schema that its catalog does not know; (2) every write transaction reads the catalog's version through
+//! its transaction, so that a change of schema conflicts with it; (3) an autocommit write that lost against others
+//! [`SHARED_ATTEMPTS`] times runs alone, so that it cannot starve.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use ordinum::Reader;
+use ordinum::clock::Clock;
+use ormdb_proto::ir::{Explain, Fetch, Params, Statement};
+use ormdb_proto::{Error, ErrorCode, Explanation, GraphResult, MutationResult, Result, Token};
+use parking_lot::RwLock;
+
+use crate::catalog::{self, Applied, Catalog, Change, StoredVersion};
+use crate::check::{self, CheckReport};
+use crate::context::{Ctx, WriteCtx};
+use crate::engine::EngineResult;
+use crate::options::Options;
+use crate::session::{Session, SessionContext};
+use crate::store::generate::Generators;
+use crate::store::sequence::Sequences;
+use crate::store::{Families, identity};
+use crate::{exec, mutation};
+
+/// How often an autocommit write runs beside others before it runs alone.
+const SHARED_ATTEMPTS: u32 = 4;
+
+/// An open database. Cloning it gives another handle of the same; the last one closes it.
+#[derive(Clone)]
+pub struct Database {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    engine: ordinum::Db,
+    families: Families,
+    history: u64,
+    catalog: RwLock<Arc<Catalog>>,
+    /// Held shared by every commit, alone by a write that would starve and by changes of the schema.
+    commits: RwLock<()>,
+    sequences: Sequences,
+    generators: Generators,
+    options: Options,
+}
+
+impl Database {
+    /// Opens the database at `path`, and creates it if there is none.
+    ///
+    /// # Errors
+    /// [`ErrorCode::DatabaseLocked`] if another process has it open, [`ErrorCode::Corrupt`] if it is damaged,
+    /// [`ErrorCode::IncompatibleFormat`] if a newer version wrote it, [`ErrorCode::Io`] if the system refuses.
+    pub fn open(path: impl AsRef<Path>) -> Result<Database> {
+        Database::open_with(path, Options::default())
+    }
+
+    /// As [`Database::open`], with options.
+    ///
+    /// # Errors
+    /// As [`Database::open`].
+    pub fn open_with(path: impl AsRef<Path>, options: Options) -> Result<Database> {
+        let engine = ordinum::Db::open(path, options.engine.clone()).engine()?;
+        let families = Families::open(&engine)?;
+        let history = identity::history(&engine, &families, &*options.entropy)?;
+        let catalog = Arc::new(catalog::store::load(&engine, &families)?);
+        let sequences = Sequences::new(engine.clone(), families.system.clone());
+        let generators = Generators::new(options.entropy.clone());
+        Ok(Database {
+            inner: Arc::new(Inner {
+                engine,
+                families,
+                history,
+                catalog: RwLock::new(catalog),
+                commits: RwLock::new(()),
+                sequences,
+                generators,
+                options,
+            }),
+        })
+    }
+
+    /// A session with the database's default limits.
+    pub fn session(&self) -> Session {
+        Session::new(self.clone(), self.inner.options.limits, self.clock())
+    }
+
+    /// The current catalog: the schema model and its text.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.inner.catalog.read().clone()
+    }
+
+    /// Changes the schema to what `text` says, at once for all sessions. Durable when this returns. Commits wait
+    /// meanwhile; reads go on.
+    ///
+    /// # Errors
+    /// Every error of the text, with its place; [`ErrorCode::MigrationRefused`] for each change that is not safe while
+    /// the database is in use. Nothing was changed then.
+    pub fn apply_schema(&self, text: &str) -> std::result::Result<Applied, Vec<Error>> {
+        let _alone = self.inner.commits.write();
+        let applied = catalog::apply::apply(&self.inner.engine, &self.inner.families, text, self.now())?;
+        *self.inner.catalog.write() = applied.catalog.clone();
+        Ok(applied)
+    }
+
+    /// What applying `text` would change.
+    ///
+    /// # Errors
+    /// As of [`Database::apply_schema`].
+    pub fn preview_schema(&self, text: &str) -> std::result::Result<Vec<Change>, Vec<Error>> {
+        catalog::apply::preview(&self.inner.engine, &self.inner.families, text)
+    }
+
+    /// Every version of the schema that was applied, oldest first.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Corrupt`] if one cannot be read.
+    pub fn schema_history(&self) -> Result<Vec<StoredVersion>> {
+        catalog::store::history(&self.inner.engine.snapshot(), &self.inner.families)
+    }
+
+    /// Reads everything and compares it: every checksum, every row, every index entry, every foreign key. The report
+    /// has the first `findings_max` findings, and the number of all.
+    ///
+    /// # Errors
+    /// Only what keeps the check from going on; damage is in the report.
+    pub fn check(&self, findings_max: usize) -> Result<CheckReport> {
+        check::check(&self.inner.engine, &self.inner.families, findings_max)
+    }
+
+    /// The storage engine's counters.
+    pub fn engine_stats(&self) -> ordinum::Stats {
+        self.inner.engine.stats()
+    }
+
+    pub(crate) fn families(&self) -> &Families {
+        &self.inner.families
+    }
+
+    pub(crate) fn sequences(&self) -> &Sequences {
+        &self.inner.sequences
+    }
+
+    pub(crate) fn generators(&self) -> &Generators {
+        &self.inner.generators
+    }
+
+    fn clock(&self) -> Arc<dyn Clock> {
+        self.inner.options.engine.clock.clone()
+    }
+
+    /// Microseconds since 1970-01-01T00:00:00Z.
+    pub(crate) fn now(&self) -> i64 {
+        i64::try_from(self.clock().unix().as_micros()).unwrap_or(i64::MAX)
+    }
+
+    /// A snapshot with a catalog that knows all its rows. The snapshot is taken first: a schema that is published
+    /// in between reads older rows, but an older one does not read newer rows.
+    fn snapshot(&self) -> (Arc<Catalog>, ordinum::Snapshot) {
+        let snapshot = self.inner.engine.snapshot();
+        (self.catalog(), snapshot)
+    }
+
+    /// The current catalog with a transaction that conflicts with every change of it. The caller holds `commits`.
+    fn begin(&self) -> Result<(Arc<Catalog>, ordinum::Transaction)> {
+        let catalog = self.catalog();
+        let transaction = self.inner.engine.transaction();
+        let version = catalog::store::current_version(&transaction, &self.inner.families)?;
+        if version != catalog.version() {
+            let message = format!(
+                "the schema of version {} does not belong to the data's {version}",
+                catalog.version()
+            );
+            return Err(Error::new(ErrorCode::Internal, message));
+        }
+        Ok((catalog, transaction))
+    }
+
+    /// As [`Database::begin`], beside the commits of others.
+    pub(crate) fn begin_shared(&self) -> Result<(Arc<Catalog>, ordinum::Transaction)> {
+        let _shared = self.inner.commits.read();
+        self.begin()
+    }
+
+    /// Commits beside others; visible at once, durable after [`Database::durable`].
+    pub(crate) fn commit(&self, transaction: ordinum::Transaction) -> Result<ordinum::Commit> {
+        let _shared = self.inner.commits.read();
+        transaction.commit_unsynced().engine()
+    }
+
+    /// Waits until a commit is durable, together with everyone who waits.
+    pub(crate) fn durable(&self, commit: ordinum::Commit) -> Result<Token> {
+        Ok(self.token(commit.wait().engine()?))
+    }
+
+    pub(crate) fn history(&self) -> u64 {
+        self.inner.history
+    }
+
+    pub(crate) fn token(&self, seqno: ordinum::SeqNo) -> Token {
+        Token::new(self.inner.history, seqno.get())
+    }
+
+    pub(crate) fn fetch(
+        &self,
+        session: &SessionContext,
+        fetch: &Fetch,
+        params: &Params,
+    ) -> Result<GraphResult> {
+        let (catalog, snapshot) = self.snapshot();
+        let ctx = self.context(&catalog, &snapshot, session, params);
+        exec::fetch(&ctx, fetch)
+    }
+
+    pub(crate) fn explain(
+        &self,
+        session: &SessionContext,
+        fetch: &Fetch,
+        params: &Params,
+        explain: Explain,
+    ) -> Result<Explanation> {
+        let (catalog, snapshot) = self.snapshot();
+        exec::explain(&self.context(&catalog, &snapshot, session, params), fetch, explain)
+    }
+
+    /// Runs a write in a transaction of its own, again while it conflicts.
+    pub(crate) fn write(
+        &self,
+        session: &SessionContext,
+        statement: &Statement,
+        params: &Params,
+    ) -> Result<MutationResult> {
+        let mut attempts = 0;
+        loop {
+            session.check_cancelled()?;
+            let attempt = if attempts < SHARED_ATTEMPTS {
+                let _shared = self.inner.commits.read();
+                self.write_once(session, statement, params)
+            } else {
+                let _alone = self.inner.commits.write();
+                self.write_once(session, statement, params)
+            };
+            match attempt {
+                Err(error)
+                    if error.code == ErrorCode::SerializationConflict && attempts < SHARED_ATTEMPTS =>
+                {
+                    attempts += 1;
+                }
+                Err(error) => return Err(error),
+                Ok((mut result, commit)) => {
+                    result.token = self.durable(commit)?;
+                    return Ok(result);
+                }
+            }
+        }
+    }
+
+    fn write_once(
+        &self,
+        session: &SessionContext,
+        statement: &Statement,
+        params: &Params,
+    ) -> Result<(MutationResult, ordinum::Commit)> {
+        let (catalog, mut transaction) = self.begin()?;
+        let token = self.token(transaction.seqno());
+        let mut ctx = WriteCtx {
+            catalog: &catalog,
+            txn: &mut transaction,
+            families: self.families(),
+            session,
+            params,
+            now: self.now(),
+            history: self.inner.history,
+            sequences: self.sequences(),
+            generators: self.generators(),
+        };
+        let result = mutation::run(&mut ctx, statement, token)?;
+        Ok((result, transaction.commit_unsynced().engine()?))
+    }
+
+    fn context<'a>(
+        &'a self,
+        catalog: &'a Arc<Catalog>,
+        reader: &'a dyn Reader,
+        session: &'a SessionContext,
+        params: &'a Params,
+    ) -> Ctx<'a> {
+        Ctx {
+            catalog,
+            reader,
+            families: self.families(),
+            session,
+            params,
+            now: self.now(),
+            history: self.inner.history,
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Numbers that cannot be given back leave a gap, which sequences may have.
+        drop(self.sequences.settle());
+    }
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Database").finish_non_exhaustive()
+    }
+}
