@@ -5,5 +5,5 @@ mod attribute;
 mod format;
 mod parser;
 
-pub use format::format_schema;
+pub use format::{format_schema, print_entity};
 pub use parser::parse_schema;

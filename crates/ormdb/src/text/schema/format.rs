@@ -24,6 +24,14 @@ pub fn format_schema(text: &str) -> Result<String, Vec<Error>> {
     parse_schema(text).map(|ast| ast.to_string())
 }
 
+/// One entity in its canonical form.
+pub fn print_entity(entity: &EntityDecl) -> String {
+    let mut out = Output { text: String::new() };
+    out.entity_decl(entity, true);
+    out.text.truncate(out.text.trim_end().len());
+    out.text
+}
+
 impl std::fmt::Display for SchemaAst {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut out = Output { text: String::new() };

@@ -1,0 +1,191 @@
+//! The command line: commands, arguments and options.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+/// What is printed below the list of commands.
+const AFTER_HELP: &str = "\
+TARGET is the directory of an embedded database, the URL of a server (ormdb://127.0.0.1:5477), or its Unix socket \
+(ormdb+unix:///run/ormdb.sock, or the path of the socket).
+
+Exit status: 0 done, 1 the request is wrong, 2 the command line is wrong, 3 denied, 4 over budget, 5 unavailable \
+(try later, or look at the server), 6 run it again, 7 data are damaged, 70 a bug.";
+
+/// ormDB: a relational database of entities, relations and graph fetches.
+#[derive(Debug, Parser)]
+#[command(name = "ormdb", version, about, after_help = AFTER_HELP, max_term_width = 100)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show ormDB at work: load a music shop, fetch a graph, meet a constraint.
+    Demo(Demo),
+    /// Talk to a database: queries, schema and plans, line by line.
+    Shell(Shell),
+    /// Run the statements of a text.
+    Query(Query),
+    /// Load rows from CSV or JSON Lines files.
+    Import(Import),
+    /// Write the rows of entities as CSV or JSON Lines.
+    Export(Export),
+    /// Check, format, show or apply a schema.
+    #[command(subcommand)]
+    Schema(SchemaCommand),
+    /// Verify a database: every checksum, every index entry against its row, every foreign key.
+    Check(Check),
+    /// Start a project: a schema from the example, or inferred from CSV files.
+    Init(Init),
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Tables; trees where rows have related rows.
+    Table,
+    /// JSON.
+    Json,
+}
+
+/// How rows stand in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FileFormat {
+    /// Comma-separated values, the names of fields in the first line; nothing between commas is null.
+    Csv,
+    /// A JSON object on each line.
+    Jsonl,
+}
+
+/// Arguments of `ormdb demo`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Demo {
+    /// Where the database is created.
+    #[arg(long, default_value = "demo.ormdb", value_name = "DIR")]
+    pub(crate) path: PathBuf,
+}
+
+/// Arguments of `ormdb shell`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Shell {
+    /// The database.
+    pub(crate) target: String,
+    /// How results are printed.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+}
+
+/// Arguments of `ormdb query`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Query {
+    /// The database.
+    pub(crate) target: String,
+    /// The statements, with semicolons between; read from standard input where none are given.
+    pub(crate) text: Option<String>,
+    /// A parameter: NAME=VALUE, the value as JSON, or else as text.
+    #[arg(short, long = "param", value_name = "NAME=VALUE")]
+    pub(crate) params: Vec<String>,
+    /// How results are printed.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+}
+
+/// Arguments of `ormdb import`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Import {
+    /// The database.
+    pub(crate) target: String,
+    /// The files; each is called after its entity (Artist.csv), and parents are loaded before their children.
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// The entity, where the one file is not called after it.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) entity: Option<String>,
+    /// The format, where the file's name does not end in .csv, .jsonl or .ndjson.
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<FileFormat>,
+    /// Go on behind bad rows, and keep them in this file as they stand.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) reject: Option<PathBuf>,
+    /// Pass over rows whose key is taken.
+    #[arg(long)]
+    pub(crate) skip_duplicates: bool,
+    /// The rows of one transaction.
+    #[arg(long, default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) batch_rows: u32,
+}
+
+/// Arguments of `ormdb export`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Export {
+    /// The database.
+    pub(crate) target: String,
+    /// The entities; every one if none is named.
+    pub(crate) entities: Vec<String>,
+    /// The directory of the files, one for each entity; standard output where none is given, for one entity.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: Option<PathBuf>,
+    /// The format.
+    #[arg(long, value_enum, default_value_t = FileFormat::Jsonl)]
+    pub(crate) format: FileFormat,
+}
+
+/// What to do with a schema.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SchemaCommand {
+    /// Read a schema and tell of every error; with a database, of what applying it would change.
+    Check {
+        /// The schema; `-` for standard input.
+        #[arg(default_value = "schema.ormdb")]
+        file: PathBuf,
+        /// The database whose schema it is compared with.
+        #[arg(long, value_name = "TARGET")]
+        against: Option<String>,
+    },
+    /// Write a schema in its canonical form.
+    Format {
+        /// The schema; `-` for standard input, to standard output.
+        #[arg(default_value = "schema.ormdb")]
+        file: PathBuf,
+        /// Change nothing; fail if the file is not in its canonical form.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Print the schema of a database.
+    Show {
+        /// The database.
+        target: String,
+    },
+    /// Apply a schema to a database; a path that is not there is created.
+    Apply {
+        /// The database.
+        target: String,
+        /// The schema; `-` for standard input.
+        #[arg(default_value = "schema.ormdb")]
+        file: PathBuf,
+    },
+}
+
+/// Arguments of `ormdb check`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Check {
+    /// The directory of the database.
+    pub(crate) path: PathBuf,
+    /// How the report is printed.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+}
+
+/// Arguments of `ormdb init`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Init {
+    /// The directory of the project.
+    #[arg(default_value = ".")]
+    pub(crate) dir: PathBuf,
+    /// Infer the schema from these CSV files: one entity for each.
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub(crate) from: Vec<PathBuf>,
+}

@@ -1,0 +1,179 @@
+//! `ormdb demo`: ormDB at work on one screen.
+//!
+//! Invariant: only a database that the demo made is ever removed: it leaves a mark in the directory.
+
+mod data;
+mod lazy;
+
+use std::path::Path;
+
+use ormdb_proto::ir::Params;
+use ormdb_proto::outcome::Outcome;
+use ormdb_proto::result::GraphResult;
+use ormdb_proto::{Error, ErrorCode};
+
+use crate::args::{Demo, Format};
+use crate::exit::{Failure, Result, count, grouped};
+use crate::import::{BadRow, Columns, JsonlSource, Loader, Options, Rejects};
+use crate::model::Model;
+use crate::output::print;
+use crate::render;
+use crate::stopwatch::{Elapsed, Stopwatch};
+use crate::target::Target;
+use crate::text_file;
+
+/// The file that marks a database as the demo's.
+const MARK: &str = "made-by-ormdb-demo";
+
+/// Three levels of the graph, and a to-one relation at the end.
+const FETCH: &str = r#"Artist where name in ["Kiss", "Lenny Kravitz"] order by name {
+  name,
+  albums order by title limit 2 {
+    title,
+    tracks where milliseconds > 180000 order by name limit 3 {
+      name, seconds: milliseconds / 1000, genre { name }
+    }
+  }
+}"#;
+
+/// Breaks a check of the schema.
+const BROKEN: &str = r#"create Track {
+  name: "4'33\"", milliseconds: 0, unitPrice: 0.99, mediaTypeId: 1
+}"#;
+
+/// Runs `ormdb demo`.
+pub(crate) fn run(args: &Demo) -> Result<()> {
+    let path = &args.path;
+    clear(path)?;
+    let mut target = Target::create(path)?;
+    text_file::write(&path.join(MARK), "Running `ormdb demo` again replaces this database.\n")?;
+    load(&mut target, path)?;
+
+    print("\nA graph, three levels deep, in one request and one snapshot:\n")?;
+    print(&indented(FETCH))?;
+    let watch = Stopwatch::start();
+    let result = fetch(&mut target)?;
+    let elapsed = watch.elapsed();
+    print("")?;
+    print(&indented(&render::tree(&result)?))?;
+    let lazy = lazy::statements(&result)?;
+    print(&format!(
+        "\n1 request, {elapsed}. An ORM that loads lazily sends {} for this graph:\n{}.",
+        count(lazy.total(), "SQL statement"),
+        lazy.explained()
+    ))?;
+
+    print("\nHow it ran (explain analyze):\n")?;
+    let explained = target.query(&format!("explain analyze {FETCH}"), &Params::none());
+    print(&indented(&render::outcome(&explained.map_err(in_fetch)?, Format::Table)?))?;
+
+    print("\nA row that breaks a rule of the schema is refused, and says why:\n")?;
+    print(&indented(BROKEN))?;
+    print("")?;
+    print(&indented(&refusal(&mut target)?))?;
+    print(&farewell(path))
+}
+
+/// Removes the database of an earlier demo.
+fn clear(path: &Path) -> Result<()> {
+    if !path.exists() {
+        return Ok(());
+    }
+    let empty = path.read_dir().is_ok_and(|mut entries| entries.next().is_none());
+    if path.join(MARK).is_file() {
+        // Opening it first makes sure that no other process has it open.
+        drop(Target::create(path)?);
+        std::fs::remove_dir_all(path).map_err(|error| Failure::file(path, error))
+    } else if empty {
+        Ok(())
+    } else {
+        let message = format!(
+            "{} is there and was not made by the demo, which leaves it alone\n  hint: name another place with --path",
+            path.display()
+        );
+        Err(Failure::Request(message))
+    }
+}
+
+fn load(target: &mut Target, path: &Path) -> Result<()> {
+    let watch = Stopwatch::start();
+    target.apply_schema(data::SCHEMA).map_err(|errors| Failure::Text {
+        errors,
+        name: "examples/chinook/schema.ormdb".to_owned(),
+        source: data::SCHEMA.to_owned(),
+    })?;
+    let model = Model::parse(data::SCHEMA)?;
+    let options = Options { batch_rows: 2000, skip_duplicates: false };
+    let mut loaded: Vec<(&str, u64)> = Vec::new();
+    for (entity, rows) in data::ENTITIES {
+        let mut source = JsonlSource::new(entity, rows.as_bytes(), Columns::of(&model, entity)?);
+        let mut loader = Loader::new(target, entity, options);
+        loader.load(&mut source, &mut NoneIsBad, &mut |_| {})?;
+        loaded.push((entity, loader.written));
+    }
+    let elapsed = watch.elapsed();
+    print(&summary(path, &loaded, elapsed))
+}
+
+/// What was loaded, four entities to a line.
+fn summary(path: &Path, loaded: &[(&str, u64)], elapsed: Elapsed) -> String {
+    let total = loaded.iter().map(|(_, rows)| rows).sum::<u64>();
+    let mut out = format!(
+        "Created {} and loaded Chinook, a music shop: {} entities, {} in {elapsed}.\n",
+        path.display(),
+        loaded.len(),
+        count(total, "row")
+    );
+    for line in loaded.chunks(4) {
+        let cells: Vec<String> =
+            line.iter().map(|(entity, rows)| format!("{entity:<13} {:>6}", grouped(*rows))).collect();
+        out.push_str(&format!("\n  {}", cells.join("   ")));
+    }
+    out
+}
+
+/// The rows of the demo are good; one that is not is a bug.
+struct NoneIsBad;
+
+impl Rejects for NoneIsBad {
+    fn reject(&mut self, row: BadRow) -> Result<()> {
+        let message = format!("line {} of the demo's data was refused: {}", row.line, row.reason);
+        Err(Error::new(ErrorCode::Internal, message).into())
+    }
+}
+
+fn fetch(target: &mut Target) -> Result<GraphResult> {
+    match target.query(FETCH, &Params::none()).map_err(in_fetch)? {
+        Outcome::Fetched(result) => Ok(result),
+        Outcome::Written(_) | Outcome::Explained(_) => {
+            Err(Error::new(ErrorCode::Internal, "a fetch gave something else than a graph").into())
+        }
+    }
+}
+
+fn in_fetch(error: Error) -> Failure {
+    Failure::in_text(error, FETCH)
+}
+
+/// The error of the row that breaks a rule.
+fn refusal(target: &mut Target) -> Result<String> {
+    match target.query(BROKEN, &Params::none()) {
+        Err(error) if error.code == ErrorCode::CheckViolation => Ok(error.render(Some(BROKEN))),
+        Err(error) => Err(Failure::in_text(error, BROKEN)),
+        Ok(_) => Err(Error::new(ErrorCode::Internal, "a row that breaks a check was written").into()),
+    }
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("  {line}").trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+}
+
+fn farewell(path: &Path) -> String {
+    let path = path.display();
+    format!(
+        "\nTry next:\n  ormdb shell {path}    type \\schema, or a query; Tab completes names\n  \
+         ormdb serve {path}    and from another terminal: ormdb shell {}\n  \
+         ormdb init shop           start a project of your own",
+        crate::target::default_url()
+    )
+}

@@ -1,0 +1,183 @@
+//! `ormdb export`: rows as CSV and JSON Lines, page by page in the order of their keys, in bounded memory.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use ormdb::text::ast::EntityDecl;
+use ormdb_proto::Value;
+use ormdb_proto::ir::{BinaryOp, Expr, Fetch, Params, SelectItem, Selection, Statement};
+use ormdb_proto::outcome::Outcome;
+use ormdb_proto::result::GraphResult;
+
+use crate::args::{Export, FileFormat};
+use crate::exit::{Failure, Result, count};
+use crate::model::Model;
+use crate::output;
+use crate::render;
+use crate::target::{Missing, Target};
+use crate::text_file;
+
+/// The rows of one fetch.
+const PAGE_ROWS: usize = 1000;
+
+/// Runs `ormdb export`.
+pub(crate) fn run(args: &Export) -> Result<()> {
+    let mut target = Target::open(&args.target, Missing::Fails)?;
+    let model = Model::of(&mut target)?;
+    let names: Vec<String> = if args.entities.is_empty() {
+        model.ast().entities().map(|entity| entity.name.text.clone()).collect()
+    } else {
+        args.entities.clone()
+    };
+    let entities = names.iter().map(|name| model.entity(name)).collect::<Result<Vec<_>>>()?;
+    let Some(dir) = &args.to else {
+        let [entity] = entities.as_slice() else {
+            let message = "several entities need a directory: name it with --to, or name one entity";
+            return Err(Failure::Request(message.to_owned()));
+        };
+        let mut out = io::BufWriter::new(io::stdout().lock());
+        export(&mut target, &model, entity, args.format, &mut out)?;
+        return out.flush().map_err(Failure::output);
+    };
+    std::fs::create_dir_all(dir).map_err(|error| Failure::file(dir, error))?;
+    for entity in entities {
+        let extension = match args.format {
+            FileFormat::Csv => "csv",
+            FileFormat::Jsonl => "jsonl",
+        };
+        let path = dir.join(format!("{}.{extension}", entity.name));
+        let rows = export_file(&mut target, &model, entity, args.format, &path)?;
+        output::print(&format!("{}: {}", path.display(), count(rows, "row")))?;
+    }
+    Ok(())
+}
+
+fn export_file(
+    target: &mut Target,
+    model: &Model,
+    entity: &EntityDecl,
+    format: FileFormat,
+    path: &Path,
+) -> Result<u64> {
+    let mut out = text_file::create(path)?;
+    let rows = export(target, model, entity, format, &mut out)?;
+    out.flush().map_err(|error| Failure::file(path, error))?;
+    Ok(rows)
+}
+
+/// Writes every row of an entity; says how many.
+fn export(
+    target: &mut Target,
+    model: &Model,
+    entity: &EntityDecl,
+    format: FileFormat,
+    out: &mut dyn Write,
+) -> Result<u64> {
+    let fields: Vec<&str> = model.stored_fields(entity).map(|field| field.decl.name.as_str()).collect();
+    if format == FileFormat::Csv {
+        write_record(out, fields.iter().map(|field| (*field).to_owned()))?;
+    }
+    let mut page = Page::first(entity, &fields);
+    let mut rows = 0;
+    loop {
+        let result = fetch(target, &page)?;
+        match format {
+            FileFormat::Jsonl => {
+                out.write_all(result.to_json_lines()?.as_bytes()).map_err(Failure::output)?;
+            }
+            FileFormat::Csv => {
+                for row in result.roots()? {
+                    write_record(out, render::values(&row)?.iter().map(cell))?;
+                }
+            }
+        }
+        rows += result.len() as u64;
+        if result.len() < PAGE_ROWS || !page.next(&result)? {
+            return Ok(rows);
+        }
+    }
+}
+
+fn fetch(target: &mut Target, page: &Page<'_>) -> Result<GraphResult> {
+    match target.execute(&Statement::Fetch(page.fetch()), &Params::none())? {
+        Outcome::Fetched(result) => Ok(result),
+        Outcome::Written(_) | Outcome::Explained(_) => {
+            Err(Failure::Request("the database answered a fetch with something else".to_owned()))
+        }
+    }
+}
+
+/// A cell of a CSV file; null is empty.
+fn cell(value: &Value) -> String {
+    if value.is_null() { String::new() } else { value.to_text() }
+}
+
+fn write_record(out: &mut dyn Write, cells: impl Iterator<Item = String>) -> Result<()> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let line = writer
+        .write_record(cells)
+        .map_err(io::Error::other)
+        .and_then(|()| writer.into_inner().map_err(|error| io::Error::other(error.to_string())));
+    line.and_then(|line| out.write_all(&line)).map_err(Failure::output)
+}
+
+/// Which rows the next fetch is for: those behind the last key, or behind an offset where the key is hidden.
+struct Page<'a> {
+    entity: &'a str,
+    fields: &'a [&'a str],
+    key: Vec<&'a str>,
+    last: Option<Vec<Value>>,
+    offset: usize,
+}
+
+impl<'a> Page<'a> {
+    fn first(entity: &'a EntityDecl, fields: &'a [&'a str]) -> Page<'a> {
+        Page { entity: &entity.name.text, fields, key: Model::key(entity), last: None, offset: 0 }
+    }
+
+    fn fetch(&self) -> Fetch {
+        let items = self.fields.iter().map(|name| SelectItem::Field { name: (*name).to_owned(), span: None });
+        let count = |n: usize| Expr::literal(i64::try_from(n).unwrap_or(i64::MAX));
+        let selection = Selection {
+            filter: self.last.as_ref().map(|last| self.behind(last)),
+            order: self.key.iter().map(|name| ascending(name)).collect(),
+            limit: Some(count(PAGE_ROWS)),
+            offset: (self.offset > 0).then(|| count(self.offset)),
+            items: items.collect(),
+        };
+        Fetch { entity: self.entity.to_owned(), span: None, key: None, selection }
+    }
+
+    /// `a > $a or (a = $a and b > $b)`
+    fn behind(&self, last: &[Value]) -> Expr {
+        let field = |at: usize| Expr::path(self.key.get(at).copied());
+        let value = |at: usize| Expr::Literal(last.get(at).cloned().unwrap_or(Value::Null));
+        let ways = (0..self.key.len()).map(|at| {
+            let mut terms: Vec<Expr> =
+                (0..at).map(|before| Expr::binary(BinaryOp::Equal, field(before), value(before))).collect();
+            terms.push(Expr::binary(BinaryOp::Greater, field(at), value(at)));
+            Expr::And(terms)
+        });
+        Expr::Or(ways.collect())
+    }
+
+    /// Moves behind the rows of `result`; false if there were none.
+    fn next(&mut self, result: &GraphResult) -> Result<bool> {
+        let Some(row) = result.roots()?.last() else { return Ok(false) };
+        if self.key.is_empty() {
+            self.offset += result.len();
+        } else {
+            let key = self.key.iter().map(|name| row.value(name)).collect::<ormdb_proto::Result<_>>()?;
+            self.last = Some(key);
+        }
+        Ok(true)
+    }
+}
+
+fn ascending(name: &str) -> ormdb_proto::ir::OrderBy {
+    ormdb_proto::ir::OrderBy {
+        expr: Expr::path([name]),
+        direction: ormdb_proto::ir::SortDirection::Ascending,
+        nulls: None,
+    }
+}

@@ -1,0 +1,88 @@
+//! JSON Lines files: an object on each line.
+
+use std::io::{BufRead, Read};
+
+use ormdb_proto::ir::RecordInput;
+use serde_json::Value as Json;
+
+use super::source::{BadRow, Columns, Source, SourceRow, assignment};
+use super::value;
+use crate::exit::{Failure, Result};
+
+/// The longest line, in bytes.
+const LINE_BYTES_MAX: u64 = 16 << 20;
+
+/// Rows of a JSON Lines file.
+pub(crate) struct JsonlSource<'m, R> {
+    name: String,
+    input: R,
+    columns: Columns<'m>,
+    line: u64,
+    bytes_read: u64,
+}
+
+impl<'m, R: BufRead> JsonlSource<'m, R> {
+    pub(crate) fn new(name: &str, input: R, columns: Columns<'m>) -> JsonlSource<'m, R> {
+        JsonlSource { name: name.to_owned(), input, columns, line: 0, bytes_read: 0 }
+    }
+
+    fn row(&self, raw: Vec<u8>) -> std::result::Result<SourceRow, BadRow> {
+        let line = self.line;
+        let bad = |place: Option<String>, reason: String| BadRow { line, place, reason, raw: raw.clone() };
+        let json: Json = serde_json::from_slice(&raw).map_err(|error| {
+            let text = error.to_string();
+            let reason = text.split(" at line ").next().unwrap_or(&text).to_owned();
+            bad(Some(format!("column {}", error.column())), reason)
+        })?;
+        let Json::Object(members) = json else {
+            return Err(bad(Some("column 1".to_owned()), "the line is no JSON object".to_owned()));
+        };
+        let mut assignments = Vec::with_capacity(members.len());
+        for (name, member) in &members {
+            let place = || Some(format!("member `{name}`"));
+            let field = self.columns.field(name).map_err(|error| {
+                let meant = error.detail.suggestion.map(|name| format!("; did you mean `{name}`?"));
+                bad(place(), format!("{}{}", error.message, meant.unwrap_or_default()))
+            })?;
+            let value = value::of_json(field, member).map_err(|reason| bad(place(), reason))?;
+            assignments.push(assignment(name, value));
+        }
+        Ok(SourceRow { line, record: RecordInput { assignments }, raw })
+    }
+}
+
+impl<R: BufRead> Source for JsonlSource<'_, R> {
+    fn next_row(&mut self) -> Result<Option<std::result::Result<SourceRow, BadRow>>> {
+        loop {
+            let mut raw = Vec::new();
+            let mut limited = self.input.by_ref().take(LINE_BYTES_MAX);
+            let taken = limited.read_until(b'\n', &mut raw);
+            let taken = taken.map_err(|error| Failure::File { name: self.name.clone(), error })? as u64;
+            if taken == 0 {
+                return Ok(None);
+            }
+            self.line += 1;
+            self.bytes_read += taken;
+            if taken == LINE_BYTES_MAX && raw.last() != Some(&b'\n') {
+                let message =
+                    format!("{}: line {} is longer than {LINE_BYTES_MAX} bytes", self.name, self.line);
+                return Err(Failure::Request(message));
+            }
+            if raw.iter().all(u8::is_ascii_whitespace) {
+                continue;
+            }
+            if raw.last() != Some(&b'\n') {
+                raw.push(b'\n');
+            }
+            return Ok(Some(self.row(raw)));
+        }
+    }
+
+    fn bytes_read(&self) -> u64 {
+        self.bytes_read
+    }
+
+    fn header(&self) -> Option<Vec<u8>> {
+        None
+    }
+}

@@ -1,0 +1,168 @@
+//! The database that a command works on: embedded, or behind a server.
+
+use std::path::{Path, PathBuf};
+
+use ormdb::catalog::{diff, resolve};
+use ormdb::text::{self, ParsedStatement};
+use ormdb::{Database, Session};
+use ormdb_client::{Address, Client, ConnectOptions, PORT_DEFAULT};
+use ormdb_proto::ir::{Params, Statement};
+use ormdb_proto::outcome::Outcome;
+use ormdb_proto::schema::Schema;
+use ormdb_proto::{Error, ErrorCode};
+
+use crate::exit::{Failure, Result};
+
+/// An open database.
+pub(crate) enum Target {
+    /// In this process.
+    Embedded(Embedded),
+    /// Behind a server.
+    Remote(Remote),
+}
+
+/// A database in this process.
+pub(crate) struct Embedded {
+    database: Database,
+    session: Session,
+}
+
+/// A connection to a server.
+pub(crate) struct Remote {
+    runtime: tokio::runtime::Runtime,
+    client: Client,
+}
+
+/// What became of a schema.
+#[derive(Debug)]
+pub(crate) struct Applied {
+    /// The version of the catalog.
+    pub(crate) version: u64,
+    /// What changed, in words.
+    pub(crate) changes: Vec<String>,
+}
+
+/// What happens where no database is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// It is an error.
+    Fails,
+    /// An empty one is created.
+    IsCreated,
+}
+
+/// The URL of a server that listens where servers do.
+pub(crate) fn default_url() -> String {
+    format!("ormdb://127.0.0.1:{PORT_DEFAULT}")
+}
+
+impl Target {
+    /// Opens what a person named: a directory, a URL, or a Unix socket.
+    pub(crate) fn open(name: &str, missing: Missing) -> Result<Target> {
+        if let Some(address) = address(name)? {
+            return Target::connect(&address);
+        }
+        let path = Path::new(name);
+        if missing == Missing::Fails && !path.is_dir() {
+            let message = format!("there is no database at {name}");
+            let hint =
+                format!("`ormdb schema apply {name} schema.ormdb` creates it; `ormdb demo` makes one to try");
+            return Err(Error::new(ErrorCode::InvalidValue, message).hint(hint).into());
+        }
+        Target::create(path)
+    }
+
+    /// Opens the database in a directory, and makes it where there is none.
+    pub(crate) fn create(path: &Path) -> Result<Target> {
+        let database = Database::open(path)?;
+        let session = database.session();
+        Ok(Target::Embedded(Embedded { database, session }))
+    }
+
+    fn connect(address: &Address) -> Result<Target> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| Failure::File { name: "the network".to_owned(), error })?;
+        let client = runtime.block_on(Client::connect_with(address, &ConnectOptions::default()))?;
+        Ok(Target::Remote(Remote { runtime, client }))
+    }
+
+    /// Runs a statement, or shows its plan if that is asked for.
+    pub(crate) fn run(&mut self, parsed: &ParsedStatement, params: &Params) -> ormdb_proto::Result<Outcome> {
+        let Some(explain) = parsed.explain else { return self.execute(&parsed.statement, params) };
+        let explanation = match self {
+            Target::Embedded(target) => target.session.explain(&parsed.statement, params, explain),
+            Target::Remote(Remote { runtime, client }) => {
+                runtime.block_on(client.explain(&parsed.statement, params, explain))
+            }
+        };
+        explanation.map(Outcome::Explained)
+    }
+
+    /// Runs the one statement of a text.
+    pub(crate) fn query(&mut self, text: &str, params: &Params) -> ormdb_proto::Result<Outcome> {
+        self.run(&text::parse_statement(text)?, params)
+    }
+
+    /// Runs a statement in a transaction of its own.
+    pub(crate) fn execute(&mut self, statement: &Statement, params: &Params) -> ormdb_proto::Result<Outcome> {
+        match self {
+            Target::Embedded(target) => target.session.execute(statement, params),
+            Target::Remote(Remote { runtime, client }) => runtime.block_on(client.execute(statement, params)),
+        }
+    }
+
+    /// The text of the schema; empty if none was applied.
+    pub(crate) fn schema_text(&mut self) -> ormdb_proto::Result<String> {
+        match self {
+            Target::Embedded(target) => Ok(target.database.catalog().text().to_owned()),
+            Target::Remote(Remote { runtime, client }) => runtime.block_on(client.schema()),
+        }
+    }
+
+    /// Applies a schema.
+    pub(crate) fn apply_schema(&mut self, text: &str) -> std::result::Result<Applied, Vec<Error>> {
+        match self {
+            Target::Embedded(target) => {
+                let applied = target.database.apply_schema(text)?;
+                let changes = applied.changes.iter().map(|change| change.what.clone()).collect();
+                Ok(Applied { version: applied.catalog.version(), changes })
+            }
+            Target::Remote(Remote { runtime, client }) => {
+                let applied = runtime.block_on(client.apply_schema(text))?;
+                Ok(Applied { version: applied.version, changes: applied.changes })
+            }
+        }
+    }
+
+    /// What applying a schema would change, in words, and what that asks of the rows.
+    pub(crate) fn preview_schema(&mut self, text: &str) -> std::result::Result<Vec<String>, Vec<Error>> {
+        let changes = match self {
+            Target::Embedded(target) => target.database.preview_schema(text)?,
+            Target::Remote(_) => {
+                let current = self.schema_text().map_err(|error| vec![error])?;
+                let current = resolve(&text::parse_schema(&current)?, &Schema::empty())?;
+                diff(&current, &resolve(&text::parse_schema(text)?, &current)?)
+            }
+        };
+        Ok(changes.iter().map(ToString::to_string).collect())
+    }
+}
+
+/// The address of a server, if the name is one.
+fn address(name: &str) -> Result<Option<Address>> {
+    if name.contains("://") {
+        return Ok(Some(name.parse::<Address>()?));
+    }
+    Ok(is_socket(Path::new(name)).then(|| Address::Unix { path: PathBuf::from(name) }))
+}
+
+#[cfg(unix)]
+fn is_socket(path: &Path) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    path.metadata().is_ok_and(|metadata| metadata.file_type().is_socket())
+}
+
+#[cfg(not(unix))]
+const fn is_socket(_: &Path) -> bool {
+    false
+}
