@@ -11,8 +11,8 @@ use std::sync::Arc;
 use fastrand::Rng;
 use ordinum::fs::{Fault, FaultFs, MemoryFs, PowerLoss};
 use ordinum::{
-    Background, Batch, ColumnFamily, Compression, Cursor, Db, Durability, FamilyOptions, KeyRange, Options,
-    Reader, Result, SeqNo, Snapshot,
+    Background, Batch, ColumnFamily, Compression, Cursor, Db, Durability, Error, FamilyOptions, KeyRange,
+    Options, Reader, Result, SeqNo, Snapshot,
 };
 
 const FAMILIES: [&str; 3] = ["default", "second", "third"];
@@ -246,6 +246,22 @@ impl Bed {
         self.cursors.clear();
     }
 
+    /// Drops the last family, and creates one of the same name. Both are durable, with all commits before.
+    fn replace_family(&mut self, rng: &mut Rng) {
+        let at = FAMILIES.len() - 1;
+        let dropped = self.families[at].clone();
+        self.db().drop_column_family(&dropped).unwrap();
+        assert!(matches!(self.db().get(&dropped, b"key"), Err(Error::FamilyDropped { .. })));
+        assert!(matches!(
+            self.db().compact_range(&dropped, KeyRange::all()),
+            Err(Error::FamilyDropped { .. })
+        ));
+        let options = random_options(rng, &self.fs, self.background).family_defaults;
+        self.families[at] = self.db().create_column_family(FAMILIES[at], options).unwrap();
+        self.model.versions[at].clear();
+        self.model.durable = self.model.last();
+    }
+
     fn open(&mut self, rng: &mut Rng) {
         let (db, families) = open(rng, &self.fs, self.background);
         (self.open, self.families) = (Some(db), families);
@@ -376,7 +392,8 @@ fn run(seed: u64, background: Background, steps: usize) {
                 let range = random_range(&mut rng);
                 bed.db().compact_range(&bed.families[rng.usize(..FAMILIES.len())], range).unwrap();
             }
-            983..989 => bed.check_all(),
+            983..987 => bed.check_all(),
+            987..989 => bed.replace_family(&mut rng),
             989..993 => bed.reopen(&mut rng),
             993..997 => bed.crash(&mut rng),
             _ => bed.fail(&mut rng),
