@@ -43,6 +43,9 @@ pub struct Options {
     pub create_if_missing: bool,
     /// A log is closed, and the next one begun, when it is longer than this.
     pub log_segment_bytes: u64,
+    /// While more closed logs than this are needed, the memtables that need the oldest are flushed, full or not: a family
+    /// that is seldom written to does not keep logs for ever.
+    pub closed_logs_max: usize,
     /// Who flushes and compacts.
     pub background: Background,
     /// The memory for blocks of tables that were read.
@@ -60,6 +63,7 @@ impl Default for Options {
             clock: Arc::new(OsClock::default()),
             create_if_missing: true,
             log_segment_bytes: 64 << 20,
+            closed_logs_max: 8,
             background: Background::Threads,
             block_cache_bytes: 64 << 20,
             family_defaults: FamilyOptions::default(),
@@ -76,6 +80,7 @@ impl Options {
 
     pub(crate) fn check(&self) -> Result<()> {
         within("log_segment_bytes", self.log_segment_bytes, 4 << 10, 1 << 40)?;
+        within("closed_logs_max", self.closed_logs_max as u64, 1, 1 << 20)?;
         within("block_cache_bytes", self.block_cache_bytes, 0, 1 << 44)?;
         self.family_defaults.check()?;
         self.families.values().try_for_each(FamilyOptions::check)

@@ -83,6 +83,7 @@ fn options(fs: &FaultFs, rng: &mut Rng) -> Options {
         fs: Arc::new(fs.clone()),
         background: Background::Manual,
         log_segment_bytes: rng.u64(4 << 10..12 << 10),
+        closed_logs_max: rng.usize(1..4),
         block_cache_bytes: 64 << 10,
         family_defaults: FamilyOptions {
             write_buffer_bytes: rng.u64(4 << 10..8 << 10),
@@ -118,7 +119,7 @@ fn random_write(rng: &mut Rng, state: &State) -> Effect {
     let names: Vec<&String> = state.keys().collect();
     let writes = (0..rng.usize(1..8)).map(|_| {
         let family = names[rng.usize(..names.len())].clone();
-        let value = (rng.u8(..4) > 0).then(|| vec![rng.u8(b'a'..b'z'); rng.usize(..400)]);
+        let value = (rng.u8(..4) > 0).then(|| vec![rng.u8(b'a'..=b'z'); rng.usize(..400)]);
         (family, rng.u8(..60).to_string().into_bytes(), value)
     });
     Effect::Write(writes.collect())

@@ -213,6 +213,7 @@ impl Core {
         let add = Edit::AddLog { number, base: commits.last };
         self.install(&mut self.manifest.lock(), &[close, add])?;
         commits.log = next;
+        self.room.changed();
         Ok(())
     }
 

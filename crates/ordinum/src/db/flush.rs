@@ -50,18 +50,35 @@ impl Core {
         }
     }
 
-    /// Flushes the oldest sealed memtable of some family; whether there was one.
+    /// Flushes the oldest sealed memtable of the family that has the most; whether there was one.
     pub(super) fn flush_step(&self) -> Result<bool> {
         let _flushing = self.flushing.lock();
+        self.seal_for_old_logs();
         let families: Vec<ColumnFamily> = self.families.read().values().cloned().collect();
-        for family in families {
-            let oldest = family.family.view.load().sealed.last().cloned();
-            if let Some(memtable) = oldest {
-                self.flush_memtable(&family, &memtable)?;
-                return Ok(true);
+        let fullest = families.iter().max_by_key(|family| family.family.view.load().sealed.len());
+        let Some(family) = fullest else { return Ok(false) };
+        let oldest = family.family.view.load().sealed.last().cloned();
+        match oldest {
+            Some(memtable) => self.flush_memtable(family, &memtable).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// While too many logs are kept: seals the memtables that need the oldest of them.
+    fn seal_for_old_logs(&self) {
+        let closed = self.manifest.lock().state().logs.values().filter(|log| log.end.is_some()).count();
+        if closed <= self.options.closed_logs_max {
+            return;
+        }
+        // In the ordered section nobody else seals, or is given space.
+        let _commits = self.commits.lock();
+        let families = self.live_families();
+        let Some(oldest) = families.iter().filter_map(first_log).min() else { return };
+        for family in &families {
+            if family.family.view.load().active.first_log() == Some(oldest) {
+                self.seal(&family.family, 0);
             }
         }
-        Ok(false)
     }
 
     /// Writes the oldest sealed memtable of the family to a table. Under the lock `flushing`.
