@@ -16,6 +16,7 @@ use ormdb_proto::{Error, ErrorCode};
 
 use crate::text::ast::{EntityDecl, FieldDecl, Name, SchemaAst};
 
+mod computed;
 mod enums;
 mod expressions;
 mod fields;
@@ -194,6 +195,7 @@ impl<'a> Resolver<'a> {
             entities: self.drafts.iter().map(|d| d.entity.clone()).collect(),
             next_ids: self.next,
         };
+        computed::check(&mut self, &mut schema);
         expressions::resolve(&mut self, &mut schema);
         schema.next_ids = self.next;
         if self.errors.is_empty() {

@@ -185,6 +185,10 @@ fn calls(expr: &Expr) -> bool {
 
 fn computed(resolver: &mut Resolver<'_>, schema: &mut Schema, at: usize, name: &Name, text: &ExprText) {
     let Some(field) = schema.entities.get(at).and_then(|e| e.field(&name.text)) else { return };
+    if field.computed.as_ref() != Some(&text.expr) {
+        // It was reported as one that leads back to itself.
+        return;
+    }
     let result = compile_any(schema, at, &text.expr, Some(field.ty));
     report(resolver, result.err(), text.span);
     let expr = rewrite::without_spans(&text.expr);

@@ -110,12 +110,14 @@ fn was_of(decl: &EntityDecl) -> Option<&Name> {
     })
 }
 
-/// Whether most fields have the same names.
+/// Whether most fields have the same names; one name alone, as `id`, says little.
 fn alike_entities(old: &Entity, new: &EntityDecl) -> bool {
     let known = |f: &&FieldDecl| old.field(&f.name.text).is_some_and(|f| !f.hidden);
     let same = new.fields().filter(known).count();
-    let count = old.fields.iter().filter(|f| !f.hidden).count();
-    same > 0 && same * 2 >= count
+    let old_count = old.fields.iter().filter(|f| !f.hidden).count();
+    let new_count = new.fields().filter(|f| matches!(f.ty.name, TypeName::Scalar(_))).count();
+    let count = old_count.max(new_count);
+    same * 2 >= count && (same > 1 || count == 1)
 }
 
 /// What the type of a member says.

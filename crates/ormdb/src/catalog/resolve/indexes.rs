@@ -105,7 +105,8 @@ fn columns(resolver: &mut Resolver<'_>, at: usize, decl: &IndexDecl) -> Vec<Inde
     for column in &decl.columns {
         let Some(field) = resolver.field(at, &column.field) else { continue };
         if columns.iter().any(|c| c.field == field.id) {
-            resolver.duplicate("column of the index", &column.field, column.field.span);
+            let message = format!("`{}` stands twice in the index", column.field);
+            resolver.invalid(column.field.span, message, "name it once");
         } else if check_key_field(resolver, &column.field, &field, "an index") {
             columns.push(IndexColumn { field: field.id, descending: column.descending });
         }
@@ -126,7 +127,8 @@ fn covering(
             let message = format!("`{name}` is computed when it is read, so that an index cannot cover it");
             resolver.invalid(name.span, message, "name a stored field");
         } else if columns.iter().any(|c| c.field == field.id) || covering.contains(&field.id) {
-            resolver.duplicate("field of the index", name, name.span);
+            let message = format!("`{name}` stands twice in the index");
+            resolver.invalid(name.span, message, "name it once");
         } else {
             covering.push(field.id);
         }

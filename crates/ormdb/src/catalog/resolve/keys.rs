@@ -64,7 +64,7 @@ fn declared(resolver: &mut Resolver<'_>, at: usize, decl: &EntityDecl) -> Option
                 resolver.invalid(name.span, message, "remove the `?` behind its type");
             }
             if key.contains(&field.id) {
-                resolver.duplicate("field of the key", name, span);
+                resolver.invalid(name.span, format!("`{name}` stands twice in the key"), "name it once");
                 continue;
             }
             key.push(field.id);

@@ -3,7 +3,7 @@ use std::fmt::Write;
 use ormdb_proto::schema::{Entity, FieldId, Index, RelationKind, Schema};
 
 use super::resolve;
-use crate::catalog::{Catalog, diff};
+use crate::catalog::{Catalog, Grade, diff};
 use crate::text::parse_schema;
 
 /// Applies schema texts one after the other. `apply` prints the changes, `refuse` the errors, `show` what is there.
@@ -134,4 +134,97 @@ fn show_index(i: &Index, name: &dyn Fn(&FieldId) -> String) -> String {
         if covering.is_empty() { String::new() } else { format!(" covering ({})", covering.join(", ")) };
     let filter = if i.filter.is_some() { " partial" } else { "" };
     format!("{} {} ({}){unique}{covering}{filter} {:?}", i.id, i.name, columns.join(", "), i.origin)
+}
+
+/// A named thing that keeps its number while its name and place change.
+#[derive(Clone)]
+struct Named {
+    number: usize,
+    name: String,
+    was: Option<String>,
+}
+
+impl Named {
+    fn new(number: usize) -> Named {
+        Named { number, name: format!("n{number}"), was: None }
+    }
+
+    /// Gives it another name now and then.
+    fn stir(&mut self, rng: &mut fastrand::Rng, round: usize) {
+        self.was = None;
+        if rng.u8(..3) == 0 {
+            let new = format!("n{}r{round}", self.number);
+            self.was = Some(std::mem::replace(&mut self.name, new));
+        }
+    }
+
+    fn attribute(&self, mark: &str) -> String {
+        self.was.as_ref().map_or(String::new(), |was| format!("{mark}(\"{was}\")"))
+    }
+}
+
+/// Entities with their fields, of which each refers to the first entity by the field's own relation.
+fn random_text(entities: &[(Named, Vec<Named>)]) -> String {
+    let root = &entities.iter().find(|(e, _)| e.number == 0).unwrap().0.name;
+    let mut text = String::new();
+    for (entity, fields) in entities {
+        writeln!(text, "entity {} {{\n  key int64 @id", entity.name).unwrap();
+        for f in fields {
+            let (name, was) = (&f.name, f.attribute("@was"));
+            writeln!(text, "  {name} int64? {was} @check({name} != 7)\n  @@index({name}, key)").unwrap();
+            if entity.number != 0 {
+                let was = f.was.as_ref().map_or(String::new(), |was| format!("@was(\"to_{was}\")"));
+                writeln!(text, "  to_{name} {root}? @relation({name} -> {root}.key) {was}").unwrap();
+            }
+        }
+        writeln!(text, "  {}\n}}", entity.attribute("@@was")).unwrap();
+    }
+    text
+}
+
+/// Every id of the schema, under the numbers of the model.
+fn ids(schema: &Schema, entities: &[(Named, Vec<Named>)]) -> Vec<(usize, usize, Vec<u32>)> {
+    let mut all = Vec::new();
+    for (entity, fields) in entities {
+        let e = schema.entity(&entity.name).unwrap();
+        for f in fields {
+            let id = e.field(&f.name).unwrap().id;
+            let mut ids = vec![e.id.0, id.0];
+            ids.extend(e.relation(&format!("to_{}", f.name)).map(|r| r.id.0));
+            ids.extend(e.foreign_keys.iter().filter(|k| k.fields == [id]).map(|k| k.id.0));
+            ids.extend(e.indexes.iter().filter(|i| i.columns[0].field == id).map(|i| i.id.0));
+            ids.extend(e.checks.iter().filter(|c| c.name.contains(&format!("_{}_", f.name))).map(|c| c.id.0));
+            all.push((entity.number, f.number, ids));
+        }
+    }
+    all.sort();
+    all
+}
+
+#[test]
+fn ids_stay_under_renames_and_reorders() {
+    for seed in 0..20 {
+        println!("seed {seed}");
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let mut entities: Vec<(Named, Vec<Named>)> = (0..rng.usize(2..5))
+            .map(|e| (Named::new(e), (0..rng.usize(1..5)).map(Named::new).collect()))
+            .collect();
+        let mut schema = next(&random_text(&entities), &Schema::empty()).unwrap();
+        let before = ids(&schema, &entities);
+        for round in 0..5 {
+            rng.shuffle(&mut entities);
+            for (entity, fields) in &mut entities {
+                entity.stir(&mut rng, round);
+                rng.shuffle(fields);
+                fields.iter_mut().for_each(|f| f.stir(&mut rng, round));
+            }
+            let text = random_text(&entities);
+            let new = next(&text, &schema).unwrap_or_else(|errors| panic!("{errors}\n{text}"));
+            let changes = diff(&schema, &new);
+            assert!(changes.iter().all(|c| c.grade == Grade::Metadata), "{changes:?}\n{text}");
+            assert_eq!(ids(&new, &entities), before, "{text}");
+            assert_eq!(new.next_ids, schema.next_ids);
+            schema = new;
+        }
+    }
 }
