@@ -25,6 +25,8 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Show ormDB at work: load a music shop, fetch a graph, meet a constraint.
     Demo(Demo),
+    /// Serve a database to clients.
+    Serve(Serve),
     /// Talk to a database: queries, schema and plans, line by line.
     Shell(Shell),
     /// Run the statements of a text.
@@ -66,6 +68,41 @@ pub(crate) struct Demo {
     /// Where the database is created.
     #[arg(long, default_value = "demo.ormdb", value_name = "DIR")]
     pub(crate) path: PathBuf,
+}
+
+/// Arguments of `ormdb serve`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Serve {
+    /// The directory of the database; created if it is not there.
+    pub(crate) path: PathBuf,
+    /// The address to listen on; port 0 for any that is free. There is no authentication yet, so other than loopback
+    /// addresses are refused.
+    #[arg(long, default_value = "127.0.0.1:5477", value_name = "ADDR")]
+    pub(crate) listen: std::net::SocketAddr,
+    /// Listen on an address that is not loopback, though there is no authentication.
+    #[arg(long)]
+    pub(crate) insecure_listen: bool,
+    /// Listen on this Unix socket too; it is for its owner alone.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) unix: Option<PathBuf>,
+    /// The most connections at a time.
+    #[arg(long, default_value_t = 1024, value_name = "N")]
+    pub(crate) connections_max: usize,
+    /// The most requests in flight on one connection; further ones wait unread.
+    #[arg(long, default_value_t = 64, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub(crate) requests_max: u32,
+    /// The longest frame that is read, in MiB.
+    #[arg(long, default_value_t = 16, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(crate) frame_mib_max: u32,
+    /// Seconds that a connection may be quiet with nothing in flight; clients give signs of life by themselves.
+    #[arg(long, default_value_t = 300.0, value_name = "SECONDS")]
+    pub(crate) idle_timeout: f64,
+    /// Seconds that a frame may take from its first byte to its last; the first of a connection has at most 5.
+    #[arg(long, default_value_t = 30.0, value_name = "SECONDS")]
+    pub(crate) frame_timeout: f64,
+    /// Seconds that requests in flight may take once the server is told to stop.
+    #[arg(long, default_value_t = 10.0, value_name = "SECONDS")]
+    pub(crate) drain_timeout: f64,
 }
 
 /// Arguments of `ormdb shell`.

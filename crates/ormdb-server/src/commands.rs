@@ -7,6 +7,7 @@ mod import;
 mod init;
 mod query;
 mod schema;
+mod serve;
 mod shell;
 
 use crate::args::{Args, Command};
@@ -16,6 +17,7 @@ use crate::exit::Result;
 pub(crate) fn run(args: Args) -> Result<()> {
     match args.command {
         Command::Demo(args) => demo::run(&args),
+        Command::Serve(args) => serve::run(args),
         Command::Shell(args) => shell::run(&args),
         Command::Query(args) => query::run(args),
         Command::Import(args) => import::run(&args),

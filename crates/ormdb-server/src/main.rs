@@ -11,6 +11,7 @@ mod model;
 mod output;
 mod params;
 mod render;
+mod serve;
 mod stopwatch;
 mod target;
 mod text_file;

@@ -80,7 +80,8 @@ impl Target {
     }
 
     fn connect(address: &Address) -> Result<Target> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        // A thread of its own, so that the connection gives signs of life while a person thinks.
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.map_err(|error| Failure::File { name: "the network".to_owned(), error })?;
         let client = runtime.block_on(Client::connect_with(address, &ConnectOptions::default()))?;
         Ok(Target::Remote(Remote { runtime, client }))

@@ -1,0 +1,44 @@
+//! `ormdb serve`: serves a database to clients.
+
+use std::time::Duration;
+
+use ormdb::Database;
+
+use crate::args::Serve;
+use crate::exit::{Failure, Result};
+use crate::output;
+use crate::serve::{self, Exposure, ServeOptions};
+
+/// Runs `ormdb serve` until the process is told to stop.
+pub(crate) fn run(args: Serve) -> Result<()> {
+    let defaults = ServeOptions::default();
+    let frame_timeout = seconds("frame-timeout", args.frame_timeout)?;
+    let options = ServeOptions {
+        listen: Some(args.listen),
+        unix: args.unix,
+        exposure: if args.insecure_listen { Exposure::Network } else { Exposure::Loopback },
+        connections_max: args.connections_max,
+        requests_max: args.requests_max,
+        frame_bytes_max: args.frame_mib_max << 20,
+        handshake_timeout: defaults.handshake_timeout.min(frame_timeout),
+        frame_timeout,
+        idle_timeout: seconds("idle-timeout", args.idle_timeout)?,
+        drain_timeout: seconds("drain-timeout", args.drain_timeout)?,
+        ..defaults
+    };
+    if options.exposure == Exposure::Network && !args.listen.ip().is_loopback() {
+        let address = args.listen;
+        output::diagnose(&format!("warning: whoever reaches {address} can read and write everything"));
+    }
+    let database = Database::open(&args.path)?;
+    serve::run(options, database, |addresses| {
+        output::print(&format!("listening on {}", addresses.join(" and ")))
+    })
+}
+
+fn seconds(option: &str, seconds: f64) -> Result<Duration> {
+    Duration::try_from_secs_f64(seconds)
+        .ok()
+        .filter(|d| !d.is_zero() && *d <= Duration::from_secs(365 * 24 * 3600))
+        .ok_or_else(|| Failure::Request(format!("--{option} {seconds} is no time to wait")))
+}

@@ -1,0 +1,156 @@
+//! The server: sockets, connections and requests over one embedded database.
+//!
+//! Knows the wire and hands every request to the database; has no semantics of its own.
+//!
+//! Invariants: (1) no queue between a socket and the database is unbounded: a connection that has its number of
+//! requests in flight is not read any further; (2) a client that breaks the protocol, stops in the middle of a frame or
+//! does not read its responses loses its connection, and nobody else notices; (3) once the server is told to stop,
+//! what was begun is answered until the deadline, and nothing new is.
+
+mod connection;
+mod handshake;
+mod listener;
+mod options;
+mod outgoing;
+mod request;
+mod transaction;
+
+use std::sync::Arc;
+
+use ormdb::Database;
+use ormdb_proto::{Error, ErrorCode, Result};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+
+use listener::Listener;
+pub(crate) use options::{Exposure, ServeOptions};
+
+/// A running server.
+#[derive(Debug)]
+pub(crate) struct Server {
+    addresses: Vec<String>,
+    stop: watch::Sender<bool>,
+    accepting: JoinHandle<()>,
+}
+
+/// What every connection of a server shares.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) database: Database,
+    pub(crate) options: ServeOptions,
+    /// True once the server is stopping.
+    stopping: watch::Receiver<bool>,
+}
+
+impl Shared {
+    /// Completes when the server is stopping.
+    async fn stopped(&self) {
+        // An error means that the server is gone.
+        drop(self.stopping.clone().wait_for(|stopping| *stopping).await);
+    }
+}
+
+/// Starts to serve on the runtime that this is called in.
+///
+/// # Errors
+/// `PermissionDenied` if the address is not loopback and the options do not allow that; `Io` if it cannot be listened
+/// on.
+pub(crate) async fn serve(options: ServeOptions, database: Database) -> Result<Server> {
+    let mut listeners = Vec::new();
+    if let Some(address) = options.listen {
+        listeners.push(Listener::tcp(address, options.exposure).await?);
+    }
+    if let Some(path) = &options.unix {
+        listeners.push(Listener::unix(path).await?);
+    }
+    if listeners.is_empty() {
+        return Err(Error::new(ErrorCode::InvalidValue, "there is nothing to listen on")
+            .hint("give an address, a Unix socket, or both"));
+    }
+    let addresses = listeners.iter().map(Listener::url).collect::<Result<Vec<_>>>()?;
+    let (stop, stopping) = watch::channel(false);
+    let shared = Arc::new(Shared { database, options, stopping });
+    let accepting = tokio::spawn(accept_all(listeners, shared));
+    Ok(Server { addresses, stop, accepting })
+}
+
+impl Server {
+    /// The URLs that clients connect to.
+    pub(crate) fn addresses(&self) -> &[String] {
+        &self.addresses
+    }
+
+    /// Takes no new connections and requests, answers those in flight until the options' deadline, and ends.
+    pub(crate) async fn stop(self) {
+        self.stop.send_replace(true);
+        // A task that panicked has ended as well.
+        drop(self.accepting.await);
+    }
+}
+
+async fn accept_all(listeners: Vec<Listener>, shared: Arc<Shared>) {
+    let slots = Arc::new(tokio::sync::Semaphore::new(shared.options.connections_max));
+    let mut tasks = JoinSet::new();
+    for listener in listeners {
+        tasks.spawn(listener.accept(Arc::clone(&shared), Arc::clone(&slots)));
+    }
+    while let Some(connections) = tasks.join_next().await {
+        let Ok(mut connections) = connections else { continue };
+        let drained = async { while connections.join_next().await.is_some() {} };
+        if tokio::time::timeout(shared.options.drain_timeout, drained).await.is_err() {
+            connections.shutdown().await;
+        }
+    }
+}
+
+/// Serves until the process is told to stop by SIGTERM or SIGINT; `ready` is called with the URLs once clients can
+/// connect.
+///
+/// # Errors
+/// Those of [`serve`]; `Io` if the system gives no threads or signals.
+pub(crate) fn run<E: From<Error>>(
+    options: ServeOptions,
+    database: Database,
+    ready: impl FnOnce(&[String]) -> std::result::Result<(), E>,
+) -> std::result::Result<(), E> {
+    let io = |e: std::io::Error| Error::new(ErrorCode::Io, format!("the server cannot start: {e}"));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(options.workers_max)
+        .build()
+        .map_err(io)?;
+    let result = runtime.block_on(async {
+        let signal = stop_signal().map_err(io)?;
+        let server = serve(options, database).await?;
+        ready(server.addresses())?;
+        signal.await;
+        server.stop().await;
+        Ok(())
+    });
+    // A statement that did not end by the deadline is left behind: its transaction is not committed.
+    runtime.shutdown_background();
+    result
+}
+
+/// Completes when the process is told to stop. The signals are caught from the call on.
+#[cfg(unix)]
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+/// Completes when the process is told to stop.
+#[cfg(not(unix))]
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    Ok(async {
+        // Without a handler the signal ends the process, which is what was asked for.
+        drop(tokio::signal::ctrl_c().await);
+    })
+}

@@ -1,0 +1,172 @@
+//! Sockets that are listened on.
+//!
+//! Invariants: (1) a TCP socket is on loopback unless the options say otherwise; (2) a Unix socket is for its owner
+//! alone, replaces only a socket that nobody listens on, and is gone when the server has ended; (3) a connection too
+//! many is told so.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ormdb_proto::{Error, ErrorCode, Result};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+#[cfg(unix)]
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::options::Exposure;
+use super::{Shared, connection, handshake};
+
+/// How long is waited when the system has no file descriptors for another connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Connections too many that are told so at a time; beyond these they are just closed.
+const REFUSALS_MAX: usize = 64;
+
+/// A stream of bytes from a client, read and written by different tasks.
+pub(super) type ReadHalf = Box<dyn AsyncRead + Send + Unpin>;
+/// The other half.
+pub(super) type WriteHalf = Box<dyn AsyncWrite + Send + Unpin>;
+
+/// A socket that is listened on.
+#[derive(Debug)]
+pub(super) enum Listener {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix {
+        listener: UnixListener,
+        file: SocketFile,
+    },
+}
+
+/// The file of a Unix socket; removed with its owner.
+#[derive(Debug)]
+pub(super) struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // One that is gone already is what is wanted.
+        drop(std::fs::remove_file(&self.0));
+    }
+}
+
+impl Listener {
+    pub(super) async fn tcp(address: SocketAddr, exposure: Exposure) -> Result<Listener> {
+        if !address.ip().is_loopback() && exposure == Exposure::Loopback {
+            let message = format!(
+                "{address} can be reached from outside of this machine, and there is no authentication"
+            );
+            return Err(Error::new(ErrorCode::PermissionDenied, message).hint(
+                "listen on a loopback address, or allow it explicitly where a firewall or tunnel guards it",
+            ));
+        }
+        let listener = TcpListener::bind(address).await.map_err(|e| cannot_listen(&address, &e))?;
+        Ok(Listener::Tcp(listener))
+    }
+
+    #[cfg(unix)]
+    pub(super) async fn unix(path: &Path) -> Result<Listener> {
+        use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+        let failed = |e: io::Error| cannot_listen(&path.display(), &e);
+        if std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket()) {
+            if UnixStream::connect(path).await.is_ok() {
+                return Err(failed(io::ErrorKind::AddrInUse.into()));
+            }
+            std::fs::remove_file(path).map_err(failed)?;
+        }
+        let listener = UnixListener::bind(path).map_err(failed)?;
+        let file = SocketFile(path.to_owned());
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
+        Ok(Listener::Unix { listener, file })
+    }
+
+    #[cfg(not(unix))]
+    pub(super) async fn unix(_path: &Path) -> Result<Listener> {
+        Err(Error::new(ErrorCode::UnsupportedFeature, "Unix sockets do not exist on this system"))
+    }
+
+    /// The URL that clients connect to.
+    pub(super) fn url(&self) -> Result<String> {
+        match self {
+            Listener::Tcp(listener) => {
+                let address = listener.local_addr();
+                address.map(|a| format!("ormdb://{a}")).map_err(|e| cannot_listen(&"the socket", &e))
+            }
+            #[cfg(unix)]
+            Listener::Unix { file, .. } => Ok(format!("ormdb+unix://{}", file.0.display())),
+        }
+    }
+
+    /// Accepts connections until the server is stopping; gives those that are left.
+    pub(super) async fn accept(self, shared: Arc<Shared>, slots: Arc<Semaphore>) -> JoinSet<()> {
+        let mut connections = JoinSet::new();
+        let refusals = Arc::new(Semaphore::new(REFUSALS_MAX));
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.accept_one() => accepted,
+                () = shared.stopped() => break,
+                Some(_) = connections.join_next() => continue,
+            };
+            let Ok((read, write)) = accepted else {
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            };
+            match Arc::clone(&slots).try_acquire_owned() {
+                Ok(slot) => {
+                    let shared = Arc::clone(&shared);
+                    connections.spawn(async move {
+                        connection::run(read, write, shared).await;
+                        drop(slot);
+                    });
+                }
+                Err(_) => {
+                    if let Ok(refusal) = Arc::clone(&refusals).try_acquire_owned() {
+                        let most = slots_of(&shared);
+                        connections.spawn(async move {
+                            handshake::refuse(read, write, &too_many(most)).await;
+                            drop(refusal);
+                        });
+                    }
+                }
+            }
+        }
+        connections
+    }
+
+    async fn accept_one(&self) -> io::Result<(ReadHalf, WriteHalf)> {
+        match self {
+            Listener::Tcp(listener) => {
+                let (stream, _) = listener.accept().await?;
+                stream.set_nodelay(true)?;
+                let (read, write) = stream.into_split();
+                Ok((Box::new(read), Box::new(write)))
+            }
+            #[cfg(unix)]
+            Listener::Unix { listener, .. } => {
+                let (stream, _) = listener.accept().await?;
+                let (read, write) = stream.into_split();
+                Ok((Box::new(read), Box::new(write)))
+            }
+        }
+    }
+}
+
+fn slots_of(shared: &Shared) -> u64 {
+    u64::try_from(shared.options.connections_max).unwrap_or(u64::MAX)
+}
+
+fn too_many(most: u64) -> Error {
+    let mut error = Error::new(ErrorCode::ServerBusy, format!("the server has its {most} connections"))
+        .hint("try again later, share connections, or raise the server's limit");
+    let name = "connections_max".to_owned();
+    error.detail.limit =
+        Some(ormdb_proto::error::Limit { name, allowed: most, asked: most.saturating_add(1) });
+    error
+}
+
+fn cannot_listen(address: &dyn std::fmt::Display, error: &io::Error) -> Error {
+    Error::new(ErrorCode::Io, format!("cannot listen on {address}: {error}"))
+}

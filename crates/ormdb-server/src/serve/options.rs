@@ -1,0 +1,62 @@
+//! How a server listens, and its limits.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How a server listens, and its limits.
+#[derive(Clone, Debug)]
+pub(crate) struct ServeOptions {
+    /// The address of the TCP socket; port 0 for any that is free.
+    pub(crate) listen: Option<SocketAddr>,
+    /// The path of the Unix socket.
+    pub(crate) unix: Option<PathBuf>,
+    /// Who may reach the TCP socket.
+    pub(crate) exposure: Exposure,
+    /// The most connections at a time.
+    pub(crate) connections_max: usize,
+    /// The most requests in flight on one connection.
+    pub(crate) requests_max: u32,
+    /// The most open transactions on one connection.
+    pub(crate) transactions_max: usize,
+    /// The longest payload of a request.
+    pub(crate) frame_bytes_max: u32,
+    /// The most statements that run at a time.
+    pub(crate) workers_max: usize,
+    /// How long a client may take to say hello.
+    pub(crate) handshake_timeout: Duration,
+    /// How long a frame may take from its first byte to its last, in either direction.
+    pub(crate) frame_timeout: Duration,
+    /// How long a connection may be quiet with nothing in flight.
+    pub(crate) idle_timeout: Duration,
+    /// How long requests in flight may take once the server is told to stop.
+    pub(crate) drain_timeout: Duration,
+}
+
+/// Who may reach a TCP socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exposure {
+    /// Programs of this machine.
+    Loopback,
+    /// Everyone who can reach the address. There is no authentication yet.
+    Network,
+}
+
+impl Default for ServeOptions {
+    fn default() -> ServeOptions {
+        ServeOptions {
+            listen: Some(SocketAddr::from(([127, 0, 0, 1], ormdb_client::PORT_DEFAULT))),
+            unix: None,
+            exposure: Exposure::Loopback,
+            connections_max: 1024,
+            requests_max: 64,
+            transactions_max: 64,
+            frame_bytes_max: 16 << 20,
+            workers_max: 64,
+            handshake_timeout: Duration::from_secs(5),
+            frame_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(300),
+            drain_timeout: Duration::from_secs(10),
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Responses on their way to a client.
+
+use std::time::Duration;
+
+use ormdb_client::framed::write_frame;
+use ormdb_proto::frame::{FrameHeader, FrameType};
+use ormdb_proto::message::{Mutation, encode};
+use ormdb_proto::{Error, ErrorCode, GraphResult, MutationResult, Result};
+use rkyv::util::AlignedVec;
+use tokio::io::{AsyncWriteExt, BufWriter};
+use tokio::sync::mpsc;
+
+use super::listener::WriteHalf;
+
+/// A frame to be written.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    header: FrameHeader,
+    payload: Payload,
+}
+
+#[derive(Debug)]
+enum Payload {
+    Message(AlignedVec),
+    /// A chunk of a result, by its number: written from where it lies.
+    Chunk(GraphResult, usize),
+}
+
+/// What the longest frame is that a client takes, and which request is answered.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reply {
+    pub(super) request: u32,
+    pub(super) stream: u32,
+    pub(super) frame_bytes_max: u32,
+}
+
+impl Reply {
+    /// The last frame of a response.
+    pub(super) fn last(self, kind: FrameType, payload: AlignedVec) -> Result<Outgoing> {
+        let header = self.fitting(FrameHeader::of(kind, self.request, [&*payload])?)?;
+        Ok(Outgoing { header: header.last(), payload: Payload::Message(payload) })
+    }
+
+    /// The response that is an error.
+    pub(super) fn error(self, error: &Error) -> Result<Outgoing> {
+        self.last(FrameType::Error, encode(error)?)
+    }
+
+    /// The response that is a graph.
+    pub(super) fn fetched(self, result: &GraphResult) -> Result<Vec<Outgoing>> {
+        let mut frames = self.graph(result)?;
+        if let Some(trailer) = frames.last_mut() {
+            trailer.header = trailer.header.last();
+        }
+        Ok(frames)
+    }
+
+    /// The response of a mutation: the graph that it returns, then its counts.
+    pub(super) fn written(self, written: &MutationResult) -> Result<Vec<Outgoing>> {
+        let mut frames = match &written.returned {
+            Some(result) => self.graph(result)?,
+            None => Vec::new(),
+        };
+        let MutationResult { created, updated, deleted, token, .. } = *written;
+        frames.push(self.last(FrameType::Mutation, encode(&Mutation { created, updated, deleted, token })?)?);
+        Ok(frames)
+    }
+
+    fn graph(self, result: &GraphResult) -> Result<Vec<Outgoing>> {
+        let mut frames = Vec::with_capacity(result.chunks().len() + 2);
+        frames.push(self.message(FrameType::Shape, encode(&**result.shape())?)?);
+        for (at, chunk) in result.chunks().iter().enumerate() {
+            let header = self.fitting(FrameHeader::of(FrameType::Chunk, self.request, chunk.parts())?)?;
+            frames.push(Outgoing { header, payload: Payload::Chunk(result.clone(), at) });
+        }
+        frames.push(self.message(FrameType::Trailer, encode(result.trailer())?)?);
+        Ok(frames)
+    }
+
+    fn message(self, kind: FrameType, payload: AlignedVec) -> Result<Outgoing> {
+        let header = self.fitting(FrameHeader::of(kind, self.request, [&*payload])?)?;
+        Ok(Outgoing { header, payload: Payload::Message(payload) })
+    }
+
+    fn fitting(self, header: FrameHeader) -> Result<FrameHeader> {
+        if header.length > self.frame_bytes_max {
+            let message =
+                format!("the response has a frame of {} bytes, more than the client takes", header.length);
+            let mut error = Error::new(ErrorCode::LimitExceeded, message).hint("ask for fewer rows");
+            error.detail.limit = Some(ormdb_proto::error::Limit {
+                name: "frame_bytes_max".to_owned(),
+                allowed: u64::from(self.frame_bytes_max),
+                asked: u64::from(header.length),
+            });
+            return Err(error);
+        }
+        Ok(header.on_stream(self.stream))
+    }
+}
+
+/// Writes frames as they come, until nobody is left to send one or the client does not read them.
+pub(super) async fn write_all(
+    mut write: BufWriter<WriteHalf>,
+    mut queue: mpsc::Receiver<Outgoing>,
+    frame_timeout: Duration,
+) -> std::io::Result<WriteHalf> {
+    while let Some(frame) = queue.recv().await {
+        let idle = queue.is_empty();
+        let step = async {
+            match &frame.payload {
+                Payload::Message(payload) => write_frame(&mut write, &frame.header, [&**payload]).await?,
+                Payload::Chunk(result, at) => {
+                    let parts: Vec<&[u8]> = match result.chunks().get(*at) {
+                        Some(chunk) => chunk.parts().collect(),
+                        None => Vec::new(),
+                    };
+                    write_frame(&mut write, &frame.header, parts).await?;
+                }
+            }
+            // One system call for all that is waiting.
+            if idle { write.flush().await } else { Ok(()) }
+        };
+        tokio::time::timeout(frame_timeout, step).await??;
+    }
+    tokio::time::timeout(frame_timeout, write.flush()).await??;
+    Ok(write.into_inner())
+}
