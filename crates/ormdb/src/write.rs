@@ -22,4 +22,7 @@ mod refusal;
 mod update;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use writer::Writer;

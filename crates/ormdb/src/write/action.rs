@@ -5,7 +5,7 @@
 //! ends; (2) rows touched by actions are counted against a limit.
 
 use ormdb_proto::error::Limit;
-use ormdb_proto::schema::{EntityId, ForeignKey, ReferentialAction};
+use ormdb_proto::schema::{EntityId, FieldId, ForeignKey, ReferentialAction};
 use ormdb_proto::value::ValueRef;
 use ormdb_proto::{Error, ErrorCode, Result};
 
@@ -15,6 +15,7 @@ use super::refusal;
 use super::writer::{ACTION_ROWS_MAX, Row, Writer};
 use crate::catalog::{EntityInfo, Referrer};
 use crate::expr::Datum;
+use crate::store::coerce;
 use crate::store::key::{self, Direction};
 
 /// A change that rows which refer to the changed one must answer.
@@ -98,7 +99,7 @@ impl<'a> Writer<'a> {
                 (ReferentialAction::SetDefault, _) => self.defaults_of(holder, foreign_key, &row)?,
                 _ => foreign_key.fields.iter().map(|_| Datum::NULL).collect(),
             };
-            let changes = changes_of(holder, foreign_key, to);
+            let changes = self.changes_of(holder, foreign_key, to)?;
             self.update_row(holder, &row, &changes).map_err(|error| {
                 let key = refusal::describe(self.schema(), info, &foreign_key.references, &values);
                 error.hint(format!(
@@ -108,6 +109,42 @@ impl<'a> Writer<'a> {
             })?;
         }
         Ok(())
+    }
+
+    /// The changes that give the fields of a foreign key these values.
+    pub(super) fn changes_of(
+        &self,
+        holder: &EntityInfo,
+        foreign_key: &ForeignKey,
+        values: Vec<Datum<'static>>,
+    ) -> Result<Changes> {
+        let fields = self.fields_of(holder, foreign_key, values)?;
+        let slot = |(field, value)| Some((holder.store().rows.slot(field)?, value));
+        Ok(fields.into_iter().filter_map(slot).collect())
+    }
+
+    /// The fields of a foreign key with values: those of the target bent to the types of the fields, which may be
+    /// narrower or wider.
+    pub(super) fn fields_of(
+        &self,
+        holder: &EntityInfo,
+        foreign_key: &ForeignKey,
+        values: Vec<Datum<'static>>,
+    ) -> Result<Vec<(FieldId, Datum<'static>)>> {
+        let target = self.info(foreign_key.target)?;
+        let columns = foreign_key.fields.iter().zip(&foreign_key.references).zip(values);
+        columns
+            .map(|((field, reference), value)| {
+                let (to, from) = (holder.field_of(*field)?, target.field_of(*reference)?);
+                if to.ty == from.ty || value.is_null() {
+                    return Ok((to.id, value));
+                }
+                // A default is of the field's type already, and bends to it as well.
+                let value = coerce::owned(self.schema(), to.ty, &value.view());
+                let value = coerce::to_field(self.schema(), holder.entity(), to, value)?;
+                Ok((to.id, Datum::of_value(self.schema(), &value, to.ty)?))
+            })
+            .collect()
     }
 
     fn defaults_of(
@@ -135,16 +172,6 @@ impl<'a> Writer<'a> {
             Some(Limit { name: "action rows".to_owned(), allowed: limit, asked: limit.saturating_add(1) });
         Err(error)
     }
-}
-
-/// The changes that give the fields of a foreign key these values.
-pub(super) fn changes_of(
-    holder: &EntityInfo,
-    foreign_key: &ForeignKey,
-    values: Vec<Datum<'static>>,
-) -> Changes {
-    let slots = foreign_key.fields.iter().filter_map(|field| holder.store().rows.slot(*field));
-    slots.zip(values).collect()
 }
 
 /// Values with bytes of their own.

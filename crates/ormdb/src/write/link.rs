@@ -2,10 +2,10 @@
 
 use ormdb_proto::ir::RecordInput;
 use ormdb_proto::schema::{FieldId, ForeignKey, Relation, RelationKind};
-use ormdb_proto::value::ValueRef;
+use ormdb_proto::value::{ValueRef, compare};
 use ormdb_proto::{Error, ErrorCode, Result};
 
-use super::action::{changes_of, owned};
+use super::action::owned;
 use super::find::NamedKey;
 use super::reference::key_values;
 use super::refusal;
@@ -81,13 +81,14 @@ impl<'a> Writer<'a> {
     pub(super) fn connect(&mut self, link: &Link<'a>, target: &Row) -> Result<()> {
         match link.kind {
             LinkKind::Inverse { foreign_key } => {
-                let changes = changes_of(link.target, foreign_key, link.values.clone());
+                let changes = self.changes_of(link.target, foreign_key, link.values.clone())?;
                 self.update_row(link.target, target, &changes)?;
             }
             LinkKind::Through { edge, near, far } => {
                 let far_values = self.far_values(link, far, target)?;
                 if self.edges_between(link, edge, near, far, &far_values)?.is_empty() {
-                    let preset = [fields_of(near, &link.values), fields_of(far, &far_values)].concat();
+                    let near = self.fields_of(edge, near, link.values.clone())?;
+                    let preset = [near, self.fields_of(edge, far, far_values)?].concat();
                     self.create_record(edge, &RecordInput::default(), &preset)?;
                 }
             }
@@ -100,7 +101,7 @@ impl<'a> Writer<'a> {
         match link.kind {
             LinkKind::Inverse { foreign_key } => {
                 let nulls = foreign_key.fields.iter().map(|_| Datum::NULL).collect();
-                let changes = changes_of(link.target, foreign_key, nulls);
+                let changes = self.changes_of(link.target, foreign_key, nulls)?;
                 self.update_row(link.target, target, &changes)?;
             }
             LinkKind::Through { edge, near, far } => {
@@ -122,7 +123,9 @@ impl<'a> Writer<'a> {
         key: Option<&NamedKey>,
     ) -> Result<()> {
         let preset = match link.kind {
-            LinkKind::Inverse { foreign_key } => fields_of(foreign_key, &link.values),
+            LinkKind::Inverse { foreign_key } => {
+                self.fields_of(link.target, foreign_key, link.values.clone())?
+            }
             LinkKind::Through { .. } => Vec::new(),
         };
         let row = match key {
@@ -154,8 +157,10 @@ impl<'a> Writer<'a> {
             let row = self.read_known(edge, &key)?;
             let view = row.view(edge)?;
             let found = key_values(&view, &far.fields)?;
-            let wanted: Vec<ValueRef<'_>> = far_values.iter().map(Datum::view).collect();
-            if found.is_some_and(|found| found == wanted) {
+            let equal = |(a, b): (&ValueRef<'_>, &Datum<'static>)| {
+                compare(a, &b.view()).is_some_and(std::cmp::Ordering::is_eq)
+            };
+            if found.is_some_and(|found| found.iter().zip(far_values).all(equal)) {
                 keys.push(key);
             }
         }
@@ -183,12 +188,4 @@ impl Link<'_> {
     fn views(&self) -> Vec<ValueRef<'_>> {
         self.values.iter().map(Datum::view).collect()
     }
-}
-
-/// The fields of a foreign key with values.
-pub(super) fn fields_of(
-    foreign_key: &ForeignKey,
-    values: &[Datum<'static>],
-) -> Vec<(FieldId, Datum<'static>)> {
-    foreign_key.fields.iter().copied().zip(values.iter().cloned()).collect()
 }

@@ -7,7 +7,7 @@ use ormdb_proto::schema::{ForeignKey, Relation};
 use super::action::owned;
 use super::draft::Draft;
 use super::find::NamedKey;
-use super::link::{Link, fields_of};
+use super::link::Link;
 use super::reference::key_values;
 use super::refusal;
 use super::update::LaterWork;
@@ -232,7 +232,7 @@ impl<'a> Writer<'a> {
                     Some(key) => Some(self.named_key(self.info(foreign_key.target)?, key)?),
                     None => None,
                 };
-                self.forward_create(foreign_key, create, key.as_ref(), draft)
+                self.forward_create(info, foreign_key, create, key.as_ref(), draft)
             }
             NestedWrite::Disconnect(_) | NestedWrite::Update { .. } | NestedWrite::Delete { .. } => {
                 Err(refusal::meaningless(info, &relation.name, "a new row is connected to nothing yet"))
@@ -281,7 +281,7 @@ impl<'a> Writer<'a> {
                 if current.is_some_and(|current| named == Some(current.key)) {
                     return Ok(Some(LaterWork::UpdateTarget(foreign_key, update)));
                 }
-                self.forward_create(foreign_key, create, key.as_ref(), draft)?;
+                self.forward_create(info, foreign_key, create, key.as_ref(), draft)?;
                 Ok(None)
             }
             NestedWrite::Delete { key, filter } => {
@@ -312,13 +312,13 @@ impl<'a> Writer<'a> {
         let one = || refusal::meaningless(info, &relation.name, "it leads to one row at most");
         match write {
             NestedWrite::Create(inputs) => match inputs.as_slice() {
-                [input] => self.forward_create(foreign_key, input, None, draft),
+                [input] => self.forward_create(info, foreign_key, input, None, draft),
                 _ => Err(one()),
             },
             NestedWrite::Connect(keys) => match keys.as_slice() {
                 [key] => {
                     let row = self.require(target, key)?;
-                    set_target(target, foreign_key, &row, draft)
+                    self.set_target(info, foreign_key, &row, draft)
                 }
                 _ => Err(one()),
             },
@@ -326,15 +326,15 @@ impl<'a> Writer<'a> {
                 [] => set_null(foreign_key, draft),
                 [key] => {
                     let row = self.require(target, key)?;
-                    set_target(target, foreign_key, &row, draft)
+                    self.set_target(info, foreign_key, &row, draft)
                 }
                 _ => Err(one()),
             },
             NestedWrite::ConnectOrCreate { key, create } => {
                 let key = self.named_key(target, key)?;
                 match self.find(target, &key)? {
-                    Some(row) => set_target(target, foreign_key, &row, draft),
-                    None => self.forward_create(foreign_key, create, Some(&key), draft),
+                    Some(row) => self.set_target(info, foreign_key, &row, draft),
+                    None => self.forward_create(info, foreign_key, create, Some(&key), draft),
                 }
             }
             NestedWrite::Disconnect(_)
@@ -346,6 +346,7 @@ impl<'a> Writer<'a> {
 
     fn forward_create(
         &mut self,
+        info: &'a EntityInfo,
         foreign_key: &'a ForeignKey,
         input: &RecordInput,
         key: Option<&NamedKey>,
@@ -356,7 +357,7 @@ impl<'a> Writer<'a> {
             Some(key) => self.create_keyed(target, input, key, &[])?,
             None => self.create_record(target, input, &[])?,
         };
-        set_target(target, foreign_key, &row, draft)
+        self.set_target(info, foreign_key, &row, draft)
     }
 
     /// The row that a foreign key leads to.
@@ -373,6 +374,26 @@ impl<'a> Writer<'a> {
             Some(key) => self.read_known(target, key).map(Some),
             None => Ok(None),
         }
+    }
+
+    /// Makes a foreign key of a draft of `info` refer to a row.
+    fn set_target(
+        &self,
+        info: &EntityInfo,
+        foreign_key: &ForeignKey,
+        row: &Row,
+        draft: &mut Draft<'_>,
+    ) -> Result<()> {
+        let target = self.info(foreign_key.target)?;
+        let view = row.view(target)?;
+        let Some(values) = key_values(&view, &foreign_key.references)? else {
+            let fields = target.names_of(&foreign_key.references);
+            return Err(refusal::meaningless(target, &fields, "a foreign key cannot refer to a null"));
+        };
+        for (field, value) in self.fields_of(info, foreign_key, owned(&values))? {
+            draft.set(field, value)?;
+        }
+        Ok(())
     }
 
     fn current(
@@ -404,18 +425,6 @@ impl<'a> Writer<'a> {
         let shown = self.shown(target, &self.named_key(target, key)?);
         Err(refusal::not_connected(info, &relation.name, target, shown))
     }
-}
-
-fn set_target(target: &EntityInfo, foreign_key: &ForeignKey, row: &Row, draft: &mut Draft<'_>) -> Result<()> {
-    let view = row.view(target)?;
-    let Some(values) = key_values(&view, &foreign_key.references)? else {
-        let fields = target.names_of(&foreign_key.references);
-        return Err(refusal::meaningless(target, &fields, "a foreign key cannot refer to a null"));
-    };
-    for (field, value) in fields_of(foreign_key, &owned(&values)) {
-        draft.set(field, value)?;
-    }
-    Ok(())
 }
 
 fn set_null(foreign_key: &ForeignKey, draft: &mut Draft<'_>) -> Result<()> {
