@@ -62,6 +62,21 @@ pub(crate) struct WriteCtx<'a> {
 }
 
 impl WriteCtx<'_> {
+    /// The same, for as long as a part of the write takes.
+    pub(crate) fn reborrow(&mut self) -> WriteCtx<'_> {
+        WriteCtx {
+            catalog: self.catalog,
+            txn: self.txn,
+            families: self.families,
+            session: self.session,
+            params: self.params,
+            now: self.now,
+            history: self.history,
+            sequences: self.sequences,
+            generators: self.generators,
+        }
+    }
+
     /// What this write's reads run in: they see what it wrote so far.
     pub(crate) fn read(&self) -> Ctx<'_> {
         Ctx {

@@ -5,6 +5,7 @@ use ormdb_proto::outcome::MutationResult;
 use ormdb_proto::{GraphResult, Result, Token};
 
 use crate::context::WriteCtx;
+use crate::engine::EngineResult;
 use crate::exec;
 use crate::write::Writer;
 
@@ -14,13 +15,21 @@ use crate::write::Writer;
 /// # Errors
 /// Those of the statement and of the returned graph.
 pub(crate) fn run(ctx: &mut WriteCtx<'_>, statement: &Statement, token: Token) -> Result<MutationResult> {
+    let savepoint = ctx.txn.savepoint();
+    let done = write_and_read(ctx, statement, token);
+    match &done {
+        Ok(_) => ctx.txn.release(savepoint).engine()?,
+        Err(_) => ctx.txn.rollback_to(savepoint).engine()?,
+    }
+    done
+}
+
+fn write_and_read(ctx: &mut WriteCtx<'_>, statement: &Statement, token: Token) -> Result<MutationResult> {
     let before = match statement {
         Statement::Delete(delete) => graph_before(ctx, delete)?,
         Statement::Fetch(_) | Statement::Create(_) | Statement::Update(_) | Statement::Upsert(_) => None,
     };
-    let written =
-        Writer::new(ctx.catalog, ctx.txn, ctx.families, ctx.params, ctx.now, ctx.sequences, ctx.generators)
-            .run(statement)?;
+    let written = Writer::new(ctx.reborrow()).run(statement)?;
     let after = match statement {
         Statement::Create(s) => Some((&s.entity, &s.returning)),
         Statement::Update(s) => Some((&s.entity, &s.returning)),

@@ -5,9 +5,9 @@
 //! commits: uniqueness and foreign keys hold under concurrent writers without locks.
 //!
 //! Invariants: (1) [`Writer::store_change`] is the only place that writes rows and index entries, all of them together;
-//! (2) a statement that fails leaves no trace in its transaction; (3) when a statement ends, every foreign key of every
+//! (2) when a statement ends, every foreign key of every
 //! row that it touched holds: a write checks its own references at once, and what is not there yet once more at the
-//! end; (4) referential actions run off a bounded list, so that chains and cycles of any length need no stack.
+//! end; (3) referential actions run off a bounded list, so that chains and cycles of any length need no stack.
 
 mod action;
 mod change;

@@ -84,7 +84,7 @@ impl<'a> Writer<'a> {
     /// Runs the checks that read a changed field; all of them for a new row.
     fn run_checks(&self, info: &EntityInfo, row: &RowView<'_>, changes: Option<&Changes>) -> Result<()> {
         let rules = info.rules(self.schema())?;
-        let env = EvalEnv::at(self.now);
+        let env = EvalEnv::at(self.ctx.now);
         for (check, expr) in info.checks.iter().zip(&rules.checks) {
             let fields = expr.fields();
             let touched = |changes: &Changes| {
@@ -114,12 +114,13 @@ impl<'a> Writer<'a> {
         old: Option<&Row>,
         new: Option<&Row>,
     ) -> Result<()> {
+        self.ctx.session.check_cancelled()?;
         let store = info.store();
         let moved = old.map(|r| &r.key) != new.map(|r| &r.key);
         let new_key = new.map(|row| store.primary_key.row_key(&row.key));
         if let (Some(key), Some(row), true) = (&new_key, new, moved) {
             fits(info, "the primary key", key)?;
-            if self.txn.get(&self.families.rows, key).engine()?.is_some() {
+            if self.ctx.txn.get(&self.ctx.families.rows, key).engine()?.is_some() {
                 let fields = &info.primary_key;
                 let shown = refusal::describe_row(self.schema(), info, fields, &row.view(info)?);
                 return Err(refusal::not_unique(info, fields, "primary key", shown));
@@ -139,12 +140,14 @@ impl<'a> Writer<'a> {
             if let Some(before) = &before
                 && !same_key(&after, before)
             {
-                self.txn.delete(&self.families.indexes, &before.key).engine()?;
+                self.ctx.txn.delete(&self.ctx.families.indexes, &before.key).engine()?;
             }
             let Some(after) = after else { continue };
             if !same_key(&before, &after) {
                 fits(info, &index.name, &after.key)?;
-                if after.guards && self.txn.get(&self.families.indexes, &after.key).engine()?.is_some() {
+                if after.guards
+                    && self.ctx.txn.get(&self.ctx.families.indexes, &after.key).engine()?.is_some()
+                {
                     let fields: Vec<_> = index.columns.iter().map(|c| c.field).collect();
                     let shown = match new {
                         Some(row) => refusal::describe_row(self.schema(), info, &fields, &row.view(info)?),
@@ -153,18 +156,18 @@ impl<'a> Writer<'a> {
                     return Err(refusal::not_unique(info, &fields, &index.name, shown));
                 }
             }
-            self.txn.put(&self.families.indexes, &after.key, &after.value).engine()?;
+            self.ctx.txn.put(&self.ctx.families.indexes, &after.key, &after.value).engine()?;
         }
         if let Some(old) = old
             && moved
         {
             let key = store.primary_key.row_key(&old.key);
-            self.txn.delete(&self.families.rows, &key).engine()?;
+            self.ctx.txn.delete(&self.ctx.families.rows, &key).engine()?;
         }
         if let (Some(key), Some(row)) = (new_key, new) {
             let unchanged = !moved && old.is_some_and(|old| old.bytes == row.bytes);
             if !unchanged {
-                self.txn.put(&self.families.rows, &key, &row.bytes).engine()?;
+                self.ctx.txn.put(&self.ctx.families.rows, &key, &row.bytes).engine()?;
             }
         }
         Ok(())
@@ -180,7 +183,7 @@ impl<'a> Writer<'a> {
     ) -> Result<Option<IndexEntry>> {
         let view = row.view(info)?;
         if let Some(condition) = condition
-            && condition.test(&view, &EvalEnv::at(self.now))? != Some(true)
+            && condition.test(&view, &EvalEnv::at(self.ctx.now))? != Some(true)
         {
             return Ok(None);
         }

@@ -28,19 +28,19 @@ impl<'a> Writer<'a> {
 
     /// Creates a row with its nested writes, or nothing of it if a unique key of the row is taken.
     fn create_unless_taken(&mut self, info: &'a EntityInfo, input: &RecordInput) -> Result<()> {
-        let savepoint = self.txn.savepoint();
+        let savepoint = self.ctx.txn.savepoint();
         let written = self.written.clone();
         let pending = self.pending.len();
         match self.create_record(info, input, &[]) {
             Ok(row) => {
                 self.written.keys.push(row.key);
-                self.txn.release(savepoint).engine()
+                self.ctx.txn.release(savepoint).engine()
             }
             Err(error) if is_taken(&error, info) => {
                 self.written = written;
                 self.pending.truncate(pending);
                 self.events.clear();
-                self.txn.rollback_to(savepoint).engine()
+                self.ctx.txn.rollback_to(savepoint).engine()
             }
             Err(error) => Err(error),
         }
@@ -150,7 +150,7 @@ impl<'a> Writer<'a> {
         name: &str,
         span: Option<ormdb_proto::error::Span>,
     ) -> Result<&'a EntityInfo> {
-        self.catalog.entity(name).map_err(|error| match span {
+        self.ctx.catalog.entity(name).map_err(|error| match span {
             Some(span) => error.span(span),
             None => error,
         })

@@ -90,12 +90,13 @@ impl<'a> Writer<'a> {
         let schema = self.schema();
         let value = match expr {
             Expr::Literal(value) => value.clone(),
-            Expr::Param { name, .. } if self.params.get(name).is_some() => {
-                self.params.get(name).cloned().unwrap_or(Value::Null)
+            Expr::Param { name, .. } if self.ctx.params.get(name).is_some() => {
+                self.ctx.params.get(name).cloned().unwrap_or(Value::Null)
             }
             _ => {
-                let compiled = RowExpr::compile(schema, info.entity(), expr, Some(field.ty), self.params)?;
-                let env = EvalEnv::at(self.now);
+                let compiled =
+                    RowExpr::compile(schema, info.entity(), expr, Some(field.ty), self.ctx.params)?;
+                let env = EvalEnv::at(self.ctx.now);
                 match row {
                     Some(row) => compiled.eval_value(row, &env)?,
                     None if compiled.fields().is_empty() => compiled.eval_value(&NoRow, &env)?,
@@ -130,7 +131,7 @@ impl<'a> Writer<'a> {
     pub(super) fn fill_defaults(&mut self, draft: &mut Draft<'a>) -> Result<()> {
         let info = draft.info;
         self.pass_sequences(draft)?;
-        let now = |field: &Field| generate::now_value(field.ty, self.now);
+        let now = |field: &Field| generate::now_value(field.ty, self.ctx.now);
         for field in info.fields.iter().filter(|f| f.updated_at && f.is_stored()) {
             let value = Datum::of_value(self.schema(), &now(field), field.ty)?;
             draft.fill(field.id, value)?;
@@ -190,15 +191,15 @@ impl<'a> Writer<'a> {
         expr: &RowExpr,
         row: &dyn RowSource,
     ) -> Result<Datum<'static>> {
-        let value = expr.eval_value(row, &EvalEnv::at(self.now))?;
+        let value = expr.eval_value(row, &EvalEnv::at(self.ctx.now))?;
         let value = coerce::to_field(self.schema(), info.entity(), field, value)?;
         Datum::of_value(self.schema(), &value, field.ty)
     }
 
     fn generated(&self, info: &EntityInfo, field: &Field, generator: Generator) -> Result<Datum<'static>> {
         let value = match generator {
-            Generator::Autoincrement => Value::Int64(self.sequences.next(info.id, field.id)?),
-            other => self.generators.generate(other, field.ty, self.now)?,
+            Generator::Autoincrement => Value::Int64(self.ctx.sequences.next(info.id, field.id)?),
+            other => self.ctx.generators.generate(other, field.ty, self.ctx.now)?,
         };
         let value = coerce::to_field(self.schema(), info.entity(), field, value)?;
         Datum::of_value(self.schema(), &value, field.ty)
@@ -217,7 +218,7 @@ impl<'a> Writer<'a> {
                 ValueRef::Int64(v) => v,
                 _ => continue,
             };
-            self.sequences.pass(info.id, rule.field, given)?;
+            self.ctx.sequences.pass(info.id, rule.field, given)?;
         }
         Ok(())
     }

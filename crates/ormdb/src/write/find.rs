@@ -2,7 +2,7 @@
 //! which remembers it until its commit is validated.
 
 use ordinum::{KeyRange, Reader};
-use ormdb_proto::ir::{Expr, KeyPart, Target};
+use ormdb_proto::ir::{BinaryOp, Expr, KeyPart, OrderBy, SortDirection, Target};
 use ormdb_proto::schema::{FieldId, FieldType, ScalarType};
 use ormdb_proto::value::{ValueRef, compare};
 use ormdb_proto::{Error, ErrorCode, Result, Value};
@@ -11,8 +11,9 @@ use super::refusal;
 use super::writer::{Row, Writer};
 use crate::catalog::{EntityInfo, KeyAccess};
 use crate::engine::EngineResult;
+use crate::exec;
 use crate::expr::{Datum, EvalEnv, NoRow, RowExpr};
-use crate::store::layout;
+use crate::store::{coerce, layout};
 
 /// A unique key that a statement names, with its values.
 pub(super) struct NamedKey {
@@ -25,7 +26,7 @@ impl<'a> Writer<'a> {
     /// The row of an encoded primary key.
     pub(super) fn read(&self, info: &EntityInfo, key: &[u8]) -> Result<Option<Row>> {
         let row_key = info.store().primary_key.row_key(key);
-        let found = self.txn.get(&self.families.rows, &row_key).engine()?;
+        let found = self.ctx.txn.get(&self.ctx.families.rows, &row_key).engine()?;
         Ok(found.map(|bytes| Row { key: key.to_vec(), bytes }))
     }
 
@@ -62,13 +63,13 @@ impl<'a> Writer<'a> {
                 let index = store.index(id)?;
                 let prefix = index.prefix(&ordered);
                 if index.is_unique() && index.columns().len() == ordered.len() {
-                    let found = self.txn.get(&self.families.indexes, &prefix).engine()?;
+                    let found = self.ctx.txn.get(&self.ctx.families.indexes, &prefix).engine()?;
                     let Some(value) = found else { return Ok(Vec::new()) };
                     return Ok(vec![index.primary_key(&prefix, &value)?.to_vec()]);
                 }
                 let mut keys = Vec::new();
                 let mut cursor =
-                    self.txn.cursor(&self.families.indexes, KeyRange::prefix(&prefix)).engine()?;
+                    self.ctx.txn.cursor(&self.ctx.families.indexes, KeyRange::prefix(&prefix)).engine()?;
                 let mut there = cursor.first().engine()?;
                 while there && keys.len() < limit {
                     keys.push(index.primary_key(cursor.key(), cursor.value())?.to_vec());
@@ -95,7 +96,7 @@ impl<'a> Writer<'a> {
         accept: impl Fn(&[u8]) -> Result<bool>,
     ) -> Result<Vec<Vec<u8>>> {
         let mut keys = Vec::new();
-        let mut cursor = self.txn.cursor(&self.families.rows, KeyRange::prefix(prefix)).engine()?;
+        let mut cursor = self.ctx.txn.cursor(&self.ctx.families.rows, KeyRange::prefix(prefix)).engine()?;
         let mut there = cursor.first().engine()?;
         while there {
             if accept(cursor.value())? {
@@ -135,7 +136,7 @@ impl<'a> Writer<'a> {
             KeyAccess::Index(id) => {
                 let index = store.index(id)?;
                 let entry = index.prefix(&values);
-                match self.txn.get(&self.families.indexes, &entry).engine()? {
+                match self.ctx.txn.get(&self.ctx.families.indexes, &entry).engine()? {
                     Some(value) => self.read_known(info, index.primary_key(&entry, &value)?).map(Some),
                     None => Ok(None),
                 }
@@ -162,14 +163,10 @@ impl<'a> Writer<'a> {
                 if limit == 0 {
                     return Ok(Vec::new());
                 }
-                let condition = self.condition(info, filter.as_ref())?;
-                let rows = &info.store().rows;
-                self.scan_rows(&layout::rows_prefix(info.id), limit, |bytes| match &condition {
-                    Some(condition) => {
-                        Ok(condition.test(&rows.view(bytes)?, &EvalEnv::at(self.now))? == Some(true))
-                    }
-                    None => Ok(true),
-                })
+                let order = by_primary_key(info)?;
+                let limit = (limit < usize::MAX).then_some(limit);
+                let found = exec::find_rows(&self.ctx.read(), &info.name, filter.as_ref(), &order, limit)?;
+                Ok(found.into_iter().map(|row| row.primary_key).collect())
             }
         }
     }
@@ -181,25 +178,51 @@ impl<'a> Writer<'a> {
         rows: Vec<Row>,
         filter: Option<&Expr>,
     ) -> Result<Vec<Row>> {
-        let Some(condition) = self.condition(info, filter)? else { return Ok(rows) };
-        let mut kept = Vec::new();
-        for row in rows {
-            if condition.test(&row.view(info)?, &EvalEnv::at(self.now))? == Some(true) {
-                kept.push(row);
+        let Some(filter) = filter else { return Ok(rows) };
+        match RowExpr::condition(self.schema(), info.entity(), filter, self.ctx.params) {
+            Ok(condition) => {
+                let mut kept = Vec::new();
+                for row in rows {
+                    if condition.test(&row.view(info)?, &EvalEnv::at(self.ctx.now))? == Some(true) {
+                        kept.push(row);
+                    }
+                }
+                Ok(kept)
             }
+            // The filter looks over relations, which is the executor's to do.
+            Err(error) if error.code == ErrorCode::UnsupportedFeature => {
+                let mut all = vec![self.one_of(info, &rows)?];
+                all.push(filter.clone());
+                let order = by_primary_key(info)?;
+                let found =
+                    exec::find_rows(&self.ctx.read(), &info.name, Some(&Expr::And(all)), &order, None)?;
+                Ok(found.into_iter().map(|row| Row { key: row.primary_key, bytes: row.bytes }).collect())
+            }
+            Err(error) => Err(error),
         }
-        Ok(kept)
     }
 
-    fn condition(&self, info: &EntityInfo, filter: Option<&Expr>) -> Result<Option<RowExpr>> {
-        let compile = |filter| RowExpr::condition(self.schema(), info.entity(), filter, self.params);
-        filter.map(compile).transpose()
+    /// The condition that a row is one of these.
+    fn one_of(&self, info: &EntityInfo, rows: &[Row]) -> Result<Expr> {
+        let mut keys = Vec::with_capacity(rows.len());
+        for row in rows {
+            let view = row.view(info)?;
+            let mut parts = Vec::new();
+            for field in &info.primary_key {
+                let field = info.field_of(*field)?;
+                let value = coerce::owned(self.schema(), field.ty, &view.field(field.id)?);
+                let name = Expr::path([field.name.as_str()]);
+                parts.push(Expr::binary(BinaryOp::Equal, name, Expr::Literal(value)));
+            }
+            keys.push(Expr::And(parts));
+        }
+        Ok(Expr::Or(keys))
     }
 
     fn count(&self, info: &EntityInfo, limit: &Expr) -> Result<usize> {
         let ty = FieldType::Scalar(ScalarType::Int64);
-        let compiled = RowExpr::compile(self.schema(), info.entity(), limit, Some(ty), self.params)?;
-        match compiled.eval_value(&NoRow, &EvalEnv::at(self.now))? {
+        let compiled = RowExpr::compile(self.schema(), info.entity(), limit, Some(ty), self.ctx.params)?;
+        match compiled.eval_value(&NoRow, &EvalEnv::at(self.ctx.now))? {
             Value::Int64(n) => {
                 usize::try_from(n).map_err(|_| Error::new(ErrorCode::InvalidQuery, "a limit is not negative"))
             }
@@ -212,4 +235,11 @@ impl<'a> Writer<'a> {
         let values: Vec<ValueRef<'_>> = key.values.iter().map(Datum::view).collect();
         refusal::describe(self.schema(), info, &key.fields, &values)
     }
+}
+
+/// The order of the primary key.
+fn by_primary_key(info: &EntityInfo) -> Result<Vec<OrderBy>> {
+    let ascending =
+        |name: &str| OrderBy { expr: Expr::path([name]), direction: SortDirection::Ascending, nulls: None };
+    info.primary_key.iter().map(|id| info.field_of(*id).map(|field| ascending(&field.name))).collect()
 }

@@ -123,7 +123,7 @@ impl<'a> Writer<'a> {
 
     fn touch_updated_at(&self, info: &EntityInfo, draft: &mut Draft<'a>) -> Result<()> {
         for field in info.fields.iter().filter(|f| f.updated_at && f.is_stored()) {
-            let now = generate::now_value(field.ty, self.now);
+            let now = generate::now_value(field.ty, self.ctx.now);
             draft.fill(field.id, Datum::of_value(self.schema(), &now, field.ty)?)?;
         }
         Ok(())

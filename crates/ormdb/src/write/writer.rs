@@ -2,19 +2,16 @@
 
 use std::collections::VecDeque;
 
-use ordinum::{Slice, Transaction};
-use ormdb_proto::ir::{DEPTH_MAX, Params, Statement};
+use ordinum::Slice;
+use ormdb_proto::ir::{DEPTH_MAX, Statement};
 use ormdb_proto::schema::{EntityId, ForeignKey, Schema};
 use ormdb_proto::{Error, ErrorCode, Result};
 
 use super::action::Event;
 use super::reference::Pending;
-use crate::catalog::{Catalog, EntityInfo};
-use crate::engine::EngineResult;
-use crate::store::Families;
-use crate::store::generate::Generators;
+use crate::catalog::EntityInfo;
+use crate::context::WriteCtx;
 use crate::store::row::RowView;
-use crate::store::sequence::Sequences;
 
 /// The deepest nesting of writes in writes.
 pub(super) const NESTING_MAX: usize = 32;
@@ -52,14 +49,7 @@ pub(crate) struct Written {
 
 /// Runs one write statement in a transaction.
 pub(crate) struct Writer<'a> {
-    pub(super) catalog: &'a Catalog,
-    pub(super) txn: &'a mut Transaction,
-    pub(super) families: &'a Families,
-    pub(super) params: &'a Params,
-    /// The time at which the transaction began, in microseconds since 1970.
-    pub(super) now: i64,
-    pub(super) sequences: &'a Sequences,
-    pub(super) generators: &'a Generators,
+    pub(super) ctx: WriteCtx<'a>,
     pub(super) written: Written,
     pub(super) events: VecDeque<Event>,
     pub(super) action_rows: usize,
@@ -69,24 +59,9 @@ pub(crate) struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     /// A writer of one statement.
-    #[allow(clippy::too_many_arguments, reason = "each is another thing that a write needs")]
-    pub(crate) fn new(
-        catalog: &'a Catalog,
-        txn: &'a mut Transaction,
-        families: &'a Families,
-        params: &'a Params,
-        now: i64,
-        sequences: &'a Sequences,
-        generators: &'a Generators,
-    ) -> Writer<'a> {
+    pub(crate) fn new(ctx: WriteCtx<'a>) -> Writer<'a> {
         Writer {
-            catalog,
-            txn,
-            families,
-            params,
-            now,
-            sequences,
-            generators,
+            ctx,
             written: Written::default(),
             events: VecDeque::new(),
             action_rows: 0,
@@ -95,23 +70,15 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Runs the statement; on an error, the transaction is as it was before.
+    /// Runs the statement. After an error, the caller takes back what it wrote.
     ///
     /// # Errors
     /// Those of the statement, with entity, field, constraint and key where they apply; `InvalidQuery` of a fetch.
     pub(crate) fn run(mut self, statement: &Statement) -> Result<Written> {
-        let savepoint = self.txn.savepoint();
-        let done = self.statement(statement).and_then(|()| self.finish());
-        match done {
-            Ok(()) => {
-                self.txn.release(savepoint).engine()?;
-                Ok(self.written)
-            }
-            Err(error) => {
-                self.txn.rollback_to(savepoint).engine()?;
-                Err(error)
-            }
-        }
+        self.statement(statement)?;
+        self.settle()?;
+        self.check_pending()?;
+        Ok(self.written)
     }
 
     fn statement(&mut self, statement: &Statement) -> Result<()> {
@@ -124,18 +91,12 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Runs what is left of referential actions, then the checks of the statement's end.
-    fn finish(&mut self) -> Result<()> {
-        self.settle()?;
-        self.check_pending()
-    }
-
     pub(super) fn schema(&self) -> &'a Schema {
-        self.catalog.schema()
+        self.ctx.catalog.schema()
     }
 
     pub(super) fn info(&self, id: EntityId) -> Result<&'a EntityInfo> {
-        self.catalog.entity_by_id(id)
+        self.ctx.catalog.entity_by_id(id)
     }
 
     /// The foreign key of this id, which `info` holds.

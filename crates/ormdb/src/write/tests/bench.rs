@@ -3,16 +3,21 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use ordinum::clock::ManualClock;
 use ordinum::fs::MemoryFs;
 use ordinum::{Background, Db, Durability, KeyRange, Options, Reader};
 use ormdb_proto::ir::Params;
 use ormdb_proto::schema::Schema;
 use ormdb_proto::{Error, ErrorCode, Result};
 
-use super::super::{Writer, Written};
+use super::super::Writer;
+use super::super::writer::Written;
 use crate::catalog::{Catalog, EntityInfo, resolve};
+use crate::context::WriteCtx;
 use crate::engine::EngineResult;
 use crate::expr::EvalEnv;
+use crate::limits::Limits;
+use crate::session::SessionContext;
 use crate::store::generate::{Generators, OsEntropy};
 use crate::store::sequence::Sequences;
 use crate::store::{Families, coerce, layout};
@@ -24,7 +29,8 @@ pub(super) const NOW: i64 = 1_704_067_200_000_000;
 pub(super) struct Bench {
     pub(super) db: Db,
     pub(super) families: Families,
-    pub(super) catalog: Catalog,
+    pub(super) catalog: Arc<Catalog>,
+    session: SessionContext,
     sequences: Sequences,
     generators: Generators,
 }
@@ -38,9 +44,10 @@ impl Bench {
         let ast = parse_schema(schema).unwrap_or_else(|errors| panic!("{}", rendered(&errors, schema)));
         let resolved =
             resolve(&ast, &Schema::empty()).unwrap_or_else(|errors| panic!("{}", rendered(&errors, schema)));
-        let catalog = Catalog::build(resolved, schema).unwrap();
+        let catalog = Arc::new(Catalog::build(resolved, schema).unwrap());
         let sequences = Sequences::new(db.clone(), families.system.clone());
-        Bench { db, families, catalog, sequences, generators: Generators::new(Arc::new(OsEntropy)) }
+        let session = SessionContext::new(Limits::default(), Arc::new(ManualClock::default()));
+        Bench { db, families, catalog, session, sequences, generators: Generators::new(Arc::new(OsEntropy)) }
     }
 
     /// Runs statements, each in a transaction of its own; gives what the last one wrote.
@@ -54,16 +61,18 @@ impl Bench {
         });
         let statement = statement?.statement;
         let mut txn = self.db.transaction();
-        let writer = Writer::new(
-            &self.catalog,
-            &mut txn,
-            &self.families,
+        let written = Writer::new(WriteCtx {
+            catalog: &self.catalog,
+            txn: &mut txn,
+            families: &self.families,
+            session: &self.session,
             params,
-            NOW,
-            &self.sequences,
-            &self.generators,
-        );
-        let written = writer.run(&statement)?;
+            now: NOW,
+            history: 1,
+            sequences: &self.sequences,
+            generators: &self.generators,
+        })
+        .run(&statement)?;
         txn.commit(Durability::Buffered).engine()?;
         Ok(written)
     }
