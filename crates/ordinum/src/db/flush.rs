@@ -200,7 +200,10 @@ impl Core {
         }
         let result = self.close_log();
         self.closed.store(true, Ordering::Release);
+        self.stopping.store(true, Ordering::Release);
         self.room.changed();
+        // Who opens the directory next must not meet files that somebody here still writes.
+        drop((self.family_changes.lock(), self.flushing.lock(), self.compacting.lock()));
         drop(self.lock.lock().take());
         result
     }
