@@ -1,5 +1,7 @@
 //! Rows and index entries of ids that the catalog does not have: one finding for each id.
 
+#![deny(clippy::indexing_slicing)]
+
 use std::collections::BTreeSet;
 
 use ordinum::{ColumnFamily, KeyRange, Reader};

@@ -6,6 +6,8 @@
 //! | 'h' |   the history, u64 LE: random, made when the database is created
 //! ```
 
+#![deny(clippy::indexing_slicing)]
+
 use ordinum::{Batch, Db, Durability, Reader};
 use ormdb_proto::{Error, ErrorCode, Result};
 
