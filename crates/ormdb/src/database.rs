@@ -66,6 +66,7 @@ impl Database {
         let families = Families::open(&engine)?;
         let history = identity::history(&engine, &families, &*options.entropy)?;
         let catalog = Arc::new(catalog::store::load(&engine, &families)?);
+        catalog::backfill::sweep(&engine, &families, &catalog)?;
         let sequences = Sequences::new(engine.clone(), families.system.clone());
         let generators = Generators::new(options.entropy.clone());
         Ok(Database {
@@ -100,9 +101,8 @@ impl Database {
     /// the database is in use. Nothing was changed then.
     pub fn apply_schema(&self, text: &str) -> std::result::Result<Applied, Vec<Error>> {
         let _alone = self.inner.commits.write();
-        let applied = catalog::apply::apply(&self.inner.engine, &self.inner.families, text, self.now())?;
-        *self.inner.catalog.write() = applied.catalog.clone();
-        Ok(applied)
+        let Inner { engine, families, catalog, .. } = &*self.inner;
+        catalog::apply::apply(engine, families, catalog, text, self.now())
     }
 
     /// What applying `text` would change.
@@ -156,11 +156,11 @@ impl Database {
         i64::try_from(self.clock().unix().as_micros()).unwrap_or(i64::MAX)
     }
 
-    /// A snapshot with a catalog that knows all its rows. The snapshot is taken first: a schema that is published
-    /// in between reads older rows, but an older one does not read newer rows.
+    /// A snapshot with the catalog that is current in it: no schema is committed while the catalog is locked. A newer
+    /// one would have indexes that the snapshot has no entries of.
     fn snapshot(&self) -> (Arc<Catalog>, ordinum::Snapshot) {
-        let snapshot = self.inner.engine.snapshot();
-        (self.catalog(), snapshot)
+        let catalog = self.inner.catalog.read();
+        (Arc::clone(&catalog), self.inner.engine.snapshot())
     }
 
     /// The current catalog with a transaction that conflicts with every change of it. The caller holds `commits`.

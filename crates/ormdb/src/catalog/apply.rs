@@ -14,6 +14,7 @@ use ordinum::{Db, Durability, KeyRange, Reader, Transaction};
 use ormdb_proto::error::Limit;
 use ormdb_proto::schema::{ConstraintState, EntityId, IndexState, Schema};
 use ormdb_proto::{Error, ErrorCode};
+use parking_lot::RwLock;
 
 use super::backfill::{self, Pending};
 use super::record::StoredVersion;
@@ -38,12 +39,20 @@ pub struct Applied {
 
 type Outcome<T> = std::result::Result<T, Vec<Error>>;
 
-/// Applies a schema text at the time `now`. When this returns the new version is durable.
+/// Applies a schema text at the time `now`, and publishes the new catalog in `published`, which is locked from before
+/// the commit until then: who takes catalog and snapshot under this lock gets two that belong together. When this
+/// returns the new version is durable.
 ///
 /// # Errors
 /// What is wrong with the text; `MigrationRefused` for each change that the rows do not allow; a violation for a row
 /// that a new constraint does not; `SerializationConflict` if writes kept coming between.
-pub(crate) fn apply(engine: &Db, families: &Families, text: &str, now: i64) -> Outcome<Applied> {
+pub(crate) fn apply(
+    engine: &Db,
+    families: &Families,
+    published: &RwLock<Arc<Catalog>>,
+    text: &str,
+    now: i64,
+) -> Outcome<Applied> {
     let ast = parse_schema(text)?;
     let mut conflict = None;
     for _ in 0..TRIES_MAX {
@@ -62,10 +71,15 @@ pub(crate) fn apply(engine: &Db, families: &Families, text: &str, now: i64) -> O
             schema: Schema::clone(catalog.schema()),
         };
         store::save(&mut txn, families, &stored).map_err(one)?;
+        let catalog = Arc::new(catalog);
+        let mut slot = published.write();
         match txn.commit(Durability::Synced) {
             Ok(_) => {
-                backfill::sweep(engine, families, &catalog).map_err(one)?;
-                return Ok(Applied { catalog: Arc::new(catalog), changes });
+                *slot = Arc::clone(&catalog);
+                drop(slot);
+                // The change is done. Entries that stay behind mean nothing, and go when the database is next opened.
+                backfill::sweep(engine, families, &catalog).ok();
+                return Ok(Applied { catalog, changes });
             }
             Err(error @ ordinum::Error::Conflict { .. }) => conflict = Some(engine_error(error)),
             Err(error) => return Err(one(engine_error(error))),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ordinum::{Db, Durability, Options};
 use ormdb_proto::value::ValueRef;
+use parking_lot::RwLock;
 
 use super::{Applied, Catalog, apply, store};
 use crate::expr::EvalEnv;
@@ -23,7 +24,8 @@ impl TestDb {
     }
 
     pub(crate) fn apply(&self, text: &str) -> Result<Applied, Vec<ormdb_proto::Error>> {
-        apply::apply(&self.engine, &self.families, text, 0)
+        let published = RwLock::new(Arc::new(self.catalog()));
+        apply::apply(&self.engine, &self.families, &published, text, 0)
     }
 
     pub(crate) fn catalog(&self) -> Catalog {
