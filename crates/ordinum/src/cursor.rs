@@ -39,6 +39,8 @@ pub struct Cursor {
     range: KeyRange,
     seqno: SeqNo,
     stand: Stand,
+    /// Room for the key that is left, so that a step allocates nothing.
+    passed: Vec<u8>,
     tracker: Option<RangeTracker>,
 }
 
@@ -58,7 +60,7 @@ impl Cursor {
         seqno: SeqNo,
         tracker: Option<RangeTracker>,
     ) -> Cursor {
-        Cursor { entries, range, seqno, stand: Stand::Nowhere, tracker }
+        Cursor { entries, range, seqno, stand: Stand::Nowhere, passed: Vec::new(), tracker }
     }
 
     /// To the first key of the range.
@@ -99,8 +101,12 @@ impl Cursor {
         let found = match std::mem::replace(&mut self.stand, Stand::Nowhere) {
             Stand::Nowhere => return Ok(false),
             Stand::Forward => {
-                let key = self.entries.user_key().to_vec();
-                self.leave(&key)
+                let mut key = std::mem::take(&mut self.passed);
+                key.clear();
+                key.extend_from_slice(self.entries.user_key());
+                let found = self.leave(&key);
+                self.passed = key;
+                found
             }
             Stand::Back { key, .. } => self.forward_from(Bound::Excluded(&key)),
         };
