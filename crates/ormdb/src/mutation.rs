@@ -5,26 +5,15 @@ use ormdb_proto::outcome::MutationResult;
 use ormdb_proto::{GraphResult, Result, Token};
 
 use crate::context::WriteCtx;
-use crate::engine::EngineResult;
 use crate::exec;
 use crate::write::Writer;
 
 /// Runs a write statement in its transaction, and reads what it asks to be returned: of created and updated rows as
-/// they are afterwards, of deleted rows as they were. On an error the transaction is as it was before.
+/// they are afterwards, of deleted rows as they were. After an error, the caller takes back what the statement wrote.
 ///
 /// # Errors
 /// Those of the statement and of the returned graph.
 pub(crate) fn run(ctx: &mut WriteCtx<'_>, statement: &Statement, token: Token) -> Result<MutationResult> {
-    let savepoint = ctx.txn.savepoint();
-    let done = write_and_read(ctx, statement, token);
-    match &done {
-        Ok(_) => ctx.txn.release(savepoint).engine()?,
-        Err(_) => ctx.txn.rollback_to(savepoint).engine()?,
-    }
-    done
-}
-
-fn write_and_read(ctx: &mut WriteCtx<'_>, statement: &Statement, token: Token) -> Result<MutationResult> {
     let before = match statement {
         Statement::Delete(delete) => graph_before(ctx, delete)?,
         Statement::Fetch(_) | Statement::Create(_) | Statement::Update(_) | Statement::Upsert(_) => None,
