@@ -110,9 +110,11 @@ fn run_plan<'r>(ctx: &Ctx<'r>, plan: &Plan<'_>) -> Result<(GraphResult, Run<'r>)
     let run = Run::new(*ctx, plan.steps);
     let mut chunks: Vec<Chunk> = Vec::new();
     let root = &plan.root;
-    root::read(&run, root.step, root.entity, &root.rows, &plan.access, &mut |rows| {
-        chunks.push(assemble::chunk(&run, plan, rows)?);
-        Ok(())
+    run.timed(root.step, || {
+        root::read(&run, root.step, root.entity, &root.rows, &plan.access, &mut |rows| {
+            chunks.push(assemble::chunk(&run, plan, rows)?);
+            Ok(())
+        })
     })?;
     if chunks.is_empty() {
         chunks.push(assemble::chunk(&run, plan, Vec::new())?);

@@ -32,13 +32,15 @@ fn level(run: &Run<'_>, level: &Level<'_>, rows: &[FetchedRow], builder: &mut Ch
     })?;
     for (edge, include) in level.includes.iter().enumerate() {
         let below = &include.level;
-        let children = fan_out::fan_out(run, below.step, &include.fan, &below.rows, rows)?;
-        run.count(below.step, |stats| stats.rows += children.rows.len());
-        let edges = builder.edge(level.node, edge)?;
-        for parent in 0..rows.len() {
-            edges.push_parent(children.of(parent))?;
-        }
-        self::level(run, below, &children.rows, builder)?;
+        run.timed(below.step, || {
+            let children = fan_out::fan_out(run, below.step, &include.fan, &below.rows, rows)?;
+            run.count(below.step, |stats| stats.rows += children.rows.len());
+            let edges = builder.edge(level.node, edge)?;
+            for parent in 0..rows.len() {
+                edges.push_parent(children.of(parent))?;
+            }
+            self::level(run, below, &children.rows, builder)
+        })?;
     }
     Ok(())
 }

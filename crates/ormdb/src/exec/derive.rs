@@ -83,7 +83,7 @@ fn externals(
     let width = projection.slots;
     let mut externals = Externals { width, values: vec![Datum::NULL; rows.len() * width] };
     for derivation in &projection.derivations {
-        derive(run, derivation, rows, &mut externals)?;
+        run.timed(derivation.step, || derive(run, derivation, rows, &mut externals))?;
     }
     run.budget.hold(externals.values.iter().map(|v| size_of::<Datum<'_>>() + v.heap_bytes()).sum())?;
     Ok(externals)

@@ -1,6 +1,7 @@
 //! One run of a plan: its context, what it may use, and what it did.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::time::Duration;
 
 use ordinum::{KeyRange, Slice};
 use ormdb_proto::{Error, ErrorCode, Result};
@@ -21,6 +22,8 @@ pub(crate) struct Run<'r> {
     pub(super) ctx: Ctx<'r>,
     pub(super) budget: Budget<'r>,
     stats: RefCell<Vec<StepStats>>,
+    /// The time of the steps inside the step that is being timed.
+    inner: Cell<Duration>,
 }
 
 /// An entry of a key: of the rows, or of an index.
@@ -33,7 +36,7 @@ pub(super) struct Entry {
 impl<'r> Run<'r> {
     pub(super) fn new(ctx: Ctx<'r>, steps: usize) -> Run<'r> {
         let stats = RefCell::new(vec![StepStats::default(); steps]);
-        Run { ctx, budget: Budget::new(ctx.session), stats }
+        Run { ctx, budget: Budget::new(ctx.session), stats, inner: Cell::default() }
     }
 
     /// What each step did.
@@ -46,6 +49,17 @@ impl<'r> Run<'r> {
         if let Some(stats) = self.stats.borrow_mut().get_mut(step) {
             see(stats);
         }
+    }
+
+    /// Adds the time of `work` to a step, less that of the steps that are timed inside it.
+    pub(super) fn timed<T>(&self, step: usize, work: impl FnOnce() -> T) -> T {
+        let outer = self.inner.replace(Duration::ZERO);
+        let start = self.ctx.session.monotonic();
+        let done = work();
+        let took = self.ctx.session.monotonic().saturating_sub(start);
+        self.count(step, |stats| stats.time += took.saturating_sub(self.inner.get()));
+        self.inner.set(outer + took);
+        done
     }
 
     /// The environment of expressions without externals.

@@ -1,5 +1,7 @@
 //! Shows a plan, and what happened when it ran: one document, as text for people and as JSON for tools.
 
+use std::time::Duration;
+
 use ormdb_proto::ir::Quantifier;
 use ormdb_proto::outcome::Explanation;
 use ormdb_proto::schema::FieldId;
@@ -24,8 +26,8 @@ pub(crate) struct StepStats {
     pub(crate) entries: usize,
     /// Rows that were got by key.
     pub(crate) lookups: usize,
-    /// The time that it took, in microseconds; steps below it included.
-    pub(crate) micros: u64,
+    /// The time that it took, without the steps below it.
+    pub(crate) time: Duration,
 }
 
 /// One step, as it is shown.
@@ -84,7 +86,7 @@ impl Shown {
         }
         self.fact("entries read", stats.entries);
         self.fact("row lookups", stats.lookups);
-        self.fact("time us", stats.micros);
+        self.fact("time us", u64::try_from(stats.time.as_micros()).unwrap_or(u64::MAX));
     }
 }
 

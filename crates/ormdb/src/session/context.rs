@@ -42,6 +42,11 @@ impl SessionContext {
         SessionContext { ends_at, ..self.clone() }
     }
 
+    /// Time since a fixed moment, for what a plan reports.
+    pub(crate) fn monotonic(&self) -> Duration {
+        self.clock.monotonic()
+    }
+
     /// An error if the statement was cancelled or has run for too long. Cheap; called once for some hundred rows.
     pub(crate) fn check_cancelled(&self) -> Result<()> {
         if self.cancel.0.load(Ordering::Relaxed) {
