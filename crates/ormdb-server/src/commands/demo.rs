@@ -4,15 +4,16 @@
 
 mod data;
 mod lazy;
+mod plan;
 
 use std::path::Path;
 
 use ormdb_proto::ir::Params;
 use ormdb_proto::outcome::Outcome;
-use ormdb_proto::result::GraphResult;
-use ormdb_proto::{Error, ErrorCode};
+use ormdb_proto::result::{Chunk, GraphResult};
+use ormdb_proto::{Error, ErrorCode, Explanation};
 
-use crate::args::{Demo, Format};
+use crate::args::Demo;
 use crate::exit::{Failure, Result, count, grouped};
 use crate::import::{BadRow, Columns, JsonlSource, Loader, Options, Rejects};
 use crate::model::Model;
@@ -26,7 +27,7 @@ use crate::text_file;
 const MARK: &str = "made-by-ormdb-demo";
 
 /// Three levels of the graph, and a to-one relation at the end.
-const FETCH: &str = r#"Artist where name in ["Kiss", "Lenny Kravitz"] order by name {
+const FETCH: &str = r#"Artist where name in ["Iron Maiden", "Lenny Kravitz"] order by name {
   name,
   albums order by title limit 2 {
     title,
@@ -35,6 +36,10 @@ const FETCH: &str = r#"Artist where name in ["Kiss", "Lenny Kravitz"] order by n
     }
   }
 }"#;
+
+/// The same graph of every artist, not cut off.
+const WHOLE: &str =
+    "Artist { name, albums { title, tracks { name, seconds: milliseconds / 1000, genre { name } } } }";
 
 /// Breaks a check of the schema.
 const BROKEN: &str = r#"create Track {
@@ -52,20 +57,27 @@ pub(crate) fn run(args: &Demo) -> Result<()> {
     print("\nA graph, three levels deep, in one request and one snapshot:\n")?;
     print(&indented(FETCH))?;
     let watch = Stopwatch::start();
-    let result = fetch(&mut target)?;
+    let result = fetch(&mut target, FETCH)?;
     let elapsed = watch.elapsed();
     print("")?;
     print(&indented(&render::tree(&result)?))?;
     let lazy = lazy::statements(&result)?;
     print(&format!(
-        "\n1 request, {elapsed}. An ORM that loads lazily sends {} for this graph:\n{}.",
+        "\nThat was 1 request and {elapsed}. An ORM that loads lazily sends {}:\n  {}.",
         count(lazy.total(), "SQL statement"),
         lazy.explained()
     ))?;
+    let watch = Stopwatch::start();
+    let whole = fetch(&mut target, WHOLE)?;
+    let elapsed = watch.elapsed();
+    print(&format!(
+        "The same for the whole shop, {}: 1 request and {elapsed} here, {} there.",
+        count(rows(&whole), "row"),
+        count(lazy::statements(&whole)?.total(), "SQL statement")
+    ))?;
 
     print("\nHow it ran (explain analyze):\n")?;
-    let explained = target.query(&format!("explain analyze {FETCH}"), &Params::none());
-    print(&indented(&render::outcome(&explained.map_err(in_fetch)?, Format::Table)?))?;
+    print(&indented(&plan::compact(&explained(&mut target)?)?))?;
 
     print("\nA row that breaks a rule of the schema is refused, and says why:\n")?;
     print(&indented(BROKEN))?;
@@ -142,11 +154,25 @@ impl Rejects for NoneIsBad {
     }
 }
 
-fn fetch(target: &mut Target) -> Result<GraphResult> {
-    match target.query(FETCH, &Params::none()).map_err(in_fetch)? {
+fn fetch(target: &mut Target, text: &str) -> Result<GraphResult> {
+    match target.query(text, &Params::none()).map_err(|error| Failure::in_text(error, text))? {
         Outcome::Fetched(result) => Ok(result),
         Outcome::Written(_) | Outcome::Explained(_) => {
             Err(Error::new(ErrorCode::Internal, "a fetch gave something else than a graph").into())
+        }
+    }
+}
+
+/// How many rows stand in the blocks of a result, over all levels.
+fn rows(result: &GraphResult) -> usize {
+    result.chunks().iter().map(Chunk::rows).sum()
+}
+
+fn explained(target: &mut Target) -> Result<Explanation> {
+    match target.query(&format!("explain analyze {FETCH}"), &Params::none()).map_err(in_fetch)? {
+        Outcome::Explained(explanation) => Ok(explanation),
+        Outcome::Written(_) | Outcome::Fetched(_) => {
+            Err(Error::new(ErrorCode::Internal, "an explain gave something else than a plan").into())
         }
     }
 }

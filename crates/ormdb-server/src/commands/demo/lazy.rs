@@ -22,7 +22,6 @@ pub(super) struct Statements {
 struct Relation {
     entity: String,
     name: String,
-    cardinality: Cardinality,
     statements: u64,
     /// The related rows that were loaded before, of a to-one relation.
     loaded: HashSet<usize>,
@@ -36,25 +35,21 @@ impl Statements {
 
     /// What each is for.
     pub(super) fn explained(&self) -> String {
-        let mut parts = vec![format!("1 for the rows of {}", self.root)];
+        let mut parts = vec![format!("1 for {}", self.root)];
         parts.extend(self.relations.iter().map(|relation| {
-            let Relation { entity, name, cardinality, statements, .. } = relation;
-            match cardinality {
-                Cardinality::Many => format!("{statements} for `{name}` of each {entity}"),
-                Cardinality::One => format!("{statements} for each different `{name}`"),
-            }
+            let Relation { entity, name, statements, .. } = relation;
+            format!("{statements} for {entity}.{name}")
         }));
         parts.join(", ")
     }
 
     /// The relation of a name, as rows of one entity have it.
-    fn relation(&mut self, entity: &str, name: &str, cardinality: Cardinality) -> &mut Relation {
+    fn relation(&mut self, entity: &str, name: &str) -> &mut Relation {
         let found = self.relations.iter().position(|r| r.entity == entity && r.name == name);
         let at = found.unwrap_or_else(|| {
             self.relations.push(Relation {
                 entity: entity.to_owned(),
                 name: name.to_owned(),
-                cardinality,
                 statements: 0,
                 loaded: HashSet::new(),
             });
@@ -67,7 +62,7 @@ impl Statements {
         let node = row.node();
         for (at, edge) in node.edges.iter().enumerate() {
             let children = row.edge(at)?;
-            let relation = self.relation(&node.entity, &edge.alias, edge.cardinality);
+            let relation = self.relation(&node.entity, &edge.alias);
             match edge.cardinality {
                 Cardinality::Many => relation.statements += 1,
                 Cardinality::One => {

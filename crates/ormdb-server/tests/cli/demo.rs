@@ -1,0 +1,68 @@
+//! `ormdb demo` and `ormdb check`.
+
+use super::bench::Bench;
+
+#[test]
+fn the_demo_shows_the_whole_idea_on_about_a_screen() {
+    let bench = Bench::new();
+    let out = bench.ok(&["demo"]);
+    for part in [
+        "11 entities, 15,607 rows",
+        "Track          3,503",
+        "├─ albums  title: A Matter of Life and Death",
+        "genre: { name: Metal }",
+        "sends 8 SQL statements:\n  1 for Artist, 2 for Artist.albums, 3 for Album.tracks, 2 for Track.genre.",
+        "648 SQL statements there",
+        "get by index Artist_name_key",
+        "got 9 rows",
+        "error[check_violation]",
+        "ormdb shell demo.ormdb",
+        "ormdb serve demo.ormdb",
+    ] {
+        assert!(out.contains(part), "{part} is not in:\n{out}");
+    }
+    assert!(out.lines().count() < 75, "{} lines", out.lines().count());
+
+    let report = bench.ok(&["check", "demo.ormdb"]);
+    assert!(report.contains("15,607 rows") && report.contains("no damage"), "{report}");
+    let report: serde_json::Value =
+        serde_json::from_str(&bench.ok(&["check", "demo.ormdb", "--format", "json"])).unwrap();
+    assert_eq!(report["clean"], true);
+    assert_eq!(report["rows"], 15_607);
+
+    // Once more, over what the demo made itself.
+    bench.ok(&["query", "demo.ormdb", "delete InvoiceLine"]);
+    assert!(bench.ok(&["demo"]).contains("15,607 rows"));
+    let count = bench.ok(&["query", "demo.ormdb", "InvoiceLine { id }", "--format", "json"]);
+    assert_eq!(count.matches("\"id\"").count(), 2240);
+}
+
+#[test]
+fn the_demo_removes_nothing_that_it_did_not_make() {
+    let bench = Bench::shop();
+    let err = bench.fails(1, &["demo", "--path", "shop.ormdb"]);
+    assert!(err.contains("was not made by the demo"), "{err}");
+    bench.ok(&["check", "shop.ormdb"]);
+}
+
+#[test]
+fn a_damaged_file_is_found() {
+    let bench = Bench::shop();
+    bench.ok(&["query", "shop.ormdb", "create Maker [{ id: 1, name: \"one\" }, { id: 2, name: \"two\" }]"]);
+    assert!(bench.fails(1, &["check", "nowhere.ormdb"]).contains("no database"));
+    // Every file is damaged in turn; whichever is read must be told of, and nothing may panic.
+    let mut found = 0;
+    for entry in bench.path("shop.ormdb").read_dir().unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap();
+        let Some(middle) = bytes.len().checked_sub(1).map(|last| last / 2) else { continue };
+        let mut broken = bytes.clone();
+        broken[middle] ^= 0x55;
+        std::fs::write(&path, broken).unwrap();
+        let ran = bench.run(&["check", "shop.ormdb"]);
+        assert!(!ran.err.contains("panicked"), "{ran:?}");
+        found += i32::from(ran.status == 7);
+        std::fs::write(&path, bytes).unwrap();
+    }
+    assert!(found > 0);
+}
