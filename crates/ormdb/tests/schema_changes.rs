@@ -1,0 +1,130 @@
+//! Changes of the schema beside readers and writers, through the public interface.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use ordinum::fs::MemoryFs;
+use ormdb::{Database, ErrorCode, Options, Params};
+use serde_json::{Value as Json, json};
+
+const PLAIN: &str = "entity Item {\n  id int64 @id\n  color int64\n}\n";
+const INDEXED: &str = "entity Item {\n  id int64 @id\n  color int64\n  @@index(color)\n}\n";
+
+fn open(fs: &Arc<MemoryFs>) -> Database {
+    let mut options = Options::default();
+    options.engine.fs = Arc::clone(fs) as Arc<dyn ordinum::fs::Fs>;
+    Database::open_with("items.ormdb", options).unwrap()
+}
+
+fn database(schema: &str) -> Database {
+    let database = open(&Arc::new(MemoryFs::default()));
+    database.apply_schema(schema).unwrap();
+    database
+}
+
+fn json_of(database: &Database, text: &str) -> Json {
+    let graph = database.session().fetch(text, &Params::none()).unwrap();
+    serde_json::from_str(&graph.to_json().unwrap()).unwrap()
+}
+
+fn run(database: &Database, text: &str) -> Result<(), ormdb::Error> {
+    database.session().query(text, &Params::none()).map(|_| ())
+}
+
+fn assert_clean(database: &Database) {
+    let report = database.check(10).unwrap();
+    assert!(report.is_clean(), "{:?}", report.findings);
+}
+
+#[test]
+fn no_reader_misses_a_row_while_indexes_come_and_go() {
+    let database = database(PLAIN);
+    let written = AtomicI64::new(0);
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for id in 0..300 {
+                run(&database, &format!("create Item {{ id: {id}, color: 7 }}")).unwrap();
+                written.store(id + 1, Ordering::SeqCst);
+            }
+            done.store(true, Ordering::SeqCst);
+        });
+        scope.spawn(|| {
+            while !done.load(Ordering::SeqCst) {
+                let least = written.load(Ordering::SeqCst);
+                let found = json_of(&database, "Item where color = 7 { id }");
+                let found = i64::try_from(found.as_array().unwrap().len()).unwrap();
+                assert!(found >= least, "{found} rows of {least}");
+            }
+        });
+        scope.spawn(|| {
+            let mut schemas = [INDEXED, PLAIN].into_iter().cycle();
+            while !done.load(Ordering::SeqCst) {
+                database.apply_schema(schemas.next().unwrap()).unwrap();
+            }
+        });
+    });
+    database.apply_schema(PLAIN).unwrap();
+    assert_eq!(json_of(&database, "Item where color = 7 { id }").as_array().unwrap().len(), 300);
+    assert_clean(&database);
+    database.apply_schema(INDEXED).unwrap();
+    assert_eq!(json_of(&database, "Item where color = 7 { id }").as_array().unwrap().len(), 300);
+    assert_clean(&database);
+}
+
+#[test]
+fn a_transaction_that_began_under_the_old_schema_runs_again() {
+    let database = database(PLAIN);
+    let session = database.session();
+    let mut old = session.transaction().unwrap();
+    old.query("create Item { id: 1, color: 1 }", &Params::none()).unwrap();
+    database.apply_schema(INDEXED).unwrap();
+    assert_eq!(old.commit().unwrap_err().code, ErrorCode::SerializationConflict);
+    assert_eq!(json_of(&database, "Item { id }"), json!([]));
+}
+
+#[test]
+fn older_rows_grow_with_the_schema_and_outlive_the_process() {
+    let fs = Arc::new(MemoryFs::default());
+    let database = open(&fs);
+    database.apply_schema(PLAIN).unwrap();
+    run(&database, "create Item { id: 1, color: 5 }").unwrap();
+    let grown = "enum Size { small, large }\n\
+        entity Item {\n  id int64 @id\n  hue int64 @was(\"color\")\n  size Size @default(large)\n  note string?\n\
+        ownerId int64?\n  owner Owner? @relation(ownerId -> Owner.id)\n  @@unique(hue)\n  @@check(hue > 0)\n}\n\
+        entity Owner {\n  id int64 @id\n  items Item[]\n}\n";
+    database.apply_schema(grown).unwrap();
+    run(&database, "create Owner { id: 9, items: create { id: 2, hue: 6, size: small, note: \"new\" } }")
+        .unwrap();
+    drop(database);
+    let database = open(&fs);
+    let found = json_of(&database, "Item order by id { id, hue, size, note, owner { id } }");
+    assert_eq!(
+        found,
+        json!([
+            { "id": 1, "hue": 5, "size": "large", "note": null, "owner": null },
+            { "id": 2, "hue": 6, "size": "small", "note": "new", "owner": { "id": 9 } },
+        ])
+    );
+    let twin = run(&database, "create Item { id: 3, hue: 5 }").unwrap_err();
+    assert_eq!(twin.code, ErrorCode::UniqueViolation);
+    let refused = run(&database, "create Item { id: 3, hue: 0 }").unwrap_err();
+    assert_eq!(refused.code, ErrorCode::CheckViolation);
+    let versions: Vec<u64> = database.schema_history().unwrap().iter().map(|v| v.version).collect();
+    assert_eq!(versions, [1, 2]);
+    assert_clean(&database);
+}
+
+#[test]
+fn a_refused_change_changes_nothing() {
+    let database = database(PLAIN);
+    run(&database, "create Item { id: 1, color: 5 }").unwrap();
+    let errors = database.apply_schema("entity Item {\n  id int64 @id\n}\n").unwrap_err();
+    assert_eq!(errors.iter().map(|e| e.code).collect::<Vec<_>>(), [ErrorCode::MigrationRefused]);
+    assert_eq!(database.catalog().text(), PLAIN);
+    run(&database, "update Item[1] set { color = 6 }").unwrap();
+    assert_eq!(json_of(&database, "Item { color }"), json!([{ "color": 6 }]));
+    run(&database, "delete Item[1]").unwrap();
+    database.apply_schema("entity Item {\n  id int64 @id\n}\n").unwrap();
+    assert_clean(&database);
+}
