@@ -42,18 +42,6 @@ pub(crate) fn bend(schema: &Schema, ty: FieldType, value: Value) -> Result<Value
     }
 }
 
-/// A view of a value of exactly this type, an enum's label as its stable position.
-///
-/// # Errors
-/// `InvalidValue` if the value is no label of the type's enum.
-pub(crate) fn value_ref<'v>(schema: &Schema, ty: FieldType, value: &'v Value) -> Result<ValueRef<'v>> {
-    let position = |label: &str| match ty.scalar() {
-        ScalarType::Enum(id) => schema.enum_by_id(id)?.position(label),
-        _ => None,
-    };
-    ValueRef::of(value, &position).ok_or_else(|| mismatch(schema, ty, value))
-}
-
 /// A value with bytes of its own, an enum's position as its label.
 pub(crate) fn owned(schema: &Schema, ty: FieldType, value: &ValueRef<'_>) -> Value {
     let found = match ty.scalar() {

@@ -408,19 +408,6 @@ fn cut_short() -> Error {
     corrupt("a key is cut short")
 }
 
-/// The first key behind all keys that begin with `prefix`; none if there is no such key.
-pub(crate) fn successor_of_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
-    let mut end = prefix.to_vec();
-    while let Some(last) = end.last_mut() {
-        if let Some(next) = last.checked_add(1) {
-            *last = next;
-            return Some(end);
-        }
-        end.pop();
-    }
-    None
-}
-
 /// Reads arbitrary bytes as columns of every type.
 pub(super) fn fuzz(bytes: &[u8]) {
     for scalar in super::row::every_scalar() {

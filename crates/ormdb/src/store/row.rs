@@ -103,11 +103,6 @@ impl RowFormat {
         self.slots.binary_search_by_key(&field, |slot| slot.field).ok()
     }
 
-    /// The field of a slot.
-    pub(crate) fn field(&self, slot: usize) -> Option<FieldId> {
-        self.slots.get(slot).map(|slot| slot.field)
-    }
-
     /// The type of a slot.
     pub(crate) fn ty(&self, slot: usize) -> Option<FieldType> {
         self.slots.get(slot).map(|slot| slot.ty)
@@ -215,11 +210,6 @@ impl PrimaryKeyFormat {
             })
             .collect::<Result<_>>()?;
         Ok(PrimaryKeyFormat { entity: entity.id, fields })
-    }
-
-    /// The slots of the key's fields, in key order.
-    pub(crate) fn slots(&self) -> impl ExactSizeIterator<Item = usize> {
-        self.fields.iter().map(|(slot, _)| *slot)
     }
 
     /// The encoded key of values in key order; of fewer values, what the keys of all rows that have them begin with.

@@ -84,13 +84,6 @@ fn integers_of_all_widths_have_one_key() {
 }
 
 #[test]
-fn the_end_of_a_prefix_is_behind_it() {
-    assert_eq!(successor_of_prefix(&[1, 2]), Some(vec![1, 3]));
-    assert_eq!(successor_of_prefix(&[1, 255, 255]), Some(vec![2]));
-    assert_eq!(successor_of_prefix(&[255]), None);
-}
-
-#[test]
 fn arbitrary_bytes_give_answers() {
     let seed = 0x5eed_0003;
     let mut rng = fastrand::Rng::with_seed(seed);
