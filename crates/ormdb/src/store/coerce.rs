@@ -88,9 +88,9 @@ fn bend_elements(schema: &Schema, scalar: ScalarType, values: Vec<Value>) -> Res
 fn bend_scalar(schema: &Schema, ty: ScalarType, value: Value) -> Result<Value> {
     match ty {
         ScalarType::Bool => to_bool(value),
-        ScalarType::Int16 => to_int(value, ty).map(Value::Int16),
-        ScalarType::Int32 => to_int(value, ty).map(Value::Int32),
-        ScalarType::Int64 => to_int(value, ty).map(Value::Int64),
+        ScalarType::Int16 => to_int(value).map(Value::Int16),
+        ScalarType::Int32 => to_int(value).map(Value::Int32),
+        ScalarType::Int64 => to_int(value).map(Value::Int64),
         ScalarType::Float32 => to_float32(&value),
         ScalarType::Float64 => to_float64(&value).map(Value::Float64),
         ScalarType::Decimal { precision, scale } => to_decimal(&value, precision, scale),
@@ -148,7 +148,7 @@ fn to_bool(value: Value) -> Bent<Value> {
     }
 }
 
-fn to_int<T: TryFrom<i128>>(value: Value, _ty: ScalarType) -> Bent<T> {
+fn to_int<T: TryFrom<i128>>(value: Value) -> Bent<T> {
     let whole = match &value {
         Value::Int16(v) => i128::from(*v),
         Value::Int32(v) => i128::from(*v),

@@ -2,7 +2,7 @@
 
 use ormdb_proto::ir::{BinaryOp, Expr};
 use ormdb_proto::schema::{Field, FieldId, Generator};
-use ormdb_proto::value::ValueRef;
+use ormdb_proto::value::{ValueRef, compare};
 use ormdb_proto::{Error, ErrorCode, Result, Value};
 
 use super::refusal;
@@ -33,7 +33,7 @@ impl<'a> Draft<'a> {
         let slot = slot_of(self.info, field)?;
         let Some(place) = self.values.get_mut(slot) else { return Err(no_slot(self.info)) };
         match place {
-            Some(given) if format!("{given:?}") != format!("{value:?}") => {
+            Some(given) if !is_same(&given.view(), &value.view()) => {
                 let name = &self.info.field_of(field)?.name;
                 Err(refusal::meaningless(self.info, name, "it is given two different values"))
             }
@@ -222,6 +222,10 @@ impl<'a> Writer<'a> {
         }
         Ok(())
     }
+}
+
+fn is_same(a: &ValueRef<'_>, b: &ValueRef<'_>) -> bool {
+    (a.is_null() && b.is_null()) || compare(a, b).is_some_and(std::cmp::Ordering::is_eq)
 }
 
 fn slot_of(info: &EntityInfo, field: FieldId) -> Result<usize> {

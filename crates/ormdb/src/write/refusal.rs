@@ -36,9 +36,15 @@ pub(super) fn describe_row(
     describe(schema, info, fields, &values)
 }
 
+/// `a Post`, `an Album`
+fn with_article(name: &str) -> String {
+    let vowel = name.starts_with(['a', 'e', 'i', 'o', 'u', 'A', 'E', 'I', 'O', 'U']);
+    format!("{} {name}", if vowel { "an" } else { "a" })
+}
+
 /// Another row has the unique key.
 pub(super) fn not_unique(info: &EntityInfo, fields: &[FieldId], constraint: &str, key: String) -> Error {
-    let error = Error::new(ErrorCode::UniqueViolation, format!("a {} with {key} exists already", info.name))
+    let error = Error::new(ErrorCode::UniqueViolation, format!("{} with {key} exists already", with_article(&info.name)))
         .entity(&info.name)
         .constraint(constraint)
         .key(key);
@@ -80,7 +86,11 @@ pub(super) fn no_target(
     let fields = info.names_of(&foreign_key.fields);
     Error::new(
         ErrorCode::ForeignKeyViolation,
-        format!("{}.{fields} refers to a {} with {key}, which does not exist", info.name, target.name),
+        format!(
+            "{}.{fields} refers to {} with {key}, which does not exist",
+            info.name,
+            with_article(&target.name)
+        ),
     )
     .entity(&info.name)
     .field(fields)

@@ -50,12 +50,12 @@ fn refusals_name_field_and_value() {
         (
             r#"create Item { code: "a" }"#,
             ErrorCode::UniqueViolation,
-            "a Item with code = \"a\" exists already",
+            "an Item with code = \"a\" exists already",
         ),
         (
             r#"create Item { id: 1, code: "b" }"#,
             ErrorCode::UniqueViolation,
-            "a Item with id = 1 exists already",
+            "an Item with id = 1 exists already",
         ),
         (
             r#"create Item { code: "c", price: -1 }"#,
