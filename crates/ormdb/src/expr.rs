@@ -32,10 +32,8 @@ mod types;
 #[cfg(test)]
 mod tests;
 
-#[allow(unused_imports, reason = "the executor joins them")]
 pub(crate) use arithmetic::{Average, Sum};
 pub(crate) use datum::Datum;
-#[allow(unused_imports, reason = "the planner joins them")]
 pub(crate) use node::{Comparison, Node};
 pub(crate) use scope::{External, LocalScope, Scope};
 pub(crate) use text_match::Matcher;

@@ -12,7 +12,7 @@
 use std::sync::Arc;
 
 use ormdb_proto::result::ResultShape;
-use ormdb_proto::schema::{FieldType, RelationId};
+use ormdb_proto::schema::FieldType;
 
 use crate::catalog::{EntityInfo, Navigation};
 use crate::expr::{Datum, RowExpr};
@@ -20,14 +20,17 @@ use crate::expr::{Datum, RowExpr};
 pub(crate) mod access;
 mod bind;
 mod bounds;
+mod cover;
 mod explain;
+pub(crate) mod fan;
 mod level_scope;
 mod order;
 mod policy;
 
-pub(crate) use access::{FanAccess, HopAccess, Path, RootAccess, Source};
+pub(crate) use access::{Path, RootAccess, Source};
 pub(crate) use bind::{Binder, RootInput};
 pub(crate) use explain::{StepStats, explanation};
+pub(crate) use fan::{FanAccess, HopAccess};
 pub(crate) use order::Served;
 
 /// The plan of a fetch.
@@ -129,8 +132,6 @@ pub(crate) struct Derivation<'c> {
     pub(crate) step: usize,
     /// The relation's name.
     pub(crate) name: String,
-    /// The relation's id.
-    pub(crate) relation: RelationId,
     /// How the related rows are reached.
     pub(crate) fan: Fan<'c>,
     /// The entity that the relation leads to.

@@ -81,7 +81,7 @@ pub(super) fn fan_out(
     gather.groups.resize_with(keys.distinct.len(), Vec::new);
     match fan.access.near.source {
         None => gather.join(near, &keys.distinct)?,
-        Some(source) if fan.access.near.whole => gather.get(near, source, &keys.distinct)?,
+        Some(_) if fan.access.near.whole => gather.get(near, &keys.distinct)?,
         Some(source) => gather.scan(near, source, &keys.distinct)?,
     }
     gather.finish(keys.of_parent)
@@ -196,8 +196,8 @@ struct Gather<'g, 'r, 'c> {
 
 impl Gather<'_, '_, '_> {
     /// Each group has at most one row, which is got by its whole key.
-    fn get(&mut self, near: &EntityInfo, source: Source, keys: &[Vec<u8>]) -> Result<()> {
-        let rows = get_whole(self.run, self.step, near, source, keys)?;
+    fn get(&mut self, near: &EntityInfo, keys: &[Vec<u8>]) -> Result<()> {
+        let rows = get_whole(self.run, self.step, near, &self.fan.access.near, keys)?;
         let of_group = rows.into_iter().enumerate().filter_map(|(group, row)| row.map(|row| (group, row)));
         self.add(of_group.collect())
     }
@@ -227,7 +227,7 @@ impl Gather<'_, '_, '_> {
             if !open {
                 return Ok(());
             }
-            let rows = self.run.rows_of(self.step, near, source, entries)?;
+            let rows = self.run.rows_of(self.step, near, source, access.near.covered, entries)?;
             self.add(of_entry.into_iter().zip(rows).collect())?;
             piece = piece.map(|piece| piece.saturating_mul(2));
         }
@@ -290,7 +290,7 @@ impl Gather<'_, '_, '_> {
         let (groups, edges): (Vec<usize>, Vec<FetchedRow>) = edges.into_iter().unzip();
         let keys = parent_keys(edge, self.fan.target, far, &edges)?;
         let rows = match far.source {
-            Some(source) => get_whole(self.run, self.step, self.fan.target, source, &keys.distinct)?,
+            Some(_) => get_whole(self.run, self.step, self.fan.target, far, &keys.distinct)?,
             None => {
                 let remote: Vec<FieldId> = far.pairs.iter().map(|(_, remote)| *remote).collect();
                 let mut rows = vec![None; keys.distinct.len()];
@@ -357,15 +357,17 @@ fn get_whole(
     run: &Run<'_>,
     step: usize,
     entity: &EntityInfo,
-    source: Source,
+    access: &HopAccess,
     keys: &[Vec<u8>],
 ) -> Result<Vec<Option<FetchedRow>>> {
+    let source = access.source.unwrap_or(Source::Primary);
     if source == Source::Primary {
         return run.get_rows(step, keys);
     }
     let entries = root::entries_of(run, step, keys)?;
     let of_entry: Vec<Vec<u8>> = entries.iter().map(|entry| entry.key.clone()).collect();
-    let mut rows = run.rows_of(step, entity, source, entries)?.into_iter().zip(of_entry).peekable();
+    let mut rows =
+        run.rows_of(step, entity, source, access.covered, entries)?.into_iter().zip(of_entry).peekable();
     let row = |key: &Vec<u8>| rows.next_if(|(_, found)| found == key).map(|(row, _)| row);
     Ok(keys.iter().map(row).collect())
 }
@@ -384,7 +386,7 @@ fn scan_all(
     let mut lane = Lane::new(vec![KeyRange::prefix(&layout::rows_prefix(entity.id))]);
     while !lane.is_done() {
         let entries = scanner.read(run, step, 0, &mut lane, Some(PIECE))?;
-        for row in run.rows_of(step, entity, Source::Primary, entries)? {
+        for row in run.rows_of(step, entity, Source::Primary, false, entries)? {
             if let Some(key) = encoder.key(&row.view(entity)?, fields)? {
                 see(key, row);
             }

@@ -135,6 +135,7 @@ struct PathReader<'a, 'r> {
     run: &'a Run<'r>,
     step: usize,
     entity: &'a EntityInfo,
+    covered: bool,
     state: State<'a>,
 }
 
@@ -142,7 +143,7 @@ enum State<'a> {
     Done,
     Rows(&'a [Vec<u8>]),
     Unique { source: Source, keys: &'a [Vec<u8>] },
-    Ranges { source: Source, scanner: Scanner, lane: Lane },
+    Ranges { source: Source, scanner: Box<Scanner>, lane: Lane },
 }
 
 impl<'a, 'r> PathReader<'a, 'r> {
@@ -153,11 +154,11 @@ impl<'a, 'r> PathReader<'a, 'r> {
             Path::Unique { index, keys } => State::Unique { source: Source::Index(*index), keys },
             Path::Ranges { source, ranges, reverse } => State::Ranges {
                 source: *source,
-                scanner: Scanner::new(run, entity, *source, access.served, *reverse)?,
+                scanner: Box::new(Scanner::new(run, entity, *source, access.served, *reverse)?),
                 lane: Lane::new(ranges.clone()),
             },
         };
-        Ok(PathReader { run, step, entity, state })
+        Ok(PathReader { run, step, entity, covered: access.covered, state })
     }
 
     fn is_done(&self) -> bool {
@@ -181,11 +182,11 @@ impl<'a, 'r> PathReader<'a, 'r> {
                 let (now, later) = keys.split_at(want.min(keys.len()));
                 *keys = later;
                 let entries = entries_of(self.run, self.step, now)?;
-                self.run.rows_of(self.step, self.entity, *source, entries)
+                self.run.rows_of(self.step, self.entity, *source, self.covered, entries)
             }
             State::Ranges { source, scanner, lane } => {
                 let entries = scanner.read(self.run, self.step, 0, lane, Some(want))?;
-                self.run.rows_of(self.step, self.entity, *source, entries)
+                self.run.rows_of(self.step, self.entity, *source, self.covered, entries)
             }
         }
     }

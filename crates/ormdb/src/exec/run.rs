@@ -82,9 +82,19 @@ impl<'r> Run<'r> {
         step: usize,
         entity: &EntityInfo,
         source: Source,
+        covered: bool,
         entries: Vec<Entry>,
     ) -> Result<Vec<FetchedRow>> {
         match source {
+            Source::Index(id) if covered => {
+                let row = |entry: &Entry| {
+                    self.budget.tick()?;
+                    let row = FetchedRow::of_entry(entity, id, &entry.key, &entry.value)?;
+                    self.budget.hold(row.held_bytes())?;
+                    Ok(row)
+                };
+                entries.iter().map(row).collect()
+            }
             Source::Primary => {
                 let row = |entry: Entry| {
                     let primary_key = layout::primary_key_of(&entry.key)?.to_vec();

@@ -1,7 +1,5 @@
 //! The value that an expression gives: borrowed from where it lies, or made.
 
-use std::borrow::Cow;
-
 use ormdb_proto::schema::{FieldType, ScalarType, Schema};
 use ormdb_proto::value::ValueRef;
 use ormdb_proto::{Error, ErrorCode, Result, Value};
@@ -28,14 +26,6 @@ impl<'a> Datum<'a> {
     /// A truth value; none is null.
     pub(crate) fn bool(value: Option<bool>) -> Datum<'static> {
         Datum::Ref(value.map_or(ValueRef::Null, ValueRef::Bool))
-    }
-
-    /// Text, borrowed or made.
-    pub(crate) fn text(text: Cow<'a, str>) -> Datum<'a> {
-        match text {
-            Cow::Borrowed(text) => Datum::Ref(ValueRef::String(text)),
-            Cow::Owned(text) => Datum::Text(text),
-        }
     }
 
     /// Whether this is the absent value.

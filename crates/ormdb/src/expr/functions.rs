@@ -231,11 +231,6 @@ impl Function {
         self.pure
     }
 
-    /// The name, as queries write it.
-    pub(crate) const fn name(&self) -> &'static str {
-        self.name
-    }
-
     /// Brings the arguments to their kinds.
     fn bind(
         &'static self,

@@ -6,14 +6,15 @@
 use std::ops::Bound;
 
 use ordinum::KeyRange;
-use ormdb_proto::schema::{FieldId, IndexId};
+use ormdb_proto::schema::IndexId;
 use ormdb_proto::value::ValueRef;
 use ormdb_proto::{Error, ErrorCode, Result};
 
+use super::RowSelection;
 use super::bounds::{Bounds, FieldBounds, Inclusive};
+use super::cover::Needed;
 use super::order::{self, KeyColumn, Served};
-use super::{Order, RowSelection};
-use crate::catalog::{Catalog, EntityInfo, Hop, KeyAccess, Navigation};
+use crate::catalog::EntityInfo;
 use crate::expr::Datum;
 use crate::store::key::{self, Direction};
 use crate::store::layout;
@@ -27,8 +28,10 @@ const HALF_RANGE_SELECTIVITY: f64 = 0.3;
 const RANGE_SELECTIVITY: f64 = 0.1;
 const FILTER_SELECTIVITY: f64 = 0.3;
 /// What a row costs that is found by an index and then read, beside one that is scanned.
-const LOOKUP_COST: f64 = 4.0;
-const SORT_COST: f64 = 0.5;
+pub(super) const LOOKUP_COST: f64 = 4.0;
+/// What a row costs that an index alone gives.
+pub(super) const COVERED_COST: f64 = 1.2;
+pub(super) const SORT_COST: f64 = 0.5;
 
 /// A key that leads to rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +53,8 @@ pub(crate) struct RootAccess {
     pub(crate) equal_columns: usize,
     /// Whether the column behind them is bounded.
     pub(crate) ranged: bool,
+    /// Whether the entries of the index have all that is read of the rows.
+    pub(crate) covered: bool,
 }
 
 /// A path to rows.
@@ -65,167 +70,8 @@ pub(crate) enum Path {
     Ranges { source: Source, ranges: Vec<KeyRange>, reverse: bool },
 }
 
-/// How the rows below are found from those above.
-#[derive(Clone, Debug)]
-pub(crate) struct FanAccess {
-    /// To the rows, or to the edges of a relation through an edge entity.
-    pub(crate) near: HopAccess,
-    /// From the edges to the rows.
-    pub(crate) far: Option<HopAccess>,
-    /// How far the order of the near key serves the order asked for.
-    pub(crate) served: Served,
-    /// Whether the near key is read backward.
-    pub(crate) reverse: bool,
-}
-
-/// How one hop finds its rows.
-#[derive(Clone, Debug)]
-pub(crate) struct HopAccess {
-    /// The key; none for a scan of all rows.
-    pub(crate) source: Option<Source>,
-    /// The fields on this side and on the other, in the order of the key.
-    pub(crate) pairs: Vec<(FieldId, FieldId)>,
-    /// Whether the fields are a whole unique key, so that a row is got and not scanned for.
-    pub(crate) whole: bool,
-}
-
-impl HopAccess {
-    /// The access that the catalog chose.
-    fn of(target: &EntityInfo, hop: &Hop) -> HopAccess {
-        let source = match hop.access {
-            KeyAccess::PrimaryKey => Some(Source::Primary),
-            KeyAccess::Index(id) => Some(Source::Index(id)),
-            KeyAccess::Scan => None,
-        };
-        let pairs = hop.local.iter().copied().zip(hop.remote.iter().copied()).collect();
-        HopAccess::with(target, source, pairs)
-    }
-
-    fn with(target: &EntityInfo, source: Option<Source>, pairs: Vec<(FieldId, FieldId)>) -> HopAccess {
-        let whole = match source {
-            None => false,
-            Some(Source::Primary) => pairs.len() == target.primary_key.len(),
-            Some(Source::Index(id)) => target
-                .index_by_id(id)
-                .is_some_and(|index| index.unique.is_some() && index.columns.len() == pairs.len()),
-        };
-        HopAccess { source, pairs, whole }
-    }
-}
-
-impl FanAccess {
-    /// An access for which order does not matter.
-    pub(crate) fn unordered(catalog: &Catalog, navigation: &Navigation) -> Result<FanAccess> {
-        let (near, far) = match navigation {
-            Navigation::Direct(hop) => (HopAccess::of(catalog.entity_by_id(hop.target)?, hop), None),
-            Navigation::Through { near, far, .. } => (
-                HopAccess::of(catalog.entity_by_id(near.target)?, near),
-                Some(HopAccess::of(catalog.entity_by_id(far.target)?, far)),
-            ),
-        };
-        Ok(FanAccess { near, far, served: Served::Exact, reverse: false })
-    }
-
-    /// The access that serves an order best.
-    pub(super) fn ordered(
-        catalog: &Catalog,
-        navigation: &Navigation,
-        rows: &RowSelection<'_>,
-    ) -> Result<FanAccess> {
-        let plain = FanAccess::unordered(catalog, navigation)?;
-        match navigation {
-            Navigation::Direct(hop) if hop.to_one => Ok(plain),
-            Navigation::Direct(hop) => {
-                let target = catalog.entity_by_id(hop.target)?;
-                let best = order::sources(target)
-                    .filter_map(|source| direct(target, hop, source, &rows.order))
-                    .map(|access| (fan_cost(&access, rows.wanted().is_some()), access))
-                    .min_by(|(a, _), (b, _)| a.total_cmp(b));
-                Ok(best.map_or(FanAccess { served: Served::No, ..plain }, |(_, access)| access))
-            }
-            Navigation::Through { near, far, .. } => {
-                let edge = catalog.entity_by_id(near.target)?;
-                let target = catalog.entity_by_id(far.target)?;
-                let unserved = || FanAccess { served: Served::No, ..plain.clone() };
-                Ok(through(edge, target, &plain, &rows.order).unwrap_or_else(unserved))
-            }
-        }
-    }
-}
-
-/// The access of a hop by a key whose first columns are the hop's fields.
-fn direct(target: &EntityInfo, hop: &Hop, source: Source, order: &Order<'_>) -> Option<FanAccess> {
-    let (pairs, columns) = hop_columns(target, hop, source)?;
-    let (served, reverse) = order::serve(target, &columns, order);
-    let served = usable(source, served);
-    let near = HopAccess::with(target, Some(source), pairs);
-    Some(FanAccess { near, far: None, served, reverse: reverse && served != Served::No })
-}
-
-/// The pairs of a hop in the order of a key that they begin, and the key's columns; none if they do not.
-fn hop_columns(
-    target: &EntityInfo,
-    hop: &Hop,
-    source: Source,
-) -> Option<(Vec<(FieldId, FieldId)>, Vec<KeyColumn>)> {
-    let mut columns = order::key_columns(target, source);
-    let mut pairs = Vec::with_capacity(hop.remote.len());
-    for column in columns.iter_mut().take(hop.remote.len()) {
-        let at = hop.remote.iter().position(|field| *field == column.field)?;
-        pairs.push((*hop.local.get(at)?, column.field));
-        column.single = true;
-    }
-    (pairs.len() == hop.remote.len()).then_some((pairs, columns))
-}
-
-/// The access through edges whose key has the target's primary key behind the near fields, so that they come in its
-/// order; none if there is no such key or another order is wanted.
-fn through(
-    edge: &EntityInfo,
-    target: &EntityInfo,
-    plain: &FanAccess,
-    order: &Order<'_>,
-) -> Option<FanAccess> {
-    let far = plain.far.as_ref()?;
-    if !order.keys.exprs.is_empty() || far.source != Some(Source::Primary) || !far.whole {
-        return None;
-    }
-    let near: Vec<FieldId> = plain.near.pairs.iter().map(|(_, remote)| *remote).collect();
-    let local_of =
-        |field: FieldId| plain.near.pairs.iter().find(|(_, remote)| *remote == field).map(|(l, _)| *l);
-    let wanted: Vec<FieldId> = far.pairs.iter().map(|(local, _)| *local).collect();
-    debug_assert_eq!(wanted.len(), target.primary_key.len());
-    order::sources(edge).find_map(|source| {
-        let columns = order::key_columns(edge, source);
-        let mut pairs = Vec::with_capacity(near.len());
-        for column in columns.iter().take(near.len()) {
-            pairs.push((local_of(column.field)?, column.field));
-        }
-        let behind = columns.get(near.len()..near.len() + wanted.len())?;
-        let fits =
-            behind.iter().zip(&wanted).all(|(column, field)| column.field == *field && !column.descending);
-        let near = HopAccess::with(edge, Some(source), pairs);
-        fits.then(|| FanAccess { near, far: Some(far.clone()), served: Served::Exact, reverse: false })
-    })
-}
-
-fn fan_cost(access: &FanAccess, limited: bool) -> f64 {
-    let row = match access.near.source {
-        Some(Source::Primary) => 1.0,
-        Some(Source::Index(_)) => LOOKUP_COST,
-        None => f64::INFINITY,
-    };
-    // Without the order, a limit cannot stop a scan: every row of the parent is read.
-    let unserved = if limited { 10.0 } else { 1.0 + SORT_COST };
-    match access.served {
-        Served::Exact => row,
-        Served::UpToTies { .. } => row * 1.1,
-        Served::No => row * unserved,
-    }
-}
-
 /// What a scan can make of a served order: ties are told apart in index keys only.
-const fn usable(source: Source, served: Served) -> Served {
+pub(super) const fn usable(source: Source, served: Served) -> Served {
     match (source, served) {
         (Source::Primary, Served::UpToTies { .. }) => Served::No,
         _ => served,
@@ -233,18 +79,27 @@ const fn usable(source: Source, served: Served) -> Served {
 }
 
 /// The access of a root, chosen by what the conditions say of its fields.
-pub(super) fn choose(entity: &EntityInfo, bounds: &Bounds, rows: &RowSelection<'_>) -> Result<RootAccess> {
+///
+/// `needed` are the fields that are read of the rows; none where the rows themselves are wanted.
+pub(super) fn choose(
+    entity: &EntityInfo,
+    bounds: &Bounds,
+    rows: &RowSelection<'_>,
+    needed: Option<&Needed>,
+) -> Result<RootAccess> {
     if bounds.values().any(|b| b.equal.as_ref().is_some_and(Vec::is_empty)) {
         return Ok(RootAccess {
             path: Path::Nothing,
             served: Served::Exact,
             equal_columns: 0,
             ranged: false,
+            covered: false,
         });
     }
     let mut best: Option<(f64, Candidate)> = None;
     for source in order::sources(entity) {
-        let candidate = Candidate::new(entity, source, bounds, rows);
+        let covered = needed.is_some_and(|needed| needed.covered_by(entity, source));
+        let candidate = Candidate { covered, ..Candidate::new(entity, source, bounds, rows) };
         let cost = candidate.cost(rows);
         if best.as_ref().is_none_or(|(least, _)| cost < *least) {
             best = Some((cost, candidate));
@@ -261,6 +116,7 @@ struct Candidate {
     equal_columns: usize,
     ranged: bool,
     whole: bool,
+    covered: bool,
     rows: f64,
     served: Served,
     reverse: bool,
@@ -303,12 +159,14 @@ impl Candidate {
         let served =
             if whole && matches!(source, Source::Index(_)) && ranges > 1 { Served::No } else { served };
         let reverse = reverse && served != Served::No;
-        Candidate { source, columns, equal_columns, ranged, whole, rows: found.max(1.0), served, reverse }
+        let rows = found.max(1.0);
+        Candidate { source, columns, equal_columns, ranged, whole, covered: false, rows, served, reverse }
     }
 
     fn cost(&self, rows: &RowSelection<'_>) -> f64 {
         let row = match self.source {
             Source::Primary => 1.0,
+            Source::Index(_) if self.covered => COVERED_COST,
             Source::Index(_) => LOOKUP_COST,
         };
         let mut read = self.rows;
@@ -368,7 +226,7 @@ impl Candidate {
             }
         };
         let (served, equal_columns, ranged) = (self.served, self.equal_columns, self.ranged);
-        Ok(RootAccess { path, served, equal_columns, ranged })
+        Ok(RootAccess { path, served, equal_columns, ranged, covered: self.covered })
     }
 
     /// Appends a column's value; says no where a primary key cannot have it.

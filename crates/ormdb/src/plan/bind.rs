@@ -14,6 +14,7 @@ use ormdb_proto::{Error, ErrorCode, Result};
 
 use super::access;
 use super::bounds::{self, Bounds};
+use super::cover::Needed;
 use super::level_scope::{LevelScope, PlanScope, Steps, edge_of};
 use super::order::Served;
 use super::{
@@ -67,8 +68,10 @@ impl<'c, 'p> Binder<'c, 'p> {
                 filter.extend(fetch.selection.filter.clone());
                 let filter = if filter.len() == 1 { filter.pop() } else { Some(Expr::And(filter)) };
                 let rows = self.row_selection(entity, filter.as_ref(), &fetch.selection)?;
-                let access = self.root_access(entity, &rows)?;
-                (self.level(entity, rows, &fetch.selection.items, 1)?, access)
+                let level = self.level(entity, rows, &fetch.selection.items, 1)?;
+                let needed = Needed::of_level(&level);
+                let access = self.root_access(entity, &level.rows, Some(&needed))?;
+                (level, access)
             }
             RootInput::Keys { entity, row_keys, selection } => {
                 let entity = self.catalog.entity(entity)?;
@@ -78,6 +81,7 @@ impl<'c, 'p> Binder<'c, 'p> {
                     served: Served::Exact,
                     equal_columns: entity.primary_key.len(),
                     ranged: false,
+                    covered: false,
                 };
                 (self.level(entity, rows, &selection.items, 1)?, access)
             }
@@ -100,7 +104,7 @@ impl<'c, 'p> Binder<'c, 'p> {
         let selection = Selection { order: order.to_vec(), ..Selection::default() };
         let mut rows = self.row_selection(entity, filter, &selection)?;
         rows.limit = limit;
-        let access = self.root_access(entity, &rows)?;
+        let access = self.root_access(entity, &rows, None)?;
         Ok((rows, access, self.steps.count().max(1)))
     }
 
@@ -174,12 +178,17 @@ impl<'c, 'p> Binder<'c, 'p> {
         }
     }
 
-    fn root_access(&self, entity: &EntityInfo, rows: &RowSelection<'_>) -> Result<RootAccess> {
+    fn root_access(
+        &self,
+        entity: &EntityInfo,
+        rows: &RowSelection<'_>,
+        needed: Option<&Needed>,
+    ) -> Result<RootAccess> {
         let mut bounds = Bounds::default();
         if let Some(filter) = &rows.filter {
             bounds::collect(entity, filter.root(), self.now, &mut bounds)?;
         }
-        access::choose(entity, &bounds, rows)
+        access::choose(entity, &bounds, rows, needed)
     }
 
     fn level(
@@ -199,8 +208,8 @@ impl<'c, 'p> Binder<'c, 'p> {
         let mut shape = NodeShape::default();
         let mut includes = Vec::new();
         // The columns share one scope, so that paths over one relation are looked up once; includes make their own.
-        let (mut exprs, mut included): (Vec<(String, Expr)>, Vec<(usize, Include)>) =
-            (Vec::new(), Vec::new());
+        let mut exprs: Vec<(String, Expr)> = Vec::new();
+        let mut included: Vec<(usize, Include)> = Vec::new();
         for item in items {
             match item {
                 SelectItem::All { except } => {
@@ -273,10 +282,11 @@ impl<'c, 'p> Binder<'c, 'p> {
         let navigation = entity.navigation(relation.id)?;
         let target = self.catalog.entity_by_id(relation.target)?;
         let rows = self.row_selection(target, include.selection.filter.as_ref(), &include.selection)?;
-        let access = FanAccess::ordered(self.catalog, navigation, &rows)?;
         let edge = edge_of(self.catalog, navigation)?;
-        let fan = Fan { navigation, from: entity, target, edge, access };
         let level = self.level(target, rows, &include.selection.items, depth + 1)?;
+        let needed = Needed::of_level(&level);
+        let access = FanAccess::ordered(self.catalog, navigation, &level.rows, &needed)?;
+        let fan = Fan { navigation, from: entity, target, edge, access };
         let alias = include.alias.clone().unwrap_or_else(|| include.relation.clone());
         Ok(IncludeLevel { alias, fan, level })
     }

@@ -15,6 +15,9 @@ use super::{
 };
 use crate::catalog::EntityInfo;
 
+/// What is said of a level whose index has all that is read.
+const COVERED: &str = "not read: the index has what is asked for";
+
 /// What one step of a plan did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct StepStats {
@@ -94,6 +97,9 @@ fn root(plan: &Plan<'_>, stats: Option<&[StepStats]>) -> Shown {
     let level = &plan.root;
     let mut shown = Shown::new(format!("fetch {}", level.entity.name));
     shown.fact("access", root_access(level.entity, &plan.access));
+    if plan.access.covered {
+        shown.fact("rows", COVERED);
+    }
     shown.fact("policy", policy(&level.rows));
     selection(&mut shown, level.entity, &level.rows, plan.access.served);
     shown.fact("estimate", estimate(&plan.access, &level.rows));
@@ -106,11 +112,14 @@ fn include(include: &IncludeLevel<'_>, stats: Option<&[StepStats]>) -> Shown {
     let level = &include.level;
     let mut shown = Shown::new(format!("include {}: {}", include.alias, level.entity.name));
     shown.fact("access", fan_access(&include.fan));
+    if include.fan.edge.is_none() && include.fan.access.near.covered {
+        shown.fact("rows", COVERED);
+    }
     shown.fact("policy", policy(&level.rows));
     selection(&mut shown, level.entity, &level.rows, include.fan.access.served);
     let per_parent = match (include.fan.access.near.whole && include.fan.edge.is_none(), level.rows.limit) {
         (true, _) => "at most 1 row per parent".to_owned(),
-        (false, Some(limit)) => format!("at most {limit} rows per parent"),
+        (false, Some(limit)) => format!("at most {} per parent", count(limit, "row")),
         (false, None) => "unknown".to_owned(),
     };
     shown.fact("estimate", per_parent);
@@ -197,10 +206,14 @@ fn estimate(access: &RootAccess, rows: &RowSelection<'_>) -> String {
         Path::Ranges { .. } => None,
     };
     match (most, rows.limit) {
-        (Some(most), limit) => format!("at most {} rows", most.min(limit.unwrap_or(most))),
-        (None, Some(limit)) => format!("at most {limit} rows"),
+        (Some(most), limit) => format!("at most {}", count(most.min(limit.unwrap_or(most)), "row")),
+        (None, Some(limit)) => format!("at most {}", count(limit, "row")),
         (None, None) => "unknown".to_owned(),
     }
+}
+
+fn count(n: usize, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
 
 fn key_name(entity: &EntityInfo, source: Source) -> String {
@@ -220,7 +233,6 @@ fn key_name(entity: &EntityInfo, source: Source) -> String {
 }
 
 fn root_access(entity: &EntityInfo, access: &RootAccess) -> String {
-    let count = |n: usize, what: &str| if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") };
     match &access.path {
         Path::Nothing => "none: the condition is never true".to_owned(),
         Path::Rows(keys) => {

@@ -139,7 +139,7 @@ fn derivation<'c>(
     // Whether there is a row at all, one row tells.
     let limit = matches!(&kind, DerivationKind::Related { condition: None, .. }).then_some(1);
     let rows = RowSelection::visible(policy::predicate(target), limit);
-    Ok(Derivation { step: plan.steps.next(), name, relation, fan, target, rows, kind })
+    Ok(Derivation { step: plan.steps.next(), name, fan, target, rows, kind })
 }
 
 /// The edge entity of a navigation through one.

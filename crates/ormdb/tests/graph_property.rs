@@ -1,0 +1,124 @@
+//! Graph fetches on random schemas and random data give what their definitions say.
+//!
+//! Each case is a random fetch; the answer is compared with one that is worked out naively over lists of rows.
+//! `ORMDB_CASES` sets the number of cases, `ORMDB_SEED` begins with another seed; a failure prints the seed of its
+//! schema.
+
+#![allow(clippy::unwrap_used, clippy::panic, unreachable_pub, reason = "a test fails by panicking")]
+
+use std::sync::Arc;
+
+use fastrand::Rng;
+use ormdb::{Database, Error, Options, Params, Session};
+use serde_json::Value as Json;
+
+#[path = "graph_property/generate.rs"]
+mod generate;
+#[path = "graph_property/model.rs"]
+mod model;
+#[path = "graph_property/query.rs"]
+mod query;
+
+use model::{Entity, Model, Reach, Val};
+
+const CASES: u64 = 10_000;
+const CASES_PER_SCHEMA: u64 = 40;
+
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().unwrap())
+}
+
+#[test]
+fn fetches_are_what_their_definitions_say() {
+    let (cases, first) = (number("ORMDB_CASES", CASES), number("ORMDB_SEED", 1));
+    println!("{cases} cases from ORMDB_SEED={first}");
+    let mut rows = 0;
+    for seed in first..first + cases.div_ceil(CASES_PER_SCHEMA) {
+        let mut rng = Rng::with_seed(seed);
+        let mut model = generate::model(&mut rng);
+        let order = model.order_of_creation();
+        let session = load(&model, &order, seed);
+        for case in 0..CASES_PER_SCHEMA {
+            let entity = named_entity(&mut rng, &model);
+            let select = query::select(&mut rng, &model, entity, 3);
+            let text = format!("{}{}", model.entities[entity].name, select.text(&model, entity));
+            let wanted = select.answer(&model, entity, (0..model.entities[entity].rows.len()).collect());
+            let place = || format!("ORMDB_SEED={seed} case {case}\n{}\n{text}", model.schema());
+            let result = session.fetch(&text, &Params::none());
+            let result = result.unwrap_or_else(|error| panic!("{}\n{}", place(), error.render(Some(&text))));
+            let found = result.to_json_value().unwrap();
+            rows += result.trailer().rows;
+            if found != Json::Array(wanted.clone()) {
+                let plan = ormdb::text::parse_statement(&text).unwrap().statement;
+                let plan = session.explain(&plan, &Params::none(), ormdb::Explain::Analyze).unwrap();
+                panic!("{}\nfound  {found}\nwanted {}\n{}", place(), Json::Array(wanted), plan.text);
+            }
+        }
+    }
+    println!("{rows} rows in the results");
+}
+
+fn named_entity(rng: &mut Rng, model: &Model) -> usize {
+    let named: Vec<usize> = (0..model.entities.len()).filter(|e| !model.entities[*e].implied).collect();
+    named[rng.usize(..named.len())]
+}
+
+/// A database in memory with the schema and the rows.
+fn load(model: &Model, order: &[(usize, usize)], seed: u64) -> Session {
+    let mut options = Options::default();
+    options.engine.fs = Arc::new(ordinum::fs::MemoryFs::new());
+    options.engine.background = ordinum::Background::Manual;
+    let database = Database::open_with("/db", options).unwrap();
+    let schema = model.schema();
+    if let Err(errors) = database.apply_schema(&schema) {
+        let errors: Vec<String> = errors.iter().map(|error| error.render(Some(&schema))).collect();
+        panic!("ORMDB_SEED={seed}\n{schema}\n{}", errors.join("\n"));
+    }
+    let session = database.session();
+    let written = session.with_transaction(|txn| {
+        for (entity, row) in order {
+            let statement = create(model, *entity, *row);
+            txn.query(&statement, &Params::none()).map_err(|error| {
+                Error::new(error.code, format!("{schema}\n{}\n{statement}", error.render(Some(&statement))))
+            })?;
+        }
+        Ok(())
+    });
+    written.unwrap_or_else(|error| panic!("ORMDB_SEED={seed}\n{error}"));
+    session
+}
+
+/// The statement that writes a row: of an implied edge entity, by connecting what it joins.
+fn create(model: &Model, entity: usize, row: usize) -> String {
+    let Entity { name, fields, rows, implied, .. } = &model.entities[entity];
+    let values = &rows[row];
+    if !implied {
+        let values = fields.iter().zip(values).filter(|(_, value)| !value.is_null());
+        let values: Vec<String> =
+            values.map(|(field, value)| format!("{}: {}", field.name, value.text())).collect();
+        return format!("create {name} {{ {} }}", values.join(", "));
+    }
+    let key = |entity: &Entity, fields: &[usize], remote: &[usize]| {
+        let part = |(local, remote): (&usize, &usize)| {
+            format!("{}: {}", entity.fields[*remote].name, Val::text(&values[*local]))
+        };
+        fields.iter().zip(remote).map(part).collect::<Vec<_>>().join(", ")
+    };
+    for holder in &model.entities {
+        for relation in &holder.relations {
+            if let Reach::Through { edge, local, near, far, remote } = &relation.reach
+                && *edge == entity
+            {
+                let target = &model.entities[relation.target];
+                return format!(
+                    "update {}[{}] set {{ {}: connect [{}] }}",
+                    holder.name,
+                    key(holder, near, local),
+                    relation.name,
+                    key(target, far, remote)
+                );
+            }
+        }
+    }
+    panic!("no relation leads through {name}")
+}
