@@ -1,4 +1,5 @@
 //! Changes of the schema beside readers and writers, through the public interface.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};

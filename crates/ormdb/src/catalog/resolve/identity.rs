@@ -1,7 +1,7 @@
 //! Which old thing a name of the new text stands for: by its name, or by the name that `@was` gives.
 //!
 //! Invariants: (1) an old thing is matched at most once; (2) a name that stays is never taken for a rename of another
-//! thing; (3) a guess is never made: what looks like a rename without `@was` is a question.
+//! thing; (3) a text that was applied changes nothing when it is applied again; (4) a guess is never made: what looks like a rename without `@was` is a question.
 
 use ormdb_proto::error::Span;
 use ormdb_proto::{Error, ErrorCode};
@@ -46,12 +46,16 @@ pub(super) fn match_names(
         matched.push(match (by_name, by_was) {
             (at, None) => at,
             (None, Some((at, ..))) => Some(at),
-            (Some(here), Some((there, was, span))) => match new.iter().find(|n| n.name == was) {
-                // The two swap names, or one takes the name of another that moves on.
-                Some(other) if other.was.is_some() => Some(there),
-                // The rename was applied before; another thing has the name now.
-                Some(_) => Some(here),
-                None => {
+            (Some(here), Some((there, was, span))) => {
+                let other = new.iter().find(|n| n.name == was);
+                let moves_on = |n: &NewName<'_>| n.was.is_some_and(|(w, _)| w == item.name);
+                if other.is_some() {
+                    // The rename was applied before; another thing has the name now.
+                    Some(here)
+                } else if new.iter().any(|n| moves_on(n) && place(n.name).is_none()) {
+                    // The thing of this name moves on to a name that is free.
+                    Some(there)
+                } else {
                     let message = format!(
                         "both {what} `{}` and {what} `{was}`{inside} are there; which one stays?",
                         item.name
@@ -63,12 +67,36 @@ pub(super) fn match_names(
                     errors.push(Error::new(ErrorCode::InvalidSchema, message).span(span).hint(hint));
                     Some(here)
                 }
-            },
+            }
         });
     }
+    report_swaps(what, inside, new, errors);
     report_double(what, inside, old, new, &mut matched, errors);
     question(what, inside, (old, new), &matched, alike, errors);
     matched
+}
+
+/// Things that take each other's names would do so each time that the text is applied. Each circle is reported once, at
+/// its first thing in the text.
+fn report_swaps(what: &str, inside: &str, new: &[NewName<'_>], errors: &mut Vec<Error>) {
+    let before = |item: &NewName<'_>| item.was.and_then(|(was, _)| new.iter().position(|n| n.name == was));
+    for (start, item) in new.iter().enumerate() {
+        let Some((_, span)) = item.was else { continue };
+        let mut at = before(item);
+        let mut circle = vec![item.name];
+        while let Some(next) = at.filter(|next| *next > start && circle.len() <= new.len()) {
+            let Some(next) = new.get(next) else { break };
+            circle.push(next.name);
+            at = before(next);
+        }
+        if at == Some(start) && circle.len() > 1 {
+            let names: Vec<String> = circle.iter().map(|name| format!("`{name}`")).collect();
+            let message =
+                format!("{what}s {}{inside} cannot change names among themselves", names.join(", "));
+            let hint = "rename one of them to another name first: this text would change them each time";
+            errors.push(Error::new(ErrorCode::InvalidSchema, message).span(span).hint(hint));
+        }
+    }
 }
 
 /// Two new things cannot be one old thing.
@@ -93,7 +121,7 @@ fn report_double(
                 errors.push(
                     Error::new(ErrorCode::InvalidSchema, message)
                         .span(span)
-                        .hint("only one of them can be the rename"),
+                        .hint("apply the rename first, and add the other one then"),
                 );
                 *slot = None;
             }

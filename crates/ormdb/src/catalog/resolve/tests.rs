@@ -228,3 +228,79 @@ fn ids_stay_under_renames_and_reorders() {
         }
     }
 }
+
+/// Every text of the test data, mangled: words and lines go, double, change places or turn into others.
+#[test]
+fn no_text_breaks_the_resolver() {
+    let mut texts = vec![
+        include_str!("../../../../../examples/blog/schema.ormdb").to_owned(),
+        include_str!("../../../../../examples/chinook/schema.ormdb").to_owned(),
+    ];
+    for data in [
+        include_str!("../testdata/relations"),
+        include_str!("../testdata/changes"),
+        include_str!("../testdata/errors"),
+        include_str!("../testdata/renames"),
+    ] {
+        let inputs = data.split("apply\n").skip(1);
+        texts.extend(inputs.filter_map(|part| part.split("----").next()).map(str::to_owned));
+    }
+    let words: Vec<String> = texts.iter().flat_map(|t| t.split_whitespace()).map(str::to_owned).collect();
+    let mut resolved = 0;
+    for seed in 0..3_000 {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let text = mangle(&texts[rng.usize(..texts.len())], &words, &mut rng);
+        let before = Schema::empty();
+        let base =
+            parse_schema(&texts[rng.usize(..texts.len())]).ok().and_then(|ast| resolve(&ast, &before).ok());
+        let previous = base.as_ref().unwrap_or(&before);
+        let Ok(ast) = parse_schema(&text) else { continue };
+        match resolve(&ast, previous) {
+            Ok(schema) => {
+                resolved += 1;
+                diff(previous, &schema);
+                Catalog::build(schema.clone(), "").unwrap_or_else(|e| panic!("seed {seed}: {e}\n{text}"));
+                let again = resolve(&ast, &schema).unwrap_or_else(|e| panic!("seed {seed}: {e:?}\n{text}"));
+                let changes = diff(&schema, &again);
+                assert!(changes.is_empty(), "seed {seed}: {changes:?}\n{text}");
+            }
+            Err(errors) => {
+                assert!(!errors.is_empty(), "seed {seed}");
+                for error in errors {
+                    assert!(error.detail.span.is_some(), "seed {seed}: {error:?}\n{text}");
+                    assert_ne!(error.code, ormdb_proto::ErrorCode::Internal, "seed {seed}: {error}\n{text}");
+                }
+            }
+        }
+    }
+    assert!(resolved > 100, "{resolved} of the texts were sound");
+}
+
+fn mangle(text: &str, words: &[String], rng: &mut fastrand::Rng) -> String {
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    for _ in 0..rng.usize(1..4) {
+        let at = rng.usize(..lines.len());
+        match rng.u8(..5) {
+            0 => {
+                lines.remove(at);
+                if lines.is_empty() {
+                    return String::new();
+                }
+            }
+            1 => lines.insert(at, lines[at].clone()),
+            2 => {
+                let other = rng.usize(..lines.len());
+                lines.swap(at, other);
+            }
+            _ => {
+                let mut parts: Vec<String> = lines[at].split_whitespace().map(str::to_owned).collect();
+                if !parts.is_empty() {
+                    let part = rng.usize(..parts.len());
+                    parts[part] = words[rng.usize(..words.len())].clone();
+                }
+                lines[at] = parts.join(" ");
+            }
+        }
+    }
+    lines.join("\n")
+}
