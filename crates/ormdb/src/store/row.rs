@@ -212,6 +212,11 @@ impl PrimaryKeyFormat {
         Ok(PrimaryKeyFormat { entity: entity.id, fields })
     }
 
+    /// The slots of the key's fields, in key order.
+    pub(crate) fn slots(&self) -> impl ExactSizeIterator<Item = usize> {
+        self.fields.iter().map(|(slot, _)| *slot)
+    }
+
     /// The encoded key of values in key order; of fewer values, what the keys of all rows that have them begin with.
     ///
     /// # Errors
