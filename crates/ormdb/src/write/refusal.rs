@@ -44,10 +44,13 @@ fn with_article(name: &str) -> String {
 
 /// Another row has the unique key.
 pub(super) fn not_unique(info: &EntityInfo, fields: &[FieldId], constraint: &str, key: String) -> Error {
-    let error = Error::new(ErrorCode::UniqueViolation, format!("{} with {key} exists already", with_article(&info.name)))
-        .entity(&info.name)
-        .constraint(constraint)
-        .key(key);
+    let error = Error::new(
+        ErrorCode::UniqueViolation,
+        format!("{} with {key} exists already", with_article(&info.name)),
+    )
+    .entity(&info.name)
+    .constraint(constraint)
+    .key(key);
     match fields {
         [only] => error.field(info.names_of(&[*only])),
         _ => error,

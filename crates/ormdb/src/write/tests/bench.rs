@@ -7,7 +7,7 @@ use ordinum::clock::ManualClock;
 use ordinum::fs::MemoryFs;
 use ordinum::{Background, Db, Durability, KeyRange, Options, Reader};
 use ormdb_proto::ir::Params;
-use ormdb_proto::schema::Schema;
+use ormdb_proto::schema::{IndexState, Schema};
 use ormdb_proto::{Error, ErrorCode, Result};
 
 use super::super::Writer;
@@ -37,13 +37,21 @@ pub(super) struct Bench {
 
 impl Bench {
     pub(super) fn new(schema: &str) -> Bench {
+        Bench::in_state(schema, IndexState::Public)
+    }
+
+    /// A database all of whose indexes are in this state.
+    pub(super) fn in_state(schema: &str, state: IndexState) -> Bench {
         let fs = Arc::new(MemoryFs::default());
         let options = Options { fs, background: Background::Manual, ..Options::default() };
         let db = Db::open("/bench", options).unwrap();
         let families = Families::open(&db).unwrap();
         let ast = parse_schema(schema).unwrap_or_else(|errors| panic!("{}", rendered(&errors, schema)));
-        let resolved =
+        let mut resolved =
             resolve(&ast, &Schema::empty()).unwrap_or_else(|errors| panic!("{}", rendered(&errors, schema)));
+        for index in resolved.entities.iter_mut().flat_map(|entity| &mut entity.indexes) {
+            index.state = state;
+        }
         let catalog = Arc::new(Catalog::build(resolved, schema).unwrap());
         let sequences = Sequences::new(db.clone(), families.system.clone());
         let session = SessionContext::new(Limits::default(), Arc::new(ManualClock::default()));
