@@ -8,6 +8,7 @@ mod cli {
     mod files;
     mod init;
     mod query;
+    mod remote;
     mod schema;
     mod shell;
 }

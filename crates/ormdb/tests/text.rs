@@ -169,3 +169,179 @@ fn documented_examples_parse() {
     }
     assert!(examples >= 4, "only {examples} examples were found");
 }
+
+/// What is printed reads back as the same tree, for random expressions and schemas.
+mod random {
+    use ormdb::text;
+    use ormdb_proto::Value;
+    use ormdb_proto::ir::{
+        AggregateFunction, BinaryOp, Expr, Quantifier, RelationAggregate, TextMatch, UnaryOp,
+    };
+    use ormdb_proto::value::Decimal;
+
+    struct Maker(fastrand::Rng);
+
+    impl Maker {
+        fn name(&mut self) -> String {
+            let names =
+                ["a", "name", "order", "not", "é", "with space", "limit", "true", "where", "_x9", "some"];
+            names[self.0.usize(..names.len())].to_owned()
+        }
+
+        fn path(&mut self) -> Vec<String> {
+            (0..self.0.usize(1..4)).map(|_| self.name()).collect()
+        }
+
+        fn value(&mut self) -> Value {
+            match self.0.u8(..14) {
+                0 => Value::Null,
+                1 => Value::Bool(self.0.bool()),
+                2..=4 => Value::Int64(self.0.i64(..)),
+                5 => Value::Float64(f64::from_bits(self.0.u64(..))).finite(),
+                6 => Decimal::new(i128::from(self.0.i64(..)), self.0.u8(1..38))
+                    .map_or(Value::Null, Value::Decimal),
+                7 => Value::String((0..self.0.usize(..9)).map(|_| self.0.char('\0'..='\u{2ff}')).collect()),
+                8 => Value::Bytes((0..self.0.usize(..5)).map(|_| self.0.u8(..)).collect()),
+                9 => Value::Uuid(self.0.u128(..).to_be_bytes()),
+                10 => Value::DateTime(self.0.i64(-1_000_000_000_000_000..10_000_000_000_000_000)),
+                11 => Value::LocalDateTime(self.0.i64(-1_000_000_000_000_000..10_000_000_000_000_000)),
+                12 => Value::Date(self.0.i32(-100_000..100_000)),
+                _ => Value::Time(self.0.i64(0..86_400_000_000)),
+            }
+        }
+
+        fn list(&mut self, depth: u32, least: usize) -> Vec<Expr> {
+            (0..self.0.usize(least..least + 3)).map(|_| self.expr(depth)).collect()
+        }
+
+        fn expr(&mut self, depth: u32) -> Expr {
+            if depth == 0 {
+                return match self.0.u8(..3) {
+                    0 => Expr::Param { name: "p".to_owned(), span: None },
+                    1 => Expr::Path { path: self.path(), span: None },
+                    _ => Expr::Literal(self.value()),
+                };
+            }
+            let below = depth - 1;
+            let mut boxed = || Box::new(self.expr(below));
+            let (first, second, third) = (boxed(), boxed(), boxed());
+            let flag = self.0.bool();
+            match self.0.u8(..13) {
+                0 => Expr::Unary { op: UnaryOp::Not, operand: first },
+                1 => Expr::Unary { op: UnaryOp::Negate, operand: first },
+                2 | 3 => {
+                    let ops = [
+                        BinaryOp::Equal,
+                        BinaryOp::NotEqual,
+                        BinaryOp::Less,
+                        BinaryOp::LessOrEqual,
+                        BinaryOp::Greater,
+                        BinaryOp::GreaterOrEqual,
+                        BinaryOp::Add,
+                        BinaryOp::Subtract,
+                        BinaryOp::Multiply,
+                        BinaryOp::Divide,
+                        BinaryOp::Remainder,
+                        BinaryOp::Concat,
+                    ];
+                    Expr::Binary { op: ops[self.0.usize(..ops.len())], left: first, right: second }
+                }
+                4 => {
+                    let ops = [
+                        TextMatch::Contains,
+                        TextMatch::StartsWith,
+                        TextMatch::EndsWith,
+                        TextMatch::Like,
+                        TextMatch::Regex,
+                    ];
+                    let op = ops[self.0.usize(..ops.len())];
+                    Expr::Match { op, insensitive: flag, text: first, pattern: second }
+                }
+                5 => {
+                    let list = match self.0.u8(..3) {
+                        0 => Expr::Param { name: "p".to_owned(), span: None },
+                        1 => Expr::Path { path: self.path(), span: None },
+                        _ => Expr::List(self.list(below, 0)),
+                    };
+                    Expr::In { operand: first, list: Box::new(list), negated: flag }
+                }
+                6 => Expr::List(self.list(below, 0)),
+                7 => Expr::Between { operand: first, low: second, high: third, negated: flag },
+                8 => Expr::IsNull { operand: first, negated: flag },
+                9 => Expr::And(self.list(below, 2)),
+                10 => Expr::Or(self.list(below, 2)),
+                11 => Expr::Call { function: "coalesce".to_owned(), args: self.list(below, 0), span: None },
+                _ if flag => {
+                    let all = [
+                        Quantifier::Some,
+                        Quantifier::Every,
+                        Quantifier::None,
+                        Quantifier::Is,
+                        Quantifier::IsNot,
+                    ];
+                    let quantifier = all[self.0.usize(..all.len())];
+                    Expr::Related { path: self.path(), quantifier, filter: first, span: None }
+                }
+                _ => {
+                    let function =
+                        if self.0.bool() { AggregateFunction::Count } else { AggregateFunction::Max };
+                    let filter = self.0.bool().then_some(*second);
+                    let relation = self.path();
+                    let distinct = self.0.bool();
+                    Expr::Aggregate(Box::new(RelationAggregate {
+                        function,
+                        distinct,
+                        relation,
+                        value: Some(*first),
+                        filter,
+                        span: None,
+                    }))
+                }
+            }
+        }
+    }
+
+    trait Finite {
+        fn finite(self) -> Value;
+    }
+
+    impl Finite for Value {
+        fn finite(self) -> Value {
+            match self {
+                Value::Float64(v) if !v.is_finite() => Value::Float64(0.5),
+                other => other,
+            }
+        }
+    }
+
+    /// The tree without its places.
+    fn bare(expr: &Expr) -> serde_json::Value {
+        fn strip(json: &mut serde_json::Value) {
+            match json {
+                serde_json::Value::Object(members) => {
+                    members.remove("span");
+                    members.values_mut().for_each(strip);
+                }
+                serde_json::Value::Array(items) => items.iter_mut().for_each(strip),
+                _ => {}
+            }
+        }
+        let mut json = serde_json::to_value(expr).unwrap();
+        strip(&mut json);
+        json
+    }
+
+    #[test]
+    fn expressions_read_back_as_they_are_printed() {
+        let seed = fastrand::u64(..);
+        println!("seed {seed}");
+        let mut maker = Maker(fastrand::Rng::with_seed(seed));
+        for round in 0..20_000 {
+            let expr = maker.expr(round % 5);
+            let printed = text::print_expr(&expr);
+            let read = text::parse_expr(&printed)
+                .unwrap_or_else(|error| panic!("{}\n{expr:?}", error.render(Some(&printed))));
+            assert_eq!(bare(&read), bare(&expr), "{printed}");
+        }
+    }
+}

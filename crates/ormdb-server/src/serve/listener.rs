@@ -96,7 +96,11 @@ impl Listener {
                 address.map(|a| format!("ormdb://{a}")).map_err(|e| cannot_listen(&"the socket", &e))
             }
             #[cfg(unix)]
-            Listener::Unix { file, .. } => Ok(format!("ormdb+unix://{}", file.0.display())),
+            Listener::Unix { file, .. } => {
+                // A client may run in another directory.
+                let path = std::path::absolute(&file.0).map_err(|e| cannot_listen(&file.0.display(), &e))?;
+                Ok(format!("ormdb+unix://{}", path.display()))
+            }
         }
     }
 

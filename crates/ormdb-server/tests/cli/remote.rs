@@ -1,0 +1,75 @@
+//! The same commands through a server.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use super::bench::{Bench, SHOP};
+
+/// A running `ormdb serve` over `shop.ormdb`.
+struct Served {
+    child: Child,
+    urls: Vec<String>,
+}
+
+impl Served {
+    fn start(bench: &Bench) -> Served {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_ormdb"))
+            .args(["serve", "shop.ormdb", "--listen", "127.0.0.1:0", "--unix", "socket"])
+            .current_dir(bench.path("."))
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let urls = line.trim_end().strip_prefix("listening on ").unwrap().split(" and ");
+        Served { child, urls: urls.map(str::to_owned).collect() }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+#[test]
+fn every_command_works_through_a_server() {
+    let bench = Bench::new();
+    let served = Served::start(&bench);
+    let url = served.urls[0].as_str();
+    bench.write("schema.ormdb", SHOP);
+    let applied = bench.ok(&["schema", "apply", url]);
+    assert!(applied.contains("version 1"), "{applied}");
+    assert_eq!(bench.ok(&["schema", "show", url]), SHOP);
+    assert_eq!(bench.ok(&["schema", "check", "--against", url]), "nothing would change\n");
+    bench.write("bad.ormdb", "entity A {\n  x  strin\n}\n");
+    assert!(bench.fails(1, &["schema", "apply", url, "bad.ormdb"]).contains("did you mean `string`?"));
+
+    let rows: String = (0..1500).map(|n| format!("{n},maker {n}\n")).collect();
+    bench.write("Maker.csv", &format!("id,name\n{rows}"));
+    bench.ok(&["import", url, "Maker.csv"]);
+    assert_eq!(bench.ok(&["export", url, "Maker", "--format", "csv"]), bench.read("Maker.csv"));
+    bench.write("Maker.csv", "id,name\n2000,maker 1\n");
+    let err = bench.fails(1, &["import", url, "Maker.csv"]);
+    assert!(err.contains("line 2") && err.contains("[unique_violation]"), "{err}");
+
+    // The Unix socket by its URL, and by its path alone.
+    for target in [served.urls[1].as_str(), "socket"] {
+        let out = bench.ok(&["query", target, "Maker where id < 2 order by id { name }"]);
+        assert!(out.contains("│ maker 0 │") && out.ends_with("2 rows\n"), "{out}");
+    }
+    let plan = bench.ok(&["query", url, "explain analyze Maker[7] { name }"]);
+    assert!(plan.contains("fetch Maker") && plan.contains("actual rows: 1"), "{plan}");
+    let err = bench.fails(1, &["query", url, "Maker[7];\nMaker { nme }"]);
+    assert!(err.contains("line 2, column 9") && err.contains("did you mean `name`?"), "{err}");
+
+    let ran = bench
+        .run_with(&["shell", url], "create Good { name: \"nut\", price: 1 }\n\\schema Good\nGood { name }\n");
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert!(ran.out.contains("1 row created") && ran.out.contains("entity Good {"), "{}", ran.out);
+
+    // One process has a database open; the others are told what to do.
+    let err = bench.fails(5, &["query", "shop.ormdb", "Maker"]);
+    assert!(err.contains("error[database_locked]") && err.contains("ormdb serve"), "{err}");
+}
