@@ -1,0 +1,230 @@
+//! Clients that break the protocol lose their connection with a typed error, and the server lives.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use ormdb::Params;
+use ormdb_client::Client;
+use ormdb_proto::frame::{FrameHeader, FrameType, HEADER_LEN};
+use ormdb_proto::message::{Hello, Message, PROTOCOL_VERSION, Query, Welcome, decode, encode};
+use ormdb_proto::{Error, ErrorCode};
+
+use crate::process::{SCHEMA, Server, ormdb};
+
+/// A connection without the shipped client's manners.
+struct Raw(TcpStream);
+
+impl Raw {
+    fn connect(server: &Server) -> Raw {
+        Raw(TcpStream::connect(server.address()).unwrap())
+    }
+
+    fn send(&mut self, header: FrameHeader, payload: &[u8]) {
+        self.0.write_all(&header.encode()).unwrap();
+        self.0.write_all(payload).unwrap();
+    }
+
+    fn receive(&mut self) -> (FrameHeader, Vec<u8>) {
+        let mut header = [0; HEADER_LEN];
+        self.0.read_exact(&mut header).unwrap();
+        let header = FrameHeader::decode(&header, 1 << 24).unwrap();
+        let mut payload = vec![0; header.length as usize];
+        self.0.read_exact(&mut payload).unwrap();
+        header.check_payload(&payload).unwrap();
+        (header, payload)
+    }
+
+    fn hello(&mut self, version_min: u16, version_max: u16) {
+        let hello = Hello { version_min, version_max, client: "raw".to_owned(), frame_bytes_max: 1 << 20 };
+        let payload = encode(&hello).unwrap();
+        self.send(FrameHeader::of(Hello::KIND, 0, [&*payload]).unwrap(), &payload);
+    }
+
+    /// Connects and shakes hands.
+    fn greeted(server: &Server) -> Raw {
+        let mut raw = Raw::connect(server);
+        raw.hello(PROTOCOL_VERSION, PROTOCOL_VERSION);
+        let (header, payload) = raw.receive();
+        assert_eq!(header.kind, FrameType::Welcome);
+        decode::<Welcome>(&payload).unwrap();
+        raw
+    }
+
+    fn query(&mut self, request: u32, text: &str) {
+        let query = Query { text: text.to_owned(), params: Params::none() };
+        let payload = encode(&query).unwrap();
+        self.send(FrameHeader::of(FrameType::Query, request, [&*payload]).unwrap(), &payload);
+    }
+
+    /// The error that ends the connection.
+    fn last_words(mut self) -> Error {
+        loop {
+            let (header, payload) = self.receive();
+            if header.request == 0 && header.kind == FrameType::Error {
+                assert_eq!(self.0.read(&mut [0; 1]).unwrap(), 0, "the connection is closed");
+                return decode(&payload).unwrap();
+            }
+        }
+    }
+}
+
+fn header(kind: FrameType, request: u32) -> FrameHeader {
+    FrameHeader::of(kind, request, [&[][..]]).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_breaks_the_protocol_is_told_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path(), &["--frame-mib-max", "1"]);
+    let client = server.client().await;
+
+    let mut garbage = Raw::connect(&server);
+    garbage.0.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n").unwrap();
+    assert_eq!(garbage.last_words().code, ErrorCode::ProtocolViolation);
+    client.ping().await.unwrap();
+
+    for (min, max) in [(2, 9), (0, 0), (9, 2)] {
+        let mut other_version = Raw::connect(&server);
+        other_version.hello(min, max);
+        let error = other_version.last_words();
+        assert_eq!(error.code, ErrorCode::ProtocolViolation);
+        assert!(error.message.contains("version 1"), "{}", error.message);
+    }
+
+    let mut no_hello = Raw::connect(&server);
+    no_hello.query(1, "Artist");
+    assert_eq!(no_hello.last_words().code, ErrorCode::ProtocolViolation);
+
+    let mut huge = Raw::greeted(&server);
+    let claim = FrameHeader { length: u32::MAX, ..header(FrameType::Query, 1) };
+    huge.0.write_all(&claim.encode()).unwrap();
+    let error = huge.last_words();
+    assert_eq!((error.code, error.detail.limit.unwrap().allowed), (ErrorCode::LimitExceeded, 1 << 20));
+
+    let mut damaged = Raw::greeted(&server);
+    damaged.send(FrameHeader { length: 4, crc: 1, ..header(FrameType::Query, 1) }, b"abcd");
+    assert_eq!(damaged.last_words().code, ErrorCode::ProtocolViolation);
+
+    let mut backwards = Raw::greeted(&server);
+    backwards.send(header(FrameType::Trailer, 1), &[]);
+    assert_eq!(backwards.last_words().code, ErrorCode::ProtocolViolation);
+
+    let mut nameless = Raw::greeted(&server);
+    nameless.query(0, "Artist");
+    assert_eq!(nameless.last_words().code, ErrorCode::ProtocolViolation);
+
+    // A payload that is no such message is the request's fault, and ends nothing else.
+    let mut wrong = Raw::greeted(&server);
+    let payload = b"this is no archive of a query, yet its checksum fits";
+    wrong.send(FrameHeader::of(FrameType::Query, 7, [&payload[..]]).unwrap(), payload);
+    let (answer, payload) = wrong.receive();
+    assert_eq!((answer.kind, answer.request, answer.is_last()), (FrameType::Error, 7, true));
+    assert_eq!(decode::<Error>(&payload).unwrap().code, ErrorCode::ProtocolViolation);
+    wrong.send(header(FrameType::Ping, 8), &[]);
+    assert_eq!(wrong.receive().0.kind, FrameType::Pong);
+
+    // Gone in the middle of a frame.
+    let mut cut = Raw::greeted(&server);
+    cut.0.write_all(&header(FrameType::Query, 1).encode()[..HEADER_LEN / 2]).unwrap();
+    drop(cut);
+    client.ping().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_stalls_does_not_stay() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path(), &["--frame-timeout", "0.2", "--idle-timeout", "0.4"]);
+    let polite = server.client().await;
+    let silent = Raw::connect(&server);
+    assert_eq!(silent.last_words().code, ErrorCode::ProtocolViolation);
+    let mut slow = Raw::greeted(&server);
+    slow.0.write_all(&header(FrameType::Query, 1).encode()[..5]).unwrap();
+    assert_eq!(slow.last_words().code, ErrorCode::ProtocolViolation);
+    // Half open: it shook hands and says nothing more.
+    let mut quiet = Raw::greeted(&server);
+    assert_eq!(quiet.0.read(&mut [0; 1]).unwrap(), 0);
+    // The shipped client was as quiet for as long, and gave signs of life.
+    polite.ping().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_does_not_read_holds_nobody_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path(), &["--frame-timeout", "0.5", "--requests-max", "4"]);
+    let client = server.client().await;
+    client.apply_schema(SCHEMA).await.unwrap();
+    let long = Params::none().with("name", "x".repeat(200_000));
+    let create = "create Artist { name: \"a\", albums: create { title: $name } }";
+    client.query(create, &long).await.unwrap();
+    let mut deaf = Raw::greeted(&server);
+    // More answers than sockets and queues hold; then nothing more is read of it, and at last it is cut off.
+    let query = Query { text: format!("Album{:60000}", ""), params: Params::none() };
+    let payload = encode(&query).unwrap();
+    for request in 1.. {
+        let header = FrameHeader::of(FrameType::Query, request, [&*payload]).unwrap();
+        if deaf.0.write_all(&header.encode()).and_then(|()| deaf.0.write_all(&payload)).is_err() {
+            break;
+        }
+        client.ping().await.unwrap();
+    }
+    client.ping().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pipelined_requests_are_all_answered() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path(), &["--requests-max", "4"]);
+    server.client().await.apply_schema(SCHEMA).await.unwrap();
+    let mut raw = Raw::greeted(&server);
+    // Far more than may be in flight, all written before anything is read.
+    for request in 1..=100 {
+        raw.query(request, "Artist { name }");
+    }
+    let mut answered = std::collections::HashSet::new();
+    while answered.len() < 100 {
+        let (header, _) = raw.receive();
+        assert_ne!(header.kind, FrameType::Error);
+        if header.is_last() {
+            assert!(answered.insert(header.request));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_too_many_are_told_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path(), &["--connections-max", "2"]);
+    let (first, second) = (server.client().await, server.client().await);
+    let error = Client::connect(&server.tcp).await.unwrap_err();
+    assert_eq!((error.code, error.detail.limit.unwrap().allowed), (ErrorCode::ServerBusy, 2));
+    first.ping().await.unwrap();
+    second.close();
+    // Its place is free as soon as the server has heard of it.
+    loop {
+        match Client::connect(&server.unix).await {
+            Ok(third) => break third.ping().await.unwrap(),
+            Err(error) => assert_eq!(error.code, ErrorCode::ServerBusy),
+        }
+    }
+}
+
+#[test]
+fn only_loopback_is_listened_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let refused = ormdb().arg("serve").arg(dir.path()).args(["--listen", "0.0.0.0:0"]).output().unwrap();
+    assert_eq!(refused.status.code(), Some(3));
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert!(told.contains("no authentication"), "{told}");
+    assert!(refused.stdout.is_empty());
+}
+
+#[test]
+fn a_database_is_served_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let _server = Server::start(dir.path(), &[]);
+    let mut second = ormdb();
+    second.arg("serve").arg(crate::process::database(dir.path())).args(["--listen", "127.0.0.1:0"]);
+    let second = second.output().unwrap();
+    assert_eq!(second.status.code(), Some(5));
+    assert!(String::from_utf8(second.stderr).unwrap().contains("database_locked"));
+}

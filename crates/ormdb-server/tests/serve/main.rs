@@ -1,0 +1,16 @@
+//! The shipped server and the shipped client, driven from the outside: every test starts the real binary.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::cast_possible_truncation,
+    reason = "tests"
+)]
+
+mod abuse;
+mod conformance;
+mod kill;
+mod pipelining;
+mod process;
+mod shutdown;
