@@ -96,6 +96,8 @@ pub(crate) fn find_rows(
     let run = Run::new(*ctx, steps);
     let mut found = Vec::new();
     root::read(&run, 0, entity, &rows, &access, &mut |batch| {
+        // They are the caller's from here on, and still in memory.
+        run.budget.hold(batch.iter().map(FetchedRow::held_bytes).sum())?;
         found.extend(batch);
         Ok(())
     })?;

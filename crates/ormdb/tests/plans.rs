@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use ormdb::{Database, Explain, Options, Outcome, Params, Session};
+use ormdb::{Database, ErrorCode, Explain, Limits, Options, Outcome, Params, Session};
 
 fn open() -> Database {
     let mut options = Options::default();
@@ -82,4 +82,41 @@ fn a_limit_per_parent_over_an_index_reads_about_the_limit() {
     // The root alike: the limit stops the scan.
     let root = analyze(&session, "Album limit 5 { id }");
     assert_eq!(root["entries_read"].as_u64(), Some(5));
+}
+
+#[test]
+fn limits_are_named_and_count_what_is_held() {
+    let session = shop();
+    let limited =
+        |limits: Limits, text: &str| session.clone().with_limits(limits).fetch(text, &Params::none());
+    let limit_of = |limits: Limits, text: &str| {
+        let error = limited(limits, text).unwrap_err();
+        let limit = error.detail.limit.clone().unwrap_or_else(|| panic!("{error} names no limit"));
+        (error.code, limit.name)
+    };
+    let limits = Limits::default();
+    let memory = Limits { memory_bytes_max: 120_000, ..limits };
+    assert_eq!(limit_of(memory, "Album { id }"), (ErrorCode::OverBudget, "memory_bytes_max".to_owned()));
+    assert_eq!(
+        limit_of(memory, "Artist { albums { id } }"),
+        (ErrorCode::OverBudget, "memory_bytes_max".to_owned())
+    );
+    // What a condition rejects, and what an order with a limit drops, is held no longer.
+    assert_eq!(limited(memory, "Album where year < 0 { id }").unwrap().len(), 0);
+    assert_eq!(limited(memory, "Album limit 20 { id, artist { id } }").unwrap().len(), 20);
+    let rows = Limits { rows_max: 100, ..limits };
+    assert_eq!(limit_of(rows, "Album { id }"), (ErrorCode::OverBudget, "rows_max".to_owned()));
+    let depth = Limits { depth_max: 1, ..limits };
+    assert_eq!(
+        limit_of(depth, "Album { artist { id } }"),
+        (ErrorCode::LimitExceeded, "depth_max".to_owned())
+    );
+}
+
+#[test]
+fn a_cancelled_session_stops() {
+    let session = shop();
+    session.cancel_handle().cancel();
+    let error = session.fetch("Album { id }", &Params::none()).unwrap_err();
+    assert_eq!(error.code, ErrorCode::Cancelled);
 }

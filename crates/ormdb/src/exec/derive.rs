@@ -41,6 +41,7 @@ pub(super) fn each(
     rows: &[FetchedRow],
     see: &mut dyn FnMut(usize, usize, &ValueRef<'_>) -> Result<()>,
 ) -> Result<()> {
+    let held = run.budget.held();
     let externals = externals(run, projection, entity, rows)?;
     for (at, row) in rows.iter().enumerate() {
         run.budget.tick()?;
@@ -51,6 +52,7 @@ pub(super) fn each(
             see(at, column, &value.view())?;
         }
     }
+    run.budget.release_to(held);
     Ok(())
 }
 
@@ -83,7 +85,10 @@ fn externals(
     let width = projection.slots;
     let mut externals = Externals { width, values: vec![Datum::NULL; rows.len() * width] };
     for derivation in &projection.derivations {
+        // What is fetched for it is dropped when its values are known.
+        let held = run.budget.held();
         run.timed(derivation.step, || derive(run, derivation, rows, &mut externals))?;
+        run.budget.release_to(held);
     }
     run.budget.hold(externals.values.iter().map(|v| size_of::<Datum<'_>>() + v.heap_bytes()).sum())?;
     Ok(externals)

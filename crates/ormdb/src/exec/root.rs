@@ -90,7 +90,8 @@ fn sorted(
         // Twice as many as are wanted, then half of them go: each row is moved a bounded number of times.
         if best.len() / 2 > wanted.max(BATCH_ROWS) {
             best.select_nth_unstable_by(wanted, |(a, _), (b, _)| a.cmp(b));
-            best.truncate(wanted);
+            let dropped = best.drain(wanted..).map(|(key, row)| key.len() + row.held_bytes()).sum();
+            run.budget.release(dropped);
         }
     }
     best.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
@@ -124,7 +125,9 @@ fn in_order(
     selection: &RowSelection<'_>,
     rows: Vec<FetchedRow>,
 ) -> Result<Vec<FetchedRow>> {
+    let held = run.budget.held();
     let keys = sort::keys(run, entity, &selection.order, &rows)?;
+    run.budget.release_to(held);
     let mut keyed: Vec<(Vec<u8>, FetchedRow)> = keys.into_iter().zip(rows).collect();
     keyed.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
     Ok(keyed.into_iter().map(|(_, row)| row).collect())

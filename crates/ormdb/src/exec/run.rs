@@ -150,7 +150,17 @@ impl<'r> Run<'r> {
     ) -> Result<Vec<FetchedRow>> {
         let accepted = self.accepted(entity, selection, &rows)?;
         self.count(step, |stats| stats.examined += rows.len());
-        Ok(rows.into_iter().zip(accepted).filter_map(|(row, accepted)| accepted.then_some(row)).collect())
+        let mut kept = Vec::with_capacity(rows.len());
+        let mut dropped = 0;
+        for (row, accepted) in rows.into_iter().zip(accepted) {
+            if accepted {
+                kept.push(row);
+            } else {
+                dropped += row.held_bytes();
+            }
+        }
+        self.budget.release(dropped);
+        Ok(kept)
     }
 
     /// For each row, whether the session may see it and the condition accepts it.

@@ -65,19 +65,24 @@ fn entity(rng: &mut Rng, at: usize) -> Entity {
         let optional = rng.bool();
         entity.fields.push(Field { optional, ..field(format!("f{number}"), ty) });
     }
+    if rng.bool() {
+        // Another key, which foreign keys may refer to.
+        entity.fields.push(Field { unique: true, ..field("code".to_owned(), Ty::Int32) });
+    }
     entity
 }
 
-/// Adds the fields that hold the key of `to`.
+/// Adds the fields that hold the `remote` fields of `to`.
 fn key_fields(
     rng: &mut Rng,
     model: &mut Model,
     holder: usize,
     to: usize,
+    remote: &[usize],
     prefix: &str,
     optional: bool,
 ) -> Vec<usize> {
-    let keys: Vec<Ty> = model.entities[to].key.iter().map(|f| model.entities[to].fields[*f].ty).collect();
+    let keys: Vec<Ty> = remote.iter().map(|f| model.entities[to].fields[*f].ty).collect();
     let unique = keys.len() == 1 && optional && rng.u8(..4) == 0;
     let fields = &mut model.entities[holder].fields;
     let start = fields.len();
@@ -96,8 +101,9 @@ fn names(model: &Model, entity: usize, fields: &[usize]) -> String {
 fn foreign_key(rng: &mut Rng, model: &mut Model, from: usize, to: usize, at: usize) {
     // A required key leads to an earlier entity only: there must be a first row.
     let optional = from <= to || rng.bool();
-    let local = key_fields(rng, model, from, to, &format!("r{at}"), optional);
-    let remote = model.entities[to].key.clone();
+    let code = model.entities[to].fields.iter().position(|field| field.name == "code").filter(|_| rng.bool());
+    let remote = code.map_or_else(|| model.entities[to].key.clone(), |code| vec![code]);
+    let local = key_fields(rng, model, from, to, &remote, &format!("r{at}"), optional);
     let to_one = local.len() == 1 && model.entities[from].fields[local[0]].unique;
     let (from_name, to_name) = (model.entities[from].name.clone(), model.entities[to].name.clone());
     let mark = if optional { "?" } else { "" };
@@ -257,7 +263,7 @@ fn row(rng: &mut Rng, model: &Model, entity: usize) -> Option<Vec<Val>> {
     for (at, field) in fields.iter().enumerate() {
         let null = field.optional && rng.u8(..3) == 0;
         let mut value = if null { Val::Null } else { value(rng, field.ty) };
-        if key == &[at] && matches!(field.ty, Ty::Int64 | Ty::Int32) {
+        if (key == &[at] && matches!(field.ty, Ty::Int64 | Ty::Int32)) || field.name == "code" {
             value = Val::Int(rng.i64(-5..30));
         }
         row.push(value);
