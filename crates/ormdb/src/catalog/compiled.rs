@@ -144,3 +144,6 @@ fn referrers_of(schema: &Schema, target: EntityId) -> Vec<Referrer> {
 fn index_by<T, K: Eq + std::hash::Hash>(items: &[T], key: impl Fn(&T) -> K) -> HashMap<K, usize> {
     items.iter().enumerate().map(|(at, item)| (key(item), at)).collect()
 }
+
+#[cfg(test)]
+mod tests;

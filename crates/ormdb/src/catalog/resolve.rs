@@ -27,19 +27,19 @@ mod relations;
 mod rewrite;
 
 /// The most entities of a schema, implied ones included.
-pub const ENTITIES_MAX: usize = 10_000;
+const ENTITIES_MAX: usize = 10_000;
 /// The most fields of an entity.
-pub const FIELDS_MAX: usize = 1_600;
+const FIELDS_MAX: usize = 1_600;
 /// The most relations of an entity.
-pub const RELATIONS_MAX: usize = 1_600;
+const RELATIONS_MAX: usize = 1_600;
 /// The most indexes of an entity.
-pub const INDEXES_MAX: usize = 256;
+const INDEXES_MAX: usize = 256;
 /// The most fields of a key or columns of an index.
-pub const KEY_COLUMNS_MAX: usize = 32;
+const KEY_COLUMNS_MAX: usize = 32;
 /// The most labels of an enum.
-pub const LABELS_MAX: usize = 10_000;
+const LABELS_MAX: usize = 10_000;
 /// The most characters of a name.
-pub const NAME_CHARS_MAX: usize = 128;
+const NAME_CHARS_MAX: usize = 128;
 
 /// The schema that follows `previous` by this text; its version is one higher.
 ///

@@ -1,3 +1,5 @@
+#![allow(clippy::indexing_slicing, reason = "test data")]
+
 use ormdb_proto::ErrorCode;
 use ormdb_proto::schema::Schema;
 

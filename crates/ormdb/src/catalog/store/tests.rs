@@ -1,3 +1,5 @@
+#![allow(clippy::indexing_slicing, reason = "test data")]
+
 use ordinum::{Batch, Durability};
 use ormdb_proto::ErrorCode;
 

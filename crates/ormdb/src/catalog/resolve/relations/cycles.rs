@@ -1,50 +1,36 @@
 //! Cycles of required relations: entities of which each row needs a row of the next one, so that none can be first.
 
+use std::collections::BTreeSet;
+
 use ormdb_proto::schema::Entity;
 
 use super::relation_of;
 use crate::catalog::resolve::Resolver;
 
-/// Reports each cycle once. An entity that requires itself is none: a row may refer to itself.
+/// Reports cycles that share no entity. An entity that requires itself is none: a row may refer to itself.
 pub(super) fn report(resolver: &mut Resolver<'_>) {
-    let count = resolver.drafts.len();
-    let needs: Vec<Vec<usize>> = (0..count).map(|at| needs(resolver, at)).collect();
-    let mut done = vec![false; count];
-    for start in 0..count {
-        let mut path: Vec<(usize, usize)> = vec![(start, 0)];
-        let mut on_path = vec![false; count];
-        while let Some((at, next)) = path.last_mut() {
-            let at = *at;
-            if done.get(at) == Some(&true) {
-                path.pop();
-                continue;
-            }
-            if let Some(mark) = on_path.get_mut(at) {
-                *mark = true;
-            }
-            match needs.get(at).and_then(|n| n.get(*next)).copied() {
-                Some(to) => {
-                    *next += 1;
-                    if on_path.get(to) == Some(&true) {
-                        let cycle: Vec<usize> =
-                            path.iter().map(|(d, _)| *d).skip_while(|d| *d != to).collect();
-                        report_one(resolver, &cycle);
-                    } else {
-                        path.push((to, 0));
-                    }
-                }
-                None => {
-                    for marks in
-                        [done.get_mut(at).map(|d| (d, true)), on_path.get_mut(at).map(|d| (d, false))]
-                    {
-                        if let Some((mark, value)) = marks {
-                            *mark = value;
-                        }
-                    }
-                    path.pop();
-                }
-            }
+    let needs: Vec<Vec<usize>> = (0..resolver.drafts.len()).map(|at| needs(resolver, at)).collect();
+    let mut blocked: BTreeSet<usize> = (0..needs.len()).collect();
+    loop {
+        // What needs nothing that is blocked can be created; what is left at the end leads into a cycle.
+        let free = |at: &usize| needs.get(*at).is_none_or(|n| n.iter().all(|to| !blocked.contains(to)));
+        let freed: BTreeSet<usize> = blocked.iter().copied().filter(free).collect();
+        if !freed.is_empty() {
+            blocked.retain(|at| !freed.contains(at));
+            continue;
         }
+        let Some(start) = blocked.first() else { return };
+        let mut path = vec![*start];
+        let cycle = loop {
+            let last = path.last().and_then(|at| needs.get(*at));
+            let Some(next) = last.and_then(|n| n.iter().find(|to| blocked.contains(to))) else { return };
+            match path.iter().position(|at| at == next) {
+                Some(first) => break path.split_off(first),
+                None => path.push(*next),
+            }
+        };
+        report_one(resolver, &cycle);
+        blocked.retain(|at| !cycle.contains(at));
     }
 }
 
