@@ -11,7 +11,7 @@
 use std::collections::{HashMap, HashSet};
 
 use ordinum::KeyRange;
-use ormdb_proto::schema::FieldId;
+use ormdb_proto::schema::{ConstraintState, FieldId};
 use ormdb_proto::value::ValueRef;
 use ormdb_proto::{Error, ErrorCode, Result};
 
@@ -95,17 +95,46 @@ pub(super) fn counts(
 ) -> Result<Option<Vec<usize>>> {
     let (fan, step) = (&derivation.fan, derivation.step);
     let access = &fan.access.near;
-    let Some(source) = access.source.filter(|_| derivation.rows.is_unfiltered() && fan.edge.is_none()) else {
+    let Some(source) = access.source.filter(|_| derivation.rows.is_unfiltered()) else { return Ok(None) };
+    let near = fan.edge.unwrap_or(fan.target);
+    if !edges_lead_to_rows(fan) {
         return Ok(None);
-    };
-    let keys = parent_keys(fan.from, fan.target, access, parents)?;
-    let mut scanner = Scanner::new(run, fan.target, source, Served::Exact, false)?;
+    }
+    let keys = parent_keys(fan.from, near, access, parents)?;
+    let mut scanner = Scanner::new(run, near, source, Served::Exact, false)?;
     let mut counts = Vec::with_capacity(keys.distinct.len());
-    for key in &keys.distinct {
-        counts.push(scanner.count(run, step, &KeyRange::prefix(key))?);
+    for (group, key) in keys.distinct.iter().enumerate() {
+        counts.push(match (fan.edge, &fan.access.far) {
+            (Some(edge), Some(far)) => {
+                // Several edges may lead to one row, which counts once.
+                let mut lane = Lane::new(vec![KeyRange::prefix(key)]);
+                let edges = scanner.read(run, step, group, &mut lane, None)?;
+                let held = run.budget.held();
+                let edges = run.rows_of(step, edge, source, access.covered, edges)?;
+                let count = parent_keys(edge, fan.target, far, &edges)?.distinct.len();
+                run.budget.release_to(held);
+                count
+            }
+            _ => scanner.count(run, step, &KeyRange::prefix(key))?,
+        });
     }
     let of = |group: Option<usize>| group.and_then(|group| counts.get(group)).copied().unwrap_or(0);
     Ok(Some(keys.of_parent.into_iter().map(of).collect()))
+}
+
+/// Whether each edge of a relation through edges is known to lead to a row: the foreign key holds for all of them.
+fn edges_lead_to_rows(fan: &Fan<'_>) -> bool {
+    let (Some(edge), Some(far)) = (fan.edge, &fan.access.far) else { return true };
+    edge.foreign_keys.iter().any(|key| {
+        key.state == ConstraintState::Public
+            && key.target == fan.target.id
+            && key.fields.len() == far.pairs.len()
+            && key
+                .fields
+                .iter()
+                .zip(&key.references)
+                .all(|(field, remote)| far.pairs.contains(&(*field, *remote)))
+    })
 }
 
 /// The keys that lead from parents to what is below them: what the keys of their children begin with.

@@ -96,9 +96,10 @@ impl<'r> Run<'r> {
                 entries.iter().map(row).collect()
             }
             Source::Primary => {
-                let row = |entry: Entry| {
-                    let primary_key = layout::primary_key_of(&entry.key)?.to_vec();
-                    let row = FetchedRow { primary_key, bytes: entry.value };
+                let row = |mut entry: Entry| {
+                    // The key without the entity's id is the primary key, in the same memory.
+                    entry.key.drain(..layout::ID_BYTES.min(entry.key.len()));
+                    let row = FetchedRow { primary_key: entry.key, bytes: entry.value };
                     self.budget.hold(row.held_bytes())?;
                     Ok(row)
                 };
