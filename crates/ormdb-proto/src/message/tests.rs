@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::Value;
+use crate::block::{BlockBuilder, ColumnKind, ColumnType};
 use crate::error::ErrorCode;
 use crate::ir::{Expr, Fetch, Selection, UnaryOp};
 
@@ -60,4 +61,44 @@ fn hostile_messages_never_panic() {
         let _ignored = decode::<Execute>(&good[..len]).is_ok();
     }
     assert!(decode::<Hello>(&[]).is_err());
+}
+
+/// The examples of docs/WIRE.md: whoever changes these bytes changes the protocol.
+#[test]
+fn bytes_are_those_of_the_specification() {
+    let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02X}")).collect::<Vec<_>>().join(" ");
+    let specification = include_str!("../../../../docs/WIRE.md");
+    // Hexadecimal pairs of the examples, without their remarks, which stand behind a gap.
+    let examples: Vec<&str> = specification
+        .lines()
+        .filter_map(|line| line.split("      ").next())
+        .flat_map(str::split_whitespace)
+        .filter(|word| {
+            word.len() == 2 && word.bytes().all(|b| b.is_ascii_digit() || (b'A'..=b'F').contains(&b))
+        })
+        .collect();
+    let examples = examples.join(" ");
+    let holds = |bytes: &[u8]| examples.contains(&hex(bytes));
+
+    let query = Query { text: "Artist[1]".to_owned(), params: Params::none().with("p", 7i64) };
+    assert!(holds(&encode(&query).unwrap()), "{}", hex(&encode(&query).unwrap()));
+    let ping = crate::frame::FrameHeader::of(crate::frame::FrameType::Ping, 7, [&[][..]]).unwrap().encode();
+    assert!(holds(&ping), "{}", hex(&ping));
+    let types = [ColumnKind::Int64, ColumnKind::String].map(ColumnType::Scalar);
+    let mut block = BlockBuilder::new(types);
+    block.column(0).unwrap().push_i64(7).unwrap();
+    block.column(0).unwrap().push_null();
+    block.column(1).unwrap().push_str("ab").unwrap();
+    block.column(1).unwrap().push_str("c").unwrap();
+    let block = block.finish(0).unwrap();
+    assert!(holds(&block), "{}", hex(&block));
+
+    for (number, code) in ErrorCode::ALL.iter().enumerate() {
+        assert!(specification.contains(&format!("{number} `{}`", code.name())), "{number} {}", code.name());
+        assert_eq!(encode(&Error::new(*code, "")).unwrap().iter().rev().nth(12), Some(&(number as u8)));
+    }
+    for kind in crate::frame::FrameType::ALL {
+        let row = format!("| {} | `{kind:?}`", kind.code());
+        assert!(specification.contains(&row), "{row}");
+    }
 }
