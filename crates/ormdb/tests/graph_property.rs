@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use fastrand::Rng;
-use ormdb::{Database, Error, Options, Params, Session};
+use ormdb::{Database, Options, Outcome, Params, Session, Transaction};
 use serde_json::Value as Json;
 
 #[path = "graph_property/generate.rs"]
@@ -37,7 +37,7 @@ fn fetches_are_what_their_definitions_say() {
         let mut rng = Rng::with_seed(seed);
         let mut model = generate::model(&mut rng);
         let order = model.order_of_creation();
-        let session = load(&model, &order, seed);
+        let (session, mut open) = load(&model, &order, seed);
         for case in 0..CASES_PER_SCHEMA {
             let entity = named_entity(&mut rng, &model);
             let select = query::select(&mut rng, &model, entity, 3);
@@ -53,7 +53,13 @@ fn fetches_are_what_their_definitions_say() {
             let text = format!("{name}{}", select.text(&model, entity));
             let wanted = select.answer(&model, entity, rows);
             let place = || format!("ORMDB_SEED={seed} case {case}\n{}\n{text}", model.schema());
-            let result = session.fetch(&text, &Params::none());
+            let result = match &mut open {
+                None => session.fetch(&text, &Params::none()),
+                Some(txn) => txn.query(&text, &Params::none()).map(|outcome| match outcome {
+                    Outcome::Fetched(result) => result,
+                    other => panic!("{other:?} is no graph"),
+                }),
+            };
             let result = result.unwrap_or_else(|error| panic!("{}\n{}", place(), error.render(Some(&text))));
             let found = result.to_json_value().unwrap();
             rows_read += result.trailer().rows;
@@ -72,8 +78,9 @@ fn named_entity(rng: &mut Rng, model: &Model) -> usize {
     named[rng.usize(..named.len())]
 }
 
-/// A database in memory with the schema and the rows.
-fn load(model: &Model, order: &[(usize, usize)], seed: u64) -> Session {
+/// A database in memory with the schema and the rows; of every fourth, the transaction that wrote them is still open
+/// and reads its own writes.
+fn load(model: &Model, order: &[(usize, usize)], seed: u64) -> (Session, Option<Transaction>) {
     let mut options = Options::default();
     options.engine.fs = Arc::new(ordinum::fs::MemoryFs::new());
     options.engine.background = ordinum::Background::Manual;
@@ -84,17 +91,18 @@ fn load(model: &Model, order: &[(usize, usize)], seed: u64) -> Session {
         panic!("ORMDB_SEED={seed}\n{schema}\n{}", errors.join("\n"));
     }
     let session = database.session();
-    let written = session.with_transaction(|txn| {
-        for (entity, row) in order {
-            let statement = create(model, *entity, *row);
-            txn.query(&statement, &Params::none()).map_err(|error| {
-                Error::new(error.code, format!("{schema}\n{}\n{statement}", error.render(Some(&statement))))
-            })?;
+    let mut txn = session.transaction().unwrap();
+    for (entity, row) in order {
+        let statement = create(model, *entity, *row);
+        if let Err(error) = txn.query(&statement, &Params::none()) {
+            panic!("ORMDB_SEED={seed}\n{schema}\n{statement}\n{}", error.render(Some(&statement)));
         }
-        Ok(())
-    });
-    written.unwrap_or_else(|error| panic!("ORMDB_SEED={seed}\n{error}"));
-    session
+    }
+    if seed % 4 == 0 {
+        return (session, Some(txn));
+    }
+    txn.commit().unwrap();
+    (session, None)
 }
 
 /// The statement that writes a row: of an implied edge entity, by connecting what it joins.
