@@ -1,5 +1,7 @@
 //! The Chinook data set, loaded through the write path and read back as graphs.
 
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
 use std::path::Path;
 use std::sync::Arc;
 

@@ -1,5 +1,7 @@
 //! What `explain analyze` reports through the public interface.
 
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

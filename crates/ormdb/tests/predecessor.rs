@@ -1,5 +1,7 @@
 //! What a predecessor of this database got wrong, each as a test through the public interface.
 
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
 use std::sync::Arc;
 
 use ordinum::fs::MemoryFs;
