@@ -98,7 +98,7 @@ fn load(model: &Model, order: &[(usize, usize)], seed: u64) -> (Session, Option<
             panic!("ORMDB_SEED={seed}\n{schema}\n{statement}\n{}", error.render(Some(&statement)));
         }
     }
-    if seed % 4 == 0 {
+    if seed.is_multiple_of(4) {
         return (session, Some(txn));
     }
     txn.commit().unwrap();

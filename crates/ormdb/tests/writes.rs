@@ -1,5 +1,7 @@
 //! Writes through the public interface: what is returned, what a failure leaves, what concurrent sessions may do.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed step is a failed test")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
