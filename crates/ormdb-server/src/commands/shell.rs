@@ -3,7 +3,7 @@
 //! On a terminal lines are edited, completed and kept in a history; from a pipe they are read as they are. A statement
 //! goes on over lines until its brackets are closed.
 
-mod helper;
+mod editing;
 mod history;
 mod session;
 
@@ -18,7 +18,7 @@ use crate::args::Shell;
 use crate::exit::{Failure, Result};
 use crate::output;
 use crate::target::{Missing, Target};
-use helper::ShellHelper;
+use editing::ShellHelper;
 use session::{Next, ShellSession};
 
 /// Runs `ormdb shell`.
