@@ -1,7 +1,7 @@
 //! One connection: a task that writes requests, a task that reads responses, and the handles between.
 //!
-//! Invariants: (1) at most as many requests are in flight as the server said, so that none waits unread behind another
-//! and a cancel always gets through; (2) when either task ends, every request in flight is answered.
+//! Invariants: (1) at most as many requests are waited for as the server takes at a time, so that none waits unread
+//! behind another and a cancel gets through; (2) when either task ends, every request in flight is answered.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -8,6 +8,7 @@
 
 use rkyv::{Archive, Deserialize, Serialize};
 
+mod depth;
 mod expr;
 mod fetch;
 mod mutation;

@@ -32,8 +32,12 @@ fn messages_come_back() {
 
 #[test]
 fn nesting_is_bounded() {
-    let deep = encode(&execute(nested(DEPTH))).unwrap();
-    assert!(decode::<Execute>(&deep).is_ok());
+    let depth = |levels| {
+        decode::<Execute>(&encode(&execute(nested(levels))).unwrap()).unwrap().statement.check_depth()
+    };
+    // The selection is the first level, the innermost literal the last.
+    assert_eq!(depth(DEPTH - 2), Ok(()));
+    assert_eq!(depth(DEPTH - 1).map_err(|e| e.code), Err(ErrorCode::LimitExceeded));
     let too_deep = encode(&execute(nested(NESTING_MAX + 1))).unwrap();
     assert_eq!(decode::<Execute>(&too_deep).unwrap_err().code, ErrorCode::ProtocolViolation);
 }

@@ -26,10 +26,12 @@ pub(super) fn run(
         }
         FrameType::Execute => {
             let execute: message::Execute = decode(payload)?;
+            execute.statement.check_depth()?;
             outcome(&session.execute(&execute.statement, &execute.params)?, reply)
         }
         FrameType::Explain => {
             let explain: message::Explain = decode(payload)?;
+            explain.statement.check_depth()?;
             let plan = session.explain(&explain.statement, &explain.params, explain.mode)?;
             Ok(vec![reply.last(FrameType::Plan, encode(&plan)?)?])
         }

@@ -115,6 +115,7 @@ fn step(
         }
         (FrameType::Execute, Some(open)) => {
             let execute: message::Execute = decode(payload)?;
+            execute.statement.check_depth()?;
             request::outcome(&open.execute(&execute.statement, &execute.params)?, reply)
         }
         (FrameType::Commit, Some(open)) => {

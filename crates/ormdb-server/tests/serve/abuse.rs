@@ -228,3 +228,40 @@ fn a_database_is_served_once() {
     assert_eq!(second.status.code(), Some(5));
     assert!(String::from_utf8(second.stderr).unwrap().contains("database_locked"));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn statements_that_nest_too_deep_are_refused() {
+    use ormdb_proto::ir::{Expr, Fetch, Include, SelectItem, Selection, Statement, UnaryOp};
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path(), &[]);
+    let client = server.client().await;
+    client.apply_schema(SCHEMA).await.unwrap();
+    let fetch =
+        |selection| Statement::Fetch(Fetch { entity: "Artist".to_owned(), span: None, key: None, selection });
+    let negated = |levels: usize| {
+        let truth = Expr::binary(ormdb_proto::ir::BinaryOp::Equal, Expr::path(["id"]), Expr::literal(1i64));
+        let filter = (0..levels).fold(truth, |e, _| Expr::Unary { op: UnaryOp::Not, operand: Box::new(e) });
+        fetch(Selection { filter: Some(filter), ..Selection::default() })
+    };
+    let included = |levels: usize| {
+        let selection = (0..levels).fold(Selection::default(), |selection, at| {
+            let relation = if at % 2 == 0 { "artist" } else { "albums" }.to_owned();
+            let include = Include { alias: None, relation, span: None, selection };
+            Selection { items: vec![SelectItem::Include(Box::new(include))], ..Selection::default() }
+        });
+        fetch(selection)
+    };
+    // What is just within the bound runs, or meets another limit.
+    client.execute(&negated(125), &Params::none()).await.unwrap();
+    let error = client.execute(&included(126), &Params::none()).await.unwrap_err();
+    assert_eq!(error.code, ErrorCode::LimitExceeded, "{error:?}");
+    for levels in [200, 380] {
+        let error = client.execute(&negated(levels), &Params::none()).await.unwrap_err();
+        assert_eq!(error.code, ErrorCode::LimitExceeded, "{levels}");
+    }
+    for statement in [negated(1000), included(300)] {
+        let error = client.execute(&statement, &Params::none()).await.unwrap_err();
+        assert_eq!(error.code, ErrorCode::ProtocolViolation);
+    }
+    client.ping().await.unwrap();
+}
