@@ -30,6 +30,10 @@ impl ShellHelper {
         if word.is_empty() {
             return (start, Vec::new());
         }
+        let exact: Vec<String> = self.words.iter().filter(|w| w.starts_with(word)).cloned().collect();
+        if !exact.is_empty() {
+            return (start, exact);
+        }
         let fits = |candidate: &&String| {
             candidate.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word))
         };
@@ -65,9 +69,10 @@ mod tests {
         let words = ["Album", "Artist", "artistId", "where", "\\schema"].map(str::to_owned).to_vec();
         let helper = ShellHelper::new(words);
         let complete = |line: &str| helper.completions(line, line.len());
-        assert_eq!(complete("ar"), (0, vec!["Artist".to_owned(), "artistId".to_owned()]));
+        assert_eq!(complete("Ar"), (0, vec!["Artist".to_owned()]));
+        assert_eq!(complete("AR"), (0, vec!["Artist".to_owned(), "artistId".to_owned()]));
         assert_eq!(complete("Album wh"), (6, vec!["where".to_owned()]));
-        assert_eq!(complete("Album { é.arti"), (11, vec!["Artist".to_owned(), "artistId".to_owned()]));
+        assert_eq!(complete("Album { é.arti"), (11, vec!["artistId".to_owned()]));
         assert_eq!(complete("\\sc"), (0, vec!["\\schema".to_owned()]));
         assert_eq!(complete("Album "), (6, Vec::<String>::new()));
     }
