@@ -1,9 +1,12 @@
-//! What the command line knows of a schema: the text of it, read. It serves completion, import and export, for
+//! What the command line knows of a schema: its text, read and resolved. It serves completion, import and export, for
 //! embedded and remote databases alike.
+//!
+//! Ids mean nothing here: the text is resolved as if it were the first.
 
+use ormdb::catalog::resolve;
 use ormdb::text;
-use ormdb::text::ast::{EntityAttributeKind, EntityDecl, FieldAttributeKind, FieldDecl, SchemaAst, TypeName};
-use ormdb_proto::schema::ScalarType;
+use ormdb::text::ast::SchemaAst;
+use ormdb_proto::schema::{Entity, Field, FieldType, ScalarType, Schema};
 use ormdb_proto::{Error, ErrorCode};
 
 use crate::exit::{Failure, Result};
@@ -13,47 +16,40 @@ use crate::target::Target;
 #[derive(Debug)]
 pub(crate) struct Model {
     ast: SchemaAst,
+    schema: Schema,
 }
 
-/// What a field holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Holds {
-    /// A scalar.
-    Scalar(ScalarType),
-    /// A label.
-    Label,
-}
-
-/// A field that rows store.
+/// A field that rows store and statements may name.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct StoredField<'m> {
-    pub(crate) decl: &'m FieldDecl,
-    pub(crate) holds: Holds,
-}
+pub(crate) struct StoredField<'m>(pub(crate) &'m Field);
 
 impl StoredField<'_> {
     pub(crate) fn name(&self) -> &str {
-        &self.decl.name.text
+        &self.0.name
+    }
+
+    pub(crate) const fn scalar(&self) -> ScalarType {
+        self.0.ty.scalar()
+    }
+
+    pub(crate) const fn is_array(&self) -> bool {
+        matches!(self.0.ty, FieldType::Array(_))
     }
 
     /// Whether a row may leave it out.
-    pub(crate) fn may_be_absent(&self) -> bool {
-        self.decl.ty.optional
-            || self.decl.attributes.iter().any(|attribute| {
-                matches!(attribute.kind, FieldAttributeKind::Default(_) | FieldAttributeKind::UpdatedAt)
-            })
+    pub(crate) const fn may_be_absent(&self) -> bool {
+        self.0.optional || self.0.default.is_some() || self.0.updated_at
     }
 }
 
 impl Model {
     /// The model of a schema text.
-    pub(crate) fn parse(text: &str) -> Result<Model> {
-        let ast = text::parse_schema(text).map_err(|errors| Failure::Text {
-            errors,
-            name: "schema".to_owned(),
-            source: text.to_owned(),
-        })?;
-        Ok(Model { ast })
+    pub(crate) fn parse(source: &str) -> Result<Model> {
+        let wrong =
+            |errors| Failure::Text { errors, name: "the schema".to_owned(), source: source.to_owned() };
+        let ast = text::parse_schema(source).map_err(wrong)?;
+        let schema = resolve(&ast, &Schema::empty()).map_err(wrong)?;
+        Ok(Model { ast, schema })
     }
 
     /// The model of a database.
@@ -61,53 +57,34 @@ impl Model {
         Model::parse(&target.schema_text()?)
     }
 
+    /// The schema as it is written.
     pub(crate) fn ast(&self) -> &SchemaAst {
         &self.ast
     }
 
+    /// Every entity, implied edge entities included.
+    pub(crate) fn entities(&self) -> &[Entity] {
+        &self.schema.entities
+    }
+
     /// The entity of a name.
-    pub(crate) fn entity(&self, name: &str) -> Result<&EntityDecl> {
-        self.ast.entities().find(|entity| entity.name.text == name).ok_or_else(|| {
+    pub(crate) fn entity(&self, name: &str) -> Result<&Entity> {
+        self.schema.entity(name).ok_or_else(|| {
             let error = Error::new(ErrorCode::UnknownEntity, format!("no entity is named `{name}`"));
-            error.entity(name).suggest(name, self.ast.entities().map(|entity| entity.name.as_str())).into()
+            let known = self.schema.entities.iter().map(|entity| entity.name.as_str());
+            error.entity(name).suggest(name, known).into()
         })
     }
 
     /// The fields that rows of the entity store, in order.
-    pub(crate) fn stored_fields<'m>(
-        &'m self,
-        entity: &'m EntityDecl,
-    ) -> impl Iterator<Item = StoredField<'m>> {
-        entity.fields().filter(|field| field.computed.is_none()).filter_map(|decl| {
-            let holds = match &decl.ty.name {
-                TypeName::Scalar(scalar) => Holds::Scalar(*scalar),
-                TypeName::Named(name) if self.ast.enums().any(|e| e.name.text == name.text) => Holds::Label,
-                TypeName::Named(_) => return None,
-            };
-            Some(StoredField { decl, holds })
-        })
+    pub(crate) fn stored_fields(entity: &Entity) -> impl Iterator<Item = StoredField<'_>> {
+        entity.fields.iter().filter(|field| field.is_stored() && !field.hidden).map(StoredField)
     }
 
     /// The names of the primary key's fields; none for a hidden key.
-    pub(crate) fn key(entity: &EntityDecl) -> Vec<&str> {
-        let composite = entity.attributes().find_map(|attribute| match &attribute.kind {
-            EntityAttributeKind::Id(fields) => Some(fields.iter().map(|field| field.as_str()).collect()),
-            _ => None,
-        });
-        composite.unwrap_or_else(|| {
-            let is_key = |field: &&FieldDecl| {
-                field.attributes.iter().any(|attribute| attribute.kind == FieldAttributeKind::Id)
-            };
-            entity.fields().filter(is_key).map(|field| field.name.as_str()).collect()
-        })
-    }
-
-    /// The entities that rows of this entity refer to.
-    fn parents(entity: &EntityDecl) -> impl Iterator<Item = &str> {
-        entity.fields().flat_map(|field| &field.attributes).filter_map(|attribute| match &attribute.kind {
-            FieldAttributeKind::Relation(relation) => relation.key.as_ref().map(|key| key.target.as_str()),
-            _ => None,
-        })
+    pub(crate) fn key(entity: &Entity) -> Vec<&str> {
+        let fields = entity.primary_key.iter().filter_map(|id| entity.field_by_id(*id));
+        fields.filter(|field| !field.hidden).map(|field| field.name.as_str()).collect()
     }
 
     /// The positions of `names` in an order in which parents come before their children, as far as there is one.
@@ -116,9 +93,9 @@ impl Model {
         let mut order: Vec<usize> = Vec::with_capacity(names.len());
         while order.len() < names.len() {
             let waits = |at: usize| {
-                Model::parents(entities[at]).any(|parent| {
-                    parent != names[at]
-                        && names.iter().enumerate().any(|(i, name)| name == parent && !order.contains(&i))
+                entities[at].foreign_keys.iter().any(|key| {
+                    key.target != entities[at].id
+                        && entities.iter().enumerate().any(|(i, e)| e.id == key.target && !order.contains(&i))
                 })
             };
             let rest = (0..names.len()).filter(|at| !order.contains(at));

@@ -3,11 +3,11 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use ormdb::text::ast::EntityDecl;
 use ormdb_proto::Value;
 use ormdb_proto::ir::{BinaryOp, Expr, Fetch, Params, SelectItem, Selection, Statement};
 use ormdb_proto::outcome::Outcome;
 use ormdb_proto::result::GraphResult;
+use ormdb_proto::schema::Entity;
 
 use crate::args::{Export, FileFormat};
 use crate::exit::{Failure, Result, count};
@@ -25,7 +25,7 @@ pub(crate) fn run(args: &Export) -> Result<()> {
     let mut target = Target::open(&args.target, Missing::Fails)?;
     let model = Model::of(&mut target)?;
     let names: Vec<String> = if args.entities.is_empty() {
-        model.ast().entities().map(|entity| entity.name.text.clone()).collect()
+        model.entities().iter().map(|entity| entity.name.clone()).collect()
     } else {
         args.entities.clone()
     };
@@ -36,7 +36,7 @@ pub(crate) fn run(args: &Export) -> Result<()> {
             return Err(Failure::Request(message.to_owned()));
         };
         let mut out = io::BufWriter::new(io::stdout().lock());
-        export(&mut target, &model, entity, args.format, &mut out)?;
+        export(&mut target, entity, args.format, &mut out)?;
         return out.flush().map_err(Failure::output);
     };
     std::fs::create_dir_all(dir).map_err(|error| Failure::file(dir, error))?;
@@ -46,34 +46,22 @@ pub(crate) fn run(args: &Export) -> Result<()> {
             FileFormat::Jsonl => "jsonl",
         };
         let path = dir.join(format!("{}.{extension}", entity.name));
-        let rows = export_file(&mut target, &model, entity, args.format, &path)?;
+        let rows = export_file(&mut target, entity, args.format, &path)?;
         output::print(&format!("{}: {}", path.display(), count(rows, "row")))?;
     }
     Ok(())
 }
 
-fn export_file(
-    target: &mut Target,
-    model: &Model,
-    entity: &EntityDecl,
-    format: FileFormat,
-    path: &Path,
-) -> Result<u64> {
+fn export_file(target: &mut Target, entity: &Entity, format: FileFormat, path: &Path) -> Result<u64> {
     let mut out = text_file::create(path)?;
-    let rows = export(target, model, entity, format, &mut out)?;
+    let rows = export(target, entity, format, &mut out)?;
     out.flush().map_err(|error| Failure::file(path, error))?;
     Ok(rows)
 }
 
 /// Writes every row of an entity; says how many.
-fn export(
-    target: &mut Target,
-    model: &Model,
-    entity: &EntityDecl,
-    format: FileFormat,
-    out: &mut dyn Write,
-) -> Result<u64> {
-    let fields: Vec<&str> = model.stored_fields(entity).map(|field| field.decl.name.as_str()).collect();
+fn export(target: &mut Target, entity: &Entity, format: FileFormat, out: &mut dyn Write) -> Result<u64> {
+    let fields: Vec<&str> = Model::stored_fields(entity).map(|field| field.0.name.as_str()).collect();
     if format == FileFormat::Csv {
         write_record(out, fields.iter().map(|field| (*field).to_owned()))?;
     }
@@ -131,8 +119,8 @@ struct Page<'a> {
 }
 
 impl<'a> Page<'a> {
-    fn first(entity: &'a EntityDecl, fields: &'a [&'a str]) -> Page<'a> {
-        Page { entity: &entity.name.text, fields, key: Model::key(entity), last: None, offset: 0 }
+    fn first(entity: &'a Entity, fields: &'a [&'a str]) -> Page<'a> {
+        Page { entity: &entity.name, fields, key: Model::key(entity), last: None, offset: 0 }
     }
 
     fn fetch(&self) -> Fetch {

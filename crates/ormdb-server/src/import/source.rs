@@ -64,7 +64,7 @@ pub(crate) struct Columns<'m> {
 
 impl<'m> Columns<'m> {
     pub(crate) fn of(model: &'m Model, entity: &'m str) -> Result<Columns<'m>> {
-        let fields = model.stored_fields(model.entity(entity)?).collect();
+        let fields = Model::stored_fields(model.entity(entity)?).collect();
         Ok(Columns { entity, fields })
     }
 
@@ -75,7 +75,7 @@ impl<'m> Columns<'m> {
             Error::new(ErrorCode::UnknownField, message)
                 .entity(self.entity)
                 .field(name)
-                .suggest(name, self.fields.iter().map(|field| field.decl.name.as_str()))
+                .suggest(name, self.fields.iter().map(|field| field.0.name.as_str()))
         })
     }
 }

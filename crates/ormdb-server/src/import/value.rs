@@ -5,20 +5,20 @@ use ormdb_proto::schema::ScalarType;
 use ormdb_proto::value::{Decimal, canonical_text};
 use serde_json::Value as Json;
 
-use crate::model::{Holds, StoredField};
+use crate::model::StoredField;
 
 /// The value of a cell of a CSV file; none where it is empty and the row may leave the field out. The error says what
 /// is wrong.
 pub(super) fn of_cell(field: &StoredField<'_>, text: &str) -> Result<Option<Value>, String> {
-    let is_text = matches!(field.holds, Holds::Scalar(ScalarType::String { .. } | ScalarType::Bytes));
-    if text.is_empty() && (field.may_be_absent() || !is_text || field.decl.ty.array) {
+    let is_text = matches!(field.scalar(), ScalarType::String { .. } | ScalarType::Bytes);
+    if text.is_empty() && (field.may_be_absent() || !is_text || field.is_array()) {
         return Ok(None);
     }
-    if field.decl.ty.array {
+    if field.is_array() {
         let json: Json = serde_json::from_str(text).map_err(|_| format!("`{text}` is no JSON array"))?;
         return of_json(field, &json).map(Some);
     }
-    let Holds::Scalar(scalar) = field.holds else { return Ok(Some(Value::String(text.to_owned()))) };
+    let scalar = field.scalar();
     let trimmed = text.trim();
     let value = match scalar {
         ScalarType::Bool => match trimmed.to_ascii_lowercase().as_str() {
@@ -50,7 +50,7 @@ pub(super) fn of_json(field: &StoredField<'_>, json: &Json) -> Result<Value, Str
     if json.is_null() {
         return Ok(Value::Null);
     }
-    if field.decl.ty.array {
+    if field.is_array() {
         let Json::Array(items) = json else { return Err("an array is expected".to_owned()) };
         return items.iter().map(|item| element(field, item)).collect::<Result<_, _>>().map(Value::Array);
     }
@@ -58,12 +58,12 @@ pub(super) fn of_json(field: &StoredField<'_>, json: &Json) -> Result<Value, Str
 }
 
 fn element(field: &StoredField<'_>, json: &Json) -> Result<Value, String> {
-    match (field.holds, json) {
+    match (field.scalar(), json) {
         (_, Json::Null) => Ok(Value::Null),
-        (Holds::Scalar(ScalarType::Json), json) => Ok(Value::Json(canonical_text(json))),
+        (ScalarType::Json, json) => Ok(Value::Json(canonical_text(json))),
         (_, Json::Object(_)) => Err("an object fits no field but one of type json".to_owned()),
         (_, Json::Array(_)) => Err("an array does not fit a field of one value".to_owned()),
-        (Holds::Scalar(ScalarType::Float32 | ScalarType::Float64), Json::Number(number)) => {
+        (ScalarType::Float32 | ScalarType::Float64, Json::Number(number)) => {
             number.as_f64().map(Value::Float64).ok_or_else(|| format!("{number} is no float64"))
         }
         (_, json) => Ok(Value::from_json(json)),

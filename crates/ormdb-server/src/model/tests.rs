@@ -20,7 +20,7 @@ fn parents_come_before_their_children() {
 fn knows_stored_fields_and_keys() {
     let model = Model::parse(include_str!("../../../../examples/blog/schema.ormdb")).unwrap();
     let user = model.entity("User").unwrap();
-    let fields: Vec<&str> = model.stored_fields(user).map(|field| field.decl.name.as_str()).collect();
+    let fields: Vec<&str> = Model::stored_fields(user).map(|field| field.0.name.as_str()).collect();
     assert_eq!(fields, ["id", "email", "name", "role", "joinedAt"]);
     assert_eq!(Model::key(user), ["id"]);
     assert_eq!(Model::key(model.entity("Like").unwrap()), ["userId", "postId"]);

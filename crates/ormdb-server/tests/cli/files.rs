@@ -156,3 +156,22 @@ fn hidden_and_composite_keys_are_exported_in_pages() {
     exported.sort_unstable();
     assert_eq!(exported.concat(), notes);
 }
+
+#[test]
+fn the_edges_of_implied_edge_entities_are_exported_and_come_back() {
+    let bench = Bench::new();
+    let schema = "entity Post {\n  id    int64  @id\n  tags  Tag[]\n}\n\nentity Tag {\n  id     int64  @id\n  posts  Post[]\n}\n";
+    bench.write("schema.ormdb", schema);
+    bench.ok(&["schema", "apply", "shop.ormdb"]);
+    bench.ok(&[
+        "query",
+        "shop.ormdb",
+        "create Post [{ id: 1, tags: create [{ id: 10 }, { id: 11 }] }, { id: 2 }]",
+    ]);
+    let out = bench.ok(&["export", "shop.ormdb", "--to", "out"]);
+    assert!(out.contains("out/_PostToTag.jsonl: 2 rows"), "{out}");
+    bench.ok(&["schema", "apply", "copy.ormdb"]);
+    bench.ok(&["import", "copy.ormdb", "out/_PostToTag.jsonl", "out/Post.jsonl", "out/Tag.jsonl"]);
+    let out = bench.ok(&["query", "copy.ormdb", "Post order by id { id, tags order by id { id } }"]);
+    assert_eq!(out, "id: 1\n├─ tags  id: 10\n└─ tags  id: 11\nid: 2\n2 rows\n");
+}

@@ -100,9 +100,9 @@ impl ShellSession {
         let mut words: Vec<String> = KEYWORDS.map(str::to_owned).to_vec();
         words.extend(COMMANDS.map(|(name, _, _)| name.to_owned()));
         if let Ok(model) = Model::of(&mut self.target) {
-            for entity in model.ast().entities() {
-                words.push(entity.name.text.clone());
-                words.extend(entity.fields().map(|field| field.name.text.clone()));
+            for entity in model.entities() {
+                words.push(entity.name.clone());
+                words.extend(entity.member_names().map(str::to_owned));
             }
             words.extend(model.ast().enums().flat_map(|e| &e.labels).map(|label| label.name.text.clone()));
         }
@@ -182,7 +182,15 @@ impl ShellSession {
             let labels: Vec<&str> = decl.labels.iter().map(|label| label.name.as_str()).collect();
             return output::print(&format!("enum {name} {{ {} }}", labels.join(", ")));
         }
-        output::print(&text::print_entity(model.entity(name)?))
+        let decl = model.ast().entities().find(|decl| decl.name.text == name);
+        match (decl, model.entity(name)?) {
+            (Some(decl), _) => output::print(&text::print_entity(decl)),
+            (None, implied) => {
+                let fields: Vec<&str> =
+                    Model::stored_fields(implied).map(|field| field.0.name.as_str()).collect();
+                output::print(&format!("implied edge entity {name} ({})", fields.join(", ")))
+            }
+        }
     }
 }
 
