@@ -24,6 +24,8 @@ pub(crate) struct Table {
     pub(crate) rows: u64,
     /// Its columns.
     pub(crate) columns: Vec<Column>,
+    /// Whether the columns that are called like references are different together in every row.
+    pub(crate) references_are_unique: bool,
 }
 
 /// A column.
@@ -84,12 +86,7 @@ impl Column {
         }
         self.kind = if self.seen { wider(self.kind, kind) } else { kind };
         self.seen = true;
-        let mut hasher = DefaultHasher::new();
-        text.hash(&mut hasher);
-        let new = self
-            .values
-            .as_mut()
-            .is_some_and(|values| values.len() < KEY_ROWS_MAX && values.insert(hasher.finish()));
+        let new = self.values.as_mut().is_some_and(|values| is_new(values, text));
         if !new {
             self.unique = false;
             self.values = None;
@@ -118,6 +115,13 @@ impl Column {
             Kind::Text => "string".to_owned(),
         }
     }
+}
+
+/// Whether a value was not among `values`; it is then.
+fn is_new(values: &mut HashSet<u64>, value: impl Hash) -> bool {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    values.len() < KEY_ROWS_MAX && values.insert(hasher.finish())
 }
 
 fn kind_of(text: &str) -> Kind {
@@ -183,10 +187,13 @@ pub(crate) fn table(path: &Path) -> Result<Table> {
             );
             return Err(wrong(&what));
         }
-        let may_be_key =
-            at == 0 || is_id(cell) || cell.to_lowercase() == format!("{}id", entity.to_lowercase());
+        let may_be_key = at == 0 || cell.to_lowercase().ends_with("id");
         columns.push(Column::new(cell, may_be_key));
     }
+    let references: Vec<usize> = (0..columns.len())
+        .filter(|at| columns.get(*at).is_some_and(|column| reference_stem(&column.name).is_some()))
+        .collect();
+    let mut seen_references = (references.len() > 1).then(HashSet::new);
     let mut rows = 0;
     let mut record = csv::StringRecord::new();
     while reader.read_record(&mut record).map_err(broken)? {
@@ -194,13 +201,18 @@ pub(crate) fn table(path: &Path) -> Result<Table> {
         for (column, cell) in columns.iter_mut().zip(&record) {
             column.see(cell);
         }
+        let together: Vec<&str> = references.iter().filter_map(|at| record.get(*at)).collect();
+        if seen_references.as_mut().is_some_and(|seen| !is_new(seen, together)) {
+            seen_references = None;
+        }
     }
-    Ok(Table { entity, rows, columns })
+    Ok(Table { entity, rows, columns, references_are_unique: seen_references.is_some() })
 }
 
-/// Whether a column of this name is likely the key.
-pub(crate) fn is_id(name: &str) -> bool {
-    name.eq_ignore_ascii_case("id")
+/// `artistId` and `artist_id` without the end.
+pub(crate) fn reference_stem(column: &str) -> Option<&str> {
+    let stem = ["_id", "_ID", "Id", "ID"].iter().find_map(|end| column.strip_suffix(end))?;
+    (!stem.is_empty()).then_some(stem)
 }
 
 /// The text as a name, if letters, digits and `_` are left of it.

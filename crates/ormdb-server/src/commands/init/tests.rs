@@ -56,3 +56,26 @@ fn a_file_without_a_key_has_a_hidden_one() {
     let schema = infer(&[("edge list.csv", "a,b\n1,1\n1,2\n")]);
     assert_eq!(schema, "entity edge_list {\n  a  int64\n  b  int64\n}\n");
 }
+
+#[test]
+fn rows_that_join_two_others_have_both_as_their_key() {
+    let ends = [("Post.csv", "id\n1\n2\n"), ("Tag.csv", "id\n1\n2\n")];
+    let edge = |rows: &str| {
+        let rows = format!("post_id,tag_id\n{rows}");
+        infer(&[ends[0], ends[1], ("PostTag.csv", &rows)])
+    };
+    assert!(edge("1,1\n1,2\n2,1\n").contains("@@id(post_id, tag_id)"));
+    assert!(edge("1,1\n2,1\n").contains("@@id(post_id, tag_id)"));
+    assert!(!edge("1,1\n1,1\n").contains("@@id"));
+    assert!(!edge("1,1\n2,\n").contains("@@id"));
+}
+
+#[test]
+fn a_key_may_be_called_after_one_row() {
+    let schema = infer(&[
+        ("Customers.csv", "CustomerId,Name\n5,A\n"),
+        ("Orders.csv", "OrderId,CustomerId\n1,5\n2,5\n"),
+    ]);
+    assert!(schema.contains("  CustomerId  int64     @id @default(autoincrement())\n"), "{schema}");
+    assert!(schema.contains("@relation(CustomerId -> Customers.CustomerId)"), "{schema}");
+}

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt::Write as _;
 
-use super::infer::{Column, Kind, Table, is_id};
+use super::infer::{Column, Kind, Table, reference_stem};
 use crate::exit::{Failure, Result};
 
 /// A relation that the names of columns tell of.
@@ -62,6 +62,12 @@ pub(crate) fn schema(tables: &[Table]) -> Result<String> {
                 if several.count() > 1 { format!(" @relation(\"{}\")", link.inverse) } else { String::new() };
             line(&mut out, format_args!("  `{}` {}[]{label}", link.inverse, link.from.entity));
         }
+        if key.is_none() && table.references_are_unique {
+            let names = edge_key(table, &links);
+            if names.len() > 1 {
+                line(&mut out, format_args!("  @@id({})", names.join(", ")));
+            }
+        }
         line(&mut out, format_args!("}}\n"));
     }
     Ok(out)
@@ -72,24 +78,35 @@ fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
     writeln!(out, "{text}").unwrap_or_default();
 }
 
-/// The column that is the key: `id`, or the entity's name with `id` behind it, or the first, if its values are unique.
+/// The column that is the key: `id`, or the entity's name with `id` behind it, or a first column that is called
+/// alike and refers to nothing; if its values are unique.
 fn key(table: &Table) -> Option<&Column> {
     let fits = |column: &&Column| {
         column.seen && column.unique && !column.nulls && !matches!(column.kind, Kind::Bool | Kind::Float)
     };
+    let entity = squeezed(&table.entity);
     let named = |column: &&Column| {
-        is_id(&column.name) || squeezed(&column.name) == format!("{}id", squeezed(&table.entity))
+        let name = squeezed(&column.name);
+        name == "id" || name == format!("{entity}id") || name == format!("{}id", singular(&entity))
     };
-    let first_is_key = |column: &&Column| {
-        // A unique first column is the key if it counts, or is called like one.
-        matches!(column.kind, Kind::Int | Kind::Uuid) && squeezed(&column.name).ends_with("id")
+    let alike = |column: &&Column| {
+        let counts = matches!(column.kind, Kind::Int | Kind::Uuid);
+        counts && squeezed(&column.name).ends_with("id") && reference_stem(&column.name).is_none()
     };
-    table
-        .columns
-        .iter()
-        .filter(fits)
-        .find(named)
-        .or_else(|| table.columns.first().filter(|column| fits(column)).filter(first_is_key))
+    let first = table.columns.first().filter(fits).filter(alike);
+    table.columns.iter().filter(fits).find(named).or(first)
+}
+
+/// The columns that refer to other tables, if no other column is called like a reference, and none has nulls.
+fn edge_key(table: &Table, links: &[Link<'_>]) -> Vec<String> {
+    let mut names = Vec::new();
+    for column in table.columns.iter().filter(|column| reference_stem(&column.name).is_some()) {
+        if column.nulls || !links.iter().any(|link| std::ptr::eq(link.column, column)) {
+            return Vec::new();
+        }
+        names.push(format!("`{}`", column.name));
+    }
+    names
 }
 
 /// Lower case, without underscores.
@@ -102,7 +119,7 @@ fn links(tables: &[Table]) -> Vec<Link<'_>> {
     for from in tables {
         let own_key = key(from);
         for column in &from.columns {
-            let Some(stem) = stem(&column.name) else { continue };
+            let Some(stem) = reference_stem(&column.name) else { continue };
             if own_key.is_some_and(|key| std::ptr::eq(key, column)) {
                 continue;
             }
@@ -124,12 +141,6 @@ fn links(tables: &[Table]) -> Vec<Link<'_>> {
         }
     }
     links
-}
-
-/// `artistId` and `artist_id` without the end.
-fn stem(column: &str) -> Option<&str> {
-    let stem = ["_id", "_ID", "Id", "ID"].iter().find_map(|end| column.strip_suffix(end))?;
-    (!stem.is_empty()).then_some(stem)
 }
 
 fn singular(name: &str) -> &str {
