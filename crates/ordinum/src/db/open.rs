@@ -21,6 +21,7 @@ use crate::batch::Operations;
 use crate::cache::BlockCache;
 use crate::error::{Error, Result};
 use crate::family::{ColumnFamily, DEFAULT_FAMILY, FamilyId};
+use crate::file_header::HEADER_BYTES;
 use crate::file_name::{self, FileKind, FileNumber, LOCK};
 use crate::fs::{Fs, read_whole};
 use crate::key::SeqNo;
@@ -43,6 +44,8 @@ impl Core {
         let fs = Arc::clone(&options.fs);
         if options.create_if_missing {
             fs.create_dir_all(directory)?;
+        } else if !fs.list(directory)?.iter().any(|name| file_name::parse(name).is_some()) {
+            return Err(no_database(directory));
         }
         let lock = fs.lock(&directory.join(LOCK))?;
         let recovered = Recovery::run(&*fs, directory, &options)?;
@@ -128,6 +131,10 @@ fn remove_strangers(fs: &dyn Fs, directory: &Path, names: &BTreeSet<String>, liv
     }
 }
 
+fn no_database(directory: &Path) -> Error {
+    Error::InvalidArgument { message: format!("there is no database in {}", directory.display()) }
+}
+
 /// What recovery has found out.
 struct Recovery<'a> {
     fs: &'a dyn Fs,
@@ -170,17 +177,25 @@ impl<'a> Recovery<'a> {
 
     /// A new database, unless there are signs of an old one.
     fn begin(&mut self) -> Result<()> {
-        let found = self.names.iter().filter_map(|name| file_name::parse(name));
-        let old = found.map(|(kind, _)| kind).any(|kind| kind == FileKind::Table);
-        if old {
+        for (kind, number) in self.names.iter().filter_map(|name| file_name::parse(name)) {
+            let why = match kind {
+                FileKind::Table => "there are tables in the directory",
+                FileKind::Log if self.has_records(number)? => "there is a log with records in the directory",
+                FileKind::Log | FileKind::Manifest | FileKind::Temporary => continue,
+            };
             let file = self.directory.join(file_name::CURRENT);
-            return Err(Error::MissingFile { file, why: "there are tables in the directory".to_owned() });
+            return Err(Error::MissingFile { file, why: why.to_owned() });
         }
         if !self.options.create_if_missing {
-            let message = format!("there is no database in {}", self.directory.display());
-            return Err(Error::InvalidArgument { message });
+            return Err(no_database(self.directory));
         }
         apply(&mut self.state, &[Edit::CreateFamily { id: FamilyId(0), name: DEFAULT_FAMILY.to_owned() }])
+    }
+
+    /// Whether a log has more than its header, which is all that a creation writes before `CURRENT` is there.
+    fn has_records(&self, log: FileNumber) -> Result<bool> {
+        let path = file_name::path(self.directory, FileKind::Log, log);
+        Ok(self.fs.open(&path)?.len()? > HEADER_BYTES as u64)
     }
 
     fn read_state(&mut self, number: FileNumber) -> Result<()> {

@@ -146,8 +146,10 @@ fn a_directory_is_opened_once() {
 #[test]
 fn nothing_is_created_unless_asked_for() {
     let fs = MemoryFs::new();
+    fs.create(&path("notes.txt")).unwrap();
     let options = Options { create_if_missing: false, ..options(&fs) };
     assert!(matches!(Db::open("/db", options), Err(Error::InvalidArgument { .. })));
+    assert_eq!(fs.list(Path::new("/db")).unwrap(), ["notes.txt"]);
 }
 
 #[test]
@@ -166,6 +168,27 @@ fn a_missing_log_or_table_refuses_to_open() {
         let error = refused(&fs);
         assert!(matches!(&error, Error::MissingFile { file, .. } if *file == path(victim)), "{error}");
     }
+}
+
+#[test]
+fn a_log_that_nothing_names_is_never_taken_for_a_new_database() {
+    let fs = MemoryFs::new();
+    let db = Db::open("/db", options(&fs)).unwrap();
+    put(&db, &db.default_column_family(), b"a", b"1");
+    db.close().unwrap();
+    let names = fs.list(Path::new("/db")).unwrap();
+    fs.remove(&path("CURRENT")).unwrap();
+    assert!(matches!(refused(&fs), Error::MissingFile { file, .. } if file == path("CURRENT")));
+    let left: Vec<String> = names.into_iter().filter(|name| name != "CURRENT").collect();
+    assert_eq!(fs.list(Path::new("/db")).unwrap(), left);
+}
+
+#[test]
+fn what_a_crash_left_of_the_creation_is_no_database() {
+    let fs = MemoryFs::new();
+    Db::open("/db", options(&fs)).unwrap().close().unwrap();
+    fs.remove(&path("CURRENT")).unwrap();
+    Db::open("/db", options(&fs)).unwrap().close().unwrap();
 }
 
 #[test]
