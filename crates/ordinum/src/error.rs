@@ -59,6 +59,12 @@ pub enum Error {
         /// Who refers to it.
         why: String,
     },
+    /// There is no database in the directory, and none is to be created.
+    #[error("there is no database at {directory}", directory = directory.display())]
+    NoDatabase {
+        /// The directory.
+        directory: PathBuf,
+    },
     /// The directory was written by a version with features that this one does not know.
     #[error("{file} needs a newer version: {what} (written by {written_by})", file = file.display())]
     UnknownFormat {
@@ -145,6 +151,7 @@ impl Error {
             Error::UnknownFormat { .. }
             | Error::LimitExceeded { .. }
             | Error::InvalidArgument { .. }
+            | Error::NoDatabase { .. }
             | Error::FamilyDropped { .. }
             | Error::TooOld { .. } => ErrorKind::FixTheRequest,
             Error::Poisoned { .. } | Error::Closed => ErrorKind::Reopen,

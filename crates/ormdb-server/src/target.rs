@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use ormdb::catalog::{diff, resolve};
 use ormdb::text::{self, ParsedStatement};
-use ormdb::{Database, Session};
+use ormdb::{Database, Options, Session};
 use ormdb_client::{Address, Client, ConnectOptions, PORT_DEFAULT};
 use ormdb_proto::ir::{Params, Statement};
 use ormdb_proto::outcome::Outcome;
@@ -62,21 +62,20 @@ impl Target {
         if let Some(address) = address(name)? {
             return Target::connect(&address);
         }
-        let path = Path::new(name);
-        if missing == Missing::Fails && !path.is_dir() {
-            let message = format!("there is no database at {name}");
-            let hint =
-                format!("`ormdb schema apply {name} schema.ormdb` creates it; `ormdb demo` makes one to try");
-            return Err(Error::new(ErrorCode::InvalidValue, message).hint(hint).into());
+        match missing {
+            Missing::IsCreated => Target::create(Path::new(name)),
+            Missing::Fails => Ok(Target::of(existing(Path::new(name))?)),
         }
-        Target::create(path)
     }
 
     /// Opens the database in a directory, and makes it where there is none.
     pub(crate) fn create(path: &Path) -> Result<Target> {
-        let database = Database::open(path)?;
+        Ok(Target::of(Database::open(path)?))
+    }
+
+    fn of(database: Database) -> Target {
         let session = database.session();
-        Ok(Target::Embedded(Embedded { database, session }))
+        Target::Embedded(Embedded { database, session })
     }
 
     fn connect(address: &Address) -> Result<Target> {
@@ -147,6 +146,24 @@ impl Target {
         };
         Ok(changes.iter().map(ToString::to_string).collect())
     }
+}
+
+/// Opens the database in a directory; where there is none, nothing is created.
+pub(crate) fn existing(path: &Path) -> Result<Database> {
+    let missing = |error: Error| {
+        let name = path.display();
+        error.hint(format!(
+            "`ormdb schema apply {name} schema.ormdb` creates it; `ormdb demo` makes one to try"
+        ))
+    };
+    if !path.is_dir() {
+        let message = format!("there is no database at {}", path.display());
+        return Err(missing(Error::new(ErrorCode::InvalidValue, message)).into());
+    }
+    let mut options = Options::default();
+    options.engine.create_if_missing = false;
+    Database::open_with(path, options)
+        .map_err(|error| if error.code == ErrorCode::InvalidValue { missing(error) } else { error }.into())
 }
 
 /// The address of a server, if the name is one.

@@ -28,6 +28,7 @@ pub(crate) fn engine_error(error: ordinum::Error) -> Error {
             error.detail.file = Some(file.display().to_string());
             error
         }
+        E::NoDatabase { .. } => of(ErrorCode::InvalidValue),
         E::UnknownFormat { .. } => of(ErrorCode::IncompatibleFormat),
         E::Locked { .. } => of(ErrorCode::DatabaseLocked)
             .hint("one process opens a database at a time; share it with `ormdb serve`"),

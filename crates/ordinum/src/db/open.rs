@@ -132,7 +132,7 @@ fn remove_strangers(fs: &dyn Fs, directory: &Path, names: &BTreeSet<String>, liv
 }
 
 fn no_database(directory: &Path) -> Error {
-    Error::InvalidArgument { message: format!("there is no database in {}", directory.display()) }
+    Error::NoDatabase { directory: directory.to_path_buf() }
 }
 
 /// What recovery has found out.

@@ -148,7 +148,7 @@ fn nothing_is_created_unless_asked_for() {
     let fs = MemoryFs::new();
     fs.create(&path("notes.txt")).unwrap();
     let options = Options { create_if_missing: false, ..options(&fs) };
-    assert!(matches!(Db::open("/db", options), Err(Error::InvalidArgument { .. })));
+    assert!(matches!(Db::open("/db", options), Err(Error::NoDatabase { .. })));
     assert_eq!(fs.list(Path::new("/db")).unwrap(), ["notes.txt"]);
 }
 

@@ -1,23 +1,20 @@
 //! `ormdb check`: verifies a database.
 
-use ormdb::Database;
 use ormdb_proto::ErrorKind;
 
 use crate::args::{Check, Format};
 use crate::exit::{Failure, Result, count, grouped};
 use crate::output;
 use crate::stopwatch::Stopwatch;
+use crate::target;
 
 /// The most findings that are listed; all are counted.
 const FINDINGS_MAX: usize = 1000;
 
 /// Runs `ormdb check`.
 pub(crate) fn run(args: &Check) -> Result<()> {
-    if !args.path.is_dir() {
-        return Err(Failure::Request(format!("there is no database at {}", args.path.display())));
-    }
     let watch = Stopwatch::start();
-    let database = Database::open(&args.path)?;
+    let database = target::existing(&args.path)?;
     let report = database.check(FINDINGS_MAX)?;
     match args.format {
         Format::Json => {

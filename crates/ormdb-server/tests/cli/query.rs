@@ -111,6 +111,11 @@ fn errors_show_their_place_and_set_the_exit_status() {
     }
     assert!(bench.fails(1, &["query", "nowhere.ormdb", "A"]).contains("no database at nowhere.ormdb"));
     assert!(!bench.path("nowhere.ormdb").exists());
+    std::fs::create_dir(bench.path("photos")).unwrap();
+    for command in [&["query", "photos", "A"][..], &["schema", "show", "photos"], &["check", "photos"]] {
+        assert!(bench.fails(1, command).contains("no database at photos"), "{command:?}");
+    }
+    assert_eq!(bench.path("photos").read_dir().unwrap().count(), 0);
     bench.fails(5, &["query", "ormdb://127.0.0.1:1", "A"]);
     bench.fails(1, &["query", "http://127.0.0.1:1", "A"]);
     bench.fails(2, &["query"]);
