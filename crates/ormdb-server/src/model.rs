@@ -36,9 +36,14 @@ impl StoredField<'_> {
         matches!(self.0.ty, FieldType::Array(_))
     }
 
+    /// Whether it may be null.
+    pub(crate) const fn is_optional(&self) -> bool {
+        self.0.optional
+    }
+
     /// Whether a row may leave it out.
     pub(crate) const fn may_be_absent(&self) -> bool {
-        self.0.optional || self.0.default.is_some() || self.0.updated_at
+        self.is_optional() || self.0.default.is_some() || self.0.updated_at
     }
 }
 

@@ -7,9 +7,12 @@ use serde_json::Value as Json;
 
 use crate::model::StoredField;
 
-/// The value of a cell of a CSV file; none where it is empty and the row may leave the field out. The error says what
-/// is wrong.
+/// The value of a cell of a CSV file: where it is empty, null if the field may be null, and none, for the default, if the
+/// row may leave the field out. The error says what is wrong.
 pub(super) fn of_cell(field: &StoredField<'_>, text: &str) -> Result<Option<Value>, String> {
+    if text.is_empty() && field.is_optional() {
+        return Ok(Some(Value::Null));
+    }
     let is_text = matches!(field.scalar(), ScalarType::String { .. } | ScalarType::Bytes);
     if text.is_empty() && (field.may_be_absent() || !is_text || field.is_array()) {
         return Ok(None);

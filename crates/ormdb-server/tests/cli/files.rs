@@ -45,6 +45,19 @@ fn what_is_exported_comes_back_the_same() {
 }
 
 #[test]
+fn an_empty_cell_is_null_and_not_the_default() {
+    let bench = Bench::new();
+    bench.write(
+        "schema.ormdb",
+        "entity Maker {\n  id int64 @id\n  rank int32? @default(7)\n  size int32 @default(1)\n}\n",
+    );
+    bench.ok(&["schema", "apply", "shop.ormdb"]);
+    bench.write("Maker.csv", "id,rank,size\n1,,\n");
+    bench.ok(&["import", "shop.ormdb", "Maker.csv"]);
+    assert_eq!(bench.json("Maker").to_string(), r#"[{"id":1,"rank":null,"size":1}]"#);
+}
+
+#[test]
 fn many_rows_go_through_many_batches_and_pages() {
     let bench = Bench::shop();
     let rows: String = (0..2500).map(|n| format!("{{\"id\":{n},\"name\":\"maker {n}\"}}\n")).collect();
