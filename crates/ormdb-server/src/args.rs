@@ -14,7 +14,7 @@ Exit status: 0 done, 1 the request is wrong, 2 the command line is wrong, 3 deni
 
 /// ormDB: a relational database of entities, relations and graph fetches.
 #[derive(Debug, Parser)]
-#[command(name = "ormdb", version, about, after_help = AFTER_HELP, max_term_width = 100)]
+#[command(name = "ormdb", version, after_help = AFTER_HELP, max_term_width = 100)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,

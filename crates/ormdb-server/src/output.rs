@@ -15,6 +15,11 @@ pub(crate) fn diagnose(text: &str) {
     writeln!(io::stderr().lock(), "{text}").unwrap_or_default();
 }
 
+/// How this program was called, for commands that a person may copy.
+pub(crate) fn program() -> String {
+    std::env::args().next().filter(|name| !name.is_empty()).unwrap_or_else(|| "ormdb".to_owned())
+}
+
 /// Whether a person watches standard error.
 pub(crate) fn diagnostics_are_watched() -> bool {
     io::stderr().is_terminal()

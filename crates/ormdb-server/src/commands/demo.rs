@@ -17,7 +17,7 @@ use crate::args::Demo;
 use crate::exit::{Failure, Result, count, grouped};
 use crate::import::{BadRow, Columns, JsonlSource, Loader, Options, Rejects};
 use crate::model::Model;
-use crate::output::print;
+use crate::output::{print, program};
 use crate::render;
 use crate::stopwatch::{Elapsed, Stopwatch};
 use crate::target::Target;
@@ -195,11 +195,11 @@ fn indented(text: &str) -> String {
 }
 
 fn farewell(path: &Path) -> String {
-    let path = path.display();
+    let (path, ormdb) = (path.display(), program());
+    let url = crate::target::default_url();
     format!(
-        "\nTry next:\n  ormdb shell {path}    type \\schema, or a query; Tab completes names\n  \
-         ormdb serve {path}    and from another terminal: ormdb shell {}\n  \
-         ormdb init shop           start a project of your own",
-        crate::target::default_url()
+        "\nTry next:\n  {ormdb} shell {path}      \\schema shows the schema, Tab completes names\n  \
+         {ormdb} serve {path}      and from another terminal: {ormdb} shell {url}\n  \
+         {ormdb} init shop            starts a project of your own"
     )
 }

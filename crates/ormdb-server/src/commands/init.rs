@@ -27,11 +27,12 @@ pub(crate) fn run(args: &Init) -> Result<()> {
     output::print(&format!("wrote {}", path.display()))?;
     let files: Vec<String> = args.from.iter().map(|file| quoted(file)).collect();
     let database = quoted(&args.dir.join("data.ormdb"));
-    let mut next = vec![format!("ormdb schema apply {database} {}", quoted(&path))];
+    let ormdb = output::program();
+    let mut next = vec![format!("{ormdb} schema apply {database} {}", quoted(&path))];
     if !files.is_empty() {
-        next.push(format!("ormdb import {database} {}", files.join(" ")));
+        next.push(format!("{ormdb} import {database} {}", files.join(" ")));
     }
-    next.push(format!("ormdb shell {database}"));
+    next.push(format!("{ormdb} shell {database}"));
     output::print(&format!("\nLook it through, then:\n  {}", next.join("\n  ")))
 }
 

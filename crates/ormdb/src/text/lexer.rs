@@ -231,8 +231,15 @@ impl<'t> Lexer<'t> {
                 }
             }
         }
-        let start = self.mark;
-        self.push(start, Lexeme::End);
+        // The end stands behind the last token, where something is missing, not behind line breaks and comments.
+        let (first_of_line, blank_before) = self.layout();
+        let span = self.tokens.last().map_or(self.span_from(self.mark), |last| {
+            let text = self.text.get(last.span.start as usize..last.span.end as usize).unwrap_or("");
+            let width = u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
+            let column = last.span.column.saturating_add(width);
+            Span { start: last.span.end, column, ..last.span }
+        });
+        self.tokens.push(Token { lexeme: Lexeme::End, span, first_of_line, blank_before });
     }
 
     fn comment(&mut self) {
