@@ -1,5 +1,6 @@
 //! `ormdb export`: rows as CSV and JSON Lines, page by page in the order of their keys, in bounded memory.
 
+use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -45,7 +46,13 @@ pub(crate) fn run(args: &Export) -> Result<()> {
             FileFormat::Csv => "csv",
             FileFormat::Jsonl => "jsonl",
         };
-        let path = dir.join(format!("{}.{extension}", entity.name));
+        let file = format!("{}.{extension}", entity.name);
+        if Path::new(&file).file_name() != Some(OsStr::new(&file)) {
+            let message =
+                format!("entity `{}` cannot name a file; export it alone, to standard output", entity.name);
+            return Err(Failure::Request(message));
+        }
+        let path = dir.join(file);
         let rows = export_file(&mut target, entity, args.format, &path)?;
         output::print(&format!("{}: {}", path.display(), count(rows, "row")))?;
     }
