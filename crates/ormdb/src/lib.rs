@@ -32,3 +32,8 @@ pub use session::{CancelHandle, Session};
 pub use store::fuzz_row;
 pub use store::generate::{Entropy, OsEntropy};
 pub use transaction::Transaction;
+
+/// The code of the project's README, which is compiled as a documentation test.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+pub struct Readme;
