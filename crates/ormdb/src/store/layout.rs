@@ -6,7 +6,8 @@
 //! rows      | entity id u32 BE | primary key |                     row (store::row)
 //! indexes   | index id u32 BE | columns | primary key |            | covered fields |
 //!           | index id u32 BE | columns |          (unique)        | primary key | covered fields |
-//! system    | 's' | entity id u32 BE | field id u32 BE |           the sequence's next number, i64 LE
+//! system    | 'f' |, | 'h' |                                         see store::identity
+//!           | 's' | entity id u32 BE | field id u32 BE |           the sequence's next number, i64 LE
 //! ```
 //!
 //! Invariants: (1) ids are never reused, so that a dropped thing's keys mean nothing else; (2) keys of one thing are
