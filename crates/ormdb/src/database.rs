@@ -63,7 +63,7 @@ impl Database {
     /// As [`Database::open`].
     pub fn open_with(path: impl AsRef<Path>, options: Options) -> Result<Database> {
         let engine = ordinum::Db::open(path, options.engine.clone()).engine()?;
-        let families = Families::open(&engine)?;
+        let families = Families::open(&engine, &options.engine)?;
         let history = identity::history(&engine, &families, &*options.entropy)?;
         let catalog = Arc::new(catalog::store::load(&engine, &families)?);
         catalog::backfill::sweep(&engine, &families, &catalog)?;

@@ -19,7 +19,7 @@ impl TestDb {
     pub(crate) fn new() -> TestDb {
         let options = Options { fs: Arc::new(ordinum::fs::MemoryFs::new()), ..Options::default() };
         let engine = Db::open("/db", options).unwrap();
-        let families = Families::open(&engine).unwrap();
+        let families = Families::open(&engine, &ordinum::Options::default()).unwrap();
         TestDb { engine, families }
     }
 

@@ -1,6 +1,6 @@
 //! The column families of a database.
 
-use ordinum::{ColumnFamily, Db, FamilyOptions};
+use ordinum::{ColumnFamily, Db, Options};
 use ormdb_proto::Result;
 
 use super::layout::{CATALOG, INDEXES, ROWS, SYSTEM};
@@ -20,11 +20,14 @@ pub(crate) struct Families {
 }
 
 impl Families {
-    /// The families of the database in `engine`; those that are missing are created.
-    pub(crate) fn open(engine: &Db) -> Result<Families> {
+    /// The families of the database in `engine`; those that are missing are created with what `options` say of them.
+    pub(crate) fn open(engine: &Db, options: &Options) -> Result<Families> {
         let family = |name: &str| match engine.column_family(name) {
             Some(family) => Ok(family),
-            None => engine.create_column_family(name, FamilyOptions::default()).engine(),
+            None => {
+                let own = options.families.get(name).unwrap_or(&options.family_defaults);
+                engine.create_column_family(name, own.clone()).engine()
+            }
         };
         Ok(Families {
             catalog: family(CATALOG)?,

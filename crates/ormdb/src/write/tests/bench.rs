@@ -45,7 +45,7 @@ impl Bench {
         let fs = Arc::new(MemoryFs::default());
         let options = Options { fs, background: Background::Manual, ..Options::default() };
         let db = Db::open("/bench", options).unwrap();
-        let families = Families::open(&db).unwrap();
+        let families = Families::open(&db, &ordinum::Options::default()).unwrap();
         let ast = parse_schema(schema).unwrap_or_else(|errors| panic!("{}", rendered(&errors, schema)));
         let mut resolved =
             resolve(&ast, &Schema::empty()).unwrap_or_else(|errors| panic!("{}", rendered(&errors, schema)));
