@@ -5,6 +5,7 @@
 //! 2. Outside, it inserts into the memtables, beside others.
 //! 3. Commits are published in the order of their sequence numbers: no reader sees one without all before it.
 //! 4. Whoever wants durability waits for the log to be synced through its commit. One of those who wait syncs for all.
+//!    Who does not want to wait hands the log to the file system instead, for all that are in it.
 //!
 //! Invariants:
 //! (1) a failed append or sync poisons the database before any other commit can pass: the log has no gap;
@@ -24,6 +25,7 @@ use crate::key::SeqNo;
 use crate::log::{LogWriter, Payload, RecordKind};
 use crate::manifest::Edit;
 use crate::memtable::{Entry, Memtable, Reservation};
+use crate::options::Durability;
 use crate::transaction::{Check, RecentWrites};
 
 /// How many sequence numbers the manifest reserves at a time. After a crash, numbering goes on behind them.
@@ -68,6 +70,19 @@ impl Commit {
             self.db.core().sync_through(self.seqno)?;
         }
         Ok(self.seqno)
+    }
+
+    /// Returns its sequence number once it is as durable as asked for.
+    pub(crate) fn reach(&self, durability: Durability) -> Result<SeqNo> {
+        match durability {
+            Durability::Synced => self.wait(),
+            Durability::Buffered => {
+                if self.written {
+                    self.db.core().hand_over()?;
+                }
+                Ok(self.seqno)
+            }
+        }
     }
 }
 
@@ -215,6 +230,18 @@ impl Core {
         commits.log = next;
         self.room.changed();
         Ok(())
+    }
+
+    /// Hands the log to the file system as far as it goes: what is in it survives the end of the process. Commits that
+    /// come here at the same time share a write.
+    fn hand_over(&self) -> Result<()> {
+        let mut commits = self.commits.lock();
+        if !commits.log.has_gathered() {
+            return Ok(());
+        }
+        // Not `check_writable`: a database that closes hands over before it says so.
+        self.check_poison()?;
+        commits.log.hand_over().map_err(|error| self.poisoned_by(error))
     }
 
     /// Makes the log durable through the commit.

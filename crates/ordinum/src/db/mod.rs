@@ -122,14 +122,11 @@ impl Db {
     /// [`crate::Error::FamilyDropped`]; [`crate::Error::Io`] or [`crate::Error::Poisoned`] if the log failed, now or
     /// before: it is not known then whether the batch is durable.
     pub fn write(&self, batch: Batch, durability: Durability) -> Result<SeqNo> {
-        let commit = self.write_unsynced(batch)?;
-        match durability {
-            Durability::Synced => commit.wait(),
-            Durability::Buffered => Ok(commit.seqno()),
-        }
+        self.write_unsynced(batch)?.reach(durability)
     }
 
     /// Applies the batch: it is visible, and has its place in the log, when this returns; [`Commit::wait`] makes it durable.
+    /// Until then, or until a later commit takes it along, even the end of the process may lose it.
     ///
     /// # Errors
     /// As [`Db::write`].

@@ -378,3 +378,36 @@ fn a_family_that_is_seldom_written_to_keeps_no_logs_for_ever() {
     let db = Db::open("/db", options).unwrap();
     assert_eq!(db.get(&db.column_family("idle").unwrap(), b"a").unwrap().as_deref(), Some(&b"1"[..]));
 }
+
+#[test]
+fn a_buffered_write_survives_the_end_of_the_process() {
+    let fs = MemoryFs::new();
+    let db = Db::open("/db", options(&fs)).unwrap();
+    let family = db.default_column_family();
+    put(&db, &family, b"a", b"1");
+    let mut transaction = db.transaction();
+    transaction.put(&family, b"b", b"2").unwrap();
+    let seqno = transaction.commit(Durability::Buffered).unwrap();
+    fs.kill_process();
+    drop(db);
+    let db = Db::open("/db", options(&fs)).unwrap();
+    let family = db.default_column_family();
+    assert_eq!(db.get(&family, b"a").unwrap().as_deref(), Some(&b"1"[..]));
+    assert_eq!(db.get_versioned(&family, b"b").unwrap(), Some((Slice::from(&b"2"[..]), seqno)));
+}
+
+#[test]
+fn buffered_writers_share_a_write_of_the_log() {
+    let memory = MemoryFs::new();
+    let fs = FaultFs::new(Arc::new(memory.clone()));
+    let db = Db::open("/db", Options { fs: Arc::new(fs.clone()), ..options(&memory) }).unwrap();
+    let family = db.default_column_family();
+    let before = fs.operations();
+    for n in 0..9u8 {
+        let mut batch = Batch::new();
+        batch.put(&family, &[n], b"value").unwrap();
+        drop(db.write_unsynced(batch).unwrap());
+    }
+    put(&db, &family, b"last", b"value");
+    assert_eq!(fs.operations() - before, 1, "the one that hands over takes all along");
+}

@@ -4,7 +4,8 @@
 //! (1) a directory has two sets of names: the current one, and the durable one that `sync_dir` copies from it;
 //! (2) a file has a durable length: what `sync` covered. A power loss keeps those bytes; behind them it keeps nothing,
 //!     a prefix, or a torn prefix, as a seed says;
-//! (3) handles opened before a power loss are dead: they fail, and so cannot reach into the next life.
+//! (3) handles opened before a power loss, or before the end of a process, are dead: they fail, and so cannot reach into
+//!     the next life.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -85,6 +86,13 @@ impl MemoryFs {
         }
         state.durable = survivors.clone();
         state.current = survivors;
+    }
+
+    /// Ends the process and starts another: handles are dead and locks are free, and all that was appended is there.
+    pub fn kill_process(&self) {
+        let mut state = self.state.lock();
+        state.life += 1;
+        state.locks.clear();
     }
 
     /// Changes the byte at `offset` of a file, as a failing disk would.
@@ -216,7 +224,7 @@ impl MemoryFile {
         if self.fs.state.lock().life == self.life {
             return Ok(());
         }
-        let source = io::Error::other("the power was lost since the file was opened");
+        let source = io::Error::other("the file was opened in an earlier life");
         Err(Error::Io { operation, path: self.path.clone(), source })
     }
 }

@@ -90,6 +90,11 @@ impl LogWriter {
         Ok(())
     }
 
+    /// Whether there are bytes that the file system does not have yet.
+    pub(crate) fn has_gathered(&self) -> bool {
+        !self.gathered.is_empty()
+    }
+
     /// Hands the gathered bytes to the file system; a sync of the segment covers them then.
     pub(crate) fn hand_over(&mut self) -> Result<()> {
         if !self.gathered.is_empty() {

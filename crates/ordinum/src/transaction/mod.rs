@@ -160,11 +160,7 @@ impl Transaction {
     /// [`Error::Conflict`] if a commit after the snapshot changed what this transaction depends on, or if the
     /// transaction is older than what is remembered of recent commits. Nothing is written then; run it again.
     pub fn commit(self, durability: Durability) -> Result<SeqNo> {
-        let commit = self.commit_unsynced()?;
-        match durability {
-            Durability::Synced => commit.wait(),
-            Durability::Buffered => Ok(commit.seqno()),
-        }
+        self.commit_unsynced()?.reach(durability)
     }
 
     /// Commits: applied, visible and ordered in the log. [`Commit::wait`] makes it durable.
