@@ -226,7 +226,7 @@ impl Core {
 }
 
 /// The first log that a memtable of the family needs.
-fn first_log(family: &ColumnFamily) -> Option<FileNumber> {
+pub(super) fn first_log(family: &ColumnFamily) -> Option<FileNumber> {
     let view = family.family.view.load();
     let memtables = std::iter::once(&view.active).chain(&view.sealed);
     memtables.filter_map(|memtable| memtable.first_log()).min()

@@ -5,7 +5,9 @@
 //!     or is cut off leaves everything as it was;
 //! (2) the end that a crash left in the last log is fixed by the new manifest, and what stands before it is synced,
 //!     before any new commit;
-//! (3) sequence numbers go on behind all that were ever given, lost ones included.
+//! (3) sequence numbers go on behind all that were ever given, lost ones included;
+//! (4) openings leave a bounded number of files behind: logs that nothing is needed of are let go, and where many are still
+//!     needed, what was replayed is flushed.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -17,6 +19,7 @@ use parking_lot::{Mutex, RwLock};
 use super::background::Room;
 use super::commit::{Commits, Publication, Syncing};
 use super::core::Core;
+use super::flush::first_log;
 use crate::batch::Operations;
 use crate::cache::BlockCache;
 use crate::error::{Error, Result};
@@ -38,6 +41,9 @@ use crate::version::{Levels, LiveTable, TableStore};
 /// Numbers the openings of this process, so that a handle of one is not taken for one of another.
 static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
+/// The most replayed logs that an opening leaves as they are.
+const REPLAYED_LOGS_MAX: usize = 4;
+
 impl Core {
     pub(super) fn open(directory: &Path, options: Options) -> Result<Core> {
         options.check()?;
@@ -50,6 +56,7 @@ impl Core {
         let lock = fs.lock(&directory.join(LOCK))?;
         let recovered = Recovery::run(&*fs, directory, &options)?;
         let Recovery { mut state, families, last, names, .. } = recovered;
+        let replayed = state.logs.len();
 
         let mut next_file = state.next_file;
         let mut new_number = || {
@@ -72,7 +79,7 @@ impl Core {
         let default_family = families.iter().find(|family| family.name() == DEFAULT_FAMILY).cloned();
         let default_family =
             default_family.ok_or_else(|| Error::Bug { message: "no default family".to_owned() })?;
-        Ok(Core {
+        let core = Core {
             id: recovered.id,
             directory: directory.to_path_buf(),
             store: recovered.store,
@@ -94,7 +101,24 @@ impl Core {
             lock: Mutex::new(Some(lock)),
             counters: Counters::default(),
             options,
-        })
+        };
+        if replayed > REPLAYED_LOGS_MAX {
+            core.flush_replayed()?;
+        }
+        Ok(core)
+    }
+
+    /// Writes what was replayed to tables, so that the logs can go; level 0 is not left so long that writes suffer, for
+    /// a database that is opened for moments only has no other time to compact.
+    fn flush_replayed(&self) -> Result<()> {
+        let families = self.live_families();
+        families.iter().try_for_each(|family| self.flush(family))?;
+        let is_long = |family: &ColumnFamily| {
+            let family = &family.family;
+            family.view.load().levels.level(0).len() >= family.options.level0_tables_slowdown
+        };
+        while families.iter().any(is_long) && self.compact_step()? {}
+        Ok(())
     }
 }
 
@@ -145,6 +169,8 @@ struct Recovery<'a> {
     store: Arc<TableStore>,
     state: State,
     families: Vec<ColumnFamily>,
+    /// The logs that have something which is in no table.
+    replayed: BTreeSet<FileNumber>,
     /// The newest sequence number that was ever given.
     last: SeqNo,
 }
@@ -160,7 +186,9 @@ impl<'a> Recovery<'a> {
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         let state = State::default();
         let (store, families, last) = (Arc::new(store), Vec::new(), SeqNo::ZERO);
-        let mut recovery = Recovery { fs, directory, options, id, names, store, state, families, last };
+        let replayed = BTreeSet::new();
+        let mut recovery =
+            Recovery { fs, directory, options, id, names, store, state, families, replayed, last };
         match manifest::read_current(fs, directory)? {
             Some(number) => recovery.read_state(number)?,
             None => recovery.begin()?,
@@ -168,6 +196,7 @@ impl<'a> Recovery<'a> {
         recovery.check_tables()?;
         recovery.open_families()?;
         recovery.replay()?;
+        recovery.forget_logs()?;
         // Numbers of files that a crash left behind are not given again.
         let highest =
             recovery.names.iter().filter_map(|name| file_name::parse(name)).map(|(_, number)| number.0).max();
@@ -284,6 +313,16 @@ impl<'a> Recovery<'a> {
         Ok(())
     }
 
+    /// Lets go of the logs that no memtable needs: what they had is in tables, or in the state.
+    fn forget_logs(&mut self) -> Result<()> {
+        let first = self.families.iter().filter_map(first_log).min();
+        let needed =
+            |log: &FileNumber| first.is_some_and(|first| *log >= first) && self.replayed.contains(log);
+        let old = self.state.logs.keys().filter(|log| !needed(log));
+        let edits: Vec<Edit> = old.map(|log| Edit::RemoveLog { number: *log }).collect();
+        apply(&mut self.state, &edits)
+    }
+
     /// Refuses tables that are ahead of the log: commits between would be missing.
     fn check_reach(&self, recovered: SeqNo) -> Result<()> {
         let ahead = self.state.families.values().find(|family| family.flushed_through > recovered);
@@ -326,7 +365,7 @@ impl<'a> Recovery<'a> {
         }
     }
 
-    fn replay_batch(&self, log: FileNumber, seqno: SeqNo, payload: &[u8]) -> Option<()> {
+    fn replay_batch(&mut self, log: FileNumber, seqno: SeqNo, payload: &[u8]) -> Option<()> {
         let mut operations = Operations::decode(payload)?;
         let mut ordinal = 0;
         // A batch stays in one memtable of a family: room is made before its first operation there.
@@ -349,6 +388,7 @@ impl<'a> Recovery<'a> {
                 let (key, value, kind) = (operation.key, operation.value, operation.kind);
                 memtable.insert(&mut space, &Entry { key, value, seqno, kind, ordinal, height });
                 memtable.note(log, seqno);
+                self.replayed.insert(log);
             }
             ordinal += 1;
         }

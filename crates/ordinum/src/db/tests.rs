@@ -411,3 +411,48 @@ fn buffered_writers_share_a_write_of_the_log() {
     put(&db, &family, b"last", b"value");
     assert_eq!(fs.operations() - before, 1, "the one that hands over takes all along");
 }
+
+#[test]
+fn openings_leave_a_bounded_number_of_files() {
+    for background in [Background::Manual, Background::Threads] {
+        let fs = MemoryFs::new();
+        let options = Options { background, ..options(&fs) };
+        for n in 0..100u8 {
+            let db = Db::open("/db", options.clone()).unwrap();
+            put(&db, &db.default_column_family(), &[n.wrapping_mul(37)], &[n]);
+            if n % 3 == 0 {
+                // The end of the process, as often as an orderly one.
+                fs.kill_process();
+            }
+            drop(db);
+            let names = fs.list(Path::new("/db")).unwrap();
+            let count = |suffix: &str| names.iter().filter(|name| name.contains(suffix)).count();
+            assert!(count(".log") <= 6, "{names:?}");
+            assert!(count(".sst") <= 13, "{names:?}");
+            assert_eq!(count("MANIFEST"), 1, "{names:?}");
+        }
+        let db = Db::open("/db", options.clone()).unwrap();
+        for n in 0..100u8 {
+            let found = db.get(&db.default_column_family(), &[n.wrapping_mul(37)]).unwrap();
+            assert_eq!(found.as_deref(), Some(&[n][..]));
+        }
+        assert!(db.verify().unwrap().damages.is_empty());
+    }
+}
+
+#[test]
+fn openings_without_writes_leave_no_files() {
+    let fs = MemoryFs::new();
+    let db = Db::open("/db", options(&fs)).unwrap();
+    put(&db, &db.default_column_family(), b"a", b"1");
+    drop(db);
+    let files = || fs.list(Path::new("/db")).unwrap().len();
+    drop(Db::open("/db", options(&fs)).unwrap());
+    let before = files();
+    for _ in 0..9 {
+        let db = Db::open("/db", options(&fs)).unwrap();
+        assert_eq!(db.get(&db.default_column_family(), b"a").unwrap().as_deref(), Some(&b"1"[..]));
+        drop(db);
+        assert_eq!(files(), before);
+    }
+}
