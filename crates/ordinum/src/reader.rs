@@ -97,6 +97,18 @@ pub trait Reader {
     /// in a transaction, at the own writes) of this call.
     fn cursor(&self, family: &ColumnFamily, range: KeyRange) -> Result<Cursor>;
 
+    /// About how many entries the range has, told without reading data: by what is known of the tables, the index of those
+    /// that the range cuts, and a walk over the memtables, which beyond 4096 entries of one is a sample.
+    ///
+    /// Versions and deletions count, whether they are visible or not, and the writes of a transaction on top; a
+    /// transaction does not remember it as a read. Each table that the range cuts adds an error of about two blocks
+    /// and counts at least one entry. An empty range has none.
+    ///
+    /// # Errors
+    /// [`crate::Error::FamilyDropped`], [`crate::Error::Closed`]; [`crate::Error::Io`] and [`crate::Error::Corrupt`] if an
+    /// index cannot be read.
+    fn approximate_entries(&self, family: &ColumnFamily, range: &KeyRange) -> Result<u64>;
+
     /// The sequence number that it reads at.
     fn seqno(&self) -> SeqNo;
 }

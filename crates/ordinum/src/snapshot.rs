@@ -89,6 +89,10 @@ impl Reader for Snapshot {
         self.db.core().cursor_at(family, range, self.pin.seqno)
     }
 
+    fn approximate_entries(&self, family: &ColumnFamily, range: &KeyRange) -> Result<u64> {
+        self.db.core().approximate_entries(family, range)
+    }
+
     fn seqno(&self) -> SeqNo {
         self.pin.seqno
     }

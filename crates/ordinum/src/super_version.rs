@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::iter::InternalIterator;
 use crate::key::{self, Kind, SeqNo};
 use crate::memtable::{Memtable, MemtableIter};
+use crate::reader::KeyRange;
 use crate::slice::Slice;
 use crate::version::Levels;
 
@@ -33,6 +34,15 @@ impl SuperVersion {
             return Ok(in_memory);
         }
         self.levels.get(user_key, key::seek_trailer(seqno))
+    }
+
+    /// About how many entries are in the range, of every sequence number.
+    pub(crate) fn approximate_entries(&self, range: &KeyRange) -> Result<u64> {
+        if range.is_empty() {
+            return Ok(0);
+        }
+        let in_memory = self.memtables().map(|memtable| memtable.approximate_entries(range));
+        Ok(in_memory.fold(self.levels.approximate_entries(range)?, u64::saturating_add))
     }
 
     /// An iterator over each part, newest first.

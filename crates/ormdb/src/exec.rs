@@ -15,7 +15,7 @@ use ormdb_proto::outcome::Explanation;
 use ormdb_proto::result::{Chunk, GraphResult};
 
 use crate::context::Ctx;
-use crate::plan::{Binder, Plan, RootInput, explanation};
+use crate::plan::{Binder, Estimator, Plan, RootInput, explanation};
 
 mod assemble;
 mod budget;
@@ -58,7 +58,7 @@ pub(crate) fn explain(ctx: &Ctx<'_>, fetch: &Fetch, mode: Explain) -> Result<Exp
             Some(run.into_stats())
         }
     };
-    Ok(explanation(&plan, stats.as_deref()))
+    explanation(&plan, Estimator::new(ctx), stats.as_deref())
 }
 
 /// Reads a graph from rows of these encoded primary keys, in this order; keys of no row are passed over. Filter, order

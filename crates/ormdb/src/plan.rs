@@ -21,6 +21,7 @@ pub(crate) mod access;
 mod bind;
 mod bounds;
 mod cover;
+mod estimate;
 mod explain;
 pub(crate) mod fan;
 mod level_scope;
@@ -29,6 +30,7 @@ mod policy;
 
 pub(crate) use access::{Path, RootAccess, Source};
 pub(crate) use bind::{Binder, RootInput};
+pub(crate) use estimate::Estimator;
 pub(crate) use explain::{StepStats, explanation};
 pub(crate) use fan::{FanAccess, HopAccess};
 pub(crate) use order::Served;

@@ -179,6 +179,12 @@ impl Core {
         Ok(Cursor::new(merged(parts), range, seqno, tracker))
     }
 
+    /// About how many entries the range has, in the current view.
+    pub(crate) fn approximate_entries(&self, family: &ColumnFamily, range: &KeyRange) -> Result<u64> {
+        self.check_family(family)?;
+        family.family.view.load().approximate_entries(range)
+    }
+
     /// Chooses and pins the snapshot of a transaction.
     pub(crate) fn open_transaction(&self) -> (Pin, OpenTransaction) {
         let (pin, open) = {

@@ -227,10 +227,16 @@ impl Reader for Db {
         self.core().cursor_newest(family, range)
     }
 
+    fn approximate_entries(&self, family: &ColumnFamily, range: &KeyRange) -> Result<u64> {
+        self.core().approximate_entries(family, range)
+    }
+
     fn seqno(&self) -> SeqNo {
         self.core().visible()
     }
 }
 
+#[cfg(test)]
+mod estimate_tests;
 #[cfg(test)]
 mod tests;

@@ -18,6 +18,7 @@
 //! ```
 
 mod arena;
+mod estimate;
 mod iter;
 
 use std::cmp::Ordering as Order;

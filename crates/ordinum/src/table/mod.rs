@@ -21,6 +21,7 @@ mod block_builder;
 mod block_file;
 mod builder;
 mod concat;
+mod estimate;
 mod filter;
 mod footer;
 mod handle;

@@ -241,6 +241,11 @@ impl Reader for Transaction {
         self.open_cursor(family, range, tracker)
     }
 
+    fn approximate_entries(&self, family: &ColumnFamily, range: &KeyRange) -> Result<u64> {
+        let committed = self.db.core().approximate_entries(family, range)?;
+        Ok(committed.saturating_add(self.writes.count(family, range)))
+    }
+
     fn seqno(&self) -> SeqNo {
         self.pin.seqno
     }

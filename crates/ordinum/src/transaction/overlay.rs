@@ -90,6 +90,13 @@ impl Overlay {
         })
     }
 
+    /// How many writes are in the range.
+    pub(super) fn count(&self, family: &ColumnFamily, range: &KeyRange) -> u64 {
+        let Some(keys) = self.keys(family).filter(|_| !range.is_empty()) else { return 0 };
+        let bounds = (as_ref(&range.start), as_ref(&range.end));
+        u64::try_from(keys.range::<[u8], _>(bounds).count()).unwrap_or(u64::MAX)
+    }
+
     /// The writes in the range as entries with the sequence number [`SeqNo::MAX`], or none if there are none.
     pub(super) fn entries(&self, family: &ColumnFamily, range: &KeyRange) -> Option<OwnWrites> {
         let keys = self.keys(family).filter(|_| !range.is_empty())?;

@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::file_name::FileNumber;
 use crate::iter::InternalIterator;
 use crate::key::{Kind, SeqNo, split_internal};
+use crate::reader::KeyRange;
 use crate::slice::Slice;
 use crate::table::hash_key;
 use crate::version::{LEVELS, LiveTable, level_iter};
@@ -44,6 +45,23 @@ impl Levels {
             }
         }
         Ok(None)
+    }
+
+    /// About how many entries are in the range: tables that lie in it count whole, of those that it cuts the index is
+    /// asked.
+    pub(crate) fn approximate_entries(&self, range: &KeyRange) -> Result<u64> {
+        let mut entries = 0u64;
+        for table in self.levels.iter().flatten() {
+            let (first, last) = user_range(table);
+            if range.behind(first) || range.before(last) {
+                continue;
+            }
+            let whole = range.contains(first) && range.contains(last);
+            let found =
+                if whole { table.meta().entries } else { table.reader()?.approximate_entries(range)? };
+            entries = entries.saturating_add(found);
+        }
+        Ok(entries)
     }
 
     /// Iterators that together yield every entry: one a table of level 0, one a deeper level.

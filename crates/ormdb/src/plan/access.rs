@@ -23,10 +23,10 @@ use crate::store::layout;
 const RANGES_MAX: usize = 4096;
 /// How many rows an entity is taken to have where nothing is known of it.
 const ROWS_ASSUMED: f64 = 10_000.0;
-const EQUAL_SELECTIVITY: f64 = 0.01;
+pub(super) const EQUAL_SELECTIVITY: f64 = 0.01;
 const HALF_RANGE_SELECTIVITY: f64 = 0.3;
 const RANGE_SELECTIVITY: f64 = 0.1;
-const FILTER_SELECTIVITY: f64 = 0.3;
+pub(super) const FILTER_SELECTIVITY: f64 = 0.3;
 /// What a row costs that is found by an index and then read, beside one that is scanned.
 pub(super) const LOOKUP_COST: f64 = 4.0;
 /// What a row costs that an index alone gives.
@@ -291,7 +291,7 @@ const fn direction(column: &KeyColumn) -> Direction {
 }
 
 /// A count for estimates.
-fn many(count: usize) -> f64 {
+pub(super) fn many(count: usize) -> f64 {
     u32::try_from(count).map_or(f64::from(u32::MAX), f64::from)
 }
 
@@ -301,7 +301,8 @@ impl FieldBounds {
         self.lower.is_some() || self.upper.is_some() || self.prefix.is_some()
     }
 
-    fn selectivity(&self) -> f64 {
+    /// The share of rows that a range is taken to leave.
+    pub(super) fn selectivity(&self) -> f64 {
         match (&self.lower, &self.upper, &self.prefix) {
             (None, None, None) => 1.0,
             (Some(_), Some(_), _) | (_, _, Some(_)) => RANGE_SELECTIVITY,

@@ -100,6 +100,11 @@ pub(super) fn collect(entity: &Entity, node: &Node, now: i64, bounds: &mut Bound
 }
 
 impl FieldBounds {
+    /// Whether nothing is known.
+    pub(super) fn is_unknown(&self) -> bool {
+        self.equal.is_none() && self.lower.is_none() && self.upper.is_none() && self.prefix.is_none()
+    }
+
     /// The field has one of these values.
     fn only(&mut self, values: Vec<Datum<'static>>) {
         // Of two such conditions one is enough; the filter knows both.

@@ -1,12 +1,15 @@
-//! Shows a plan, and what happened when it ran: one document, as text for people and as JSON for tools.
+//! Shows a plan, what is expected of it, and what happened when it ran: one document, as text for people and as JSON
+//! for tools.
 
 use std::time::Duration;
 
+use ormdb_proto::Result;
 use ormdb_proto::ir::Quantifier;
 use ormdb_proto::outcome::Explanation;
 use ormdb_proto::schema::FieldId;
 use serde_json::{Map, Value as Json};
 
+use super::estimate::{Estimate, Estimator};
 use super::level_scope::function_name;
 use super::order::Served;
 use super::{
@@ -37,24 +40,38 @@ pub(crate) struct StepStats {
 struct Shown {
     title: String,
     facts: Vec<(&'static str, Json)>,
+    /// The number of the estimate, which the text says in words.
+    estimated_rows: Option<f64>,
     below: Vec<Shown>,
 }
 
 /// Shows a plan, with what happened if it ran.
-pub(crate) fn explanation(plan: &Plan<'_>, stats: Option<&[StepStats]>) -> Explanation {
-    let shown = root(plan, stats);
+///
+/// # Errors
+/// Those of the engine, when estimates read what it knows of its keys.
+pub(crate) fn explanation(
+    plan: &Plan<'_>,
+    estimator: Estimator<'_>,
+    stats: Option<&[StepStats]>,
+) -> Result<Explanation> {
+    let shown = Explainer { estimator, stats }.root(plan)?;
     let mut text = String::new();
     shown.print(0, &mut text);
-    Explanation { text, json: shown.json().to_string() }
+    Ok(Explanation { text, json: shown.json().to_string() })
 }
 
 impl Shown {
     fn new(title: impl Into<String>) -> Shown {
-        Shown { title: title.into(), facts: Vec::new(), below: Vec::new() }
+        Shown { title: title.into(), facts: Vec::new(), estimated_rows: None, below: Vec::new() }
     }
 
     fn fact(&mut self, name: &'static str, value: impl Into<Json>) {
         self.facts.push((name, value.into()));
+    }
+
+    fn estimate(&mut self, estimate: Estimate, of: &str) {
+        self.fact("estimate", format!("{}{of}", estimate.text()));
+        self.estimated_rows = Some(estimate.rows());
     }
 
     fn print(&self, depth: usize, out: &mut String) {
@@ -75,6 +92,9 @@ impl Shown {
         for (name, value) in &self.facts {
             object.insert(name.replace(' ', "_"), value.clone());
         }
+        if let Some(rows) = self.estimated_rows {
+            object.insert("estimated_rows".to_owned(), Json::from(rows));
+        }
         if !self.below.is_empty() {
             object.insert("below".to_owned(), self.below.iter().map(Shown::json).collect());
         }
@@ -93,50 +113,56 @@ impl Shown {
     }
 }
 
-fn root(plan: &Plan<'_>, stats: Option<&[StepStats]>) -> Shown {
-    let level = &plan.root;
-    let mut shown = Shown::new(format!("fetch {}", level.entity.name));
-    shown.fact("access", root_access(level.entity, &plan.access));
-    if plan.access.covered {
-        shown.fact("rows", COVERED);
-    }
-    shown.fact("policy", policy(&level.rows));
-    selection(&mut shown, level.entity, &level.rows, plan.access.served);
-    shown.fact("estimate", estimate(&plan.access, &level.rows));
-    shown.stats(stats, level.step);
-    below(&mut shown, level, stats);
-    shown
+/// What is known beside the plan.
+struct Explainer<'a> {
+    estimator: Estimator<'a>,
+    stats: Option<&'a [StepStats]>,
 }
 
-fn include(include: &IncludeLevel<'_>, stats: Option<&[StepStats]>) -> Shown {
-    let level = &include.level;
-    let mut shown = Shown::new(format!("include {}: {}", include.alias, level.entity.name));
-    shown.fact("access", fan_access(&include.fan));
-    if include.fan.edge.is_none() && include.fan.access.near.covered {
-        shown.fact("rows", COVERED);
+impl Explainer<'_> {
+    fn root(&self, plan: &Plan<'_>) -> Result<Shown> {
+        let level = &plan.root;
+        let mut shown = Shown::new(format!("fetch {}", level.entity.name));
+        shown.fact("access", root_access(level.entity, &plan.access));
+        if plan.access.covered {
+            shown.fact("rows", COVERED);
+        }
+        shown.fact("policy", policy(&level.rows));
+        selection(&mut shown, level.entity, &level.rows, plan.access.served);
+        shown.estimate(self.estimator.root(level.entity, &plan.access, &level.rows)?, "");
+        shown.stats(self.stats, level.step);
+        self.below(&mut shown, level)?;
+        Ok(shown)
     }
-    shown.fact("policy", policy(&level.rows));
-    selection(&mut shown, level.entity, &level.rows, include.fan.access.served);
-    let per_parent = match (include.fan.access.near.whole && include.fan.edge.is_none(), level.rows.limit) {
-        (true, _) => "at most 1 row per parent".to_owned(),
-        (false, Some(limit)) => format!("at most {} per parent", count(limit, "row")),
-        (false, None) => "unknown".to_owned(),
-    };
-    shown.fact("estimate", per_parent);
-    shown.stats(stats, level.step);
-    below(&mut shown, level, stats);
-    shown
+
+    fn include(&self, include: &IncludeLevel<'_>) -> Result<Shown> {
+        let level = &include.level;
+        let mut shown = Shown::new(format!("include {}: {}", include.alias, level.entity.name));
+        shown.fact("access", fan_access(&include.fan));
+        if include.fan.edge.is_none() && include.fan.access.near.covered {
+            shown.fact("rows", COVERED);
+        }
+        shown.fact("policy", policy(&level.rows));
+        selection(&mut shown, level.entity, &level.rows, include.fan.access.served);
+        shown.estimate(self.estimator.include(&include.fan, &level.rows)?, " per parent");
+        shown.stats(self.stats, level.step);
+        self.below(&mut shown, level)?;
+        Ok(shown)
+    }
+
+    fn below(&self, shown: &mut Shown, level: &Level<'_>) -> Result<()> {
+        let projections = level.rows.outer_filter.iter().chain([&level.rows.order.keys, &level.columns]);
+        for (projection, what) in projections.zip(names_of(level)) {
+            derivations(shown, projection, what, self.stats);
+        }
+        for include in &level.includes {
+            shown.below.push(self.include(include)?);
+        }
+        Ok(())
+    }
 }
 
-fn below(shown: &mut Shown, level: &Level<'_>, stats: Option<&[StepStats]>) {
-    let projections = level.rows.outer_filter.iter().chain([&level.rows.order.keys, &level.columns]);
-    for (projection, what) in projections.zip(names_of(level)) {
-        derivations(shown, projection, what, stats);
-    }
-    shown.below.extend(level.includes.iter().map(|below| include(below, stats)));
-}
-
-/// What the projections of a level are for, in the order of [`below`].
+/// What the projections of a level are for, in the order of [`Explainer::below`].
 fn names_of(level: &Level<'_>) -> impl Iterator<Item = &'static str> {
     level.rows.outer_filter.iter().map(|_| "filter").chain(["order", "columns"])
 }
@@ -196,19 +222,6 @@ fn selection(shown: &mut Shown, entity: &EntityInfo, rows: &RowSelection<'_>, se
     }
     if rows.offset > 0 {
         shown.fact("offset", rows.offset);
-    }
-}
-
-fn estimate(access: &RootAccess, rows: &RowSelection<'_>) -> String {
-    let most = match &access.path {
-        Path::Nothing => Some(0),
-        Path::Rows(keys) | Path::Unique { keys, .. } => Some(keys.len()),
-        Path::Ranges { .. } => None,
-    };
-    match (most, rows.limit) {
-        (Some(most), limit) => format!("at most {}", count(most.min(limit.unwrap_or(most)), "row")),
-        (None, Some(limit)) => format!("at most {}", count(limit, "row")),
-        (None, None) => "unknown".to_owned(),
     }
 }
 
