@@ -12,6 +12,8 @@ use crate::version::{LEVELS, Levels, LiveTable, user_range};
 /// How many times larger than the level above a level may be.
 const LEVEL_SIZE_RATIO: u64 = 10;
 const DEEPEST: usize = LEVELS - 1;
+/// Level 0 is small while all of it has this part of the bytes of a full table.
+const SMALL_PART: u64 = 8;
 
 /// What each level may hold, and where level 0 goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +64,7 @@ pub(crate) fn pick(levels: &Levels, options: &CompactionOptions) -> Option<Compa
     match most_urgent {
         (urgency, 0) if urgency >= 100 => {
             let why = format!("level 0 has {tables} tables of {trigger}");
-            Some(level0(levels, &targets, &why))
+            Some(level0(levels, &targets, options, &why))
         }
         (urgency, level) if level > 0 && urgency > 100 => {
             let target = targets.bytes.get(level).copied().unwrap_or(0);
@@ -73,12 +75,44 @@ pub(crate) fn pick(levels: &Levels, options: &CompactionOptions) -> Option<Compa
     }
 }
 
-/// All of level 0 into the base level.
-fn level0(levels: &Levels, targets: &Targets, why: &str) -> Compaction {
+/// All of level 0 into the base level. What is small is not moved but merged, with its small neighbours there: or
+/// flushes of a few ascending keys would leave a table each, for ever.
+fn level0(levels: &Levels, targets: &Targets, options: &CompactionOptions, why: &str) -> Compaction {
     let inputs = levels.level(0).to_vec();
-    let overlapping = overlapping_all(levels, targets.base_level, &inputs);
-    let method = if overlapping.is_empty() && are_disjoint(&inputs) { Method::Move } else { Method::Merge };
+    let mut overlapping = overlapping_all(levels, targets.base_level, &inputs);
+    let small = options.table_bytes_target / SMALL_PART;
+    let bytes = |tables: &[Arc<LiveTable>]| tables.iter().map(|table| table.meta().bytes).sum::<u64>();
+    let is_small = bytes(&inputs) <= small;
+    if is_small {
+        let room = small.saturating_sub(bytes(&inputs) + bytes(&overlapping));
+        add_neighbours(levels.level(targets.base_level), &inputs, &mut overlapping, room);
+    }
+    let stays_apart = overlapping.is_empty() && are_disjoint(&inputs);
+    let method = if stays_apart && !(is_small && inputs.len() > 1) { Method::Move } else { Method::Merge };
     compaction(0, targets.base_level, inputs, overlapping, method, why)
+}
+
+/// Adds the tables of `level` beside the keys of `inputs`, in order and without a gap, as long as `room` has bytes for them.
+fn add_neighbours(
+    level: &[Arc<LiveTable>],
+    inputs: &[Arc<LiveTable>],
+    overlapping: &mut Vec<Arc<LiveTable>>,
+    mut room: u64,
+) {
+    let mut fits = |table: &&Arc<LiveTable>| {
+        let left = room.checked_sub(table.meta().bytes);
+        room = left.unwrap_or(room);
+        left.is_some()
+    };
+    let smallest = inputs.iter().map(|table| user_range(table).0).min();
+    let largest = inputs.iter().map(|table| user_range(table).1).max();
+    let (Some(smallest), Some(largest)) = (smallest, largest) else { return };
+    let before = level.iter().rev().skip_while(|table| user_range(table).1 >= smallest);
+    for table in before.take_while(&mut fits) {
+        overlapping.insert(0, Arc::clone(table));
+    }
+    let behind = level.iter().skip_while(|table| user_range(table).0 <= largest);
+    overlapping.extend(behind.take_while(&mut fits).cloned());
 }
 
 /// The table of the level that drags along the least of the next level for its size.

@@ -31,7 +31,7 @@ fn options(rng: &mut Rng) -> CompactionOptions {
     CompactionOptions {
         level0_tables_trigger: rng.usize(1..4),
         level_base_bytes: rng.u64(1000..5000),
-        table_bytes_target: rng.u64(500..3000),
+        table_bytes_target: if rng.bool() { rng.u64(500..3000) } else { rng.u64(3000..80_000) },
         table: TableOptions {
             block_bytes: rng.usize(50..400),
             index_block_bytes: 200,
@@ -348,7 +348,7 @@ fn retention_keeps_what_a_pin_or_the_horizon_sees() {
 }
 
 /// ```text
-/// pick trigger=N base=BYTES      or: range from=LEVEL first=KEY last=KEY
+/// pick trigger=N base=BYTES target=BYTES      or: range from=LEVEL first=KEY last=KEY
 /// level number:first-last/bytes …
 /// ```
 #[test]
@@ -361,6 +361,7 @@ fn picks() {
             let options = CompactionOptions {
                 level0_tables_trigger: number("trigger", 4) as usize,
                 level_base_bytes: number("base", 1000),
+                table_bytes_target: number("target", 800),
                 ..options(&mut Rng::with_seed(0))
             };
             let mut levels = Levels::default();
