@@ -17,7 +17,11 @@ pub(super) fn number(cursor: &mut Cursor<'_>, sign: &str) -> Result<Option<Value
         Lexeme::Decimal(digits) => decimal(sign, digits).map(Value::Decimal),
         Lexeme::Float(digits) => {
             let number: Option<f64> = format!("{sign}{digits}").parse().ok();
-            number.filter(|number| number.is_finite()).map(Value::Float64)
+            let Some(number) = number.filter(|number| number.is_finite()) else {
+                let message = "the number is out of the range of float64, which ends near 1.8e308";
+                return Err(Error::new(ErrorCode::NumericOverflow, message).span(span));
+            };
+            Some(Value::Float64(number))
         }
         Lexeme::Word(_)
         | Lexeme::Quoted(_)

@@ -68,6 +68,12 @@ fn selection(cursor: &mut Cursor<'_>) -> Result<Selection> {
     }
     if cursor.is_symbol("{") {
         selection.items = items(cursor)?;
+        if let Some(word) = cursor.word().filter(|word| CLAUSES.contains(word)) {
+            let message = format!("`{word}` stands behind the braces");
+            return Err(Error::new(ErrorCode::SyntaxError, message)
+                .span(cursor.peek().span)
+                .hint(format!("clauses stand before the braces: `{word} … {{ … }}`")));
+        }
     }
     Ok(selection)
 }
