@@ -49,10 +49,10 @@ const BROKEN: &str = r#"create Track {
 /// Runs `ormdb demo`.
 pub(crate) fn run(args: &Demo) -> Result<()> {
     let path = &args.path;
-    clear(path)?;
+    let cleared = clear(path)?;
     let mut target = Target::create(path)?;
     text_file::write(&path.join(MARK), "Running `ormdb demo` again replaces this database.\n")?;
-    load(&mut target, path)?;
+    load(&mut target, path, cleared)?;
 
     print("\nA graph, three levels deep, in one request and one snapshot:\n")?;
     print(&indented(FETCH))?;
@@ -86,18 +86,19 @@ pub(crate) fn run(args: &Demo) -> Result<()> {
     print(&farewell(path))
 }
 
-/// Removes the database of an earlier demo.
-fn clear(path: &Path) -> Result<()> {
+/// Removes the database of an earlier demo; says whether there was one.
+fn clear(path: &Path) -> Result<bool> {
     if !path.exists() {
-        return Ok(());
+        return Ok(false);
     }
     let empty = path.read_dir().is_ok_and(|mut entries| entries.next().is_none());
     if path.join(MARK).is_file() {
         // Opening it first makes sure that no other process has it open.
         drop(Target::create(path)?);
-        std::fs::remove_dir_all(path).map_err(|error| Failure::file(path, error))
+        std::fs::remove_dir_all(path).map_err(|error| Failure::file(path, error))?;
+        Ok(true)
     } else if empty {
-        Ok(())
+        Ok(false)
     } else {
         let message = format!(
             "{} is there and was not made by the demo, which leaves it alone\n  hint: name another place with --path",
@@ -107,7 +108,7 @@ fn clear(path: &Path) -> Result<()> {
     }
 }
 
-fn load(target: &mut Target, path: &Path) -> Result<()> {
+fn load(target: &mut Target, path: &Path, cleared: bool) -> Result<()> {
     let watch = Stopwatch::start();
     target.apply_schema(data::SCHEMA).map_err(|errors| Failure::Text {
         errors,
@@ -124,14 +125,16 @@ fn load(target: &mut Target, path: &Path) -> Result<()> {
         loaded.push((entity, loader.written));
     }
     let elapsed = watch.elapsed();
-    print(&summary(path, &loaded, elapsed))
+    print(&summary(path, cleared, &loaded, elapsed))
 }
 
 /// What was loaded, four entities to a line.
-fn summary(path: &Path, loaded: &[(&str, u64)], elapsed: Elapsed) -> String {
+fn summary(path: &Path, cleared: bool, loaded: &[(&str, u64)], elapsed: Elapsed) -> String {
     let total = loaded.iter().map(|(_, rows)| rows).sum::<u64>();
+    let made = if cleared { "Recreated" } else { "Created" };
+    let gone = if cleared { " (what was in it is gone)" } else { "" };
     let mut out = format!(
-        "Created {} and loaded Chinook, a music shop: {} entities, {} in {elapsed}.\n",
+        "{made} {}{gone} and loaded Chinook, a music shop: {} entities, {} in {elapsed}.\n",
         path.display(),
         loaded.len(),
         count(total, "row")

@@ -7,6 +7,7 @@ fn the_demo_shows_the_whole_idea_on_about_a_screen() {
     let bench = Bench::new();
     let out = bench.ok(&["demo"]);
     for part in [
+        "Created demo.ormdb and",
         "11 entities, 15,607 rows",
         "Track          3,503",
         "├─ albums  title: A Matter of Life and Death",
@@ -32,7 +33,9 @@ fn the_demo_shows_the_whole_idea_on_about_a_screen() {
 
     // Once more, over what the demo made itself.
     bench.ok(&["query", "demo.ormdb", "delete InvoiceLine"]);
-    assert!(bench.ok(&["demo"]).contains("15,607 rows"));
+    let out = bench.ok(&["demo"]);
+    assert!(out.contains("Recreated demo.ormdb (what was in it is gone) and loaded Chinook"), "{out}");
+    assert!(out.contains("15,607 rows"), "{out}");
     let count = bench.ok(&["query", "demo.ormdb", "InvoiceLine { id }", "--format", "json"]);
     assert_eq!(count.matches("\"id\"").count(), 2240);
 }
