@@ -56,7 +56,8 @@ pub(crate) enum Format {
 /// How rows stand in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum FileFormat {
-    /// Comma-separated values, the names of fields in the first line; nothing between commas is null.
+    /// Comma-separated values, the names of fields in the first line; nothing between commas is null, `""` is the
+    /// empty text.
     Csv,
     /// A JSON object on each line.
     Jsonl,
@@ -65,7 +66,7 @@ pub(crate) enum FileFormat {
 /// Arguments of `ormdb demo`.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Demo {
-    /// Where the database is created.
+    /// Where the database is created; one that an earlier demo made there is replaced.
     #[arg(long, default_value = "demo.ormdb", value_name = "DIR")]
     pub(crate) path: PathBuf,
 }
@@ -135,7 +136,7 @@ pub(crate) struct Query {
 pub(crate) struct Import {
     /// The database.
     pub(crate) target: String,
-    /// The files; each is called after its entity (Artist.csv), and parents are loaded before their children.
+    /// The files; each is called after its entity (Artist.csv, or what `init` made of the name), and parents are loaded before their children.
     #[arg(required = true)]
     pub(crate) files: Vec<PathBuf>,
     /// The entity, where the one file is not called after it.

@@ -5,6 +5,7 @@
 
 mod args;
 mod commands;
+mod csv_text;
 mod exit;
 mod import;
 mod model;

@@ -114,5 +114,13 @@ impl Model {
     }
 }
 
+/// The text as a name, if letters, digits and `_` are left of it; so a file is called after its entity.
+pub(crate) fn identifier(text: &str) -> Option<String> {
+    let name: String = text.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
+    let name = name.trim_matches('_').to_owned();
+    let begins = name.starts_with(|c: char| c.is_alphabetic());
+    begins.then_some(name)
+}
+
 #[cfg(test)]
 mod tests;

@@ -6,8 +6,9 @@ use ormdb::catalog::{diff, resolve};
 use ormdb::text::{self, ParsedStatement};
 use ormdb::{Database, Options, Session};
 use ormdb_client::{Address, Client, ConnectOptions, PORT_DEFAULT};
-use ormdb_proto::ir::{Params, Statement};
+use ormdb_proto::ir::{Fetch, Params, Statement};
 use ormdb_proto::outcome::Outcome;
+use ormdb_proto::result::GraphResult;
 use ormdb_proto::schema::Schema;
 use ormdb_proto::{Error, ErrorCode};
 
@@ -31,6 +32,19 @@ pub(crate) struct Embedded {
 pub(crate) struct Remote {
     runtime: tokio::runtime::Runtime,
     client: Client,
+}
+
+/// A moment of a database, to read from. It ends when it is dropped.
+pub(crate) enum Snapshot<'t> {
+    /// In this process.
+    Embedded(Box<ormdb::Transaction>),
+    /// Behind a server.
+    Remote {
+        /// What runs the connection.
+        runtime: &'t tokio::runtime::Runtime,
+        /// The transaction on the connection.
+        transaction: ormdb_client::Transaction,
+    },
 }
 
 /// What became of a schema.
@@ -73,7 +87,8 @@ impl Target {
         Ok(Target::of(Database::open(path)?))
     }
 
-    fn of(database: Database) -> Target {
+    /// A database that is open.
+    pub(crate) fn of(database: Database) -> Target {
         let session = database.session();
         Target::Embedded(Embedded { database, session })
     }
@@ -111,6 +126,17 @@ impl Target {
         }
     }
 
+    /// Begins to read: every statement sees the same moment.
+    pub(crate) fn snapshot(&mut self) -> ormdb_proto::Result<Snapshot<'_>> {
+        match self {
+            Target::Embedded(target) => target.session.transaction().map(Box::new).map(Snapshot::Embedded),
+            Target::Remote(Remote { runtime, client }) => {
+                let transaction = runtime.block_on(client.begin())?;
+                Ok(Snapshot::Remote { runtime, transaction })
+            }
+        }
+    }
+
     /// The text of the schema; empty if none was applied.
     pub(crate) fn schema_text(&mut self) -> ormdb_proto::Result<String> {
         match self {
@@ -145,6 +171,25 @@ impl Target {
             }
         };
         Ok(changes.iter().map(ToString::to_string).collect())
+    }
+}
+
+impl Snapshot<'_> {
+    /// Reads a graph.
+    pub(crate) fn fetch(&mut self, fetch: Fetch) -> ormdb_proto::Result<GraphResult> {
+        let statement = Statement::Fetch(fetch);
+        let outcome = match self {
+            Snapshot::Embedded(transaction) => transaction.execute(&statement, &Params::none()),
+            Snapshot::Remote { runtime, transaction } => {
+                runtime.block_on(transaction.execute(&statement, &Params::none()))
+            }
+        };
+        match outcome? {
+            Outcome::Fetched(result) => Ok(result),
+            Outcome::Written(_) | Outcome::Explained(_) => {
+                Err(Error::new(ErrorCode::Internal, "a fetch gave something else than a graph"))
+            }
+        }
     }
 }
 

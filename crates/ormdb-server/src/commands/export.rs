@@ -1,21 +1,22 @@
-//! `ormdb export`: rows as CSV and JSON Lines, page by page in the order of their keys, in bounded memory.
+//! `ormdb export`: rows as CSV and JSON Lines, page by page in the order of their keys, in bounded memory, as they
+//! were at one moment.
 
 use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::path::Path;
 
 use ormdb_proto::Value;
-use ormdb_proto::ir::{BinaryOp, Expr, Fetch, Params, SelectItem, Selection, Statement};
-use ormdb_proto::outcome::Outcome;
+use ormdb_proto::ir::{BinaryOp, Expr, Fetch, SelectItem, Selection};
 use ormdb_proto::result::GraphResult;
 use ormdb_proto::schema::Entity;
 
 use crate::args::{Export, FileFormat};
+use crate::csv_text;
 use crate::exit::{Failure, Result, count};
 use crate::model::Model;
 use crate::output;
 use crate::render;
-use crate::target::{Missing, Target};
+use crate::target::{Missing, Snapshot, Target};
 use crate::text_file;
 
 /// The rows of one fetch.
@@ -31,13 +32,14 @@ pub(crate) fn run(args: &Export) -> Result<()> {
         args.entities.clone()
     };
     let entities = names.iter().map(|name| model.entity(name)).collect::<Result<Vec<_>>>()?;
+    let mut snapshot = target.snapshot()?;
     let Some(dir) = &args.to else {
         let [entity] = entities.as_slice() else {
             let message = "several entities need a directory: name it with --to, or name one entity";
             return Err(Failure::Request(message.to_owned()));
         };
         let mut out = io::BufWriter::new(io::stdout().lock());
-        export(&mut target, entity, args.format, &mut out)?;
+        export(&mut snapshot, entity, args.format, &mut out)?;
         return out.flush().map_err(Failure::output);
     };
     std::fs::create_dir_all(dir).map_err(|error| Failure::file(dir, error))?;
@@ -53,29 +55,34 @@ pub(crate) fn run(args: &Export) -> Result<()> {
             return Err(Failure::Request(message));
         }
         let path = dir.join(file);
-        let rows = export_file(&mut target, entity, args.format, &path)?;
+        let rows = export_file(&mut snapshot, entity, args.format, &path)?;
         output::print(&format!("{}: {}", path.display(), count(rows, "row")))?;
     }
     Ok(())
 }
 
-fn export_file(target: &mut Target, entity: &Entity, format: FileFormat, path: &Path) -> Result<u64> {
+fn export_file(snapshot: &mut Snapshot<'_>, entity: &Entity, format: FileFormat, path: &Path) -> Result<u64> {
     let mut out = text_file::create(path)?;
-    let rows = export(target, entity, format, &mut out)?;
+    let rows = export(snapshot, entity, format, &mut out)?;
     out.flush().map_err(|error| Failure::file(path, error))?;
     Ok(rows)
 }
 
 /// Writes every row of an entity; says how many.
-fn export(target: &mut Target, entity: &Entity, format: FileFormat, out: &mut dyn Write) -> Result<u64> {
+fn export(
+    snapshot: &mut Snapshot<'_>,
+    entity: &Entity,
+    format: FileFormat,
+    out: &mut dyn Write,
+) -> Result<u64> {
     let fields: Vec<&str> = Model::stored_fields(entity).map(|field| field.0.name.as_str()).collect();
     if format == FileFormat::Csv {
-        write_record(out, fields.iter().map(|field| (*field).to_owned()))?;
+        write_record(out, fields.iter().map(|field| Some((*field).to_owned())))?;
     }
     let mut page = Page::first(entity, &fields);
     let mut rows = 0;
     loop {
-        let result = fetch(target, &page)?;
+        let result = snapshot.fetch(page.fetch())?;
         match format {
             FileFormat::Jsonl => {
                 out.write_all(result.to_json_lines()?.as_bytes()).map_err(Failure::output)?;
@@ -93,27 +100,15 @@ fn export(target: &mut Target, entity: &Entity, format: FileFormat, out: &mut dy
     }
 }
 
-fn fetch(target: &mut Target, page: &Page<'_>) -> Result<GraphResult> {
-    match target.execute(&Statement::Fetch(page.fetch()), &Params::none())? {
-        Outcome::Fetched(result) => Ok(result),
-        Outcome::Written(_) | Outcome::Explained(_) => {
-            Err(Failure::Request("the database answered a fetch with something else".to_owned()))
-        }
-    }
+/// A cell of a CSV file; none for null.
+fn cell(value: &Value) -> Option<String> {
+    (!value.is_null()).then(|| value.to_text())
 }
 
-/// A cell of a CSV file; null is empty.
-fn cell(value: &Value) -> String {
-    if value.is_null() { String::new() } else { value.to_text() }
-}
-
-fn write_record(out: &mut dyn Write, cells: impl Iterator<Item = String>) -> Result<()> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    let line = writer
-        .write_record(cells)
-        .map_err(io::Error::other)
-        .and_then(|()| writer.into_inner().map_err(|error| io::Error::other(error.to_string())));
-    line.and_then(|line| out.write_all(&line)).map_err(Failure::output)
+fn write_record(out: &mut dyn Write, cells: impl Iterator<Item = Option<String>>) -> Result<()> {
+    let mut line = Vec::new();
+    csv_text::write(&mut line, cells);
+    out.write_all(&line).map_err(Failure::output)
 }
 
 /// Which rows the next fetch is for: those behind the last key, or behind an offset where the key is hidden.
@@ -176,3 +171,6 @@ fn ascending(name: &str) -> ormdb_proto::ir::OrderBy {
         nulls: None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::args::{FileFormat, Import};
 use crate::exit::{Failure, Result, count};
 use crate::import::{BadRow, Columns, CsvSource, JsonlSource, Loader, Options, Rejects, Source};
-use crate::model::Model;
+use crate::model::{Model, identifier};
 use crate::output;
 use crate::stopwatch::Stopwatch;
 use crate::target::{Missing, Target};
@@ -24,7 +24,7 @@ pub(crate) fn run(args: &Import) -> Result<()> {
     }
     let mut target = Target::open(&args.target, Missing::Fails)?;
     let model = Model::of(&mut target)?;
-    let entities = args.files.iter().map(|file| entity_of(file, args)).collect::<Result<Vec<_>>>()?;
+    let entities = args.files.iter().map(|file| entity_of(file, args, &model)).collect::<Result<Vec<_>>>()?;
     let mut rejects = Bin::new(args.reject.as_deref())?;
     let mut total = 0;
     for at in model.parents_first(&entities)? {
@@ -38,15 +38,18 @@ pub(crate) fn run(args: &Import) -> Result<()> {
 }
 
 /// The entity whose rows a file has.
-fn entity_of(file: &Path, args: &Import) -> Result<String> {
+fn entity_of(file: &Path, args: &Import, model: &Model) -> Result<String> {
     if let Some(entity) = &args.entity {
         return Ok(entity.clone());
     }
     let stem = file.file_stem().and_then(|stem| stem.to_str());
-    stem.map(str::to_owned).ok_or_else(|| {
+    let Some(stem) = stem else {
         let message = format!("{}: the name says no entity; name it with --entity", file.display());
-        Failure::Request(message)
-    })
+        return Err(Failure::Request(message));
+    };
+    // `init` calls the entity so where the file's name is no name of the language.
+    let inferred = identifier(stem).filter(|name| model.entity(stem).is_err() && model.entity(name).is_ok());
+    Ok(inferred.unwrap_or_else(|| stem.to_owned()))
 }
 
 fn format_of(file: &Path, args: &Import) -> Result<FileFormat> {

@@ -1,37 +1,40 @@
 //! CSV files: the names of fields in the first line.
 
-use std::io::Read;
+use std::io::BufRead;
 
-use csv::{ByteRecord, Reader, ReaderBuilder, WriterBuilder};
 use ormdb_proto::ir::RecordInput;
 
 use super::source::{BadRow, Columns, Source, SourceRow, assignment};
 use super::value;
+use crate::csv_text::{self, Record, Records};
 use crate::exit::{Failure, Result};
 use crate::model::StoredField;
 
 /// Rows of a CSV file.
 pub(crate) struct CsvSource<'m, R> {
     name: String,
-    reader: Reader<R>,
-    header: ByteRecord,
+    records: Records<R>,
+    header: Record,
     fields: Vec<StoredField<'m>>,
-    record: ByteRecord,
+    record: Record,
 }
 
-impl<'m, R: Read> CsvSource<'m, R> {
+impl<'m, R: BufRead> CsvSource<'m, R> {
     /// Reads the first line.
     ///
     /// # Errors
     /// If it names a field twice, or one that the entity does not store.
     pub(crate) fn new(name: &str, input: R, columns: &Columns<'m>) -> Result<CsvSource<'m, R>> {
-        let mut reader = ReaderBuilder::new().flexible(true).from_reader(input);
-        let header = reader.byte_headers().map_err(|error| broken(name, &error))?.clone();
+        let (records, header) = Records::new(input).map_err(|error| csv_text::failure(name, error))?;
+        if !header.closed {
+            return Err(Failure::Request(format!("{name}: line 1: {}", Record::NOT_CLOSED)));
+        }
         let mut fields: Vec<StoredField<'m>> = Vec::with_capacity(header.len());
-        for (at, cell) in header.iter().enumerate() {
+        for (at, cell) in header.cells().enumerate() {
             let place = |what: String| Failure::Request(format!("{name}: line 1, column {}: {what}", at + 1));
-            let column = std::str::from_utf8(cell).map_err(|_| place("the name is not UTF-8".to_owned()))?;
-            let field = columns.field(column.trim().trim_start_matches('\u{feff}')).map_err(|error| {
+            let column =
+                std::str::from_utf8(cell.content).map_err(|_| place("the name is not UTF-8".to_owned()))?;
+            let field = columns.field(column.trim()).map_err(|error| {
                 let suggestion = error.detail.suggestion.as_ref();
                 let meant = suggestion.map(|name| format!("; did you mean `{name}`?"));
                 place(format!("{}{}", error.message, meant.unwrap_or_default()))
@@ -41,55 +44,46 @@ impl<'m, R: Read> CsvSource<'m, R> {
             }
             fields.push(*field);
         }
-        Ok(CsvSource { name: name.to_owned(), reader, header, fields, record: ByteRecord::new() })
+        Ok(CsvSource { name: name.to_owned(), records, header, fields, record: Record::default() })
     }
 
-    fn row(&self, line: u64) -> std::result::Result<SourceRow, BadRow> {
-        let raw = written(&self.record);
+    fn row(&self) -> std::result::Result<SourceRow, BadRow> {
+        let Record { line, ref raw, closed, .. } = self.record;
         let bad = |place: Option<String>, reason: String| BadRow { line, place, reason, raw: raw.clone() };
+        if !closed {
+            return Err(bad(None, Record::NOT_CLOSED.to_owned()));
+        }
         if self.record.len() != self.fields.len() {
             let reason =
                 format!("the row has {} values, the first line {}", self.record.len(), self.fields.len());
             return Err(bad(None, reason));
         }
         let mut assignments = Vec::with_capacity(self.fields.len());
-        for (at, (field, cell)) in self.fields.iter().zip(&self.record).enumerate() {
+        for (at, (field, cell)) in self.fields.iter().zip(self.record.cells()).enumerate() {
             let place = || Some(format!("column {} `{}`", at + 1, field.name()));
-            let text = std::str::from_utf8(cell).map_err(|_| bad(place(), "not UTF-8".to_owned()))?;
-            if let Some(value) = value::of_cell(field, text).map_err(|reason| bad(place(), reason))? {
+            let text = std::str::from_utf8(cell.content).map_err(|_| bad(place(), "not UTF-8".to_owned()))?;
+            if let Some(value) =
+                value::of_cell(field, text, cell.quoted).map_err(|reason| bad(place(), reason))?
+            {
                 assignments.push(assignment(field.name(), value));
             }
         }
-        Ok(SourceRow { line, record: RecordInput { assignments }, raw })
+        Ok(SourceRow { line, record: RecordInput { assignments }, raw: raw.clone() })
     }
 }
 
-impl<R: Read> Source for CsvSource<'_, R> {
+impl<R: BufRead> Source for CsvSource<'_, R> {
     fn next_row(&mut self) -> Result<Option<std::result::Result<SourceRow, BadRow>>> {
-        if !self.reader.read_byte_record(&mut self.record).map_err(|error| broken(&self.name, &error))? {
-            return Ok(None);
-        }
-        let line = self.record.position().map_or(0, csv::Position::line);
-        Ok(Some(self.row(line)))
+        let found =
+            self.records.read(&mut self.record).map_err(|error| csv_text::failure(&self.name, error))?;
+        Ok(found.then(|| self.row()))
     }
 
     fn bytes_read(&self) -> u64 {
-        self.reader.position().byte()
+        self.records.bytes_read()
     }
 
     fn header(&self) -> Option<Vec<u8>> {
-        Some(written(&self.header))
+        Some(self.header.raw.clone())
     }
-}
-
-fn broken(name: &str, error: &csv::Error) -> Failure {
-    Failure::Request(format!("{name}: {error}"))
-}
-
-/// A record as a line of a CSV file.
-fn written(record: &ByteRecord) -> Vec<u8> {
-    let mut writer = WriterBuilder::new().flexible(true).from_writer(Vec::new());
-    // Writing to memory does not fail.
-    writer.write_byte_record(record).unwrap_or_default();
-    writer.into_inner().unwrap_or_default()
 }

@@ -7,15 +7,19 @@ use serde_json::Value as Json;
 
 use crate::model::StoredField;
 
-/// The value of a cell of a CSV file: where it is empty, null if the field may be null, and none, for the default, if the
-/// row may leave the field out. The error says what is wrong.
-pub(super) fn of_cell(field: &StoredField<'_>, text: &str) -> Result<Option<Value>, String> {
-    if text.is_empty() && field.is_optional() {
-        return Ok(Some(Value::Null));
-    }
-    let is_text = matches!(field.scalar(), ScalarType::String { .. } | ScalarType::Bytes);
-    if text.is_empty() && (field.may_be_absent() || !is_text || field.is_array()) {
-        return Ok(None);
+/// The value of a cell of a CSV file. Where nothing is in it: null if the field may be null, or else none, for the
+/// default, if the row may leave the field out; but the empty text if the field has texts and the cell stands in quotes.
+/// The error says what is wrong.
+pub(super) fn of_cell(field: &StoredField<'_>, text: &str, quoted: bool) -> Result<Option<Value>, String> {
+    let is_text =
+        matches!(field.scalar(), ScalarType::String { .. } | ScalarType::Bytes) && !field.is_array();
+    if text.is_empty() && !(is_text && quoted) {
+        if field.is_optional() {
+            return Ok(Some(Value::Null));
+        }
+        if field.may_be_absent() || !is_text {
+            return Ok(None);
+        }
     }
     if field.is_array() {
         let json: Json = serde_json::from_str(text).map_err(|_| format!("`{text}` is no JSON array"))?;

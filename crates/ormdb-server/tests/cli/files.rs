@@ -199,3 +199,44 @@ fn the_edges_of_implied_edge_entities_are_exported_and_come_back() {
     let out = bench.ok(&["query", "copy.ormdb", "Post order by id { id, tags order by id { id } }"]);
     assert_eq!(out, "id: 1\n├─ tags  id: 10\n└─ tags  id: 11\nid: 2\n2 rows\n");
 }
+
+#[test]
+fn a_quote_that_is_not_closed_is_a_bad_row() {
+    let bench = Bench::shop();
+    bench.write("Maker.csv", "id,name\n0,zero\n1,\"unclosed\n2,x\n");
+    let err = bench.fails(1, &["import", "shop.ormdb", "Maker.csv"]);
+    assert!(err.contains("Maker.csv: line 3: a quote that opens is not closed"), "{err}");
+    assert_eq!(bench.json("Maker").to_string(), r#"[{"id":0,"name":"zero"}]"#);
+    let args = ["import", "shop.ormdb", "Maker.csv", "--skip-duplicates", "--reject", "bad.csv"];
+    assert!(bench.fails(1, &args).contains("1 bad row kept"));
+    assert_eq!(bench.read("bad.csv"), "id,name\n1,\"unclosed\n2,x\n\n");
+    bench.write("Maker.csv", "id,\"name\n");
+    assert!(bench.fails(1, &["import", "shop.ormdb", "Maker.csv"]).contains("line 1: a quote that opens"));
+}
+
+#[test]
+fn the_empty_text_is_told_from_null() {
+    let bench = Bench::new();
+    bench.write(
+        "schema.ormdb",
+        "entity Note {\n  id int64 @id\n  text string?\n  size int32?\n}\n\nentity Line {\n  text string?\n}\n",
+    );
+    bench.ok(&["schema", "apply", "shop.ormdb"]);
+    let notes = "id,text,size\n1,,\n2,\"\",5\n3,\"a,b\",\n";
+    let lines = "text\n\n\"\"\na\n";
+    bench.write("Note.csv", notes);
+    bench.write("Line.csv", lines);
+    bench.ok(&["import", "shop.ormdb", "Note.csv", "Line.csv"]);
+    assert_eq!(bench.json("Note { text }").to_string(), r#"[{"text":null},{"text":""},{"text":"a,b"}]"#);
+    assert_eq!(bench.ok(&["export", "shop.ormdb", "Note", "--format", "csv"]), notes);
+    let sorted = |text: &str| {
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        lines.sort_unstable();
+        lines
+    };
+    assert_eq!(sorted(&bench.ok(&["export", "shop.ormdb", "Line", "--format", "csv"])), sorted(lines));
+    // Programs that quote everything quote what is missing too.
+    bench.write("Note.csv", "\"id\",\"text\",\"size\"\n\"4\",\"x\",\"\"\n");
+    bench.ok(&["import", "shop.ormdb", "Note.csv"]);
+    assert_eq!(bench.json("Note[4]").to_string(), r#"[{"id":4,"text":"x","size":null}]"#);
+}

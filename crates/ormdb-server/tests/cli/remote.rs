@@ -1,6 +1,6 @@
 //! The same commands through a server.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, Command, Stdio};
 
 use super::bench::{Bench, SHOP};
@@ -72,4 +72,27 @@ fn every_command_works_through_a_server() {
     // One process has a database open; the others are told what to do.
     let err = bench.fails(5, &["query", "shop.ormdb", "Maker"]);
     assert!(err.contains("error[database_locked]") && err.contains("ormdb serve"), "{err}");
+}
+
+#[test]
+fn an_export_is_of_one_moment() {
+    let bench = Bench::shop();
+    let served = Served::start(&bench);
+    let url = served.urls[0].as_str();
+    let rows: String = (0..10_000).map(|n| format!("{n},the name of maker {n}\n")).collect();
+    bench.write("Maker.csv", &format!("id,name\n{rows}"));
+    bench.ok(&["import", url, "Maker.csv"]);
+    let mut export = Command::new(env!("CARGO_BIN_EXE_ormdb"))
+        .args(["export", url, "Maker", "--format", "csv"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The pipe holds less than the rows: while nobody reads on, the export waits in the midst of them.
+    let mut out = BufReader::new(export.stdout.take().unwrap());
+    let mut exported = String::new();
+    out.read_line(&mut exported).unwrap();
+    bench.ok(&["query", url, "delete Maker[9999]; create Maker { id: 20000, name: \"late\" }"]);
+    out.read_to_string(&mut exported).unwrap();
+    assert!(export.wait().unwrap().success());
+    assert!(exported == bench.read("Maker.csv"), "{}", exported.lines().last().unwrap_or_default());
 }

@@ -9,7 +9,9 @@ use std::path::Path;
 
 use ormdb_proto::value::{Decimal, temporal};
 
+use crate::csv_text::{self, Record, Records};
 use crate::exit::{Failure, Result};
+use crate::model::identifier;
 use crate::text_file;
 
 /// The most values of a column that are compared; a column of more rows is taken for no key.
@@ -35,12 +37,14 @@ pub(crate) struct Column {
     pub(crate) name: String,
     /// What all of its values are.
     pub(crate) kind: Kind,
-    /// Whether a value is missing somewhere.
-    pub(crate) nulls: bool,
+    /// Whether a value is missing somewhere, where nothing stands between commas.
+    nulls: bool,
+    /// Whether a value is the empty text, between quotes.
+    empty_texts: bool,
     /// Whether every value is there once.
-    pub(crate) unique: bool,
+    unique: bool,
     /// Whether there was any value.
-    pub(crate) seen: bool,
+    seen: bool,
     whole_digits: usize,
     scale: usize,
     values: Option<HashSet<u64>>,
@@ -65,6 +69,7 @@ impl Column {
             name: name.to_owned(),
             kind: Kind::Bool,
             nulls: false,
+            empty_texts: false,
             unique: true,
             seen: false,
             whole_digits: 0,
@@ -73,9 +78,10 @@ impl Column {
         }
     }
 
-    fn see(&mut self, text: &str) {
+    fn see(&mut self, text: &str, quoted: bool) {
         if text.is_empty() {
-            self.nulls = true;
+            self.nulls |= !quoted;
+            self.empty_texts |= quoted;
             return;
         }
         let kind = kind_of(text);
@@ -91,6 +97,16 @@ impl Column {
             self.unique = false;
             self.values = None;
         }
+    }
+
+    /// Whether it may be null: a value is missing somewhere, or everywhere; the empty text is a value of texts only.
+    pub(crate) fn is_optional(&self) -> bool {
+        self.nulls || (!self.seen && !self.empty_texts) || (self.empty_texts && self.type_name() != "string")
+    }
+
+    /// Whether it may be a key: every row has a value, and no two the same.
+    pub(crate) fn identifies(&self) -> bool {
+        self.seen && self.unique && !self.nulls && !self.empty_texts
     }
 
     /// The name of the type in the schema language.
@@ -174,18 +190,23 @@ pub(crate) fn table(path: &Path) -> Result<Table> {
         path.file_stem().and_then(|stem| stem.to_str()).ok_or_else(|| wrong("the name says no entity"))?;
     let entity = identifier(stem).ok_or_else(|| wrong("the name says no entity"))?;
     let (input, _) = text_file::open(path)?;
-    let mut reader = csv::Reader::from_reader(input);
-    let broken = |error: csv::Error| Failure::Request(format!("{name}: {error}"));
-    let header = reader.headers().map_err(broken)?.clone();
-    let mut columns = Vec::new();
-    for (at, cell) in header.iter().enumerate() {
-        let cell = cell.trim().trim_start_matches('\u{feff}');
+    let broken = |error| csv_text::failure(&name, error);
+    let (mut records, header) = Records::new(input).map_err(broken)?;
+    if header.len() == 0 {
+        return Err(wrong("the file is empty; its first line names the columns"));
+    }
+    let mut columns: Vec<Column> = Vec::with_capacity(header.len());
+    for (at, cell) in texts(&header).map_err(|what| wrong(&what))?.into_iter().enumerate() {
+        let cell = cell.0.trim();
         if identifier(cell).as_deref() != Some(cell) {
             let what = format!(
                 "line 1, column {}: `{cell}` is no name of a field: use letters, digits and _",
                 at + 1
             );
             return Err(wrong(&what));
+        }
+        if columns.iter().any(|column| column.name == cell) {
+            return Err(wrong(&format!("line 1, column {}: another column is called `{cell}` too", at + 1)));
         }
         let may_be_key = at == 0 || cell.to_lowercase().ends_with("id");
         columns.push(Column::new(cell, may_be_key));
@@ -195,13 +216,23 @@ pub(crate) fn table(path: &Path) -> Result<Table> {
         .collect();
     let mut seen_references = (references.len() > 1).then(HashSet::new);
     let mut rows = 0;
-    let mut record = csv::StringRecord::new();
-    while reader.read_record(&mut record).map_err(broken)? {
+    let mut record = Record::default();
+    while records.read(&mut record).map_err(broken)? {
         rows += 1;
-        for (column, cell) in columns.iter_mut().zip(&record) {
-            column.see(cell);
+        let cells = texts(&record).map_err(|what| wrong(&what))?;
+        if cells.len() != columns.len() {
+            let what = format!(
+                "line {}: the row has {} values, the first line {}",
+                record.line,
+                cells.len(),
+                columns.len()
+            );
+            return Err(wrong(&what));
         }
-        let together: Vec<&str> = references.iter().filter_map(|at| record.get(*at)).collect();
+        for (column, (text, quoted)) in columns.iter_mut().zip(&cells) {
+            column.see(text, *quoted);
+        }
+        let together: Vec<&str> = references.iter().filter_map(|at| Some(cells.get(*at)?.0)).collect();
         if seen_references.as_mut().is_some_and(|seen| !is_new(seen, together)) {
             seen_references = None;
         }
@@ -209,16 +240,17 @@ pub(crate) fn table(path: &Path) -> Result<Table> {
     Ok(Table { entity, rows, columns, references_are_unique: seen_references.is_some() })
 }
 
+/// The cells of a record, and whether quotes stand around them. The error says what is wrong.
+fn texts(record: &Record) -> std::result::Result<Vec<(&str, bool)>, String> {
+    if !record.closed {
+        return Err(format!("line {}: {}", record.line, Record::NOT_CLOSED));
+    }
+    let texts = record.cells().map(|cell| std::str::from_utf8(cell.content).map(|text| (text, cell.quoted)));
+    texts.collect::<std::result::Result<_, _>>().map_err(|_| format!("line {}: not UTF-8", record.line))
+}
+
 /// `artistId` and `artist_id` without the end.
 pub(crate) fn reference_stem(column: &str) -> Option<&str> {
     let stem = ["_id", "_ID", "Id", "ID"].iter().find_map(|end| column.strip_suffix(end))?;
     (!stem.is_empty()).then_some(stem)
-}
-
-/// The text as a name, if letters, digits and `_` are left of it.
-fn identifier(text: &str) -> Option<String> {
-    let name: String = text.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
-    let name = name.trim_matches('_').to_owned();
-    let begins = name.starts_with(|c: char| c.is_alphabetic());
-    begins.then_some(name)
 }

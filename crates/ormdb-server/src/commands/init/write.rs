@@ -31,7 +31,7 @@ pub(crate) fn schema(tables: &[Table]) -> Result<String> {
         let key = key(table);
         line(&mut out, format_args!("entity {} {{", table.entity));
         for column in &table.columns {
-            let optional = if column.nulls || !column.seen { "?" } else { "" };
+            let optional = if column.is_optional() { "?" } else { "" };
             let is_key = key.is_some_and(|key| std::ptr::eq(key, column));
             let id = match column.kind {
                 _ if !is_key => "",
@@ -81,9 +81,7 @@ fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
 /// The column that is the key: `id`, or the entity's name with `id` behind it, or a first column that is called
 /// alike and refers to nothing; if its values are unique.
 fn key(table: &Table) -> Option<&Column> {
-    let fits = |column: &&Column| {
-        column.seen && column.unique && !column.nulls && !matches!(column.kind, Kind::Bool | Kind::Float)
-    };
+    let fits = |column: &&Column| column.identifies() && !matches!(column.kind, Kind::Bool | Kind::Float);
     let entity = squeezed(&table.entity);
     let named = |column: &&Column| {
         let name = squeezed(&column.name);
@@ -101,7 +99,7 @@ fn key(table: &Table) -> Option<&Column> {
 fn edge_key(table: &Table, links: &[Link<'_>]) -> Vec<String> {
     let mut names = Vec::new();
     for column in table.columns.iter().filter(|column| reference_stem(&column.name).is_some()) {
-        if column.nulls || !links.iter().any(|link| std::ptr::eq(link.column, column)) {
+        if column.is_optional() || !links.iter().any(|link| std::ptr::eq(link.column, column)) {
             return Vec::new();
         }
         names.push(format!("`{}`", column.name));
