@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use ordinum::clock::ManualClock;
+use ormdb_proto::ErrorCode;
 use ormdb_proto::ir::{Explain, Params, Statement};
 use ormdb_proto::value::ValueRef;
 
@@ -111,4 +112,38 @@ fn explain_speaks() {
     });
     println!("{text}");
     assert!(text.contains("multi-range scan of index"));
+}
+
+#[test]
+fn the_value_of_a_key_reads_nothing_of_a_row() {
+    let db = music();
+    let refused = |query: &str| with(&db, query, |ctx, fetch| super::fetch(ctx, fetch).unwrap_err());
+    for (query, code, place) in [
+        ("Artist[id: id]", ErrorCode::InvalidQuery, "id"),
+        ("Artist[id: id + 1]", ErrorCode::InvalidQuery, "Artist"),
+        ("AlbumTag[albumId: tagId, tagId: albumId]", ErrorCode::InvalidQuery, "tagId"),
+        ("Album[artist.id]", ErrorCode::UnsupportedFeature, "artist.id"),
+    ] {
+        let error = refused(query);
+        assert_eq!(error.code, code, "{query}: {error}");
+        let span = error.detail.span.unwrap_or_else(|| panic!("{query}: {error} has no place"));
+        assert_eq!(&query[span.start as usize..span.end as usize], place, "{query}: {error}");
+    }
+    assert_eq!(json(&db, r#"Artist[1 + 1] { id }"#), r#"[{"id":2}]"#);
+}
+
+#[test]
+fn what_has_no_place_of_its_own_stands_at_its_entity() {
+    let db = music();
+    for (query, place) in [
+        (r#"Artist["x"]"#, "Artist"),
+        (r#"Artist[zz: 1]"#, "Artist"),
+        ("Artist { * except (zz) }", "Artist"),
+        ("Artist { albums { * except (zz) } }", "albums"),
+        (r#"Artist { albums where year = "x" }"#, "albums"),
+    ] {
+        let error = with(&db, query, |ctx, fetch| super::fetch(ctx, fetch).unwrap_err());
+        let span = error.detail.span.unwrap_or_else(|| panic!("{query}: {error} has no place"));
+        assert_eq!(&query[span.start as usize..span.end as usize], place, "{query}: {error}");
+    }
 }

@@ -8,7 +8,7 @@ use ormdb_proto::ir::{
     BinaryOp, Expr, Fetch, Include, KeyPart, Nulls, OrderBy, Params, SelectItem, Selection, SortDirection,
 };
 use ormdb_proto::result::{Cardinality, EnumLabels, ResultShape, ShapeColumn, ShapeEdge, ShapeNode};
-use ormdb_proto::schema::{FieldType, ScalarType};
+use ormdb_proto::schema::{FieldId, FieldType, ScalarType};
 use ormdb_proto::value::ValueRef;
 use ormdb_proto::{Error, ErrorCode, Result};
 
@@ -22,7 +22,7 @@ use super::{
     SelectionText, policy,
 };
 use crate::catalog::{Catalog, EntityInfo, Member, Navigation};
-use crate::expr::{EvalEnv, NoRow, RowExpr};
+use crate::expr::{EvalEnv, NoRow, Node, RowExpr};
 use crate::text;
 
 /// The most columns of one node and includes below one, so that a `*` of a query cannot multiply without bound.
@@ -60,18 +60,8 @@ impl<'c, 'p> Binder<'c, 'p> {
     pub(crate) fn plan(mut self, input: RootInput<'_>) -> Result<Plan<'c>> {
         let (root, access) = match input {
             RootInput::Fetch(fetch) => {
-                let entity = self.catalog.entity(&fetch.entity).map_err(|error| at(error, fetch.span))?;
-                let mut filter = match &fetch.key {
-                    Some(parts) => key_conditions(entity, parts)?,
-                    None => Vec::new(),
-                };
-                filter.extend(fetch.selection.filter.clone());
-                let filter = if filter.len() == 1 { filter.pop() } else { Some(Expr::And(filter)) };
-                let rows = self.row_selection(entity, filter.as_ref(), &fetch.selection)?;
-                let level = self.level(entity, rows, &fetch.selection.items, 1)?;
-                let needed = Needed::of_level(&level);
-                let access = self.root_access(entity, &level.rows, Some(&needed))?;
-                (level, access)
+                // What has no place of its own stands where the entity is named.
+                self.fetch(fetch).map_err(|error| at(error, fetch.span))?
             }
             RootInput::Keys { entity, row_keys, selection } => {
                 let entity = self.catalog.entity(entity)?;
@@ -88,6 +78,50 @@ impl<'c, 'p> Binder<'c, 'p> {
         };
         let shape = Arc::new(ResultShape { nodes: self.nodes });
         Ok(Plan { root, access, shape, steps: self.steps.count() })
+    }
+
+    fn fetch(&mut self, fetch: &Fetch) -> Result<(Level<'c>, RootAccess)> {
+        let entity = self.catalog.entity(&fetch.entity)?;
+        let mut filter = match &fetch.key {
+            Some(parts) => self.key_conditions(entity, parts)?,
+            None => Vec::new(),
+        };
+        filter.extend(fetch.selection.filter.clone());
+        let filter = if filter.len() == 1 { filter.pop() } else { Some(Expr::And(filter)) };
+        let rows = self.row_selection(entity, filter.as_ref(), &fetch.selection)?;
+        let level = self.level(entity, rows, &fetch.selection.items, 1)?;
+        let needed = Needed::of_level(&level);
+        let access = self.root_access(entity, &level.rows, Some(&needed))?;
+        Ok((level, access))
+    }
+
+    /// The conditions of a key: its fields equal the given values, which read nothing of a row.
+    fn key_conditions(&self, entity: &EntityInfo, parts: &[KeyPart]) -> Result<Vec<Expr>> {
+        let key = entity.unique_key(parts)?;
+        let condition = |(field, part): (&FieldId, &usize)| {
+            let field = entity.field_of(*field)?;
+            let part = parts
+                .get(*part)
+                .ok_or_else(|| Error::new(ErrorCode::Internal, "a part of a key was lost"))?;
+            let condition =
+                Expr::binary(BinaryOp::Equal, Expr::path([field.name.as_str()]), part.value.clone());
+            let compiled =
+                RowExpr::condition(self.catalog.schema(), entity.entity(), &condition, self.params)?;
+            let mut fields_read = 0;
+            compiled.root().visit(&mut |node| fields_read += usize::from(matches!(node, Node::Field(_))));
+            if fields_read > 1 {
+                let why = "the value of a key is a literal or a parameter, not a field of the row";
+                let error =
+                    Error::new(ErrorCode::InvalidQuery, format!("{}.{}: {why}", entity.name, field.name));
+                let span = match &part.value {
+                    Expr::Path { span, .. } => *span,
+                    _ => None,
+                };
+                return Err(at(error.entity(&entity.name).field(&field.name), span));
+            }
+            Ok(condition)
+        };
+        key.fields.iter().zip(&key.parts).map(condition).collect()
     }
 
     /// Which rows of one entity, without what is read of them.
@@ -252,7 +286,7 @@ impl<'c, 'p> Binder<'c, 'p> {
         }
         let columns = scope.finish(columns)?;
         for (columns_before, include) in included {
-            let made = self.include(entity, &include, depth)?;
+            let made = self.include(entity, &include, depth).map_err(|error| at(error, include.span))?;
             let one = match made.fan.navigation {
                 Navigation::Direct(hop) => hop.to_one,
                 Navigation::Through { .. } => false,
@@ -278,7 +312,7 @@ impl<'c, 'p> Binder<'c, 'p> {
         include: &Include,
         depth: usize,
     ) -> Result<IncludeLevel<'c>> {
-        let relation = entity.relation_named(&include.relation).map_err(|error| at(error, include.span))?;
+        let relation = entity.relation_named(&include.relation)?;
         let navigation = entity.navigation(relation.id)?;
         let target = self.catalog.entity_by_id(relation.target)?;
         let rows = self.row_selection(target, include.selection.filter.as_ref(), &include.selection)?;
@@ -347,18 +381,6 @@ impl Names<'_> {
         self.taken.push(name.to_owned());
         Ok(name.to_owned())
     }
-}
-
-/// The conditions of a key: its fields equal the given values.
-fn key_conditions(entity: &EntityInfo, parts: &[KeyPart]) -> Result<Vec<Expr>> {
-    let key = entity.unique_key(parts)?;
-    let condition = |(field, part): (&ormdb_proto::schema::FieldId, &usize)| {
-        let field = entity.field_of(*field)?;
-        let part =
-            parts.get(*part).ok_or_else(|| Error::new(ErrorCode::Internal, "a part of a key was lost"))?;
-        Ok(Expr::binary(BinaryOp::Equal, Expr::path([field.name.as_str()]), part.value.clone()))
-    };
-    key.fields.iter().zip(&key.parts).map(condition).collect()
 }
 
 /// The conditions that all have to be true.
