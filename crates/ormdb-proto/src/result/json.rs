@@ -11,7 +11,7 @@ use std::fmt::{Display, Write};
 
 use crate::block::{Cell, malformed};
 use crate::error::{Error, ErrorCode, Result};
-use crate::value::ValueRef;
+use crate::value::{ValueRef, format_float32, format_float64};
 
 use super::view::{Member, NodeView, ROWS_WALKED_MAX, View};
 use super::{Cardinality, EnumLabels, GraphResult};
@@ -210,8 +210,8 @@ fn write_value(out: &mut String, value: &ValueRef<'_>, labels: &EnumLabels) -> R
         ValueRef::Int32(v) => write_display(out, v),
         ValueRef::Int64(v) => write_display(out, v),
         ValueRef::Decimal(v) => write_display(out, v),
-        ValueRef::Float32(v) if v.is_finite() => write_display(out, v),
-        ValueRef::Float64(v) if v.is_finite() => write_display(out, v),
+        ValueRef::Float32(v) if v.is_finite() => out.push_str(&format_float32(*v)),
+        ValueRef::Float64(v) if v.is_finite() => out.push_str(&format_float64(*v)),
         ValueRef::String(v) => write_text(out, v),
         ValueRef::Json(v) => {
             serde_json::from_str::<serde::de::IgnoredAny>(v)

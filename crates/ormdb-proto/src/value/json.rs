@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Number, Value as Json};
 
-use super::{Decimal, Value, temporal};
+use super::{Decimal, Value, format_float32, format_float64, temporal};
 
 /// The canonical text of a JSON document; the error says what is wrong with the text and where.
 pub fn canonical_json(text: &str) -> Result<String, serde_json::Error> {
@@ -77,8 +77,8 @@ impl Value {
             Value::Int16(v) => Json::from(*v),
             Value::Int32(v) => Json::from(*v),
             Value::Int64(v) => Json::from(*v),
-            Value::Float32(v) => float_json(v.to_string(), v.is_finite()),
-            Value::Float64(v) => float_json(v.to_string(), v.is_finite()),
+            Value::Float32(v) => float_json(format_float32(*v), v.is_finite()),
+            Value::Float64(v) => float_json(format_float64(*v), v.is_finite()),
             Value::Decimal(v) => Json::Number(Number::from_string_unchecked(v.to_string())),
             Value::Json(v) => serde_json::from_str(v).unwrap_or_else(|_| Json::String(v.clone())),
             Value::Array(v) => Json::Array(v.iter().map(Value::to_json).collect()),
@@ -126,8 +126,8 @@ impl Value {
             Value::Int16(v) => v.to_string(),
             Value::Int32(v) => v.to_string(),
             Value::Int64(v) => v.to_string(),
-            Value::Float32(v) => v.to_string(),
-            Value::Float64(v) => v.to_string(),
+            Value::Float32(v) => format_float32(*v),
+            Value::Float64(v) => format_float64(*v),
             Value::Decimal(v) => v.to_string(),
             Value::String(v) | Value::Enum(v) | Value::Json(v) => v.clone(),
             Value::Bytes(v) => {

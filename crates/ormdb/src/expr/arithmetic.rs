@@ -2,7 +2,7 @@
 
 use jiff::Span as Calendar;
 use ormdb_proto::schema::{FieldType, ScalarType};
-use ormdb_proto::value::{Decimal, Interval, ValueRef, temporal};
+use ormdb_proto::value::{Decimal, Interval, ValueRef, format_float64, temporal};
 use ormdb_proto::{Error, ErrorCode, Result};
 
 use super::cast;
@@ -87,7 +87,7 @@ fn floats(op: Arithmetic, left: f64, right: f64) -> Result<f64> {
         Arithmetic::Remainder => left % right,
     };
     if result.is_infinite() && left.is_finite() && right.is_finite() {
-        return Err(cast::overflow(&result.to_string()));
+        return Err(cast::overflow(&format_float64(result)));
     }
     Ok(result)
 }

@@ -6,7 +6,9 @@
 use std::str::FromStr;
 
 use ormdb_proto::schema::{FieldType, ScalarType, Schema};
-use ormdb_proto::value::{Decimal, Interval, PRECISION_MAX, ValueRef, canonical_json, temporal};
+use ormdb_proto::value::{
+    Decimal, Interval, PRECISION_MAX, ValueRef, canonical_json, format_float64, temporal,
+};
 use ormdb_proto::{Error, ErrorCode, Result, Value};
 
 use super::datum::Datum;
@@ -201,7 +203,7 @@ fn whole(v: f64) -> Result<i128> {
         #[expect(clippy::cast_possible_truncation, reason = "the bound above keeps it far inside i128")]
         return Ok(rounded as i128);
     }
-    Err(overflow(&v.to_string()))
+    Err(overflow(&format_float64(v)))
 }
 
 pub(super) fn float(value: &ValueRef<'_>) -> Result<f64> {
@@ -209,7 +211,13 @@ pub(super) fn float(value: &ValueRef<'_>) -> Result<f64> {
         ValueRef::Float32(v) => f64::from(*v),
         ValueRef::Float64(v) => *v,
         ValueRef::String(text) => {
-            f64::from_str(text.trim()).map_err(|_| unreadable(text, "number", "write it as 1.5 or 1e10"))?
+            let read = f64::from_str(text.trim())
+                .map_err(|_| unreadable(text, "number", "write it as 1.5 or 1e10"))?;
+            // What has digits is no name of the infinity.
+            if read.is_infinite() && text.contains(|c: char| c.is_ascii_digit()) {
+                return Err(overflow(text));
+            }
+            read
         }
         other => decimal(other)?.to_f64(),
     })
@@ -220,13 +228,13 @@ pub(super) fn to_f32(v: f64) -> Result<f32> {
     #[expect(clippy::cast_possible_truncation, reason = "rounds; what is too large is refused below")]
     let narrow = v as f32;
     if narrow.is_infinite() && v.is_finite() {
-        return Err(overflow(&v.to_string()));
+        return Err(overflow(&format_float64(v)));
     }
     Ok(narrow)
 }
 
 pub(super) fn decimal(value: &ValueRef<'_>) -> Result<Decimal> {
-    let from_float = |v: f64| Decimal::from_f64(v).ok_or_else(|| overflow(&v.to_string()));
+    let from_float = |v: f64| Decimal::from_f64(v).ok_or_else(|| overflow(&format_float64(v)));
     match value {
         ValueRef::Int16(v) => Ok(Decimal::from(i64::from(*v))),
         ValueRef::Int32(v) => Ok(Decimal::from(i64::from(*v))),

@@ -6,6 +6,7 @@ use ormdb_proto::Value;
 use ormdb_proto::ir::{
     AggregateFunction, BinaryOp, Expr, Nulls, OrderBy, Quantifier, SortDirection, TextMatch, UnaryOp,
 };
+use ormdb_proto::value::format_float64;
 
 use super::lexer::{is_keyword, is_plain_name};
 
@@ -83,7 +84,7 @@ pub fn print_order(key: &OrderBy) -> String {
 
 /// A float has an exponent, so that it does not read as a decimal.
 fn print_float(value: f64, exponential: String) -> String {
-    if value.is_finite() { exponential } else { print_string(&value.to_string()) }
+    if value.is_finite() { exponential } else { print_string(&format_float64(value)) }
 }
 
 /// The text between double quotes, with escapes.

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use ormdb_proto::schema::{FieldType, ScalarType};
-use ormdb_proto::value::{Decimal, ValueRef};
+use ormdb_proto::value::{Decimal, ValueRef, format_float64};
 use ormdb_proto::{Error, ErrorCode, Result};
 
 use super::super::EvalEnv;
@@ -139,22 +139,25 @@ fn float(v: f64, what: &str) -> Made {
 
 pub(super) fn sqrt(args: Args<'_, '_>, _: &EvalEnv<'_>) -> Made {
     let v = cast::float(&number(args, 0)?)?;
-    float(v.sqrt(), &format!("the square root of {v}"))
+    float(v.sqrt(), &format!("the square root of {}", format_float64(v)))
 }
 
 pub(super) fn power(args: Args<'_, '_>, _: &EvalEnv<'_>) -> Made {
     let (base, exponent) = (cast::float(&number(args, 0)?)?, cast::float(&number(args, 1)?)?);
-    float(base.powf(exponent), &format!("{base} to the power of {exponent}"))
+    float(
+        base.powf(exponent),
+        &format!("{} to the power of {}", format_float64(base), format_float64(exponent)),
+    )
 }
 
 pub(super) fn exp(args: Args<'_, '_>, _: &EvalEnv<'_>) -> Made {
     let v = cast::float(&number(args, 0)?)?;
-    float(v.exp(), &format!("e to the power of {v}"))
+    float(v.exp(), &format!("e to the power of {}", format_float64(v)))
 }
 
 pub(super) fn ln(args: Args<'_, '_>, _: &EvalEnv<'_>) -> Made {
     let v = cast::float(&number(args, 0)?)?;
-    float(v.ln(), &format!("the logarithm of {v}"))
+    float(v.ln(), &format!("the logarithm of {}", format_float64(v)))
 }
 
 pub(super) fn greatest(args: Args<'_, '_>, _: &EvalEnv<'_>) -> Made {
