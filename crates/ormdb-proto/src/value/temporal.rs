@@ -1,13 +1,15 @@
 //! Instants, dates and times as text (ISO 8601), and the range that they may have.
 //!
 //! Invariants: (1) years are 0001 to 9999; (2) what is printed reads back as the same number; (3) digits behind the
-//! microsecond are rounded half away from zero where a text has them.
+//! microsecond are rounded half away from zero where a text has them; (4) a second of 60 is the first of the next minute,
+//! as in PostgreSQL.
 
 use jiff::civil;
 use jiff::{SignedDuration, Timestamp};
 
 /// Microseconds of a day.
 pub const MICROS_PER_DAY: i64 = 86_400_000_000;
+const MICROS_PER_SECOND: i64 = 1_000_000;
 /// The first day: 0001-01-01.
 pub const DATE_MIN: i32 = -719_162;
 /// The last day: 9999-12-31.
@@ -28,6 +30,9 @@ pub enum ParseTemporalError {
         /// How one is written.
         example: &'static str,
     },
+    /// It is the end of a day, which is no time of it.
+    #[error("a day ends before 24:00")]
+    BehindMidnight,
     /// It lies outside the years 0001 to 9999.
     #[error("outside the years 0001 to 9999")]
     OutOfRange,
@@ -41,6 +46,9 @@ const fn malformed(what: &'static str, example: &'static str) -> ParseTemporalEr
 
 /// The instant of a text, in microseconds since 1970-01-01T00:00:00Z. A text of no offset is in UTC.
 pub fn parse_datetime(text: &str) -> Result<i64> {
+    if let Some(before) = before_leap(text) {
+        return in_range(parse_datetime(&before)?.saturating_add(MICROS_PER_SECOND));
+    }
     let text = text.trim();
     if let Ok(timestamp) = text.parse::<Timestamp>() {
         return in_range(micros_of(timestamp.as_second(), timestamp.subsec_nanosecond()));
@@ -48,12 +56,15 @@ pub fn parse_datetime(text: &str) -> Result<i64> {
     // No offset is UTC; and jiff's instants end a day before the last local time.
     parse_local_datetime(text.strip_suffix(['Z', 'z']).unwrap_or(text)).map_err(|error| match error {
         ParseTemporalError::Malformed { .. } => malformed("a datetime", "2024-12-31T23:59:59Z"),
-        ParseTemporalError::OutOfRange => error,
+        ParseTemporalError::BehindMidnight | ParseTemporalError::OutOfRange => error,
     })
 }
 
 /// The local date and time of a text, in microseconds since 1970-01-01T00:00:00. A date alone is its midnight.
 pub fn parse_local_datetime(text: &str) -> Result<i64> {
+    if let Some(before) = before_leap(text) {
+        return in_range(parse_local_datetime(&before)?.saturating_add(MICROS_PER_SECOND));
+    }
     let local = text
         .trim()
         .parse::<civil::DateTime>()
@@ -70,6 +81,10 @@ pub fn parse_date(text: &str) -> Result<i32> {
 
 /// The time of day of a text, in microseconds since midnight.
 pub fn parse_time(text: &str) -> Result<i64> {
+    if let Some(before) = before_leap(text) {
+        let micros = parse_time(&before)?.saturating_add(MICROS_PER_SECOND);
+        return if micros < MICROS_PER_DAY { Ok(micros) } else { Err(ParseTemporalError::BehindMidnight) };
+    }
     let time = text.trim().parse::<civil::Time>().map_err(|_| malformed("a time", "23:59:59"))?;
     Ok(micros_of_day(time).min(MICROS_PER_DAY - 1))
 }
@@ -118,6 +133,15 @@ pub fn civil_time(micros: i64) -> Option<civil::Time> {
 pub fn civil_datetime(micros: i64) -> Option<civil::DateTime> {
     let days = i32::try_from(micros.div_euclid(MICROS_PER_DAY)).ok()?;
     Some(civil_date(days)?.to_datetime(civil_time(micros.rem_euclid(MICROS_PER_DAY))?))
+}
+
+/// The text with a second of 59 where it has one of 60, which the calendar does not know.
+fn before_leap(text: &str) -> Option<String> {
+    let (hour, rest) = text.split_once(':')?;
+    let (minute, second) = rest.split_once(':')?;
+    let behind = second.strip_prefix("60")?;
+    let is_minute = minute.len() == 2 && minute.bytes().all(|b| b.is_ascii_digit());
+    is_minute.then(|| format!("{hour}:{minute}:59{behind}"))
 }
 
 fn days_of(date: civil::Date) -> Result<i32> {

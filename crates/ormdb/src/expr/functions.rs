@@ -31,6 +31,10 @@ enum Kind {
     Number,
     /// A date, a time, or both.
     Time,
+    /// What has a date.
+    Day,
+    /// What has a time of day.
+    Clock,
     /// An array.
     Array,
     /// A truth value.
@@ -148,16 +152,16 @@ static LIBRARY: &[Function] = &[
     },
     Function { pure: false, ..strict("now", &[], NOW, time::now) },
     Function { pure: false, ..strict("today", &[], DATE, time::today) },
-    strict("year", &[Kind::Time], I, time::year),
-    strict("quarter", &[Kind::Time], I, time::quarter),
-    strict("month", &[Kind::Time], I, time::month),
-    strict("week", &[Kind::Time], I, time::week),
-    strict("day", &[Kind::Time], I, time::day),
-    strict("dayOfWeek", &[Kind::Time], I, time::day_of_week),
-    strict("dayOfYear", &[Kind::Time], I, time::day_of_year),
-    strict("hour", &[Kind::Time], I, time::hour),
-    strict("minute", &[Kind::Time], I, time::minute),
-    strict("second", &[Kind::Time], I, time::second),
+    strict("year", &[Kind::Day], I, time::year),
+    strict("quarter", &[Kind::Day], I, time::quarter),
+    strict("month", &[Kind::Day], I, time::month),
+    strict("week", &[Kind::Day], I, time::week),
+    strict("day", &[Kind::Day], I, time::day),
+    strict("dayOfWeek", &[Kind::Day], I, time::day_of_week),
+    strict("dayOfYear", &[Kind::Day], I, time::day_of_year),
+    strict("hour", &[Kind::Clock], I, time::hour),
+    strict("minute", &[Kind::Clock], I, time::minute),
+    strict("second", &[Kind::Clock], I, time::second),
     strict("epoch", &[Kind::Time], Gives::Type(INT64), time::epoch),
     strict("startOf", &[Kind::Text, Kind::Time], Gives::Common, time::start_of),
     Function { nulls: Nulls::Seen, ..strict("has", &[Kind::Array, Kind::Same], B, array::has) },
@@ -284,7 +288,12 @@ impl Function {
                 }
             }
         }
-        let args = nodes.into_iter().flatten().collect();
+        let args: Vec<Node> = nodes.into_iter().flatten().collect();
+        if let ("startOf", Some(ty), Some(Node::Const(unit))) = (self.name, common, args.first())
+            && let ValueRef::String(unit) = unit.view()
+        {
+            time::check_unit(unit, ty)?;
+        }
         let ty = match self.gives {
             Gives::Type(ty) => Some(ty),
             Gives::First => first,
@@ -335,6 +344,8 @@ impl Kind {
             Kind::Time => {
                 matches!(ty, FieldType::Scalar(S::Date | S::Time | S::DateTime | S::LocalDateTime))
             }
+            Kind::Day => matches!(ty, FieldType::Scalar(S::Date | S::DateTime | S::LocalDateTime)),
+            Kind::Clock => matches!(ty, FieldType::Scalar(S::Time | S::DateTime | S::LocalDateTime)),
             Kind::Array => matches!(ty, FieldType::Array(_)),
             Kind::Sized => {
                 types::is_text(ty) || matches!(ty, FieldType::Array(_) | FieldType::Scalar(S::Bytes))

@@ -281,6 +281,37 @@ fn the_library() {
 }
 
 #[test]
+fn a_part_of_a_time_is_asked_of_what_has_it() {
+    let time = || Expr::Literal(Value::Time(0));
+    for expr in [
+        call("hour", vec![field("born")]),
+        call("minute", vec![field("born")]),
+        call("second", vec![field("born")]),
+        call("year", vec![time()]),
+        call("dayOfYear", vec![time()]),
+        call("startOf", vec![lit("year"), time()]),
+        call("startOf", vec![lit("week"), time()]),
+    ] {
+        assert_eq!(fails(expr.clone()).code, ErrorCode::TypeMismatch, "{expr:?}");
+    }
+    assert_eq!(fails(call("startOf", vec![lit("yaer"), field("born")])).code, ErrorCode::InvalidValue);
+    assert_eq!(eval(call("startOf", vec![lit("hour"), time()])), Value::Time(0));
+    assert_eq!(eval(call("hour", vec![time()])), Value::Int32(0));
+}
+
+#[test]
+fn floats_are_named_as_in_postgresql() {
+    let as_float = |text: &str| call("float64", vec![lit(text)]);
+    let round = |text: &str| eval(call("string", vec![as_float(text)]));
+    for text in ["1e+308", "Infinity", "-Infinity", "NaN", "2.5"] {
+        assert_eq!(round(text), text.into());
+    }
+    let error = fails(call("int64", vec![as_float("1e308")]));
+    assert_eq!((error.code, error.message.contains("1e+308")), (ErrorCode::NumericOverflow, true), "{error}");
+    assert_eq!(fails(as_float("1e400")).code, ErrorCode::NumericOverflow);
+}
+
+#[test]
 fn a_wanted_type_is_given_or_refused() {
     let schema = schema();
     let entity = &schema.entities[0];

@@ -45,3 +45,23 @@ fn random_instants_read_back() {
         assert_eq!(parse_date(&format_date(days)), Ok(days), "seed {seed}");
     }
 }
+
+#[test]
+fn a_second_of_60_is_the_next_minute() {
+    assert_eq!(parse_time("23:30:60"), parse_time("23:31:00"));
+    assert_eq!(parse_time("23:30:60.5"), parse_time("23:31:00.5"));
+    assert_eq!(parse_time("23:59:60"), Err(ParseTemporalError::BehindMidnight));
+    for (leap, same) in
+        [("2016-12-31T23:59:60", "2017-01-01T00:00:00"), ("2016-12-31 12:00:60", "2016-12-31 12:01:00")]
+    {
+        assert_eq!(parse_local_datetime(leap), parse_local_datetime(same), "{leap}");
+        assert_eq!(parse_datetime(&format!("{leap}Z")), parse_datetime(&format!("{same}Z")), "{leap}");
+        assert_eq!(
+            parse_datetime(&format!("{leap}+02:00")),
+            parse_datetime(&format!("{same}+02:00")),
+            "{leap}"
+        );
+    }
+    assert_eq!(parse_datetime("9999-12-31T23:59:60Z"), Err(ParseTemporalError::OutOfRange));
+    assert!(parse_time("12:00:61").is_err());
+}

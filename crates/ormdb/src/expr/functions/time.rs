@@ -1,6 +1,7 @@
 //! Functions of dates and times. An instant is read in UTC.
 
 use jiff::civil;
+use ormdb_proto::schema::{FieldType, ScalarType};
 use ormdb_proto::value::{ValueRef, temporal};
 use ormdb_proto::{Error, ErrorCode, Result};
 
@@ -29,11 +30,8 @@ fn micros(args: Args<'_, '_>, at: usize) -> Result<i64> {
     }
 }
 
-/// The calendar's view of a date or time. A time of day has no date to ask for.
-fn date(args: Args<'_, '_>, part: &str) -> Result<civil::Date> {
-    if matches!(args.first().map(Datum::view), Some(ValueRef::Time(_))) {
-        return Err(Error::new(ErrorCode::TypeMismatch, format!("a time of day has no {part}")));
-    }
+/// The calendar's view of a date, alone or with a time.
+fn date(args: Args<'_, '_>) -> Result<civil::Date> {
     let at = temporal::civil_datetime(micros(args, 0)?).ok_or_else(outside)?;
     Ok(at.date())
 }
@@ -43,33 +41,33 @@ fn int(v: impl Into<i32>) -> Made {
 }
 
 pub(super) fn year(args: Args<'_, '_>, _: &EvalEnv<'_>) -> Made {
-    int(date(args, "year")?.year())
+    int(date(args)?.year())
 }
 
 pub(super) fn quarter(args: Args<'_, '_>, _: &EvalEnv<'_>) -> Made {
-    int((date(args, "quarter")?.month() - 1) / 3 + 1)
+    int((date(args)?.month() - 1) / 3 + 1)
 }
 
 pub(super) fn month(args: Args<'_, '_>, _: &EvalEnv<'_>) -> Made {
-    int(date(args, "month")?.month())
+    int(date(args)?.month())
 }
 
 /// The week of ISO 8601.
 pub(super) fn week(args: Args<'_, '_>, _: &EvalEnv<'_>) -> Made {
-    int(date(args, "week")?.iso_week_date().week())
+    int(date(args)?.iso_week_date().week())
 }
 
 pub(super) fn day(args: Args<'_, '_>, _: &EvalEnv<'_>) -> Made {
-    int(date(args, "day")?.day())
+    int(date(args)?.day())
 }
 
 /// 0 on Sunday to 6 on Saturday, as PostgreSQL's `dow`.
 pub(super) fn day_of_week(args: Args<'_, '_>, _: &EvalEnv<'_>) -> Made {
-    int(date(args, "weekday")?.weekday().to_sunday_zero_offset())
+    int(date(args)?.weekday().to_sunday_zero_offset())
 }
 
 pub(super) fn day_of_year(args: Args<'_, '_>, _: &EvalEnv<'_>) -> Made {
-    int(date(args, "day of the year")?.day_of_year())
+    int(date(args)?.day_of_year())
 }
 
 /// A part of the time of day: `micros / unit % count`.
@@ -95,10 +93,34 @@ pub(super) fn epoch(args: Args<'_, '_>, _: &EvalEnv<'_>) -> Made {
     Ok(Datum::Ref(ValueRef::Int64(micros(args, 0)?.div_euclid(1_000_000))))
 }
 
+const CLOCK_UNITS: [&str; 4] = ["second", "minute", "hour", "day"];
+const CALENDAR_UNITS: [&str; 4] = ["week", "month", "quarter", "year"];
+
+/// Whether values of this type have such a unit: a time of day lies in a day, and in no week, month or year.
+pub(super) fn check_unit(unit: &str, ty: FieldType) -> Result<()> {
+    let has_date = !matches!(ty, FieldType::Scalar(ScalarType::Time));
+    if CLOCK_UNITS.contains(&unit) || (has_date && CALENDAR_UNITS.contains(&unit)) {
+        return Ok(());
+    }
+    if CALENDAR_UNITS.contains(&unit) {
+        return Err(Error::new(ErrorCode::TypeMismatch, format!("a time of day has no {unit}")));
+    }
+    Err(unknown_unit(unit))
+}
+
+fn unknown_unit(unit: &str) -> Error {
+    Error::new(ErrorCode::InvalidValue, format!("`{unit}` is no unit of time"))
+        .suggest(unit, CLOCK_UNITS.into_iter().chain(CALENDAR_UNITS))
+        .hint("second, minute, hour, day, week, month, quarter or year")
+}
+
 /// `startOf("month", at)`: the first moment of the unit that holds a time.
 pub(super) fn start_of(args: Args<'_, '_>, _: &EvalEnv<'_>) -> Made {
     let unit = text_arg(args, 0, "startOf")?;
     let at = micros(args, 1)?;
+    if matches!(args.get(1).map(Datum::view), Some(ValueRef::Time(_))) {
+        check_unit(unit, FieldType::Scalar(ScalarType::Time))?;
+    }
     let clock = |unit_micros: i64| Ok::<i64, Error>(at.div_euclid(unit_micros) * unit_micros);
     let calendar = |first: fn(civil::Date) -> std::result::Result<civil::Date, jiff::Error>| {
         let date = temporal::civil_datetime(at).ok_or_else(outside)?.date();
@@ -118,18 +140,12 @@ pub(super) fn start_of(args: Args<'_, '_>, _: &EvalEnv<'_>) -> Made {
         "month" => calendar(|d| d.with().day(1).build())?,
         "quarter" => calendar(|d| d.with().month((d.month() - 1) / 3 * 3 + 1).day(1).build())?,
         "year" => calendar(|d| d.with().month(1).day(1).build())?,
-        _ => {
-            let units = ["second", "minute", "hour", "day", "week", "month", "quarter", "year"];
-            let error = Error::new(ErrorCode::InvalidValue, format!("`{unit}` is no unit of time"));
-            return Err(error
-                .suggest(unit, units)
-                .hint("second, minute, hour, day, week, month, quarter or year"));
-        }
+        _ => return Err(unknown_unit(unit)),
     };
     Ok(Datum::Ref(match args.get(1).map(Datum::view) {
         Some(ValueRef::DateTime(_)) => ValueRef::DateTime(start),
         Some(ValueRef::LocalDateTime(_)) => ValueRef::LocalDateTime(start),
-        Some(ValueRef::Time(_)) => ValueRef::Time(start.max(0)),
+        Some(ValueRef::Time(_)) => ValueRef::Time(start),
         _ => {
             ValueRef::Date(i32::try_from(start.div_euclid(temporal::MICROS_PER_DAY)).map_err(|_| outside())?)
         }
