@@ -1,6 +1,7 @@
 //! Creating rows, and upserts.
 
-use ormdb_proto::ir::{AssignOp, Assignment, Create, NestedWrite, RecordInput, Upsert};
+use ormdb_proto::error::Span;
+use ormdb_proto::ir::{AssignOp, Assignment, Create, KeyPart, NestedWrite, RecordInput, Upsert};
 use ormdb_proto::schema::{FieldId, Relation, RelationKind};
 use ormdb_proto::{Error, ErrorCode, Result};
 
@@ -48,13 +49,37 @@ impl<'a> Writer<'a> {
 
     pub(super) fn upsert(&mut self, upsert: &Upsert) -> Result<()> {
         let info = self.entity(&upsert.entity, upsert.span)?;
-        let key = self.named_key(info, &upsert.key)?;
+        let key = self.key_or_create(info, &upsert.key, &upsert.create);
+        let key = key.map_err(|error| placed(error, upsert.span))?;
         let row = match self.find(info, &key)? {
             Some(row) => self.update_record(info, row, &upsert.update)?,
             None => self.create_keyed(info, &upsert.create, &key, &[])?,
         };
         self.written.keys.push(row.key);
         Ok(())
+    }
+
+    /// The key of a row that is looked for, and created if it is not there.
+    ///
+    /// # Errors
+    /// `InvalidQuery` if the record gives a field of the key another value, whether the row is there or not.
+    pub(super) fn key_or_create(
+        &self,
+        info: &EntityInfo,
+        parts: &[KeyPart],
+        input: &RecordInput,
+    ) -> Result<NamedKey> {
+        let key = self.named_key(info, parts)?;
+        for assignment in &input.assignments {
+            let AssignOp::Set(expr) = &assignment.op else { continue };
+            let Ok(Member::Field(field)) = info.member(&assignment.name) else { continue };
+            let Some(at_key) = key.fields.iter().position(|f| *f == field.id) else { continue };
+            let mut draft = Draft::new(info);
+            let agree = key.values.get(at_key).map_or(Ok(()), |value| draft.set(field.id, value.clone()));
+            let agree = agree.and_then(|()| draft.set(field.id, self.evaluate(info, field, expr, None)?));
+            agree.map_err(|error| at(error, assignment))?;
+        }
+        Ok(key)
     }
 
     /// Creates a row whose key's fields are filled in where they are not given.
@@ -97,7 +122,7 @@ impl<'a> Writer<'a> {
                 done.map_err(|error| at(error, assignment))?;
             }
             for (field, value) in fills {
-                draft.fill(*field, value.clone())?;
+                draft.set(*field, value.clone())?;
             }
             writer.fill_defaults(&mut draft)?;
             let row = writer.insert(info, &draft.values())?;
@@ -145,15 +170,8 @@ impl<'a> Writer<'a> {
     }
 
     /// The entity of a statement.
-    pub(super) fn entity(
-        &self,
-        name: &str,
-        span: Option<ormdb_proto::error::Span>,
-    ) -> Result<&'a EntityInfo> {
-        self.ctx.catalog.entity(name).map_err(|error| match span {
-            Some(span) => error.span(span),
-            None => error,
-        })
+    pub(super) fn entity(&self, name: &str, span: Option<Span>) -> Result<&'a EntityInfo> {
+        self.ctx.catalog.entity(name).map_err(|error| placed(error, span))
     }
 }
 
@@ -169,7 +187,12 @@ fn is_taken(error: &Error, info: &EntityInfo) -> bool {
 
 /// The error at the place of the assignment, where it has no place yet.
 pub(super) fn at(error: Error, assignment: &Assignment) -> Error {
-    match (error.detail.span, assignment.span) {
+    placed(error, assignment.span)
+}
+
+/// The error at a place, where it has none yet.
+pub(super) fn placed(error: Error, span: Option<Span>) -> Error {
+    match (error.detail.span, span) {
         (None, Some(span)) => error.span(span),
         _ => error,
     }

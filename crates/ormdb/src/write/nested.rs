@@ -61,7 +61,7 @@ impl<'a> Writer<'a> {
                 }
             }
             NestedWrite::ConnectOrCreate { key, create } => {
-                let key = self.named_key(target, key)?;
+                let key = self.key_or_create(target, key, create)?;
                 match self.find(target, &key)? {
                     Some(row) => {
                         self.make_room(link, Some(&row))?;
@@ -136,7 +136,7 @@ impl<'a> Writer<'a> {
                 None => self.create_connected(link, create, None),
             };
         };
-        let key = self.named_key(target, key)?;
+        let key = self.key_or_create(target, key, create)?;
         match self.find(target, &key)? {
             Some(row) if connected.contains(&row.key) => self.update_record(target, row, update).map(|_| ()),
             // A row of the key that is connected elsewhere makes the create fail by its unique key.
@@ -229,7 +229,7 @@ impl<'a> Writer<'a> {
         match write {
             NestedWrite::Upsert { key, create, .. } => {
                 let key = match key {
-                    Some(key) => Some(self.named_key(self.info(foreign_key.target)?, key)?),
+                    Some(key) => Some(self.key_or_create(self.info(foreign_key.target)?, key, create)?),
                     None => None,
                 };
                 self.forward_create(info, foreign_key, create, key.as_ref(), draft)
@@ -271,7 +271,7 @@ impl<'a> Writer<'a> {
             NestedWrite::Upsert { key, create, update } => {
                 let current = self.forward_target(info, row, foreign_key)?;
                 let key = match key {
-                    Some(key) => Some(self.named_key(target, key)?),
+                    Some(key) => Some(self.key_or_create(target, key, create)?),
                     None => None,
                 };
                 let named = match &key {
@@ -331,7 +331,7 @@ impl<'a> Writer<'a> {
                 _ => Err(one()),
             },
             NestedWrite::ConnectOrCreate { key, create } => {
-                let key = self.named_key(target, key)?;
+                let key = self.key_or_create(target, key, create)?;
                 match self.find(target, &key)? {
                     Some(row) => self.set_target(info, foreign_key, &row, draft),
                     None => self.forward_create(info, foreign_key, create, Some(&key), draft),

@@ -4,7 +4,7 @@ use ormdb_proto::Result;
 use ormdb_proto::ir::{AssignOp, Assignment, BinaryOp, NestedWrite, RecordInput, Update};
 use ormdb_proto::schema::{Field, FieldId, ForeignKey, Relation, RelationKind};
 
-use super::create::{at, not_a_value};
+use super::create::{at, not_a_value, placed};
 use super::draft::Draft;
 use super::refusal;
 use super::writer::{Row, Writer};
@@ -32,7 +32,7 @@ pub(super) enum LaterWork<'a, 'i> {
 impl<'a> Writer<'a> {
     pub(super) fn update(&mut self, update: &Update) -> Result<()> {
         let info = self.entity(&update.entity, update.span)?;
-        for key in self.targets(info, &update.target)? {
+        for key in self.targets(info, &update.target).map_err(|e| placed(e, update.span))? {
             // An earlier row's cascade may have moved or removed it.
             let Some(row) = self.read(info, &key)? else { continue };
             let row = self.update_record(info, row, &update.set)?;

@@ -208,3 +208,24 @@ fn a_key_that_is_too_long_is_refused() {
     assert_eq!(error.code, ErrorCode::LimitExceeded);
     assert!(error.detail.limit.is_some());
 }
+
+#[test]
+fn the_key_of_an_upsert_and_the_row_it_creates_agree() {
+    let bench = Bench::new(SHOP);
+    let refused = |text: &str, field: &str| {
+        let error = bench.fails(text);
+        assert_eq!(error.code, ErrorCode::InvalidQuery, "{text}: {error}");
+        assert_eq!(error.detail.field.as_deref(), Some(field), "{text}: {error}");
+        assert!(error.detail.span.is_some(), "{text}: {error}");
+    };
+    let apart = r#"upsert Item[79] create { id: 78, code: "a" } update { stock: 1 }"#;
+    refused(apart, "id");
+    refused(r#"upsert Item[code: "a"] create { code: null } update { stock: 1 }"#, "code");
+    assert!(bench.rows("Item").is_empty());
+    bench.ok(r#"upsert Item[79] create { id: 79, code: "a" } update { stock: 1 }"#);
+    // Whether the row is there changes nothing of it.
+    refused(apart, "id");
+    bench.ok(r#"upsert Item[code: "b"] create { id: 7 } update { stock: 1 }"#);
+    assert_eq!(bench.rows("Item").len(), 2);
+    bench.audit();
+}
