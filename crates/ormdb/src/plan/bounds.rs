@@ -77,6 +77,7 @@ pub(super) fn collect(entity: &Entity, node: &Node, now: i64, bounds: &mut Bound
             values.retain(|value| !value.is_null());
             bounds.entry(*field).or_default().only(values);
         }
+        Node::Or(any) => alternatives(entity, any, now, bounds)?,
         Node::Match(Matcher::Constant(pattern), text) => {
             if let (Node::Field(field), Some(prefix)) = (&**text, pattern.prefix()) {
                 bounds.entry(*field).or_default().prefix = Some(prefix);
@@ -91,10 +92,38 @@ pub(super) fn collect(entity: &Entity, node: &Node, now: i64, bounds: &mut Bound
         | Node::In { .. }
         | Node::InArray { .. }
         | Node::IsNull { .. }
-        | Node::Or(_)
         | Node::Call(..)
         | Node::Cast(..)
         | Node::Array(_) => {}
+    }
+    Ok(())
+}
+
+/// Adds what conditions say of which one must be true: a field that each of them gives its only values has one of all
+/// these values.
+fn alternatives(entity: &Entity, any: &[Node], now: i64, bounds: &mut Bounds) -> Result<()> {
+    let mut common: Option<HashMap<FieldId, Vec<Datum<'static>>>> = None;
+    for node in any {
+        let mut found = Bounds::default();
+        collect(entity, node, now, &mut found)?;
+        if found.values().any(|b| b.equal.as_ref().is_some_and(Vec::is_empty)) {
+            // Never true.
+            continue;
+        }
+        let mut equal: HashMap<_, _> =
+            found.into_iter().filter_map(|(field, bounds)| Some((field, bounds.equal?))).collect();
+        if let Some(common) = common.take() {
+            equal.retain(|field, _| common.contains_key(field));
+            for (field, values) in common {
+                if let Some(all) = equal.get_mut(&field) {
+                    all.splice(0..0, values);
+                }
+            }
+        }
+        common = Some(equal);
+    }
+    for (field, values) in common.unwrap_or_default() {
+        bounds.entry(field).or_default().only(values);
     }
     Ok(())
 }
