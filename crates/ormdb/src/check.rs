@@ -82,7 +82,7 @@ pub enum FindingKind {
     DuplicateKey,
     /// An entry of no row, or of a row that does not belong there.
     StrayEntry,
-    /// Entries of an index that the catalog does not have.
+    /// Entries of an index that the catalog never had.
     UnknownIndex,
     /// A foreign key refers to a row that is not there.
     MissingParent,

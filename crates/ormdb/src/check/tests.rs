@@ -163,3 +163,26 @@ fn findings_are_counted_beyond_those_that_are_kept() {
     let report = check(&db.engine, &db.families, 2).unwrap();
     assert_eq!((report.findings_total, report.findings.len()), (7, 2));
 }
+
+#[test]
+fn a_required_field_without_a_value_is_found() {
+    let db = sound();
+    db.put("User", &[ValueRef::Int64(3), ValueRef::String("c"), ValueRef::Null, ValueRef::Null]);
+    let report = report(&db);
+    let found: Vec<_> =
+        report.findings.iter().map(|f| (f.kind, f.subject.as_deref(), f.key.as_deref())).collect();
+    assert_eq!(found, [(FindingKind::MissingValue, Some("age"), Some("3"))]);
+}
+
+#[test]
+fn entries_of_a_dropped_index_that_await_the_sweep_are_no_finding() {
+    let db = sound();
+    let dropped = all(&db, Family::Indexes);
+    db.apply(&SCHEMA.replace("  @@index(age) covering (email)\n", "")).unwrap();
+    write(&db, |batch| {
+        for (key, value) in &dropped {
+            batch.put(&db.families.indexes, key, value).unwrap();
+        }
+    });
+    assert_eq!(kinds(&db), []);
+}
