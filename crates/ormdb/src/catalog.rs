@@ -10,6 +10,7 @@ pub(crate) mod backfill;
 mod compiled;
 pub(crate) mod diff;
 mod entity_info;
+mod greatest;
 mod navigation;
 mod record;
 mod resolve;

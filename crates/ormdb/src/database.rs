@@ -101,8 +101,8 @@ impl Database {
     /// the database is in use. Nothing was changed then.
     pub fn apply_schema(&self, text: &str) -> std::result::Result<Applied, Vec<Error>> {
         let _alone = self.inner.commits.write();
-        let Inner { engine, families, catalog, .. } = &*self.inner;
-        catalog::apply::apply(engine, families, catalog, text, self.now())
+        let Inner { engine, families, sequences, catalog, .. } = &*self.inner;
+        catalog::apply::apply(engine, families, sequences, catalog, text, self.now())
     }
 
     /// What applying `text` would change.

@@ -18,8 +18,9 @@ use parking_lot::RwLock;
 
 use super::backfill::{self, Pending};
 use super::record::StoredVersion;
-use super::{Catalog, Change, Grade, diff, resolve, store};
+use super::{Catalog, Change, Grade, diff, greatest, resolve, store};
 use crate::engine::engine_error;
+use crate::store::sequence::Sequences;
 use crate::store::{Families, layout};
 use crate::text::parse_schema;
 
@@ -49,6 +50,7 @@ type Outcome<T> = std::result::Result<T, Vec<Error>>;
 pub(crate) fn apply(
     engine: &Db,
     families: &Families,
+    sequences: &Sequences,
     published: &RwLock<Arc<Catalog>>,
     text: &str,
     now: i64,
@@ -71,6 +73,7 @@ pub(crate) fn apply(
             schema: Schema::clone(catalog.schema()),
         };
         store::save(&mut txn, families, &stored).map_err(one)?;
+        greatest::pass(&txn, families, sequences, &current, &catalog).map_err(one)?;
         let catalog = Arc::new(catalog);
         let mut slot = published.write();
         match txn.commit(Durability::Synced) {

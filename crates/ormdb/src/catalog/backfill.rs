@@ -15,8 +15,6 @@ use crate::expr::EvalEnv;
 use crate::store::row::RowView;
 use crate::store::{Families, layout, parent::ParentKey};
 
-/// The most violations that are reported of one constraint.
-const VIOLATIONS_MAX: usize = 5;
 /// The most entries that a transaction of the sweep deletes.
 const SWEEP_ENTRIES_MAX: usize = 10_000;
 
@@ -100,7 +98,7 @@ fn write_entry(
     txn.put(&families.indexes, &entry.key, &entry.value).engine()
 }
 
-/// Looks at every row for the new checks and foreign keys, and adds the first violations of each.
+/// Looks at every row for the new checks and foreign keys, and adds a violation for each that rows do not meet.
 pub(super) fn validate(
     txn: &Transaction,
     families: &Families,
@@ -116,44 +114,72 @@ pub(super) fn validate(
     let checks: Vec<_> =
         info.checks.iter().zip(&rules.checks).filter(|(c, _)| pending.checks.contains(&c.id)).collect();
     let keys: Vec<_> = info.foreign_keys.iter().filter(|k| pending.foreign_keys.contains(&k.id)).collect();
-    let most = violations.len() + VIOLATIONS_MAX;
+    let mut of_checks = vec![Failed::default(); checks.len()];
+    let mut of_keys = vec![Failed::default(); keys.len()];
     let mut cursor = rows_of(txn, families, pending.entity)?;
     let mut there = cursor.first().engine()?;
-    while there && violations.len() < most {
+    while there {
         let row = info.store().rows.view(cursor.value())?;
-        for (check, compiled) in &checks {
+        for ((_, compiled), failed) in checks.iter().zip(&mut of_checks) {
             if compiled.test(&row, &EvalEnv::at(0))? == Some(false) {
-                let message = format!("a row of `{}` fails the new check `{}`", info.name, check.name);
-                violations.push(violation(ErrorCode::CheckViolation, message, info, &check.name, &row));
+                failed.add(info, &row);
             }
         }
-        for key in &keys {
+        for (key, failed) in keys.iter().zip(&mut of_keys) {
             let parent = ParentKey::of(catalog, key, &row)?;
             if let Some(parent) = parent
                 && !parent.exists(txn, families)?
             {
-                let target = &catalog.entity_by_id(key.target)?.name;
-                let message = format!("a row of `{}` refers to a `{target}` that is not there", info.name);
-                violations.push(violation(ErrorCode::ForeignKeyViolation, message, info, &key.name, &row));
+                failed.add(info, &row);
             }
         }
         there = cursor.next().engine()?;
     }
+    for ((check, _), failed) in checks.iter().zip(of_checks) {
+        let what = match failed.count {
+            1 => format!("fails the new check `{}`", check.name),
+            _ => format!("fail the new check `{}`", check.name),
+        };
+        violations.extend(failed.violation(ErrorCode::CheckViolation, info, &what, &check.name));
+    }
+    for (key, failed) in keys.iter().zip(of_keys) {
+        let target = &catalog.entity_by_id(key.target)?.name;
+        let what = match failed.count {
+            1 => format!("refers to a `{target}` that is not there"),
+            _ => format!("refer to a `{target}` that is not there"),
+        };
+        violations.extend(failed.violation(ErrorCode::ForeignKeyViolation, info, &what, &key.name));
+    }
     Ok(())
 }
 
-fn violation(
-    code: ErrorCode,
-    message: String,
-    info: &EntityInfo,
-    constraint: &str,
-    row: &RowView<'_>,
-) -> Error {
-    Error::new(code, message)
-        .entity(&info.name)
-        .constraint(constraint)
-        .key(key_text(info, row))
-        .hint("change or delete the row first")
+/// The rows that do not meet a constraint.
+#[derive(Clone, Default)]
+struct Failed {
+    count: u64,
+    /// The primary key of the first, for people.
+    first: String,
+}
+
+impl Failed {
+    fn add(&mut self, info: &EntityInfo, row: &RowView<'_>) {
+        if self.count == 0 {
+            self.first = key_text(info, row);
+        }
+        self.count += 1;
+    }
+
+    /// The violation, if any row is one; `what` says what the rows do.
+    fn violation(self, code: ErrorCode, info: &EntityInfo, what: &str, constraint: &str) -> Option<Error> {
+        let Failed { count, first } = self;
+        let message = match count {
+            0 => return None,
+            1 => format!("row {first} of `{}` {what}", info.name),
+            _ => format!("{count} rows of `{}` {what}; the first is {first}", info.name),
+        };
+        let error = Error::new(code, message).entity(&info.name).constraint(constraint).key(first);
+        Some(error.hint("change or delete such rows first"))
+    }
 }
 
 /// The primary key of a row, for people.
@@ -165,8 +191,9 @@ pub(crate) fn key_text(info: &EntityInfo, row: &RowView<'_>) -> String {
     info.primary_key.iter().map(value).collect::<Vec<_>>().join(", ")
 }
 
-fn rows_of(txn: &Transaction, families: &Families, entity: EntityId) -> Result<ordinum::Cursor> {
-    txn.cursor(&families.rows, KeyRange::prefix(&layout::rows_prefix(entity))).engine()
+/// A cursor over the rows of an entity.
+pub(super) fn rows_of(reader: &dyn Reader, families: &Families, entity: EntityId) -> Result<ordinum::Cursor> {
+    reader.cursor(&families.rows, KeyRange::prefix(&layout::rows_prefix(entity))).engine()
 }
 
 /// Deletes the entries of indexes that were dropped up to this version of the catalog. May be cut off and run again.

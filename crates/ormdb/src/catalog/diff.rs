@@ -9,7 +9,8 @@
 use std::fmt;
 
 use ormdb_proto::schema::{
-    Default, Entity, EntityId, EnumId, EnumType, Field, FieldType, ForeignKey, Index, ScalarType, Schema,
+    Default, Entity, EntityId, EnumId, EnumLabel, EnumType, Field, FieldType, ForeignKey, Index, ScalarType,
+    Schema,
 };
 
 use crate::store::tuple::NARROW_PRECISION_MAX;
@@ -72,7 +73,8 @@ struct Diff<'a> {
 const REWRITE: &str = "their rows would have to be rewritten";
 const DATA_LOSS: &str = "their data would be lost";
 const UNKNOWN_VALUE: &str = "their rows have no value for it";
-const COPY_OVER: &str = "add a new field beside it, copy the values with an update, then drop the old one";
+const COPY_OVER: &str =
+    "add an optional field beside it, and copy the values with an update; the old one stays";
 const DELETE_FIRST: &str = "delete the rows first";
 
 impl Diff<'_> {
@@ -109,24 +111,32 @@ impl Diff<'_> {
             self.metadata(format!("change the comment of enum `{}`", is.name));
         }
         let users = self.users_of(is.id);
+        let grade = |because, instead| Grade::NoRows { entities: users.clone(), because, instead };
+        let moves =
+            |label: &EnumLabel| is.label(label.position).is_none() && is.position(&label.name).is_some();
+        if was.labels.iter().any(moves) {
+            let of = |a: &EnumType, b: &EnumType| -> Vec<String> {
+                let both = a.labels.iter().filter(|label| b.position(&label.name).is_some());
+                both.map(|label| label.name.clone()).collect()
+            };
+            let verb = if of(was, is) == of(is, was) { "make room between" } else { "reorder" };
+            let what = format!("{verb} the labels of enum `{}`", is.name);
+            let instead = "keep the order, and add new labels at the end; or delete the rows first";
+            self.push(what, grade("their rows hold the places of their labels", instead));
+        }
         for label in &was.labels {
-            let what = match is.label(label.position) {
-                Some(name) if name == label.name => continue,
+            match is.label(label.position) {
+                Some(name) if name == label.name => {}
                 Some(name) => {
                     self.metadata(format!("rename label `{}.{}` to `{name}`", is.name, label.name));
-                    continue;
                 }
-                None if is.position(&label.name).is_some() => {
-                    format!("move label `{}.{}` among the others", is.name, label.name)
+                None if is.position(&label.name).is_some() => {}
+                None => {
+                    let what = format!("drop label `{}.{}`", is.name, label.name);
+                    let instead = "keep the label, or delete the rows first";
+                    self.push(what, grade("their rows may have it", instead));
                 }
-                None => format!("drop label `{}.{}`", is.name, label.name),
-            };
-            let grade = Grade::NoRows {
-                entities: users.clone(),
-                because: "their rows may have it",
-                instead: "keep the label, or delete the rows first",
-            };
-            self.push(what, grade);
+            }
         }
         for label in &is.labels {
             if was.label(label.position).is_none() && was.position(&label.name).is_none() {
@@ -169,7 +179,8 @@ impl Diff<'_> {
             self.metadata(format!("change the default order of `{name}`"));
         }
         if was.primary_key != is.primary_key {
-            let instead = "add a new entity of this key, copy the rows, then drop the old one";
+            let instead =
+                "add a new entity of this key, and copy the rows; delete the old ones to drop the old entity";
             self.no_rows(format!("change the primary key of `{name}`"), was.id, REWRITE, instead);
         }
         self.fields(was, is);

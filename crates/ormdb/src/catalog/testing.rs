@@ -9,6 +9,7 @@ use parking_lot::RwLock;
 use super::{Applied, Catalog, apply, store};
 use crate::expr::EvalEnv;
 use crate::store::Families;
+use crate::store::sequence::Sequences;
 
 pub(crate) struct TestDb {
     pub(crate) engine: Db,
@@ -25,7 +26,8 @@ impl TestDb {
 
     pub(crate) fn apply(&self, text: &str) -> Result<Applied, Vec<ormdb_proto::Error>> {
         let published = RwLock::new(Arc::new(self.catalog()));
-        apply::apply(&self.engine, &self.families, &published, text, 0)
+        let sequences = Sequences::new(self.engine.clone(), self.families.system.clone());
+        apply::apply(&self.engine, &self.families, &sequences, &published, text, 0)
     }
 
     pub(crate) fn catalog(&self) -> Catalog {

@@ -14,6 +14,7 @@ use std::collections::HashMap;
 
 use ordinum::{Batch, ColumnFamily, Db, Durability, Reader};
 use ormdb_proto::schema::{EntityId, FieldId};
+use ormdb_proto::value::ValueRef;
 use ormdb_proto::{Error, ErrorCode, Result};
 use parking_lot::Mutex;
 
@@ -136,6 +137,16 @@ impl Sequences {
         batch.put(&self.family, &layout::sequence_key(entity, field), &reserved.to_le_bytes()).engine()?;
         self.db.write(batch, Durability::Buffered).engine()?;
         Ok(())
+    }
+}
+
+/// The number that a value of an autoincrement field is; none if it is null.
+pub(crate) fn number_of(value: &ValueRef<'_>) -> Option<i64> {
+    match value {
+        ValueRef::Int16(v) => Some(i64::from(*v)),
+        ValueRef::Int32(v) => Some(i64::from(*v)),
+        ValueRef::Int64(v) => Some(*v),
+        _ => None,
     }
 }
 

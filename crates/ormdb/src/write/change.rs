@@ -39,6 +39,11 @@ impl<'a> Writer<'a> {
             }
             self.checked_row(info, &values, Some(changes))?
         };
+        self.pass_sequences(info, |field| {
+            let slot = info.store().rows.slot(field);
+            let given = changes.iter().find(|(changed, _)| Some(*changed) == slot);
+            Ok(given.map_or(ValueRef::Null, |(_, value)| value.view()))
+        })?;
         self.store_change(info, Some(old), Some(&row))?;
         self.written.updated += 1;
         self.check_references(info, &row, Some(changes))?;

@@ -11,7 +11,7 @@ use crate::catalog::EntityInfo;
 use crate::catalog::rules::DefaultSource;
 use crate::expr::{Datum, EvalEnv, NoRow, RowExpr, RowSource};
 use crate::store::row::{RowFormat, RowView};
-use crate::store::{coerce, generate};
+use crate::store::{coerce, generate, sequence};
 
 /// Values by slot, none where nothing was given yet.
 pub(super) struct Draft<'a> {
@@ -130,7 +130,7 @@ impl<'a> Writer<'a> {
     /// Fills in the defaults of the fields that a new row was given no value for.
     pub(super) fn fill_defaults(&mut self, draft: &mut Draft<'a>) -> Result<()> {
         let info = draft.info;
-        self.pass_sequences(draft)?;
+        self.pass_sequences(info, |field| draft.field(field))?;
         let now = |field: &Field| generate::now_value(field.ty, self.ctx.now);
         for field in info.fields.iter().filter(|f| f.updated_at && f.is_stored()) {
             let value = Datum::of_value(self.schema(), &now(field), field.ty)?;
@@ -206,19 +206,18 @@ impl<'a> Writer<'a> {
     }
 
     /// Makes the sequences of autoincrement fields pass the values that were given explicitly.
-    fn pass_sequences(&self, draft: &Draft<'a>) -> Result<()> {
-        let info = draft.info;
+    pub(super) fn pass_sequences<'v>(
+        &self,
+        info: &EntityInfo,
+        given: impl Fn(FieldId) -> Result<ValueRef<'v>>,
+    ) -> Result<()> {
         for rule in &info.rules(self.schema())?.defaults {
             if !matches!(rule.source, DefaultSource::Generated(Generator::Autoincrement)) {
                 continue;
             }
-            let given = match draft.field(rule.field)? {
-                ValueRef::Int16(v) => i64::from(v),
-                ValueRef::Int32(v) => i64::from(v),
-                ValueRef::Int64(v) => v,
-                _ => continue,
-            };
-            self.ctx.sequences.pass(info.id, rule.field, given)?;
+            if let Some(given) = sequence::number_of(&given(rule.field)?) {
+                self.ctx.sequences.pass(info.id, rule.field, given)?;
+            }
         }
         Ok(())
     }

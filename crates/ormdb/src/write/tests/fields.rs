@@ -229,3 +229,13 @@ fn the_key_of_an_upsert_and_the_row_it_creates_agree() {
     assert_eq!(bench.rows("Item").len(), 2);
     bench.audit();
 }
+
+#[test]
+fn a_sequence_passes_the_number_of_an_update() {
+    let bench = Bench::new(SHOP);
+    bench.ok(r#"create Item { code: "a" }"#);
+    bench.ok(r"update Item[1] set { id = 20 }");
+    bench.ok(r#"upsert Item[code: "a"] create { stock: 0 } update { id += 10 }"#);
+    bench.ok(r#"create Item { code: "b" }"#);
+    assert!(bench.rows("Item").iter().any(|row| row.starts_with("31 b")), "{:?}", bench.rows("Item"));
+}
