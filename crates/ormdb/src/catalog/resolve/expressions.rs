@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use ormdb_proto::error::Span;
 use ormdb_proto::ir::{Expr, Params, Quantifier, RelationAggregate};
 use ormdb_proto::schema::{
-    Check, ConstraintState, Default, Entity, Field, FieldType, Relation, ScalarType, Schema,
+    Check, ConstraintState, Default, Entity, Field, FieldId, FieldType, Relation, ScalarType, Schema,
 };
 use ormdb_proto::{Error, ErrorCode, Result, Value};
 
@@ -35,6 +35,7 @@ pub(super) fn resolve(resolver: &mut Resolver<'_>, schema: &mut Schema) {
 }
 
 fn entity(resolver: &mut Resolver<'_>, schema: &mut Schema, at: usize, decl: &EntityDecl) {
+    let mut defaults = Vec::new();
     for field in decl.fields() {
         if schema.entities.get(at).is_none_or(|e| e.field(&field.name.text).is_none()) {
             continue;
@@ -42,7 +43,7 @@ fn entity(resolver: &mut Resolver<'_>, schema: &mut Schema, at: usize, decl: &En
         for attribute in &field.attributes {
             match &attribute.kind {
                 FieldAttributeKind::Default(DefaultDecl::Expr(text)) => {
-                    default(resolver, schema, at, &field.name, text);
+                    defaults.extend(default(resolver, schema, at, &field.name, text));
                 }
                 FieldAttributeKind::Check(check) => {
                     add_check(resolver, schema, at, check, Some(&field.name));
@@ -54,6 +55,7 @@ fn entity(resolver: &mut Resolver<'_>, schema: &mut Schema, at: usize, decl: &En
             computed(resolver, schema, at, &field.name, text);
         }
     }
+    report_default_cycles(resolver, schema, at, &defaults);
     for attribute in decl.attributes() {
         match &attribute.kind {
             EntityAttributeKind::Check(check) => add_check(resolver, schema, at, check, None),
@@ -145,13 +147,66 @@ fn add_check(
     }
 }
 
-/// Checks a default, and turns a constant into a value of the field's type.
-fn default(resolver: &mut Resolver<'_>, schema: &mut Schema, at: usize, name: &Name, text: &ExprText) {
-    let Some(field) = schema.entities.get(at).and_then(|e| e.field(&name.text)) else { return };
+/// A default that reads fields.
+struct DefaultReads {
+    field: FieldId,
+    reads: Vec<FieldId>,
+    span: Span,
+}
+
+/// Defaults that wait for one another have no value. Each circle is reported once, at its first field in the text.
+fn report_default_cycles(resolver: &mut Resolver<'_>, schema: &Schema, at: usize, defaults: &[DefaultReads]) {
+    let Some(entity) = schema.entities.get(at) else { return };
+    let mut waiting: Vec<&DefaultReads> = defaults.iter().collect();
+    while let Some(circle) = circle(&mut waiting) {
+        waiting.retain(|default| !circle.contains(&default.field));
+        let Some(first) = defaults.iter().find(|default| circle.contains(&default.field)) else { return };
+        let name = |id: &FieldId| entity.field_by_id(*id).map_or(String::new(), |f| format!("`{}`", f.name));
+        let names: Vec<String> =
+            defaults.iter().map(|d| d.field).filter(|id| circle.contains(id)).map(|id| name(&id)).collect();
+        let message = format!("the defaults of {} are made from each other", names.join(", "));
+        resolver.invalid(first.span, message, "give one of them a default that names none of the others");
+    }
+}
+
+/// The fields of a circle among `waiting`, of which only what waits for a circle is left.
+fn circle(waiting: &mut Vec<&DefaultReads>) -> Option<Vec<FieldId>> {
+    loop {
+        let open: HashSet<FieldId> = waiting.iter().map(|default| default.field).collect();
+        let before = waiting.len();
+        waiting.retain(|default| default.reads.iter().any(|field| open.contains(field)));
+        if waiting.len() == before {
+            break;
+        }
+    }
+    let mut path: Vec<FieldId> = vec![waiting.first()?.field];
+    loop {
+        let last = waiting.iter().find(|default| Some(&default.field) == path.last())?;
+        let next = last.reads.iter().find(|field| waiting.iter().any(|default| default.field == **field))?;
+        if let Some(start) = path.iter().position(|field| field == next) {
+            return Some(path.split_off(start));
+        }
+        path.push(*next);
+    }
+}
+
+/// Checks a default, and turns a constant into a value of the field's type. Gives what the default reads, if it may.
+fn default(
+    resolver: &mut Resolver<'_>,
+    schema: &mut Schema,
+    at: usize,
+    name: &Name,
+    text: &ExprText,
+) -> Option<DefaultReads> {
+    let field = schema.entities.get(at).and_then(|e| e.field(&name.text))?;
     let compiled = match compile(schema, at, &text.expr, field.ty) {
         Ok(compiled) => compiled,
-        Err(error) => return report(resolver, Some(error), text.span),
+        Err(error) => {
+            report(resolver, Some(error), text.span);
+            return None;
+        }
     };
+    let mut reads = DefaultReads { field: field.id, reads: compiled.fields(), span: text.span };
     let mut expr = rewrite::without_spans(&text.expr);
     if compiled.fields().is_empty() && !calls(&text.expr) {
         match compiled.eval_value(&NoRow, &EvalEnv::at(0)) {
@@ -165,11 +220,13 @@ fn default(resolver: &mut Resolver<'_>, schema: &mut Schema, at: usize, name: &N
     } else if compiled.fields().contains(&field.id) {
         let message = format!("the default of `{name}` is made from `{name}` itself");
         resolver.invalid(text.span, message, "name other fields");
+        reads.reads.clear();
     }
     let field = schema.entities.get_mut(at).and_then(|e| e.fields.iter_mut().find(|f| f.name == name.text));
     if let Some(field) = field {
         field.default = Some(Default::Expr(expr));
     }
+    Some(reads)
 }
 
 /// Whether a function is called, whose value may be another one each time.

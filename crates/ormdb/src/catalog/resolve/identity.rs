@@ -61,8 +61,10 @@ pub(super) fn match_names(
                         item.name
                     );
                     let hint = format!(
-                        "remove `@was({was})` to drop `{was}`, or drop `{}` first and rename then",
-                        item.name
+                        "remove `{}(\"{was}\")` and keep both, or drop `{}` before: {}",
+                        mark(what),
+                        item.name,
+                        dropping(what)
                     );
                     errors.push(Error::new(ErrorCode::InvalidSchema, message).span(span).hint(hint));
                     Some(here)
@@ -70,10 +72,36 @@ pub(super) fn match_names(
             }
         });
     }
+    report_selves(what, inside, new, errors);
     report_swaps(what, inside, new, errors);
     report_double(what, inside, old, new, &mut matched, errors);
     question(what, inside, (old, new), &matched, alike, errors);
     matched
+}
+
+/// The attribute that gives a former name.
+fn mark(what: &str) -> &'static str {
+    if matches!(what, "entity" | "enum") { "@@was" } else { "@was" }
+}
+
+/// What it takes to drop a thing, for hints.
+fn dropping(what: &str) -> &'static str {
+    if what == "relation" {
+        "dropping it is a change of its own"
+    } else {
+        "dropping it is a change of its own, possible only while there are no rows"
+    }
+}
+
+/// A thing that gives its own name as its former one says nothing.
+fn report_selves(what: &str, inside: &str, new: &[NewName<'_>], errors: &mut Vec<Error>) {
+    for item in new {
+        if let Some((_, span)) = item.was.filter(|(was, _)| *was == item.name) {
+            let message = format!("{what} `{}`{inside} gives its own name as its former one", item.name);
+            let hint = format!("remove `{}(\"{}\")`, or write the name that it had", mark(what), item.name);
+            errors.push(Error::new(ErrorCode::InvalidSchema, message).span(span).hint(hint));
+        }
+    }
 }
 
 /// Things that take each other's names would do so each time that the text is applied. Each circle is reported once, at
@@ -147,10 +175,13 @@ fn question(
             "{what} `{}`{inside} is gone and {what} `{}` is new and alike: was it renamed?",
             was.name, item.name
         );
-        let mark = if matches!(what, "entity" | "enum") { "@@was" } else { "@was" };
         let hint = format!(
-            "write `{mark}(\"{}\")` at `{}` if it was; if not, apply the drop and the addition one after the other",
-            was.name, item.name
+            "write `{}(\"{}\")` at `{}` if it was; if not, keep `{}` beside it: {}",
+            mark(what),
+            was.name,
+            item.name,
+            was.name,
+            dropping(what)
         );
         errors.push(
             Error::new(ErrorCode::MigrationRefused, message).span(item.span).field(item.name).hint(hint),

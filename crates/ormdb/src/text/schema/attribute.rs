@@ -37,7 +37,7 @@ pub(super) fn field_attribute(cursor: &mut Cursor<'_>) -> Result<FieldAttribute>
                     error.hint(format!("`@@{other}` is an attribute of the entity, on a line of its own"))
                 );
             }
-            return Err(error.suggest(other, FIELD_ATTRIBUTES));
+            return Err(suggest(error, "@", other, &FIELD_ATTRIBUTES));
         }
     };
     Ok(FieldAttribute { kind, span: cursor.span_since(start) })
@@ -78,7 +78,7 @@ pub(super) fn entity_attribute(cursor: &mut Cursor<'_>) -> Result<EntityAttribut
                     error.hint(format!("`@{other}` is an attribute of a field, behind it on its line"))
                 );
             }
-            return Err(error.suggest(other, ENTITY_ATTRIBUTES));
+            return Err(suggest(error, "@@", other, &ENTITY_ATTRIBUTES));
         }
     };
     Ok(EntityAttribute { notes: Notes::default(), kind, span: cursor.span_since(start) })
@@ -86,6 +86,13 @@ pub(super) fn entity_attribute(cursor: &mut Cursor<'_>) -> Result<EntityAttribut
 
 fn unknown(message: &str, span: Span) -> Error {
     Error::new(ErrorCode::UnknownName, message).span(span)
+}
+
+/// Suggests the nearest attribute, as it is written.
+fn suggest(error: Error, sign: &str, unknown: &str, known: &[&str]) -> Error {
+    let mut error = error.suggest(unknown, known.iter().copied());
+    error.detail.suggestion = error.detail.suggestion.map(|name| format!("{sign}{name}"));
+    error
 }
 
 /// `("…")`
