@@ -34,7 +34,7 @@ fn every_error_is_told_and_nothing_is_changed() {
     let bench = Bench::shop();
     bench.write("bad.ormdb", "entity A {\n  id int64 @idd\n  b C\n}\nentity B {\n  x strin\n");
     let err = bench.fails(1, &["schema", "check", "bad.ormdb"]);
-    assert!(err.contains("did you mean `id`?") && err.contains("bad.ormdb: 2 errors"), "{err}");
+    assert!(err.contains("did you mean `@id`?") && err.contains("bad.ormdb: 2 errors"), "{err}");
     let before = bench.read("bad.ormdb");
     bench.fails(1, &["schema", "format", "bad.ormdb"]);
     assert_eq!(bench.read("bad.ormdb"), before);
