@@ -15,7 +15,7 @@ mod value_ref;
 
 pub use compare::{compare, compare_floats};
 pub use decimal::{Decimal, PRECISION_MAX, ParseDecimalError, SCALE_MAX};
-pub use float::{format_float32, format_float64};
+pub use float::{ParseFloatError, format_float32, format_float64, narrow_float32, parse_float64};
 pub use interval::{Interval, ParseIntervalError};
 pub use json::{canonical_json, canonical_text, object_json};
 pub use value_ref::ValueRef;

@@ -2,7 +2,7 @@
 
 use ormdb_proto::Value;
 use ormdb_proto::schema::ScalarType;
-use ormdb_proto::value::{Decimal, canonical_text};
+use ormdb_proto::value::{Decimal, canonical_text, parse_float64};
 use serde_json::Value as Json;
 
 use crate::model::StoredField;
@@ -34,7 +34,10 @@ pub(super) fn of_cell(field: &StoredField<'_>, text: &str, quoted: bool) -> Resu
             _ => None,
         },
         ScalarType::Int16 | ScalarType::Int32 | ScalarType::Int64 => trimmed.parse().ok().map(Value::Int64),
-        ScalarType::Float32 | ScalarType::Float64 => trimmed.parse().ok().map(Value::Float64),
+        ScalarType::Float32 | ScalarType::Float64 => {
+            let float = parse_float64(trimmed).map_err(|error| format!("`{text}` {error}"))?;
+            Some(Value::Float64(float))
+        }
         ScalarType::Decimal { .. } => trimmed.parse::<Decimal>().ok().map(Value::Decimal),
         ScalarType::Json => {
             serde_json::from_str(text).ok().map(|json: Json| Value::Json(canonical_text(&json)))

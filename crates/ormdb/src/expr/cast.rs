@@ -7,7 +7,8 @@ use std::str::FromStr;
 
 use ormdb_proto::schema::{FieldType, ScalarType, Schema};
 use ormdb_proto::value::{
-    Decimal, Interval, PRECISION_MAX, ValueRef, canonical_json, format_float64, temporal,
+    Decimal, Interval, PRECISION_MAX, ParseFloatError, ValueRef, canonical_json, format_float64,
+    narrow_float32, parse_float64, temporal,
 };
 use ormdb_proto::{Error, ErrorCode, Result, Value};
 
@@ -210,27 +211,20 @@ pub(super) fn float(value: &ValueRef<'_>) -> Result<f64> {
     Ok(match value {
         ValueRef::Float32(v) => f64::from(*v),
         ValueRef::Float64(v) => *v,
-        ValueRef::String(text) => {
-            let read = f64::from_str(text.trim())
-                .map_err(|_| unreadable(text, "number", "write it as 1.5 or 1e10"))?;
-            // What has digits is no name of the infinity.
-            if read.is_infinite() && text.contains(|c: char| c.is_ascii_digit()) {
-                return Err(overflow(text));
+        ValueRef::String(text) => match parse_float64(text) {
+            Ok(read) => read,
+            Err(ParseFloatError::Malformed) => {
+                return Err(unreadable(text, "number", "write it as 1.5 or 1e10"));
             }
-            read
-        }
+            Err(ParseFloatError::OutOfRange) => return Err(overflow(text)),
+        },
         other => decimal(other)?.to_f64(),
     })
 }
 
 /// The nearest float of 32 bits; an error where a finite number has none.
 pub(super) fn to_f32(v: f64) -> Result<f32> {
-    #[expect(clippy::cast_possible_truncation, reason = "rounds; what is too large is refused below")]
-    let narrow = v as f32;
-    if narrow.is_infinite() && v.is_finite() {
-        return Err(overflow(&format_float64(v)));
-    }
-    Ok(narrow)
+    narrow_float32(v).ok_or_else(|| overflow(&format_float64(v)))
 }
 
 pub(super) fn decimal(value: &ValueRef<'_>) -> Result<Decimal> {

@@ -6,7 +6,10 @@
 
 use ormdb_proto::schema::{Entity, EnumType, Field, FieldType, ScalarType, Schema};
 use ormdb_proto::value::temporal::{self, MICROS_PER_DAY};
-use ormdb_proto::value::{Decimal, Interval, ValueRef, canonical_json, canonical_text};
+use ormdb_proto::value::{
+    Decimal, Interval, ParseFloatError, ValueRef, canonical_json, canonical_text, narrow_float32,
+    parse_float64,
+};
 use ormdb_proto::{Error, ErrorCode, Result, Value};
 
 /// The longest text of a value in an error.
@@ -189,29 +192,21 @@ fn to_float64(value: &Value) -> Bent<f64> {
         Value::Int32(v) => f64::from(*v),
         Value::Int64(v) => Decimal::from(*v).to_f64(),
         Value::Decimal(v) => v.to_f64(),
-        Value::String(text) => {
-            let parsed: f64 = text.trim().parse().map_err(|_| invalid(value, "not a number"))?;
-            let names_infinity = text.to_ascii_lowercase().contains("inf");
-            if parsed.is_infinite() && !names_infinity {
-                return Err(Refusal::Overflow(value.clone()));
-            }
-            parsed
-        }
+        Value::String(text) => match parse_float64(text) {
+            Ok(parsed) => parsed,
+            Err(ParseFloatError::Malformed) => return Err(invalid(value, "not a number")),
+            Err(ParseFloatError::OutOfRange) => return Err(Refusal::Overflow(value.clone())),
+        },
         _ => return Err(Refusal::Mismatch(value.clone())),
     })
 }
 
-#[allow(clippy::cast_possible_truncation, reason = "to the nearest float32; a range overflow is looked for")]
 fn to_float32(value: &Value) -> Bent<Value> {
     if let Value::Float32(v) = value {
         return Ok(Value::Float32(*v));
     }
-    let wide = to_float64(value)?;
-    let narrow = wide as f32;
-    if narrow.is_infinite() && wide.is_finite() {
-        return Err(Refusal::Overflow(value.clone()));
-    }
-    Ok(Value::Float32(narrow))
+    let narrow = narrow_float32(to_float64(value)?);
+    narrow.map(Value::Float32).ok_or_else(|| Refusal::Overflow(value.clone()))
 }
 
 fn to_decimal(value: &Value, precision: u8, scale: u8) -> Bent<Value> {
