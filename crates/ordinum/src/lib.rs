@@ -1,6 +1,6 @@
-//! Ordinum: a log-structured merge storage engine. Bytes in, bytes out.
-//!
-//! This file is the table of contents; docs/ARCHITECTURE.md tells how the parts join.
+//! A log-structured merge storage engine: bytes in, bytes out. This file is the table of contents;
+//! docs/ARCHITECTURE.md tells how the parts join.
+#![doc = include_str!("../README.md")]
 
 pub mod clock;
 pub mod fs;
