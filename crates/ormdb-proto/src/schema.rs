@@ -10,11 +10,13 @@ mod entity;
 mod field;
 mod index;
 mod relation;
+mod type_text;
 
 pub use entity::{Check, ConstraintState, Entity};
 pub use field::{Default, Field, FieldType, Generator, ScalarType};
 pub use index::{Index, IndexColumn, IndexOrigin, IndexState, NullsDistinct, Uniqueness};
 pub use relation::{ForeignKey, ReferentialAction, Relation, RelationKind};
+pub use type_text::SCALAR_NAMES;
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident;)*) => {

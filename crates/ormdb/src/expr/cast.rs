@@ -57,7 +57,7 @@ pub(super) fn own_type(value: &Value) -> Result<Option<FieldType>> {
 pub(super) fn bend(schema: &Schema, value: &Value, want: FieldType) -> Result<Datum<'static>> {
     let refuse = || {
         let given = value.to_text();
-        let wanted = types::name(schema, want);
+        let wanted = schema.type_name(want);
         Error::new(ErrorCode::TypeMismatch, format!("`{given}` ({}) is no {wanted}", value.type_name()))
     };
     match (want, value) {

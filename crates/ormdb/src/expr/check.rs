@@ -350,7 +350,7 @@ impl<'s> Checker<'_, 's> {
 
     /// The error of an operator or function that does not take these types.
     pub(super) fn mismatch(&self, what: &str, given: &[FieldType]) -> Error {
-        let given: Vec<String> = given.iter().map(|ty| types::name(self.schema(), *ty)).collect();
+        let given: Vec<String> = given.iter().map(|ty| self.schema().type_name(*ty)).collect();
         Error::new(ErrorCode::TypeMismatch, format!("{what} does not take {}", given.join(" and ")))
     }
 }

@@ -1,6 +1,6 @@
 //! Types of expressions: which can be compared, calculated with, and converted into which.
 
-use ormdb_proto::schema::{FieldType, ScalarType, Schema};
+use ormdb_proto::schema::{FieldType, ScalarType};
 use ormdb_proto::value::PRECISION_MAX;
 
 use super::node::Arithmetic;
@@ -118,33 +118,6 @@ pub(super) fn assignable(from: FieldType, to: FieldType) -> bool {
         }
         (FieldType::Array(f), FieldType::Array(t)) => assignable(FieldType::Scalar(f), FieldType::Scalar(t)),
         (FieldType::Scalar(_), FieldType::Array(_)) | (FieldType::Array(_), FieldType::Scalar(_)) => false,
-    }
-}
-
-/// The name of a type as the schema language writes it.
-pub(crate) fn name(schema: &Schema, ty: FieldType) -> String {
-    let scalar = match ty.scalar() {
-        ScalarType::Bool => "bool".to_owned(),
-        ScalarType::Int16 => "int16".to_owned(),
-        ScalarType::Int32 => "int32".to_owned(),
-        ScalarType::Int64 => "int64".to_owned(),
-        ScalarType::Float32 => "float32".to_owned(),
-        ScalarType::Float64 => "float64".to_owned(),
-        ScalarType::Decimal { .. } => "decimal".to_owned(),
-        ScalarType::String { .. } => "string".to_owned(),
-        ScalarType::Bytes => "bytes".to_owned(),
-        ScalarType::Uuid => "uuid".to_owned(),
-        ScalarType::DateTime => "datetime".to_owned(),
-        ScalarType::LocalDateTime => "local_datetime".to_owned(),
-        ScalarType::Date => "date".to_owned(),
-        ScalarType::Time => "time".to_owned(),
-        ScalarType::Interval => "interval".to_owned(),
-        ScalarType::Json => "json".to_owned(),
-        ScalarType::Enum(id) => schema.enum_by_id(id).map_or_else(|| "enum".to_owned(), |e| e.name.clone()),
-    };
-    match ty {
-        FieldType::Scalar(_) => scalar,
-        FieldType::Array(_) => format!("{scalar}[]"),
     }
 }
 

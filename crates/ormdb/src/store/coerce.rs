@@ -54,34 +54,6 @@ pub(crate) fn owned(schema: &Schema, ty: FieldType, value: &ValueRef<'_>) -> Val
     value.to_value(&|position| found.and_then(|e: &EnumType| e.label(position)))
 }
 
-/// A type as the schema language writes it.
-pub(crate) fn type_text(schema: &Schema, ty: FieldType) -> String {
-    let name = match ty.scalar() {
-        ScalarType::Bool => "bool".to_owned(),
-        ScalarType::Int16 => "int16".to_owned(),
-        ScalarType::Int32 => "int32".to_owned(),
-        ScalarType::Int64 => "int64".to_owned(),
-        ScalarType::Float32 => "float32".to_owned(),
-        ScalarType::Float64 => "float64".to_owned(),
-        ScalarType::Decimal { precision, scale } => format!("decimal({precision},{scale})"),
-        ScalarType::String { chars_max: None } => "string".to_owned(),
-        ScalarType::String { chars_max: Some(n) } => format!("string({n})"),
-        ScalarType::Bytes => "bytes".to_owned(),
-        ScalarType::Uuid => "uuid".to_owned(),
-        ScalarType::DateTime => "datetime".to_owned(),
-        ScalarType::LocalDateTime => "local_datetime".to_owned(),
-        ScalarType::Date => "date".to_owned(),
-        ScalarType::Time => "time".to_owned(),
-        ScalarType::Interval => "interval".to_owned(),
-        ScalarType::Json => "json".to_owned(),
-        ScalarType::Enum(id) => schema.enum_by_id(id).map_or_else(|| "enum".to_owned(), |e| e.name.clone()),
-    };
-    match ty {
-        FieldType::Scalar(_) => name,
-        FieldType::Array(_) => format!("{name}[]"),
-    }
-}
-
 fn bend_elements(schema: &Schema, scalar: ScalarType, values: Vec<Value>) -> Result<Value> {
     let element = FieldType::Scalar(scalar);
     let values = values.into_iter().map(|v| bend(schema, element, v)).collect::<Result<_>>()?;
@@ -120,11 +92,11 @@ fn bend_scalar(schema: &Schema, ty: ScalarType, value: Value) -> Result<Value> {
         Refusal::Mismatch(value) => mismatch(schema, FieldType::Scalar(ty), &value),
         Refusal::Invalid(value, why) => Error::new(
             ErrorCode::InvalidValue,
-            format!("{} is no {}: {why}", quoted(&value), type_text(schema, FieldType::Scalar(ty))),
+            format!("{} is no {}: {why}", quoted(&value), schema.type_text(FieldType::Scalar(ty))),
         ),
         Refusal::Overflow(value) => Error::new(
             ErrorCode::NumericOverflow,
-            format!("{} is out of range for {}", quoted(&value), type_text(schema, FieldType::Scalar(ty))),
+            format!("{} is out of range for {}", quoted(&value), schema.type_text(FieldType::Scalar(ty))),
         ),
     })
 }
@@ -388,7 +360,7 @@ fn invalid(value: &Value, why: impl Into<String>) -> Refusal {
 fn mismatch(schema: &Schema, ty: FieldType, value: &Value) -> Error {
     Error::new(
         ErrorCode::TypeMismatch,
-        format!("expected {}, found {} {}", type_text(schema, ty), value.type_name(), quoted(value)),
+        format!("expected {}, found {} {}", schema.type_text(ty), value.type_name(), quoted(value)),
     )
 }
 

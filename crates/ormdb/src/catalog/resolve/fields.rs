@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use ormdb_proto::schema::{
-    Default, Entity, EntityId, Field, FieldType, Generator, Relation, RelationId, ScalarType,
+    Default, Entity, EntityId, Field, FieldType, Generator, Relation, RelationId, SCALAR_NAMES, ScalarType,
 };
 use ormdb_proto::{Error, ErrorCode, Value};
 
@@ -165,27 +165,9 @@ fn member_type(resolver: &mut Resolver<'_>, member: &FieldDecl) -> Option<Member
     if let Some(target) = resolver.draft_named(&name.text) {
         return Some(MemberType::Relation(target));
     }
-    const SCALARS: [&str; 16] = [
-        "bool",
-        "int16",
-        "int32",
-        "int64",
-        "float32",
-        "float64",
-        "decimal",
-        "string",
-        "bytes",
-        "uuid",
-        "datetime",
-        "local_datetime",
-        "date",
-        "time",
-        "interval",
-        "json",
-    ];
     let names = resolver.enums.iter().map(|e| e.name.as_str());
     let names = names.chain(resolver.drafts.iter().map(|d| d.entity.name.as_str()));
-    let known = names.chain(SCALARS);
+    let known = names.chain(SCALAR_NAMES);
     let error = Error::new(ErrorCode::UnknownName, format!("no type, enum or entity is named `{name}`"))
         .span(name.span)
         .suggest(&name.text, known);

@@ -18,7 +18,7 @@ impl Checker<'_, '_> {
                 let schema = self.schema();
                 Err(Error::new(
                     ErrorCode::TypeMismatch,
-                    format!("{} and {} cannot be compared", types::name(schema, l), types::name(schema, r)),
+                    format!("{} and {} cannot be compared", schema.type_name(l), schema.type_name(r)),
                 ))
             }
             _ => Ok((left.node, right.node)),
@@ -149,7 +149,7 @@ impl Checker<'_, '_> {
                 let schema = self.schema();
                 Err(Error::new(
                     ErrorCode::TypeMismatch,
-                    format!("{} is wanted here, not {}", types::name(schema, want), types::name(schema, ty)),
+                    format!("{} is wanted here, not {}", schema.type_name(want), schema.type_name(ty)),
                 ))
             }
         }

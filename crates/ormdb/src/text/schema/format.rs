@@ -2,7 +2,7 @@
 //! empty line between lines, every comment kept.
 
 use ormdb_proto::Error;
-use ormdb_proto::schema::{Generator, NullsDistinct, ReferentialAction, ScalarType};
+use ormdb_proto::schema::{Generator, NullsDistinct, ReferentialAction};
 
 use super::ast::{
     CheckDecl, Comment, DefaultDecl, EntityAttribute, EntityAttributeKind, EntityDecl, EnumDecl,
@@ -184,34 +184,9 @@ fn names(fields: &[Name]) -> String {
 fn type_ref(ty: &TypeRef) -> String {
     let base = match &ty.name {
         TypeName::Named(named) => name(named),
-        TypeName::Scalar(scalar) => scalar_name(*scalar),
+        TypeName::Scalar(scalar) => scalar.to_string(),
     };
     format!("{base}{}{}", if ty.array { "[]" } else { "" }, if ty.optional { "?" } else { "" })
-}
-
-fn scalar_name(scalar: ScalarType) -> String {
-    let plain = match scalar {
-        ScalarType::Decimal { precision, scale } => return format!("decimal({precision},{scale})"),
-        ScalarType::String { chars_max: Some(max) } => return format!("string({max})"),
-        ScalarType::String { chars_max: None } => "string",
-        ScalarType::Bool => "bool",
-        ScalarType::Int16 => "int16",
-        ScalarType::Int32 => "int32",
-        ScalarType::Int64 => "int64",
-        ScalarType::Float32 => "float32",
-        ScalarType::Float64 => "float64",
-        ScalarType::Bytes => "bytes",
-        ScalarType::Uuid => "uuid",
-        ScalarType::DateTime => "datetime",
-        ScalarType::LocalDateTime => "local_datetime",
-        ScalarType::Date => "date",
-        ScalarType::Time => "time",
-        ScalarType::Interval => "interval",
-        ScalarType::Json => "json",
-        // The parser keeps the names of enums as names.
-        ScalarType::Enum(_) => "enum",
-    };
-    plain.to_owned()
 }
 
 fn field_rest(field: &FieldDecl) -> String {

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use ormdb_proto::error::Span;
-use ormdb_proto::schema::ScalarType;
+use ormdb_proto::schema::{SCALAR_NAMES, ScalarType};
 use ormdb_proto::value::PRECISION_MAX;
 use ormdb_proto::{Error, ErrorCode, Result};
 
@@ -18,26 +18,6 @@ use crate::text::lexer::{Lexed, LexedComment, Lexeme, Token, lex};
 
 /// The most errors that one parse tells of.
 const ERRORS_MAX: usize = 50;
-
-/// The names of the scalar types, for suggestions.
-pub(super) const SCALAR_NAMES: [&str; 16] = [
-    "bool",
-    "int16",
-    "int32",
-    "int64",
-    "float32",
-    "float64",
-    "decimal",
-    "string",
-    "bytes",
-    "uuid",
-    "datetime",
-    "local_datetime",
-    "date",
-    "time",
-    "interval",
-    "json",
-];
 
 /// Reads a schema text.
 ///
