@@ -8,10 +8,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use arc_swap::ArcSwap;
-
 use crate::error::{Error, Result};
 use crate::options::FamilyOptions;
+use crate::published::Published;
 use crate::super_version::SuperVersion;
 
 /// The id of a column family. The default family is 0.
@@ -63,19 +62,30 @@ pub(crate) struct Family {
     /// Which open database it belongs to.
     pub(crate) owner: u64,
     pub(crate) dropped: AtomicBool,
-    pub(crate) view: ArcSwap<SuperVersion>,
+    pub(crate) view: Published<SuperVersion>,
 }
 
 impl Family {
     /// Refuses a family of another database, or one that was dropped.
     pub(crate) fn check(&self, owner: u64) -> Result<()> {
-        if self.owner != owner {
-            let message = format!(
-                "column family {:?} is a handle of another database, or of an earlier opening",
-                self.name
-            );
-            return Err(Error::InvalidArgument { message });
+        self.check_owner(owner)?;
+        self.check_dropped()
+    }
+
+    /// Refuses a family of another database.
+    pub(crate) fn check_owner(&self, owner: u64) -> Result<()> {
+        if self.owner == owner {
+            return Ok(());
         }
+        let message = format!(
+            "column family {:?} is a handle of another database, or of an earlier opening",
+            self.name
+        );
+        Err(Error::InvalidArgument { message })
+    }
+
+    /// Refuses a family that was dropped.
+    pub(crate) fn check_dropped(&self) -> Result<()> {
         if self.dropped.load(Ordering::Acquire) {
             return Err(Error::FamilyDropped { name: self.name.clone() });
         }

@@ -23,6 +23,8 @@ pub(crate) mod manifest;
 pub(crate) mod memtable;
 pub(crate) mod merge;
 pub(crate) mod options;
+pub(crate) mod padded;
+pub(crate) mod published;
 pub(crate) mod reader;
 pub(crate) mod slice;
 pub(crate) mod snapshot;

@@ -27,6 +27,13 @@ impl SuperVersion {
         std::iter::once(&self.active).chain(&self.sealed)
     }
 
+    /// With another memtable to write to; the one before is sealed, if there is anything in it.
+    pub(crate) fn with_active(&self, active: Arc<Memtable>) -> SuperVersion {
+        let used = (!self.active.is_empty()).then_some(&self.active);
+        let sealed = used.into_iter().chain(&self.sealed).cloned().collect();
+        SuperVersion { active, sealed, levels: Arc::clone(&self.levels) }
+    }
+
     /// The newest entry of the key at or below `seqno`.
     pub(crate) fn get(&self, user_key: &[u8], seqno: SeqNo) -> Result<Option<(Kind, SeqNo, Slice)>> {
         let in_memory = self.memtables().find_map(|memtable| memtable.get(user_key, seqno));

@@ -15,7 +15,8 @@ use super::core::Core;
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::family::Family;
-use crate::options::Background;
+use crate::options::{Background, FamilyOptions};
+use crate::super_version::SuperVersion;
 
 /// How long a write is held up while level 0 is long.
 const SLOWDOWN: Duration = Duration::from_millis(1);
@@ -108,10 +109,13 @@ impl Core {
     pub(super) fn wait_for_room(&self, batch: &Batch) -> Result<()> {
         for share in batch.shares() {
             let family = &share.family.family;
-            if is_full(family) {
+            let view = self.view(family)?;
+            if is_full(&view, &family.options) {
+                drop(view);
                 self.counters.stalls.fetch_add(1, Ordering::Relaxed);
                 self.stall(family)?;
-            } else if level0_tables(family) >= family.options.level0_tables_slowdown {
+            } else if view.levels.level(0).len() >= family.options.level0_tables_slowdown {
+                drop(view);
                 self.counters.slowdowns.fetch_add(1, Ordering::Relaxed);
                 self.options.clock.wait(SLOWDOWN);
             }
@@ -123,13 +127,13 @@ impl Core {
         loop {
             let seen = self.room.now();
             self.check_writable()?;
-            if !is_full(family) {
+            if !is_full(&*self.view(family)?, &family.options) {
                 return Ok(());
             }
             match self.options.background {
                 Background::Threads => self.room.wait(seen),
                 Background::Manual => {
-                    if !self.run_step()? && is_full(family) {
+                    if !self.run_step()? && is_full(&*self.view(family)?, &family.options) {
                         return Err(Error::Bug {
                             message: "a write waits for work that nobody has".to_owned(),
                         });
@@ -140,11 +144,7 @@ impl Core {
     }
 }
 
-fn is_full(family: &Family) -> bool {
-    family.view.load().sealed.len() >= family.options.immutable_memtables_max
-        || level0_tables(family) >= family.options.level0_tables_max
-}
-
-fn level0_tables(family: &Family) -> usize {
-    family.view.load().levels.level(0).len()
+fn is_full(view: &SuperVersion, options: &FamilyOptions) -> bool {
+    view.sealed.len() >= options.immutable_memtables_max
+        || view.levels.level(0).len() >= options.level0_tables_max
 }

@@ -98,7 +98,7 @@ impl Db {
         let core = db.core();
         core.check_writable()?;
         for share in batch.shares() {
-            share.family.family.check(core.id)?;
+            share.family.family.check(core.owner.id)?;
         }
         if batch.bytes() == 0 {
             return Ok(Commit::nothing_written(db.clone(), core.visible()));
@@ -121,7 +121,7 @@ impl Core {
     fn place(&self, batch: &Batch, payload: &Payload<'_>, check: Option<&Check<'_>>) -> Result<Place> {
         let mut commits = self.commits.lock();
         for share in batch.shares() {
-            share.family.family.check(self.id)?;
+            share.family.family.check(self.owner.id)?;
         }
         if let Some(check) = check {
             commits.recent.validate(check, batch)?;
@@ -177,7 +177,7 @@ impl Core {
         words: u64,
         _ordered: &Commits,
     ) -> Result<(Arc<Memtable>, Reservation)> {
-        let active = Arc::clone(&family.view.load().active);
+        let active = Arc::clone(&self.view(family)?.active);
         if let Some(space) = active.reserve(words) {
             return Ok((active, space));
         }
@@ -195,14 +195,7 @@ impl Core {
     /// Seals the active memtable and puts an empty one, with room for `words`, in its place. Within the ordered section.
     pub(super) fn seal(&self, family: &Family, words: u64) -> Arc<Memtable> {
         let active = Arc::new(Memtable::new(family.options.write_buffer_bytes, words));
-        family.view.rcu(|view| {
-            let mut view = (**view).clone();
-            let sealed = std::mem::replace(&mut view.active, Arc::clone(&active));
-            if !sealed.is_empty() {
-                view.sealed.insert(0, sealed);
-            }
-            view
-        });
+        family.view.update(|view| view.with_active(Arc::clone(&active)));
         self.room.changed();
         active
     }
@@ -357,7 +350,7 @@ impl Publication {
     }
 
     pub(super) fn visible(&self) -> SeqNo {
-        SeqNo::new(self.visible.load(Ordering::SeqCst)).unwrap_or(SeqNo::MAX)
+        SeqNo::new(self.visible.load(Ordering::Acquire)).unwrap_or(SeqNo::MAX)
     }
 
     /// Makes the commit visible, after all before it.
@@ -381,7 +374,8 @@ impl Publication {
         }
         let mut guard = self.lock.lock();
         self.waiting.fetch_add(1, Ordering::SeqCst);
-        while self.visible() < seqno {
+        // Ordered behind the line above, as the store in `publish` is before its look at `waiting`.
+        while self.visible.load(Ordering::SeqCst) < seqno.get() {
             self.changed.wait(&mut guard);
         }
         self.waiting.fetch_sub(1, Ordering::SeqCst);

@@ -120,8 +120,8 @@ impl Core {
         let edits: Vec<Edit> = removals.chain(additions).collect();
         self.install(&mut manifest, &edits)?;
         let numbers: Vec<FileNumber> = dropped.iter().map(|(_, table)| table.meta().number).collect();
-        family.family.view.rcu(|view| {
-            let mut view = (**view).clone();
+        family.family.view.update(|view| {
+            let mut view = view.clone();
             let added = added.iter().map(|table| (level, Arc::clone(table))).collect();
             Arc::make_mut(&mut view.levels).apply(&numbers, added);
             view

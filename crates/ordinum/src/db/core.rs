@@ -14,9 +14,10 @@ use parking_lot::{Mutex, RwLock};
 
 use super::background::Room;
 use super::commit::{Commits, Publication, Syncing};
+use super::families::Owner;
 use crate::cursor::Cursor;
 use crate::error::{Error, Result};
-use crate::family::{ColumnFamily, FamilyId};
+use crate::family::{ColumnFamily, Family, FamilyId};
 use crate::file_name::FileNumber;
 use crate::fs::FileLock;
 use crate::iter::InternalIterator;
@@ -24,6 +25,8 @@ use crate::key::{Kind, SeqNo};
 use crate::manifest::Manifest;
 use crate::merge::MergeIter;
 use crate::options::Options;
+use crate::padded::Padded;
+use crate::published::View;
 use crate::reader::KeyRange;
 use crate::slice::Slice;
 use crate::snapshot::{Pin, Pins};
@@ -34,15 +37,14 @@ use crate::version::TableStore;
 
 /// The shared state of an open database.
 pub(crate) struct Core {
-    /// Tells the handles of this opening from those of any other.
-    pub(crate) id: u64,
+    pub(super) owner: Owner,
     pub(crate) directory: PathBuf,
     pub(crate) options: Options,
     pub(crate) store: Arc<TableStore>,
     /// The ordered section of commits.
-    pub(super) commits: Mutex<Commits>,
-    pub(super) publication: Publication,
-    pub(super) syncing: Syncing,
+    pub(super) commits: Padded<Mutex<Commits>>,
+    pub(super) publication: Padded<Publication>,
+    pub(super) syncing: Padded<Syncing>,
     pub(crate) pins: Arc<Pins>,
     pub(crate) families: RwLock<BTreeMap<FamilyId, ColumnFamily>>,
     pub(super) default_family: ColumnFamily,
@@ -60,7 +62,7 @@ pub(crate) struct Core {
     pub(crate) poison: OnceLock<String>,
     pub(super) closed: AtomicBool,
     pub(super) lock: Mutex<Option<Box<dyn FileLock>>>,
-    pub(crate) counters: Counters,
+    pub(crate) counters: Padded<Counters>,
 }
 
 impl Core {
@@ -95,27 +97,38 @@ impl Core {
 
     /// Refuses a family that cannot be used, and any family once the database is closed.
     pub(crate) fn check_family(&self, family: &ColumnFamily) -> Result<()> {
+        family.family.check_owner(self.owner.id)?;
+        self.check_open(&family.family)
+    }
+
+    fn check_open(&self, family: &Family) -> Result<()> {
         if self.closed.load(Ordering::Acquire) {
             return Err(Error::Closed);
         }
-        family.family.check(self.id)
+        family.check_dropped()
+    }
+
+    /// The current view of the family, for a moment. Whoever closes the database or drops the family lets the views
+    /// expire, so that a reader who has one need not ask.
+    pub(super) fn view<'a>(&self, family: &'a Family) -> Result<View<'a, SuperVersion>> {
+        family.check_owner(self.owner.id)?;
+        family.view.read(|| self.check_open(family))
     }
 
     /// The current view of the family, and the sequence number to read it at.
-    fn newest_view(&self, family: &ColumnFamily) -> (arc_swap::Guard<Arc<SuperVersion>>, SeqNo) {
+    fn newest_view<'a>(&self, family: &'a ColumnFamily) -> Result<(View<'a, SuperVersion>, SeqNo)> {
         loop {
-            let view = family.family.view.load();
+            let view = self.view(&family.family)?;
             let seqno = self.visible();
             // If the view is still the current one, it holds every commit up to `seqno` (invariant 1).
-            if Arc::ptr_eq(&view, &family.family.view.load()) {
-                return (view, seqno);
+            if view.is_current() {
+                return Ok((view, seqno));
             }
         }
     }
 
     pub(super) fn get_newest(&self, family: &ColumnFamily, key: &[u8]) -> Result<Option<(Slice, SeqNo)>> {
-        self.check_family(family)?;
-        let (view, seqno) = self.newest_view(family);
+        let (view, seqno) = self.newest_view(family)?;
         Ok(live(view.get(key, seqno)?))
     }
 
@@ -126,8 +139,7 @@ impl Core {
         key: &[u8],
         seqno: SeqNo,
     ) -> Result<Option<(Slice, SeqNo)>> {
-        self.check_family(family)?;
-        Ok(live(family.family.view.load().get(key, seqno)?))
+        Ok(live(self.view(&family.family)?.get(key, seqno)?))
     }
 
     pub(super) fn multi_get_newest(
@@ -135,8 +147,7 @@ impl Core {
         family: &ColumnFamily,
         keys: &[&[u8]],
     ) -> Result<Vec<Option<Slice>>> {
-        self.check_family(family)?;
-        let (view, seqno) = self.newest_view(family);
+        let (view, seqno) = self.newest_view(family)?;
         multi_get(&view, keys, seqno)
     }
 
@@ -147,13 +158,11 @@ impl Core {
         keys: &[&[u8]],
         seqno: SeqNo,
     ) -> Result<Vec<Option<Slice>>> {
-        self.check_family(family)?;
-        multi_get(&family.family.view.load(), keys, seqno)
+        multi_get(&*self.view(&family.family)?, keys, seqno)
     }
 
     pub(super) fn cursor_newest(&self, family: &ColumnFamily, range: KeyRange) -> Result<Cursor> {
-        self.check_family(family)?;
-        let (view, seqno) = self.newest_view(family);
+        let (view, seqno) = self.newest_view(family)?;
         Ok(Cursor::new(merged(view.iterators()?), range, seqno, None))
     }
 
@@ -171,8 +180,7 @@ impl Core {
         own: Option<impl InternalIterator + 'static>,
         tracker: Option<RangeTracker>,
     ) -> Result<Cursor> {
-        self.check_family(family)?;
-        let mut parts = family.family.view.load().iterators()?;
+        let mut parts = self.view(&family.family)?.iterators()?;
         if let Some(own) = own {
             parts.insert(0, Box::new(own));
         }
@@ -181,8 +189,7 @@ impl Core {
 
     /// About how many entries the range has, in the current view.
     pub(crate) fn approximate_entries(&self, family: &ColumnFamily, range: &KeyRange) -> Result<u64> {
-        self.check_family(family)?;
-        family.family.view.load().approximate_entries(range)
+        self.view(&family.family)?.approximate_entries(range)
     }
 
     /// Chooses and pins the snapshot of a transaction.

@@ -13,8 +13,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use arc_swap::ArcSwap;
-
 use super::core::Core;
 use crate::error::{Error, Result};
 use crate::family::{ColumnFamily, FAMILY_NAME_BYTES_MAX, Family, FamilyId};
@@ -22,16 +20,24 @@ use crate::log::{Payload, RecordKind};
 use crate::manifest::Edit;
 use crate::memtable::Memtable;
 use crate::options::FamilyOptions;
+use crate::published::{Matrix, Published};
 use crate::super_version::SuperVersion;
 use crate::varint;
 use crate::version::Levels;
+
+/// What the families of an open database share.
+pub(super) struct Owner {
+    /// Tells the handles of this opening from those of any other.
+    pub(super) id: u64,
+    pub(super) views: Arc<Matrix<SuperVersion>>,
+}
 
 impl ColumnFamily {
     /// A family with an empty memtable over these tables.
     pub(super) fn new(
         id: FamilyId,
         name: &str,
-        owner: u64,
+        owner: &Owner,
         options: FamilyOptions,
         levels: Levels,
     ) -> ColumnFamily {
@@ -41,9 +47,9 @@ impl ColumnFamily {
             id,
             name: name.to_owned(),
             options,
-            owner,
+            owner: owner.id,
             dropped: AtomicBool::new(false),
-            view: ArcSwap::from_pointee(view),
+            view: Published::new(&owner.views, view),
         };
         ColumnFamily { family: Arc::new(family) }
     }
@@ -80,7 +86,7 @@ impl Core {
         self.sync_through(seqno)?;
         let edit = Edit::CreateFamily { id, name: name.to_owned() };
         self.install(&mut self.manifest.lock(), &[edit])?;
-        let family = ColumnFamily::new(id, name, self.id, options, Levels::default());
+        let family = ColumnFamily::new(id, name, &self.owner, options, Levels::default());
         self.families.write().insert(id, family.clone());
         Ok(family)
     }
@@ -102,6 +108,7 @@ impl Core {
             let payload = Payload::new(RecordKind::DropFamily, [&record, &[]])?;
             let seqno = self.append_alone(&mut commits, &payload)?;
             family.family.dropped.store(true, Ordering::Release);
+            family.family.view.expire();
             seqno
         };
         self.publication.publish(seqno);
@@ -112,7 +119,7 @@ impl Core {
         self.families.write().remove(&id);
         let active = Arc::new(Memtable::new(0, 0));
         let empty = SuperVersion { active, sealed: Vec::new(), levels: Arc::default() };
-        let dropped = family.family.view.swap(Arc::new(empty));
+        let dropped = family.family.view.update(|_| empty);
         for table in dropped.levels.levels.iter().flatten() {
             table.mark_obsolete();
         }

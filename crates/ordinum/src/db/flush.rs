@@ -160,8 +160,8 @@ impl Core {
             &mut manifest,
             &[Edit::AddTable { family: id, level: 0, meta }, Edit::Flushed { family: id, through }],
         )?;
-        family.family.view.rcu(|view| {
-            let mut view = (**view).clone();
+        family.family.view.update(|view| {
+            let mut view = view.clone();
             view.sealed.retain(|sealed| !Arc::ptr_eq(sealed, memtable));
             Arc::make_mut(&mut view.levels).levels[0].insert(0, Arc::clone(&table));
             view
@@ -200,6 +200,7 @@ impl Core {
         }
         let result = self.close_log();
         self.closed.store(true, Ordering::Release);
+        self.families.read().values().for_each(|family| family.family.view.expire());
         self.stopping.store(true, Ordering::Release);
         self.room.changed();
         // Who opens the directory next must not meet files that somebody here still writes.
@@ -234,8 +235,8 @@ pub(super) fn first_log(family: &ColumnFamily) -> Option<FileNumber> {
 
 /// Takes a memtable that holds nothing out of the view.
 fn forget_sealed(family: &ColumnFamily, memtable: &Arc<Memtable>) {
-    family.family.view.rcu(|view| {
-        let mut view = (**view).clone();
+    family.family.view.update(|view| {
+        let mut view = view.clone();
         view.sealed.retain(|sealed| !Arc::ptr_eq(sealed, memtable));
         view
     });

@@ -239,4 +239,6 @@ impl Reader for Db {
 #[cfg(test)]
 mod estimate_tests;
 #[cfg(test)]
+mod idle_tests;
+#[cfg(test)]
 mod tests;

@@ -19,6 +19,7 @@ use parking_lot::{Mutex, RwLock};
 use super::background::Room;
 use super::commit::{Commits, Publication, Syncing};
 use super::core::Core;
+use super::families::Owner;
 use super::flush::first_log;
 use crate::batch::Operations;
 use crate::cache::BlockCache;
@@ -32,8 +33,9 @@ use crate::log::{LogEnd, LogWriter, RecordKind, Replayed, read_log};
 use crate::manifest::{self, Edit, FamilyState, Manifest, State};
 use crate::memtable::{self, Entry, Memtable};
 use crate::options::Options;
+use crate::padded::Padded;
+use crate::published::Matrix;
 use crate::snapshot::Pins;
-use crate::stats::Counters;
 use crate::transaction::RecentWrites;
 use crate::varint;
 use crate::version::{Levels, LiveTable, TableStore};
@@ -80,12 +82,12 @@ impl Core {
         let default_family =
             default_family.ok_or_else(|| Error::Bug { message: "no default family".to_owned() })?;
         let core = Core {
-            id: recovered.id,
+            owner: recovered.owner,
             directory: directory.to_path_buf(),
             store: recovered.store,
-            commits: Mutex::new(Commits { last, reserved, log, recent: RecentWrites::default() }),
-            publication: Publication::new(last),
-            syncing: Syncing::new(last),
+            commits: Padded(Mutex::new(Commits { last, reserved, log, recent: RecentWrites::default() })),
+            publication: Padded(Publication::new(last)),
+            syncing: Padded(Syncing::new(last)),
             pins: Arc::new(Pins::default()),
             families: RwLock::new(families.into_iter().map(|family| (family.family.id, family)).collect()),
             default_family,
@@ -99,7 +101,7 @@ impl Core {
             poison: std::sync::OnceLock::new(),
             closed: AtomicBool::new(false),
             lock: Mutex::new(Some(lock)),
-            counters: Counters::default(),
+            counters: Padded::default(),
             options,
         };
         if replayed > REPLAYED_LOGS_MAX {
@@ -164,7 +166,7 @@ struct Recovery<'a> {
     fs: &'a dyn Fs,
     directory: &'a Path,
     options: &'a Options,
-    id: u64,
+    owner: Owner,
     names: BTreeSet<String>,
     store: Arc<TableStore>,
     state: State,
@@ -183,12 +185,12 @@ impl<'a> Recovery<'a> {
             directory: directory.to_path_buf(),
             cache: Arc::new(BlockCache::new(options.block_cache_bytes)?),
         };
-        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        let owner = Owner { id: NEXT_ID.fetch_add(1, Ordering::Relaxed), views: Matrix::new() };
         let state = State::default();
         let (store, families, last) = (Arc::new(store), Vec::new(), SeqNo::ZERO);
         let replayed = BTreeSet::new();
         let mut recovery =
-            Recovery { fs, directory, options, id, names, store, state, families, replayed, last };
+            Recovery { fs, directory, options, owner, names, store, state, families, replayed, last };
         match manifest::read_current(fs, directory)? {
             Some(number) => recovery.read_state(number)?,
             None => recovery.begin()?,
@@ -276,7 +278,7 @@ impl<'a> Recovery<'a> {
             tables.values().map(move |meta| (level, LiveTable::new(meta.clone(), Arc::clone(&self.store))))
         });
         levels.apply(&[], tables.collect());
-        ColumnFamily::new(id, &family.name, self.id, self.options.family(&family.name).clone(), levels)
+        ColumnFamily::new(id, &family.name, &self.owner, self.options.family(&family.name).clone(), levels)
     }
 
     fn family(&self, id: FamilyId) -> Option<&ColumnFamily> {
@@ -413,12 +415,7 @@ impl<'a> Recovery<'a> {
             return Some(active);
         }
         let next = Arc::new(Memtable::new(family.options.write_buffer_bytes, words));
-        let mut view = (**family.view.load()).clone();
-        let sealed = std::mem::replace(&mut view.active, Arc::clone(&next));
-        if !sealed.is_empty() {
-            view.sealed.insert(0, sealed);
-        }
-        family.view.store(Arc::new(view));
+        family.view.update(|view| view.with_active(Arc::clone(&next)));
         Some(next)
     }
 }
