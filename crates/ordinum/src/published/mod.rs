@@ -17,7 +17,6 @@ mod matrix;
 mod slot;
 
 use std::marker::PhantomData;
-use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -93,7 +92,8 @@ impl<T: Send + Sync + 'static> Drop for Published<T> {
 /// A value that a thread reads; dropping it puts the reference back.
 pub(crate) struct View<'a, T: Send + Sync + 'static> {
     published: &'a Published<T>,
-    value: ManuallyDrop<Arc<T>>,
+    /// There until it is dropped.
+    value: Option<Arc<T>>,
     /// None while the thread ends.
     slot: Option<&'a Slot<T>>,
     /// The slot is that of one thread.
@@ -102,14 +102,16 @@ pub(crate) struct View<'a, T: Send + Sync + 'static> {
 
 impl<'a, T: Send + Sync + 'static> View<'a, T> {
     fn new(published: &'a Published<T>, value: Arc<T>, slot: Option<&'a Slot<T>>) -> View<'a, T> {
-        View { published, value: ManuallyDrop::new(value), slot, thread: PhantomData }
+        View { published, value: Some(value), slot, thread: PhantomData }
     }
 
     /// Whether the value was not replaced yet. To be asked before this thread reads the same value again.
     pub(crate) fn is_current(&self) -> bool {
         match self.slot {
             Some(slot) => slot.is_taken(),
-            None => Arc::ptr_eq(&self.value, &self.published.current.lock()),
+            None => {
+                self.value.as_ref().is_some_and(|value| Arc::ptr_eq(value, &self.published.current.lock()))
+            }
         }
     }
 }
@@ -118,16 +120,16 @@ impl<T: Send + Sync + 'static> Deref for View<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        &self.value
+        match &self.value {
+            Some(value) => value,
+            None => unreachable!("it is taken when the view is dropped"),
+        }
     }
 }
 
 impl<T: Send + Sync + 'static> Drop for View<'_, T> {
-    #[allow(unsafe_code, reason = "moves the reference back to where it came from")]
     fn drop(&mut self) {
-        // SAFETY: `value` is taken here only, and not used again.
-        let value = unsafe { ManuallyDrop::take(&mut self.value) };
-        if let Some(slot) = self.slot {
+        if let (Some(slot), Some(value)) = (self.slot, self.value.take()) {
             slot.put_back(value);
         }
     }
