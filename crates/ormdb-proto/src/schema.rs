@@ -13,7 +13,7 @@ mod relation;
 mod type_text;
 
 pub use entity::{Check, ConstraintState, Entity};
-pub use field::{Default, Field, FieldType, Generator, ScalarType};
+pub use field::{Computation, Default, Field, FieldType, Generator, ScalarType};
 pub use index::{Index, IndexColumn, IndexOrigin, IndexState, NullsDistinct, Uniqueness};
 pub use relation::{ForeignKey, ReferentialAction, Relation, RelationKind};
 pub use type_text::SCALAR_NAMES;

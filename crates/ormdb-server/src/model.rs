@@ -41,9 +41,14 @@ impl StoredField<'_> {
         self.0.optional
     }
 
+    /// Whether its value follows from the row's other fields, and cannot be given.
+    pub(crate) const fn is_computed(&self) -> bool {
+        self.0.computed.is_some()
+    }
+
     /// Whether a row may leave it out.
     pub(crate) const fn may_be_absent(&self) -> bool {
-        self.is_optional() || self.0.default.is_some() || self.0.updated_at
+        self.is_optional() || self.is_computed() || self.0.default.is_some() || self.0.updated_at
     }
 }
 

@@ -12,10 +12,12 @@ pub(crate) mod diff;
 mod entity_info;
 mod greatest;
 mod navigation;
+mod recompute;
 mod record;
 mod resolve;
 pub(crate) mod rules;
 pub(crate) mod store;
+pub(crate) mod stored_fields;
 
 pub use apply::Applied;
 pub use compiled::Catalog;

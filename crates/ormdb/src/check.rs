@@ -74,6 +74,8 @@ pub enum FindingKind {
     MissingValue,
     /// A row fails a check.
     FailedCheck,
+    /// A stored computed field has another value than its expression.
+    WrongComputed,
     /// A row has no entry in an index that it belongs in.
     MissingEntry,
     /// The entry of a row says something else than the row.

@@ -162,6 +162,19 @@ impl RowExpr {
         eval::test(&self.root, row, env)
     }
 
+    /// A function in it whose value does not follow from its arguments.
+    pub(crate) fn volatile(&self) -> Option<&'static str> {
+        let mut volatile = None;
+        self.root.visit(&mut |node| {
+            if let Node::Call(function, _) = node
+                && !function.is_pure()
+            {
+                volatile = Some(function.name());
+            }
+        });
+        volatile
+    }
+
     /// The fields that the expression reads, without doubles.
     pub(crate) fn fields(&self) -> Vec<FieldId> {
         let mut fields = Vec::new();

@@ -122,31 +122,5 @@ fn nested_at(write: &NestedWrite, depth: usize) -> Result<()> {
 
 fn expr_at(expr: &Expr, depth: usize) -> Result<()> {
     check(depth)?;
-    let below = depth + 1;
-    match expr {
-        Expr::Literal(_) | Expr::Param { .. } | Expr::Path { .. } => Ok(()),
-        Expr::Unary { operand, .. } | Expr::IsNull { operand, .. } => expr_at(operand, below),
-        Expr::Binary { left, right, .. } => {
-            expr_at(left, below)?;
-            expr_at(right, below)
-        }
-        Expr::Match { text, pattern, .. } => {
-            expr_at(text, below)?;
-            expr_at(pattern, below)
-        }
-        Expr::In { operand, list, .. } => {
-            expr_at(operand, below)?;
-            expr_at(list, below)
-        }
-        Expr::Between { operand, low, high, .. } => {
-            [operand, low, high].into_iter().try_for_each(|e| expr_at(e, below))
-        }
-        Expr::List(items) | Expr::And(items) | Expr::Or(items) | Expr::Call { args: items, .. } => {
-            items.iter().try_for_each(|e| expr_at(e, below))
-        }
-        Expr::Related { filter, .. } => expr_at(filter, below),
-        Expr::Aggregate(aggregate) => {
-            aggregate.value.iter().chain(&aggregate.filter).try_for_each(|e| expr_at(e, below))
-        }
-    }
+    expr.children().into_iter().try_for_each(|child| expr_at(child, depth + 1))
 }

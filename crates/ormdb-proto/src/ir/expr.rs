@@ -261,4 +261,21 @@ impl Expr {
     pub fn binary(op: BinaryOp, left: Expr, right: Expr) -> Expr {
         Expr::Binary { op, left: Box::new(left), right: Box::new(right) }
     }
+
+    /// The expressions directly below, those about related rows included.
+    pub fn children(&self) -> Vec<&Expr> {
+        match self {
+            Expr::Literal(_) | Expr::Param { .. } | Expr::Path { .. } => Vec::new(),
+            Expr::Unary { operand, .. } | Expr::IsNull { operand, .. } => vec![operand],
+            Expr::Binary { left, right, .. } => vec![left, right],
+            Expr::Match { text, pattern, .. } => vec![text, pattern],
+            Expr::In { operand, list, .. } => vec![operand, list],
+            Expr::Between { operand, low, high, .. } => vec![operand, low, high],
+            Expr::List(items) | Expr::And(items) | Expr::Or(items) | Expr::Call { args: items, .. } => {
+                items.iter().collect()
+            }
+            Expr::Related { filter, .. } => vec![filter],
+            Expr::Aggregate(aggregate) => aggregate.value.iter().chain(&aggregate.filter).collect(),
+        }
+    }
 }

@@ -25,14 +25,35 @@ pub struct Field {
     pub default: Option<Default>,
     /// Whether every write of the row sets it to the time of the transaction (`@updatedAt`).
     pub updated_at: bool,
-    /// The expression of a virtual computed field (`= expr`); such a field is not stored.
+    /// The expression of a computed field (`= expr`).
     pub computed: Option<Expr>,
+    /// When the expression of a computed field is evaluated.
+    #[serde(default, skip_serializing_if = "Computation::is_when_read")]
+    pub computation: Computation,
     /// Whether `*` and schema listings leave it out: the generated key of an entity that declares none.
     pub hidden: bool,
     /// The layout of the entity that first stored this field; rows of an older layout lack it.
     pub since_layout: u32,
     /// What rows of a layout older than `since_layout` have in this field: its default when it was added.
     pub absent_value: Value,
+}
+
+/// When the expression of a computed field is evaluated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Computation {
+    /// When the field is read; rows do not store it.
+    #[default]
+    WhenRead,
+    /// When the row is written (`@stored`); rows store the value.
+    WhenWritten,
+}
+
+impl Computation {
+    /// Whether it is [`Computation::WhenRead`], which the catalog leaves out.
+    pub const fn is_when_read(&self) -> bool {
+        matches!(self, Computation::WhenRead)
+    }
 }
 
 /// The type of a field.
@@ -135,6 +156,14 @@ impl FieldType {
 impl Field {
     /// Whether rows store the field.
     pub const fn is_stored(&self) -> bool {
-        self.computed.is_none()
+        self.computed.is_none() || !self.computation.is_when_read()
+    }
+
+    /// The expression of a stored computed field.
+    pub const fn stored_expr(&self) -> Option<&Expr> {
+        match self.computation {
+            Computation::WhenRead => None,
+            Computation::WhenWritten => self.computed.as_ref(),
+        }
     }
 }

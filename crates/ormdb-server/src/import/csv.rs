@@ -62,6 +62,10 @@ impl<'m, R: BufRead> CsvSource<'m, R> {
         for (at, (field, cell)) in self.fields.iter().zip(self.record.cells()).enumerate() {
             let place = || Some(format!("column {} `{}`", at + 1, field.name()));
             let text = std::str::from_utf8(cell.content).map_err(|_| bad(place(), "not UTF-8".to_owned()))?;
+            // What follows from the row's other fields is computed again.
+            if field.is_computed() {
+                continue;
+            }
             if let Some(value) =
                 value::of_cell(field, text, cell.quoted).map_err(|reason| bad(place(), reason))?
             {

@@ -44,6 +44,10 @@ impl<'m, R: BufRead> JsonlSource<'m, R> {
                 let meant = error.detail.suggestion.map(|name| format!("; did you mean `{name}`?"));
                 bad(place(), format!("{}{}", error.message, meant.unwrap_or_default()))
             })?;
+            // What follows from the row's other fields is computed again.
+            if field.is_computed() {
+                continue;
+            }
             let value = value::of_json(field, member).map_err(|reason| bad(place(), reason))?;
             assignments.push(assignment(name, value));
         }

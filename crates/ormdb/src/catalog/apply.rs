@@ -16,9 +16,9 @@ use ormdb_proto::schema::{ConstraintState, EntityId, IndexState, Schema};
 use ormdb_proto::{Error, ErrorCode};
 use parking_lot::RwLock;
 
-use super::backfill::{self, Pending};
+use super::backfill;
 use super::record::StoredVersion;
-use super::{Catalog, Change, Grade, diff, greatest, resolve, store};
+use super::{Catalog, Change, Grade, diff, greatest, recompute, resolve, store};
 use crate::engine::engine_error;
 use crate::store::sequence::Sequences;
 use crate::store::{Families, layout};
@@ -118,10 +118,22 @@ fn prepare(
     let pending = backfill::pending(&schema);
     let catalog = Catalog::build(public(schema), text).map_err(one)?;
     let mut budget = BACKFILL_ROWS_MAX;
+    let rewritten: BTreeSet<EntityId> = changes
+        .iter()
+        .filter_map(|change| match change.grade {
+            Grade::Rewrite { entity } => Some(entity),
+            Grade::Metadata | Grade::Backfill { .. } | Grade::NoRows { .. } => None,
+        })
+        .collect();
+    for entity in rewritten {
+        let old = current.entity_by_id(entity).map_err(one)?;
+        let rows = recompute::rewrite(txn, families, old, &catalog, budget).map_err(one)?;
+        budget = budget.checked_sub(rows).ok_or_else(|| one(too_many_rows(&catalog, entity)))?;
+    }
     // Entries first: a new foreign key may refer to a new unique key.
     for of_entity in &pending {
         let rows = backfill::write_entries(txn, families, &catalog, of_entity, budget).map_err(one)?;
-        budget = budget.checked_sub(rows).ok_or_else(|| one(too_many_rows(&catalog, of_entity)))?;
+        budget = budget.checked_sub(rows).ok_or_else(|| one(too_many_rows(&catalog, of_entity.entity)))?;
     }
     let mut violations = Vec::new();
     for of_entity in &pending {
@@ -130,10 +142,10 @@ fn prepare(
     if violations.is_empty() { Ok(catalog) } else { Err(violations) }
 }
 
-fn too_many_rows(catalog: &Catalog, pending: &Pending) -> Error {
-    let name = catalog.entity_by_id(pending.entity).map_or("", |e| e.name.as_str());
+fn too_many_rows(catalog: &Catalog, entity: EntityId) -> Error {
+    let name = catalog.entity_by_id(entity).map_or("", |e| e.name.as_str());
     let message = format!(
-        "`{name}` has more than {BACKFILL_ROWS_MAX} rows to read for its new indexes and constraints"
+        "`{name}` has more than {BACKFILL_ROWS_MAX} rows to read for its new indexes, constraints and computed fields"
     );
     let mut error = Error::new(ErrorCode::MigrationRefused, message)
         .entity(name)

@@ -13,6 +13,7 @@ use ormdb_proto::schema::{
     Schema,
 };
 
+use super::resolve::renamed;
 use crate::store::tuple::NARROW_PRECISION_MAX;
 
 /// One change of a schema.
@@ -34,6 +35,11 @@ pub enum Grade {
         /// The entity whose rows are read.
         entity: EntityId,
     },
+    /// C: they are rewritten in the transaction of the change, if they are not too many for it.
+    Rewrite {
+        /// The entity whose rows are rewritten.
+        entity: EntityId,
+    },
     /// C or D: they would have to be rewritten, or would lose data. Such a change is only applied while there are no
     /// rows.
     NoRows {
@@ -51,6 +57,7 @@ impl fmt::Display for Change {
         match &self.grade {
             Grade::Metadata => write!(f, "{}", self.what),
             Grade::Backfill { .. } => write!(f, "{} (reads the rows)", self.what),
+            Grade::Rewrite { .. } => write!(f, "{} (rewrites the rows)", self.what),
             Grade::NoRows { because, .. } => write!(f, "{} (only without rows: {because})", self.what),
         }
     }
@@ -193,7 +200,9 @@ impl Diff<'_> {
     fn fields(&mut self, was: &Entity, is: &Entity) {
         for field in was.fields.iter().filter(|f| is.field_by_id(f.id).is_none()) {
             let what = format!("drop field `{}.{}`", is.name, field.name);
-            if field.is_stored() {
+            if field.stored_expr().is_some() {
+                self.push(what, Grade::Rewrite { entity: was.id });
+            } else if field.is_stored() {
                 let instead = "keep the field for now";
                 self.no_rows(what, was.id, DATA_LOSS, instead);
             } else {
@@ -203,6 +212,7 @@ impl Diff<'_> {
         for field in &is.fields {
             match was.field_by_id(field.id) {
                 None => self.added_field(is, field),
+                Some(old) if old.is_stored() != field.is_stored() => self.stored_or_not(is, old, field),
                 Some(old) => self.field(is, old, field),
             }
         }
@@ -217,6 +227,7 @@ impl Diff<'_> {
     fn added_field(&mut self, entity: &Entity, field: &Field) {
         let what = format!("add field `{}.{}`", entity.name, field.name);
         match &field.default {
+            _ if field.stored_expr().is_some() => self.push(what, Grade::Rewrite { entity: entity.id }),
             _ if !field.is_stored() => self.metadata(what),
             Some(Default::Expr(expr)) if is_constant(expr) => self.metadata(what),
             None if field.optional => self.metadata(what),
@@ -229,6 +240,56 @@ impl Diff<'_> {
                     "add it as optional without the default, set it with an update, then add the default";
                 self.no_rows(what, entity.id, UNKNOWN_VALUE, instead);
             }
+        }
+    }
+
+    /// A field that rows store now and did not before, or the other way round.
+    fn stored_or_not(&mut self, entity: &Entity, was: &Field, is: &Field) {
+        let name = format!("`{}.{}`", entity.name, is.name);
+        if was.name != is.name {
+            self.metadata(format!("rename field `{}.{}` to `{}`", entity.name, was.name, is.name));
+        }
+        match (was.computed.is_some(), is.computed.is_some()) {
+            (true, true) => {
+                let when = if is.is_stored() { "when its row is written" } else { "when it is read" };
+                self.push(format!("compute {name} {when}"), Grade::Rewrite { entity: entity.id });
+            }
+            (false, _) => {
+                let instead = "add the computed field under another name";
+                self.no_rows(format!("compute {name}"), entity.id, DATA_LOSS, instead);
+            }
+            (true, false) => {
+                let what = format!("store {name} instead of computing it");
+                let instead = "say `@stored` first, which fills it in; then drop the expression";
+                self.no_rows(what, entity.id, UNKNOWN_VALUE, instead);
+            }
+        }
+    }
+
+    /// Whether a foreign key refers to a field.
+    fn is_referred_to(&self, entity: &Entity, field: &Field) -> bool {
+        let refers = |key: &ForeignKey| key.target == entity.id && key.references.contains(&field.id);
+        self.new.entities.iter().any(|e| e.foreign_keys.iter().any(refers))
+    }
+
+    /// Whether the expressions differ only in the names of fields that have other names now.
+    fn renames_explain(&self, entity: &Entity, was: &Field, is: &Field) -> bool {
+        let Some(old) = self.old.entity_by_id(entity.id) else { return false };
+        let names = old.fields.iter().filter_map(|field| {
+            let new = entity.field_by_id(field.id)?;
+            (new.name != field.name).then(|| (field.name.clone(), new.name.clone()))
+        });
+        let names = names.collect();
+        was.computed.as_ref().map(|expr| renamed(expr, &names)) == is.computed
+    }
+
+    /// The expression or the type of a stored computed field.
+    fn recomputed(&mut self, entity: &Entity, is: &Field, what: String) {
+        if self.is_referred_to(entity, is) {
+            let instead = "drop the foreign keys that refer to it first";
+            self.no_rows(what, entity.id, "rows refer to them by its values", instead);
+        } else {
+            self.push(what, Grade::Rewrite { entity: entity.id });
         }
     }
 
@@ -245,7 +306,9 @@ impl Diff<'_> {
         }
         if was.ty != is.ty {
             let what = format!("change the type of {name}");
-            if !is.is_stored() || widens(was.ty, is.ty) {
+            if was.stored_expr().is_some() && is.stored_expr().is_some() {
+                self.recomputed(entity, is, what);
+            } else if !is.is_stored() || widens(was.ty, is.ty) {
                 self.metadata(what);
             } else {
                 self.no_rows(what, entity.id, REWRITE, COPY_OVER);
@@ -253,6 +316,9 @@ impl Diff<'_> {
         }
         match (was.optional, is.optional) {
             (false, true) => self.metadata(format!("make {name} optional")),
+            (true, false) if is.stored_expr().is_some() => {
+                self.push(format!("make {name} required"), Grade::Rewrite { entity: entity.id });
+            }
             (true, false) if is.is_stored() => {
                 let instead = "declare a check that it is not null";
                 self.no_rows(format!("make {name} required"), entity.id, "their rows may lack it", instead);
@@ -272,7 +338,17 @@ impl Diff<'_> {
             self.metadata(format!("change whether {name} is set by every update"));
         }
         if was.computed != is.computed {
-            self.metadata(format!("change the expression of {name}"));
+            let what = format!("change the expression of {name}");
+            match (was.stored_expr().is_some(), is.stored_expr().is_some()) {
+                (true, true) if !self.renames_explain(entity, was, is) => self.recomputed(entity, is, what),
+                (true, true) => {}
+                (true, false) => self.metadata(format!("store {name} as it is, without its expression")),
+                (false, true) => {
+                    let instead = "add the computed field under another name";
+                    self.no_rows(format!("compute {name}"), entity.id, DATA_LOSS, instead);
+                }
+                (false, false) => self.metadata(what),
+            }
         }
     }
 

@@ -16,7 +16,9 @@ use serde::{Deserialize, Serialize};
 
 const MAGIC: &[u8; 4] = b"ORMC";
 const FORMAT: u16 = 1;
-const KNOWN_FEATURES: u16 = 0;
+/// Bit 0: an entity has a stored computed field.
+const STORED_FIELDS: u16 = 1;
+const KNOWN_FEATURES: u16 = STORED_FIELDS;
 const HEADER_BYTES: usize = 16;
 
 /// One version of the catalog as it is stored.
@@ -41,12 +43,18 @@ pub(super) fn encode(stored: &StoredVersion) -> Result<Vec<u8>> {
     let mut record = Vec::with_capacity(HEADER_BYTES + payload.len());
     record.extend_from_slice(MAGIC);
     record.extend_from_slice(&FORMAT.to_le_bytes());
-    record.extend_from_slice(&KNOWN_FEATURES.to_le_bytes());
+    record.extend_from_slice(&features_of(&stored.schema).to_le_bytes());
     record.extend_from_slice(&length.to_le_bytes());
     let checksum = crc32c::crc32c_append(crc32c::crc32c(&record), &payload);
     record.extend_from_slice(&checksum.to_le_bytes());
     record.extend_from_slice(&payload);
     Ok(record)
+}
+
+/// What a reader must know to make sense of the schema.
+fn features_of(schema: &Schema) -> u16 {
+    let stored = schema.entities.iter().flat_map(|e| &e.fields).any(|f| f.stored_expr().is_some());
+    if stored { STORED_FIELDS } else { 0 }
 }
 
 /// The version of a record.

@@ -23,8 +23,11 @@ mod fields;
 mod identity;
 mod indexes;
 mod keys;
+mod recomputed;
 mod relations;
 mod rewrite;
+
+pub(super) use rewrite::renamed;
 
 /// The most entities of a schema, implied ones included.
 const ENTITIES_MAX: usize = 10_000;

@@ -1,4 +1,5 @@
-//! The expressions of an entity that every write runs, compiled once: checks, conditions of partial indexes, defaults.
+//! The expressions of an entity that every write runs, compiled once: checks, conditions of partial indexes, defaults,
+//! stored computed fields.
 //!
 //! Invariant: (1) rules see the row's own fields and no parameters, so that they are the same for every statement.
 
@@ -6,6 +7,7 @@ use ormdb_proto::Result;
 use ormdb_proto::ir::Params;
 use ormdb_proto::schema::{Default, Entity, FieldId, Generator, Schema};
 
+use super::stored_fields::{self, StoredRule};
 use crate::expr::RowExpr;
 
 /// The compiled expressions of an entity.
@@ -17,6 +19,8 @@ pub(crate) struct Rules {
     pub(crate) conditions: Vec<Option<RowExpr>>,
     /// The defaults of the fields that have one.
     pub(crate) defaults: Vec<DefaultRule>,
+    /// The stored computed fields, each behind those that it reads.
+    pub(crate) stored: Vec<StoredRule>,
 }
 
 /// The default of a field.
@@ -65,6 +69,7 @@ impl Rules {
                 .map(|index| index.filter.as_ref().map(condition).transpose())
                 .collect::<Result<_>>()?,
             defaults,
+            stored: stored_fields::compile(schema, entity)?,
         })
     }
 }

@@ -4,18 +4,21 @@
 use ordinum::{Cursor, KeyRange, Reader};
 use ormdb_proto::Result;
 use ormdb_proto::schema::{ConstraintState, IndexState};
+use ormdb_proto::value::ValueRef;
 
 use super::lookups::Lookups;
 use super::{Checker, Finding, FindingKind, hex};
-use crate::catalog::EntityInfo;
 use crate::catalog::backfill::key_text;
 use crate::catalog::rules::Rules;
+use crate::catalog::{EntityInfo, stored_fields};
 use crate::engine::EngineResult;
 use crate::expr::EvalEnv;
 use crate::store::index::IndexEntry;
 use crate::store::layout;
 use crate::store::parent::ParentKey;
 use crate::store::row::RowView;
+use crate::store::tuple::TupleLayout;
+use crate::text::print_value;
 
 /// The entry that a row must have.
 struct WantedEntry {
@@ -119,12 +122,42 @@ impl Checker<'_> {
                 self.report.find(finding.subject(&field.name).key(key_text(info, row)));
             }
         }
+        self.computed(info, rules, row)?;
         for (check, compiled) in info.checks.iter().zip(&rules.checks) {
             let holds = matches!(check.state, ConstraintState::Validated | ConstraintState::Public);
             if holds && compiled.test(row, &EvalEnv::at(0))? == Some(false) {
                 let message = format!("a row of `{}` fails the check `{}`", info.name, check.name);
                 let finding = Finding::new(FindingKind::FailedCheck, message).entity(&info.name);
                 self.report.find(finding.subject(&check.name).key(key_text(info, row)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Each stored computed field has the value of its expression, to the byte.
+    fn computed(&mut self, info: &EntityInfo, rules: &Rules, row: &RowView<'_>) -> Result<()> {
+        if rules.stored.is_empty() {
+            return Ok(());
+        }
+        let (schema, format) = (self.catalog.schema(), &info.store().rows);
+        let values = row.values()?;
+        for (slot, wanted) in
+            stored_fields::compute(&rules.stored, (schema, info.entity(), format), &values, None)?
+        {
+            let Some(field) = format.field(slot).map(|id| info.field_of(id)).transpose()? else { continue };
+            let bytes = |value: ValueRef<'_>| {
+                let mut out = Vec::new();
+                TupleLayout::new([field.ty]).encode(&[value], &mut out).map(|()| out)
+            };
+            if bytes(row.get(slot)?)? != bytes(wanted.view())? {
+                let message = format!(
+                    "`{}.{}` of a row is not what it is computed from: the expression gives {}",
+                    info.name,
+                    field.name,
+                    print_value(&wanted.view().to_value(&|_| None))
+                );
+                let finding = Finding::new(FindingKind::WrongComputed, message).entity(&info.name);
+                self.report.find(finding.subject(&field.name).key(key_text(info, row)));
             }
         }
         Ok(())

@@ -186,3 +186,16 @@ fn entries_of_a_dropped_index_that_await_the_sweep_are_no_finding() {
     });
     assert_eq!(kinds(&db), []);
 }
+
+#[test]
+fn a_stored_computed_field_that_is_not_its_expression_is_found() {
+    let db = TestDb::new();
+    db.apply("entity Item {\n  id int64 @id\n  name string\n  key string = lower(name) @stored\n}\n")
+        .unwrap();
+    db.put("Item", &[ValueRef::Int64(1), ValueRef::String("A"), ValueRef::String("a")]);
+    db.put("Item", &[ValueRef::Int64(2), ValueRef::String("B"), ValueRef::String("B")]);
+    let report = report(&db);
+    let found: Vec<_> =
+        report.findings.iter().map(|f| (f.kind, f.subject.as_deref(), f.key.as_deref())).collect();
+    assert_eq!(found, [(FindingKind::WrongComputed, Some("key"), Some("2"))]);
+}

@@ -231,8 +231,13 @@ pub(super) fn check(checker: &mut Checker<'_, '_>, name: &str, args: Vec<Checked
 
 impl Function {
     /// Whether equal arguments always give equal results.
-    pub(super) const fn is_pure(&self) -> bool {
+    pub(crate) const fn is_pure(&self) -> bool {
         self.pure
+    }
+
+    /// Its name.
+    pub(crate) const fn name(&self) -> &'static str {
+        self.name
     }
 
     /// Brings the arguments to their kinds.

@@ -43,6 +43,7 @@ fn schema() -> Schema {
             default: None,
             updated_at: false,
             computed: None,
+            computation: ormdb_proto::schema::Computation::WhenRead,
             hidden: false,
             since_layout: 1,
             absent_value: Value::Null,

@@ -103,6 +103,19 @@ impl RowFormat {
         self.slots.binary_search_by_key(&field, |slot| slot.field).ok()
     }
 
+    /// The field of a slot.
+    pub(crate) fn field(&self, slot: usize) -> Option<FieldId> {
+        self.slots.get(slot).map(|slot| slot.field)
+    }
+
+    /// The value of a slot in rows that are older than its field.
+    ///
+    /// # Errors
+    /// `Internal` if there is no such slot.
+    pub(crate) fn absent_value(&self, slot: usize) -> Result<ValueRef<'_>> {
+        self.slots.get(slot).map_or_else(no_slot, Slot::absent_value)
+    }
+
     /// The type of a slot.
     pub(crate) fn ty(&self, slot: usize) -> Option<FieldType> {
         self.slots.get(slot).map(|slot| slot.ty)

@@ -8,7 +8,7 @@ use ormdb_proto::{Error, ErrorCode, Result};
 use super::action::Event;
 use super::refusal;
 use super::writer::{Row, Writer};
-use crate::catalog::EntityInfo;
+use crate::catalog::{EntityInfo, stored_fields};
 use crate::engine::EngineResult;
 use crate::expr::{Datum, EvalEnv, RowExpr};
 use crate::store::index::{IndexEntry, IndexFormat};
@@ -20,7 +20,8 @@ pub(super) type Changes = Vec<(usize, Datum<'static>)>;
 impl<'a> Writer<'a> {
     /// Inserts a row of these values, one for each slot.
     pub(super) fn insert(&mut self, info: &'a EntityInfo, values: &[ValueRef<'_>]) -> Result<Row> {
-        let row = self.checked_row(info, values, None)?;
+        let computed = self.computed(info, values, None)?;
+        let row = self.checked_row(info, &overlaid(values.to_vec(), &computed), None)?;
         self.store_change(info, None, Some(&row))?;
         self.written.created += 1;
         self.check_references(info, &row, None)?;
@@ -29,16 +30,12 @@ impl<'a> Writer<'a> {
 
     /// Gives a row new values in some slots. Referential actions wait for [`Writer::settle`].
     pub(super) fn update_row(&mut self, info: &'a EntityInfo, old: &Row, changes: &Changes) -> Result<Row> {
-        let row = {
-            let view = old.view(info)?;
-            let mut values = view.values()?;
-            for (slot, value) in changes {
-                if let Some(place) = values.get_mut(*slot) {
-                    *place = value.view();
-                }
-            }
-            self.checked_row(info, &values, Some(changes))?
-        };
+        let view = old.view(info)?;
+        let values = overlaid(view.values()?, changes);
+        let touched: Vec<usize> = changes.iter().map(|(slot, _)| *slot).collect();
+        let computed = self.computed(info, &values, Some(&touched))?;
+        let changes = &[changes.as_slice(), computed.as_slice()].concat();
+        let row = self.checked_row(info, &overlaid(view.values()?, changes), Some(changes))?;
         self.pass_sequences(info, |field| {
             let slot = info.store().rows.slot(field);
             let given = changes.iter().find(|(changed, _)| Some(*changed) == slot);
@@ -63,6 +60,17 @@ impl<'a> Writer<'a> {
             self.events.push_back(Event::Gone { entity: info.id, old });
         }
         Ok(())
+    }
+
+    /// The values of the stored computed fields; of those alone that read a slot of `touched`, where it is given.
+    fn computed(
+        &self,
+        info: &EntityInfo,
+        values: &[ValueRef<'_>],
+        touched: Option<&[usize]>,
+    ) -> Result<Changes> {
+        let rules = &info.rules(self.schema())?.stored;
+        stored_fields::compute(rules, (self.schema(), info.entity(), &info.store().rows), values, touched)
     }
 
     /// A row of these values that has what is required and passes the checks.
@@ -194,6 +202,16 @@ impl<'a> Writer<'a> {
         }
         format.entry(&view, &row.key).map(Some)
     }
+}
+
+/// The values with changes laid over them.
+fn overlaid<'v>(mut values: Vec<ValueRef<'v>>, changes: &'v [(usize, Datum<'static>)]) -> Vec<ValueRef<'v>> {
+    for (slot, value) in changes {
+        if let Some(place) = values.get_mut(*slot) {
+            *place = value.view();
+        }
+    }
+    values
 }
 
 fn fits(info: &EntityInfo, what: &str, key: &[u8]) -> Result<()> {

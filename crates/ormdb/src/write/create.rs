@@ -3,6 +3,7 @@
 use ormdb_proto::error::Span;
 use ormdb_proto::ir::{AssignOp, Assignment, Create, KeyPart, NestedWrite, RecordInput, Upsert};
 use ormdb_proto::schema::{FieldId, Relation, RelationKind};
+use ormdb_proto::value::compare;
 use ormdb_proto::{Error, ErrorCode, Result};
 
 use super::draft::Draft;
@@ -121,17 +122,32 @@ impl<'a> Writer<'a> {
                 let done = writer.assign_new(info, &mut draft, assignment, &mut later);
                 done.map_err(|error| at(error, assignment))?;
             }
-            for (field, value) in fills {
+            let is_computed = |field: &FieldId| info.field_of(*field).is_ok_and(|f| f.computed.is_some());
+            for (field, value) in fills.iter().filter(|(field, _)| !is_computed(field)) {
                 draft.set(*field, value.clone())?;
             }
             writer.fill_defaults(&mut draft)?;
             let row = writer.insert(info, &draft.values())?;
+            for (field, value) in fills.iter().filter(|(field, _)| is_computed(field)) {
+                writer.agrees(info, &row, *field, value)?;
+            }
             for (relation, writes, assignment) in later {
                 let done = writer.nested_writes(info, &row, relation, writes);
                 done.map_err(|error| at(error, assignment))?;
             }
             Ok(row)
         })
+    }
+
+    /// Refuses a new row whose computed field is another than the key says that it was looked for by.
+    fn agrees(&self, info: &EntityInfo, row: &Row, field: FieldId, value: &Datum<'static>) -> Result<()> {
+        let view = row.view(info)?;
+        if compare(&view.field(field)?, &value.view()).is_some_and(std::cmp::Ordering::is_eq) {
+            return Ok(());
+        }
+        let made = refusal::describe_row(self.schema(), info, &[field], &view);
+        let why = format!("it is computed, and the record makes {made}, which is not what the key says");
+        Err(refusal::meaningless(info, &info.field_of(field)?.name, &why))
     }
 
     fn assign_new<'i>(

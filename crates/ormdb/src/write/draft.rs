@@ -229,10 +229,12 @@ fn is_same(a: &ValueRef<'_>, b: &ValueRef<'_>) -> bool {
 
 fn slot_of(info: &EntityInfo, field: FieldId) -> Result<usize> {
     let rows: &RowFormat = &info.store().rows;
-    rows.slot(field).ok_or_else(|| match info.field_of(field) {
-        Ok(field) => refusal::meaningless(info, &field.name, "a computed field cannot be written"),
-        Err(error) => error,
-    })
+    let declared = info.field_of(field)?;
+    if declared.computed.is_some() {
+        let why = "a computed field cannot be written; change what it is computed from";
+        return Err(refusal::meaningless(info, &declared.name, why));
+    }
+    rows.slot(field).ok_or_else(|| no_slot(info))
 }
 
 fn no_slot(info: &EntityInfo) -> Error {

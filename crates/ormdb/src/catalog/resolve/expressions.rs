@@ -12,6 +12,7 @@ use ormdb_proto::schema::{
 };
 use ormdb_proto::{Error, ErrorCode, Result, Value};
 
+use super::recomputed::Recomputed;
 use super::{Draft, Resolver, indexes, rewrite};
 use crate::expr::{EvalEnv, External, NoRow, RowExpr, Scope};
 use crate::text::ast::{
@@ -128,7 +129,9 @@ fn add_check(
     let Some(draft) = resolver.drafts.get(at) else { return };
     let names = indexes::renamed_fields(draft);
     let taken: HashSet<_> = draft.entity.checks.iter().map(|c| c.id).collect();
-    let same = |old: &&Check| !taken.contains(&old.id) && rewrite::renamed(&old.expr, &names) == expr;
+    let holds_still = !Recomputed::of(draft).is_read_by(&expr);
+    let same =
+        |old: &&Check| holds_still && !taken.contains(&old.id) && rewrite::renamed(&old.expr, &names) == expr;
     let was = draft.was.and_then(|was| was.checks.iter().find(same));
     let check = match was {
         Some(was) => Check { id: was.id, name, expr, state: was.state },
@@ -206,6 +209,13 @@ fn default(
             return None;
         }
     };
+    let made_later = |id: &FieldId| entity_field(schema, at, *id).is_some_and(|f| f.stored_expr().is_some());
+    if let Some(made) = compiled.fields().iter().find(|id| made_later(id)) {
+        let made = entity_field(schema, at, *made).map_or("", |f| f.name.as_str());
+        let message = format!("the default of `{name}` reads `{made}`, which is computed after the defaults");
+        resolver.invalid(text.span, message, "name the fields that it is computed from");
+        return None;
+    }
     let mut reads = DefaultReads { field: field.id, reads: compiled.fields(), span: text.span };
     let mut expr = rewrite::without_spans(&text.expr);
     if compiled.fields().is_empty() && !calls(&text.expr) {
@@ -229,6 +239,10 @@ fn default(
     Some(reads)
 }
 
+fn entity_field(schema: &Schema, at: usize, id: FieldId) -> Option<&Field> {
+    schema.entities.get(at)?.field_by_id(id)
+}
+
 /// Whether a function is called, whose value may be another one each time.
 fn calls(expr: &Expr) -> bool {
     match expr {
@@ -246,12 +260,41 @@ fn computed(resolver: &mut Resolver<'_>, schema: &mut Schema, at: usize, name: &
         // It was reported as one that leads back to itself.
         return;
     }
-    let result = compile_any(schema, at, &text.expr, Some(field.ty));
-    report(resolver, result.err(), text.span);
+    let error = if field.stored_expr().is_some() {
+        stored(schema, at, field, text).err()
+    } else {
+        compile_any(schema, at, &text.expr, Some(field.ty)).err()
+    };
+    report(resolver, error, text.span);
     let expr = rewrite::without_spans(&text.expr);
     let field = schema.entities.get_mut(at).and_then(|e| e.fields.iter_mut().find(|f| f.name == name.text));
     if let Some(field) = field {
         field.computed = Some(expr);
+    }
+}
+
+/// Checks a stored computed field: its value must follow from the row alone, at any time.
+fn stored(schema: &Schema, at: usize, field: &Field, text: &ExprText) -> Result<()> {
+    const WHEN_READ: &str = "without `@stored` it is computed when it is read, and may use anything";
+    let compiled = compile(schema, at, &text.expr, field.ty).map_err(|error| match error.code {
+        ErrorCode::UnsupportedFeature => error.hint(WHEN_READ),
+        _ => error,
+    })?;
+    let Some(function) = compiled.volatile() else { return Ok(()) };
+    let message = format!(
+        "`{}` is stored, so that it cannot be made from `{function}()`, which gives another value each time",
+        field.name
+    );
+    let mut error = Error::new(ErrorCode::InvalidSchema, message).field(&field.name).hint(WHEN_READ);
+    error.detail.span = call_of(&text.expr, function);
+    Err(error)
+}
+
+/// Where a function is called.
+fn call_of(expr: &Expr, name: &str) -> Option<Span> {
+    match expr {
+        Expr::Call { function, span, .. } if function == name => *span,
+        other => other.children().into_iter().find_map(|child| call_of(child, name)),
     }
 }
 

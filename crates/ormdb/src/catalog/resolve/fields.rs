@@ -3,7 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use ormdb_proto::schema::{
-    Default, Entity, EntityId, Field, FieldType, Generator, Relation, RelationId, SCALAR_NAMES, ScalarType,
+    Computation, Default, Entity, EntityId, Field, FieldType, Generator, Relation, RelationId, SCALAR_NAMES,
+    ScalarType,
 };
 use ormdb_proto::{Error, ErrorCode, Value};
 
@@ -192,7 +193,9 @@ fn add_fields(resolver: &mut Resolver<'_>, at: usize, decl: &EntityDecl, fields:
     let old: Vec<OldName<'_>> = declared.iter().map(|f| OldName { name: &f.name }).collect();
     let new: Vec<NewName<'_>> = fields.iter().map(|(f, _)| NewName::new(&f.name, was_attribute(f))).collect();
     let alike = |old: usize, new: usize| match (declared.get(old), fields.get(new)) {
-        (Some(old), Some((new, ty))) => same_kind(old.ty, *ty) && old.is_stored() && new.computed.is_none(),
+        (Some(old), Some((new, ty))) => {
+            same_kind(old.ty, *ty) && old.computed.is_none() && new.computed.is_none()
+        }
         _ => false,
     };
     let inside = format!(" of `{}`", decl.name);
@@ -220,11 +223,17 @@ fn add_fields(resolver: &mut Resolver<'_>, at: usize, decl: &EntityDecl, fields:
             default,
             updated_at: decl.attributes.iter().any(|a| matches!(a.kind, FieldAttributeKind::UpdatedAt)),
             computed: decl.computed.as_ref().map(|c| c.expr.clone()),
+            computation: if is_stored(decl) { Computation::WhenWritten } else { Computation::WhenRead },
             hidden: false,
             since_layout: was.map_or(0, |was| was.since_layout),
             absent_value,
         });
     }
+}
+
+/// Whether a field is computed and says `@stored`.
+fn is_stored(decl: &FieldDecl) -> bool {
+    decl.computed.is_some() && decl.attributes.iter().any(|a| matches!(a.kind, FieldAttributeKind::Stored))
 }
 
 /// Whether a value of one type is one of the other but for its size.
@@ -266,11 +275,20 @@ fn check_attributes(resolver: &mut Resolver<'_>, decl: &FieldDecl, ty: FieldType
                 format!("`{}` is a field of a value, and `@{word}` is for relations", decl.name),
                 "write the entity that it leads to as the type",
             ),
+            FieldAttributeKind::Stored if decl.computed.is_none() => resolver.invalid(
+                attribute.span,
+                format!("`{}` is stored already, and `@stored` is for computed fields", decl.name),
+                "remove it, or write an expression: `= …`",
+            ),
+            FieldAttributeKind::Default(_) | FieldAttributeKind::UpdatedAt if is_stored(decl) => {
+                let message = format!("`{}` is computed, so that `@{word}` has no meaning", decl.name);
+                resolver.invalid(attribute.span, message, "remove the attribute or the expression");
+            }
             FieldAttributeKind::Id
             | FieldAttributeKind::Default(_)
             | FieldAttributeKind::Unique { .. }
             | FieldAttributeKind::UpdatedAt
-                if decl.computed.is_some() =>
+                if decl.computed.is_some() && !is_stored(decl) =>
             {
                 resolver.invalid(
                     attribute.span,
@@ -294,6 +312,7 @@ fn check_attributes(resolver: &mut Resolver<'_>, decl: &FieldDecl, ty: FieldType
             | FieldAttributeKind::Unique { .. }
             | FieldAttributeKind::Check(_)
             | FieldAttributeKind::UpdatedAt
+            | FieldAttributeKind::Stored
             | FieldAttributeKind::Was(_)
             | FieldAttributeKind::Map(_) => {}
         }
@@ -381,6 +400,7 @@ fn check_relation_attributes(resolver: &mut Resolver<'_>, decl: &FieldDecl) {
             | FieldAttributeKind::Unique { .. }
             | FieldAttributeKind::Check(_)
             | FieldAttributeKind::UpdatedAt
+            | FieldAttributeKind::Stored
             | FieldAttributeKind::Map(_) => {
                 let word = attribute.kind.word();
                 resolver.invalid(

@@ -9,6 +9,7 @@ use ormdb_proto::schema::{FieldId, Index, IndexColumn, IndexOrigin, IndexState, 
 use ormdb_proto::{Error, ErrorCode};
 
 use super::keys::check_key_field;
+use super::recomputed::Recomputed;
 use super::{Draft, INDEXES_MAX, KEY_COLUMNS_MAX, Resolver, rewrite};
 use crate::catalog::navigation::as_prefix;
 use crate::text::ast::{
@@ -45,7 +46,8 @@ fn unique_fields(resolver: &mut Resolver<'_>, at: usize, decl: &EntityDecl) {
             .is_some_and(|d| d.entity.fields.iter().any(|f| f.name == field.name.text));
         for attribute in field.attributes.iter().filter(|_| is_field) {
             let FieldAttributeKind::Unique { nulls, name } = &attribute.kind else { continue };
-            if field.computed.is_some() {
+            let stored = field.attributes.iter().any(|a| matches!(a.kind, FieldAttributeKind::Stored));
+            if field.computed.is_some() && !stored {
                 continue;
             }
             let column = IndexColumnDecl { field: field.name.clone(), descending: false };
@@ -140,7 +142,11 @@ fn covering(
 pub(super) fn add(resolver: &mut Resolver<'_>, at: usize, mut index: Index) {
     let Some(draft) = resolver.drafts.get(at) else { return };
     let names = renamed_fields(draft);
-    let was = draft.was.and_then(|was| {
+    let recomputed = Recomputed::of(draft);
+    let fields = index.columns.iter().map(|c| c.field).chain(index.covering.iter().copied());
+    let entries_stay = !fields.into_iter().any(|f| recomputed.has(f))
+        && !index.filter.as_ref().is_some_and(|filter| recomputed.is_read_by(filter));
+    let was = draft.was.filter(|_| entries_stay).and_then(|was| {
         was.indexes.iter().find(|old| {
             let filter = old.filter.as_ref().map(|f| rewrite::renamed(f, &names));
             old.columns == index.columns

@@ -2,7 +2,7 @@
 
 use ormdb_proto::Value;
 use ormdb_proto::error::Span;
-use ormdb_proto::schema::{Default, Field, FieldId, FieldType, Generator, ScalarType};
+use ormdb_proto::schema::{Computation, Default, Field, FieldId, FieldType, Generator, ScalarType};
 
 use super::{KEY_COLUMNS_MAX, Resolver};
 use crate::text::ast::{EntityAttributeKind, EntityDecl, FieldAttributeKind, Name};
@@ -55,6 +55,10 @@ fn declared(resolver: &mut Resolver<'_>, at: usize, decl: &EntityDecl) -> Option
     for name in names {
         let Some(field) = resolver.field(at, name) else { continue };
         if check_key_field(resolver, name, &field, "the primary key") {
+            if field.computed.is_some() {
+                let message = format!("`{name}` is computed, and the primary key is what rows are named by");
+                resolver.invalid(name.span, message, "make it unique instead: `@unique`");
+            }
             if matches!(field.ty, FieldType::Array(_)) {
                 let message = format!("`{name}` is an array and cannot be in the primary key");
                 resolver.invalid(name.span, message, "name fields of one value");
@@ -77,7 +81,11 @@ fn declared(resolver: &mut Resolver<'_>, at: usize, decl: &EntityDecl) -> Option
 pub(super) fn check_key_field(resolver: &mut Resolver<'_>, name: &Name, field: &Field, key: &str) -> bool {
     if !field.is_stored() {
         let message = format!("`{name}` is computed when it is read, so that it cannot be in {key}");
-        resolver.invalid(name.span, message, "name a stored field");
+        resolver.invalid(
+            name.span,
+            message,
+            "name a stored field, or store it: `@stored` behind the expression",
+        );
     }
     field.is_stored()
 }
@@ -98,6 +106,7 @@ fn add_hidden(resolver: &mut Resolver<'_>, at: usize) {
             default: Some(Default::Generated(Generator::UuidV7)),
             updated_at: false,
             computed: None,
+            computation: Computation::WhenRead,
             hidden: true,
             since_layout: 0,
             absent_value: Value::Null,

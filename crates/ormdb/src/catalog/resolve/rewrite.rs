@@ -12,7 +12,7 @@ pub(super) fn without_spans(expr: &Expr) -> Expr {
 }
 
 /// The expression without places, its own fields renamed.
-pub(super) fn renamed(expr: &Expr, names: &HashMap<String, String>) -> Expr {
+pub(in crate::catalog) fn renamed(expr: &Expr, names: &HashMap<String, String>) -> Expr {
     let mut expr = expr.clone();
     walk(&mut expr, &mut |path| {
         if let Some(first) = path.first_mut()

@@ -19,11 +19,11 @@ impl<'s> Checker<'_, 's> {
             [name] => {
                 if let Some(field) = entity.field(name) {
                     return match &field.computed {
-                        None => Ok(Checked::fixed(Node::Field(field.id), field.ty)),
-                        Some(expr) => {
+                        Some(expr) if !field.is_stored() => {
                             let computed = self.check(expr)?;
                             self.assign(computed, field.ty)
                         }
+                        Some(_) | None => Ok(Checked::fixed(Node::Field(field.id), field.ty)),
                     };
                 }
                 if entity.relation(name).is_some() {

@@ -17,6 +17,7 @@ fn entity(unique: Option<NullsDistinct>, covering: Vec<FieldId>) -> Entity {
         default: None,
         updated_at: false,
         computed: None,
+        computation: ormdb_proto::schema::Computation::WhenRead,
         hidden: false,
         since_layout: 1,
         absent_value: ormdb_proto::Value::Null,

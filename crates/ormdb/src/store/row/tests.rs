@@ -17,6 +17,7 @@ fn field(id: u32, ty: FieldType, since_layout: u32, absent_value: Value) -> Fiel
         default: None,
         updated_at: false,
         computed: None,
+        computation: ormdb_proto::schema::Computation::WhenRead,
         hidden: false,
         since_layout,
         absent_value,

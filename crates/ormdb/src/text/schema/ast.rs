@@ -248,6 +248,8 @@ pub enum FieldAttributeKind {
     Check(CheckDecl),
     /// `@updatedAt`
     UpdatedAt,
+    /// `@stored`
+    Stored,
     /// `@was("old")`
     Was(Name),
     /// `@map("outside")`
@@ -267,6 +269,7 @@ impl FieldAttributeKind {
             FieldAttributeKind::Unique { .. } => "unique",
             FieldAttributeKind::Check(_) => "check",
             FieldAttributeKind::UpdatedAt => "updatedAt",
+            FieldAttributeKind::Stored => "stored",
             FieldAttributeKind::Was(_) => "was",
             FieldAttributeKind::Map(_) => "map",
             FieldAttributeKind::Relation(_) => "relation",

@@ -12,8 +12,8 @@ use crate::text::cursor::{Cursor, Want};
 use crate::text::expr;
 use crate::text::lexer::Lexeme;
 
-const FIELD_ATTRIBUTES: [&str; 9] =
-    ["id", "default", "unique", "check", "updatedAt", "was", "map", "relation", "through"];
+const FIELD_ATTRIBUTES: [&str; 10] =
+    ["id", "default", "unique", "check", "updatedAt", "stored", "was", "map", "relation", "through"];
 const ENTITY_ATTRIBUTES: [&str; 7] = ["id", "unique", "index", "check", "map", "was", "order"];
 
 /// Reads `@…`.
@@ -26,6 +26,7 @@ pub(super) fn field_attribute(cursor: &mut Cursor<'_>) -> Result<FieldAttribute>
         "unique" => unique(cursor)?,
         "check" => FieldAttributeKind::Check(check(cursor)?),
         "updatedAt" => FieldAttributeKind::UpdatedAt,
+        "stored" => FieldAttributeKind::Stored,
         "was" => FieldAttributeKind::Was(one_string(cursor, "the former name, as a string")?),
         "map" => FieldAttributeKind::Map(one_string(cursor, "the name outside, as a string")?),
         "relation" => FieldAttributeKind::Relation(relation(cursor)?),

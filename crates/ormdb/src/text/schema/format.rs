@@ -199,6 +199,7 @@ fn field_attribute(kind: &FieldAttributeKind) -> String {
     match kind {
         FieldAttributeKind::Id => "@id".to_owned(),
         FieldAttributeKind::UpdatedAt => "@updatedAt".to_owned(),
+        FieldAttributeKind::Stored => "@stored".to_owned(),
         FieldAttributeKind::Default(DefaultDecl::Generated(generator)) => {
             format!("@default({}())", generator_name(*generator))
         }

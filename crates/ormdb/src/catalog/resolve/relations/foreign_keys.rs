@@ -128,6 +128,10 @@ fn check(
                 format!("`{from_name}` is computed when it is read, so that it cannot hold a foreign key");
             resolver.invalid(from_name.span, message, "name a stored field");
         }
+        if from.stored_expr().is_some() {
+            let message = format!("`{from_name}` is computed, so that it cannot hold a foreign key");
+            resolver.invalid(from_name.span, message, "name a field that is given");
+        }
         if !compatible(from.ty, to.ty) {
             let message = format!("`{from_name}` and `{target_name}.{to_name}` are of different types");
             resolver.error(

@@ -195,6 +195,7 @@ fn add_end(
             default: None,
             updated_at: false,
             computed: None,
+            computation: ormdb_proto::schema::Computation::WhenRead,
             hidden: false,
             since_layout: old.map_or(0, |old| old.since_layout),
             absent_value: Value::Null,
