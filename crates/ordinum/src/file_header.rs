@@ -3,7 +3,7 @@
 //! ```text
 //!  0   8  magic
 //!  8   4  format version
-//! 12   8  feature bits: a reader refuses bits that it does not know
+//! 12   8  feature bits: a reader refuses bits that it does not know for this kind of file
 //! 20   8  file number
 //! 28   8  last sequence number before the file (logs), zero (manifests)
 //! 36  24  the version that wrote the file, padded with zeros
@@ -22,10 +22,17 @@ use crate::key::SeqNo;
 pub(crate) const HEADER_BYTES: usize = 64;
 /// The format version that this version writes and reads.
 const FORMAT_VERSION: u32 = 1;
-/// The feature bits that this version knows.
-const KNOWN_FEATURES: u64 = 0;
 /// The room for the name of the writing version.
 const WRITTEN_BY_BYTES: usize = 24;
+
+/// A kind of file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FileType {
+    /// The first bytes of its files.
+    pub(crate) magic: [u8; 8],
+    /// What a reader must know of to read what this version writes; all that this version knows of.
+    pub(crate) features: u64,
+}
 
 /// What stands in a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,11 +43,11 @@ pub(crate) struct FileHeader {
 
 impl FileHeader {
     /// The header as bytes.
-    pub(crate) fn encode(&self, magic: [u8; 8]) -> Vec<u8> {
+    pub(crate) fn encode(&self, file_type: FileType) -> Vec<u8> {
         let mut out = Vec::with_capacity(HEADER_BYTES);
-        out.extend_from_slice(&magic);
+        out.extend_from_slice(&file_type.magic);
         out.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
-        out.extend_from_slice(&KNOWN_FEATURES.to_le_bytes());
+        out.extend_from_slice(&file_type.features.to_le_bytes());
         out.extend_from_slice(&self.number.0.to_le_bytes());
         out.extend_from_slice(&self.base.get().to_le_bytes());
         let written_by = concat!("ordinum ", env!("CARGO_PKG_VERSION")).bytes();
@@ -50,10 +57,10 @@ impl FileHeader {
         out
     }
 
-    /// The header at the front of `bytes`, which must belong to the file with this magic and number.
+    /// The header at the front of `bytes`, which must belong to the file of this type and number.
     pub(crate) fn decode(
         bytes: &[u8],
-        magic: [u8; 8],
+        file_type: FileType,
         number: FileNumber,
         path: &Path,
     ) -> Result<FileHeader> {
@@ -66,7 +73,7 @@ impl FileHeader {
         let short = || damaged(bytes.len() as u64, "a file header", "the end of the file".to_owned());
         let header: &[u8; HEADER_BYTES] = bytes.first_chunk().ok_or_else(short)?;
         let (body, checksum) = header.split_last_chunk::<4>().ok_or_else(short)?;
-        if !body.starts_with(&magic) {
+        if !body.starts_with(&file_type.magic) {
             return Err(damaged(
                 0,
                 "the magic of this kind of file",
@@ -83,7 +90,7 @@ impl FileHeader {
         };
         let version = u32::try_from(u64_at(8)? & u64::from(u32::MAX)).unwrap_or(u32::MAX);
         let features = u64_at(12)?;
-        let unknown = features & !KNOWN_FEATURES;
+        let unknown = features & !file_type.features;
         if version != FORMAT_VERSION || unknown != 0 {
             let what = if version == FORMAT_VERSION {
                 format!("feature bits {unknown:#x}")

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::clock::{Clock, OsClock};
 use crate::compaction::CompactionOptions;
@@ -48,6 +49,11 @@ pub struct Options {
     pub closed_logs_max: usize,
     /// Who flushes and compacts.
     pub background: Background,
+    /// How long a state can be read after it was overwritten ([`crate::Db::snapshot_at`]). None can if this is zero, as it is by
+    /// default; what is pinned by a snapshot stays in any case. Measured in steps, so that versions stay a little longer.
+    pub retention_age: Duration,
+    /// While more bytes than this were written to the log since a state was overwritten, it is given up before its age.
+    pub retention_bytes: u64,
     /// The memory for blocks of tables that were read.
     pub block_cache_bytes: u64,
     /// The options of families that are not named in `families`.
@@ -65,6 +71,8 @@ impl Default for Options {
             log_segment_bytes: 64 << 20,
             closed_logs_max: 8,
             background: Background::Threads,
+            retention_age: Duration::ZERO,
+            retention_bytes: u64::MAX,
             block_cache_bytes: 64 << 20,
             family_defaults: FamilyOptions::default(),
             families: BTreeMap::new(),

@@ -1,7 +1,10 @@
 //! Snapshots: a sequence number to read at, pinned until nobody holds it.
 //!
-//! Invariant: no version that a pinned sequence number sees is dropped. A pin is taken, and the horizon of a compaction
-//! computed, under one lock.
+//! Invariants:
+//! (1) no version is dropped that a pinned sequence number sees, or one at or above the horizon. A pin is taken, and the
+//!     horizon raised, under one lock;
+//! (2) the horizon never goes back. It is raised here first, then versions are dropped, and the edit of the manifest that
+//!     lets go of them makes the horizon durable.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,37 +13,67 @@ use parking_lot::Mutex;
 
 use crate::cursor::Cursor;
 use crate::db::Db;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::family::ColumnFamily;
 use crate::key::SeqNo;
 use crate::reader::{KeyRange, Reader};
 use crate::slice::Slice;
 
-/// Which sequence numbers are pinned, and how often.
+/// Which sequence numbers can be read.
 #[derive(Debug, Default)]
 pub(crate) struct Pins {
-    pins: Mutex<BTreeMap<SeqNo, usize>>,
+    readable: Mutex<Readable>,
+}
+
+#[derive(Debug, Default)]
+struct Readable {
+    /// Which sequence numbers are pinned, and how often.
+    pins: BTreeMap<SeqNo, usize>,
+    /// Every sequence number from this one on can be read.
+    oldest: SeqNo,
 }
 
 impl Pins {
+    /// Nothing is pinned, and everything from `oldest` on can be read.
+    pub(crate) fn new(oldest: SeqNo) -> Pins {
+        Pins { readable: Mutex::new(Readable { pins: BTreeMap::new(), oldest }) }
+    }
+
     /// Pins the sequence number that `choose` returns.
     pub(crate) fn pin(self: &Arc<Self>, choose: impl FnOnce() -> SeqNo) -> Pin {
-        let mut pins = self.pins.lock();
+        let mut readable = self.readable.lock();
         let seqno = choose();
-        *pins.entry(seqno).or_default() += 1;
+        *readable.pins.entry(seqno).or_default() += 1;
         Pin { pins: Arc::clone(self), seqno }
     }
 
-    /// The sequence numbers that are read at: the pinned ones, and from the one that `newest` returns on, any.
-    pub(crate) fn readable(&self, newest: impl FnOnce() -> SeqNo) -> (Vec<SeqNo>, SeqNo) {
-        let pins = self.pins.lock();
-        let newest = newest();
-        (pins.keys().copied().collect(), newest)
+    /// Pins this sequence number, if it can be read still.
+    pub(crate) fn pin_at(self: &Arc<Self>, asked: SeqNo) -> Result<Pin> {
+        let mut readable = self.readable.lock();
+        let oldest = readable.oldest;
+        if asked < oldest && !readable.pins.contains_key(&asked) {
+            return Err(Error::TooOld { asked, oldest });
+        }
+        *readable.pins.entry(asked).or_default() += 1;
+        Ok(Pin { pins: Arc::clone(self), seqno: asked })
+    }
+
+    /// Raises the horizon to what `horizon` returns, unless it is there already. Returns the pinned sequence numbers, and
+    /// the horizon.
+    pub(crate) fn raise(&self, horizon: impl FnOnce() -> SeqNo) -> (Vec<SeqNo>, SeqNo) {
+        let mut readable = self.readable.lock();
+        readable.oldest = readable.oldest.max(horizon());
+        (readable.pins.keys().copied().collect(), readable.oldest)
+    }
+
+    /// The horizon: every sequence number from it on can be read.
+    pub(crate) fn oldest(&self) -> SeqNo {
+        self.readable.lock().oldest
     }
 
     /// How many pins there are.
     pub(crate) fn count(&self) -> usize {
-        self.pins.lock().values().sum()
+        self.readable.lock().pins.values().sum()
     }
 }
 
@@ -53,11 +86,11 @@ pub(crate) struct Pin {
 
 impl Drop for Pin {
     fn drop(&mut self) {
-        let mut pins = self.pins.pins.lock();
-        if let Some(count) = pins.get_mut(&self.seqno) {
+        let mut readable = self.pins.readable.lock();
+        if let Some(count) = readable.pins.get_mut(&self.seqno) {
             *count -= 1;
             if *count == 0 {
-                pins.remove(&self.seqno);
+                readable.pins.remove(&self.seqno);
             }
         }
     }

@@ -6,6 +6,7 @@ use parking_lot::Mutex;
 
 use crate::db::Core;
 use crate::family::ColumnFamily;
+use crate::key::SeqNo;
 use crate::version::LEVELS;
 
 /// A level of a column family.
@@ -43,6 +44,8 @@ pub struct Stats {
     pub cache_bytes: u64,
     /// The sequence numbers that are pinned now by snapshots and transactions.
     pub pins: usize,
+    /// Every sequence number from this one on can be read: [`crate::Db::snapshot_at`].
+    pub oldest_readable: SeqNo,
     /// Commits that wrote something.
     pub commits: u64,
     /// Bytes of their batches.
@@ -100,6 +103,7 @@ impl Core {
             cache_misses: cache.misses,
             cache_bytes: cache.bytes,
             pins: self.pins.count(),
+            oldest_readable: self.pins.oldest(),
             commits: of(&counters.commits),
             bytes_written: of(&counters.bytes_written),
             log_bytes: of(&counters.log_bytes),

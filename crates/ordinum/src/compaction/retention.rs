@@ -18,6 +18,11 @@ impl Retention {
         Retention { pins, horizon }
     }
 
+    /// From here on every sequence number can be read.
+    pub(crate) fn horizon(&self) -> SeqNo {
+        self.horizon
+    }
+
     /// Whether a version written at `seqno` can be seen, if the next newer version of its key was written at `newer`.
     pub(crate) fn keeps(&self, seqno: SeqNo, newer: Option<SeqNo>) -> bool {
         let Some(newer) = newer else { return true };

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::core::Core;
-use crate::compaction::{Compaction, CompactionOutcome, Job, Method, Retention, pick, pick_range};
+use crate::compaction::{Compaction, CompactionOutcome, Job, Method, pick, pick_range};
 use crate::error::{Error, Result};
 use crate::family::ColumnFamily;
 use crate::file_name::FileNumber;
@@ -131,12 +131,6 @@ impl Core {
             Method::Merge => dropped.iter().for_each(|(_, table)| table.mark_obsolete()),
         }
         Ok(())
-    }
-
-    /// What may be read from now on.
-    pub(super) fn retention(&self) -> Retention {
-        let (pins, newest) = self.pins.readable(|| self.visible());
-        Retention::new(pins, newest)
     }
 
     fn count(&self, outcome: &CompactionOutcome) {

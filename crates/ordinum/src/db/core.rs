@@ -15,6 +15,7 @@ use parking_lot::{Mutex, RwLock};
 use super::background::Room;
 use super::commit::{Commits, Publication, Syncing};
 use super::families::Owner;
+use super::retention::History;
 use crate::cursor::Cursor;
 use crate::error::{Error, Result};
 use crate::family::{ColumnFamily, Family, FamilyId};
@@ -46,6 +47,7 @@ pub(crate) struct Core {
     pub(super) publication: Padded<Publication>,
     pub(super) syncing: Padded<Syncing>,
     pub(crate) pins: Arc<Pins>,
+    pub(super) history: Mutex<History>,
     pub(crate) families: RwLock<BTreeMap<FamilyId, ColumnFamily>>,
     pub(super) default_family: ColumnFamily,
     /// Held while a family is created or dropped.

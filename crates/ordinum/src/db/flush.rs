@@ -7,7 +7,7 @@
 //!     last one is in tables;
 //! (3) versions that nobody can see any more are left out, never the newest one of a key;
 //! (4) a log is removed after the edit that says so is durable, and only if no memtable has its first entry in it or
-//!     in a log before it.
+//!     in a log before it, and nothing in it is above the horizon.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -26,7 +26,9 @@ impl Core {
     /// Makes the edits durable; a failure poisons.
     pub(super) fn install(&self, manifest: &mut Manifest, edits: &[Edit]) -> Result<()> {
         self.check_writable()?;
-        manifest.install(edits).map_err(|error| self.poisoned_by(error))
+        let mut edits = edits.to_vec();
+        edits.extend(self.horizon_edits(manifest.state()));
+        manifest.install(&edits).map_err(|error| self.poisoned_by(error))
     }
 
     /// Writes what the family has in memory to tables.
@@ -66,14 +68,15 @@ impl Core {
 
     /// While too many logs are kept: seals the memtables that need the oldest of them.
     fn seal_for_old_logs(&self) {
-        let closed = self.manifest.lock().state().logs.values().filter(|log| log.end.is_some()).count();
-        if closed <= self.options.closed_logs_max {
+        let families = self.live_families();
+        let Some(oldest) = families.iter().filter_map(first_log).min() else { return };
+        let needed =
+            self.manifest.lock().state().logs.range(oldest..).filter(|(_, log)| log.end.is_some()).count();
+        if needed <= self.options.closed_logs_max {
             return;
         }
         // In the ordered section nobody else seals, or is given space.
         let _commits = self.commits.lock();
-        let families = self.live_families();
-        let Some(oldest) = families.iter().filter_map(first_log).min() else { return };
         for family in &families {
             if family.family.view.load().active.first_log() == Some(oldest) {
                 self.seal(&family.family, 0);
@@ -169,18 +172,16 @@ impl Core {
         self.remove_old_logs(&mut manifest)
     }
 
-    /// Removes the logs that no memtable needs.
+    /// Removes the logs that no memtable needs and that hold nothing above the horizon.
     pub(super) fn remove_old_logs(&self, manifest: &mut Manifest) -> Result<()> {
-        let closed: Vec<FileNumber> = {
-            let logs = manifest.state().logs.iter();
-            logs.filter(|(_, log)| log.end.is_some()).map(|(number, _)| *number).collect()
-        };
-        if closed.is_empty() {
+        if manifest.state().logs.values().all(|log| log.end.is_none()) {
             return Ok(());
         }
+        let horizon = self.retention().horizon();
         let needed = self.families.read().values().filter_map(first_log).min();
-        let old = |number: &FileNumber| needed.is_none_or(|needed| *number < needed);
-        let old: Vec<FileNumber> = closed.into_iter().filter(old).collect();
+        let old =
+            manifest.state().logs_through(horizon).filter(|log| needed.is_none_or(|needed| *log < needed));
+        let old: Vec<FileNumber> = old.collect();
         if old.is_empty() {
             return Ok(());
         }

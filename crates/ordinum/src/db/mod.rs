@@ -6,6 +6,7 @@
 //! - `families.rs` creating and dropping column families;
 //! - `flush.rs` memtables to tables, and logs that are not needed any more;
 //! - `compact.rs` tables to deeper levels;
+//! - `retention.rs` how far back can be read;
 //! - `verify.rs` reads everything and checks it;
 //! - `background.rs` who does that, and who waits for it.
 //!
@@ -19,6 +20,7 @@ mod core;
 mod families;
 mod flush;
 mod open;
+mod retention;
 mod verify;
 
 use std::fmt;
@@ -140,6 +142,16 @@ impl Db {
         Snapshot::new(self.clone(), core.pins.pin(|| core.visible()))
     }
 
+    /// A snapshot of the state as it was behind the commit with this sequence number, as far back as [`Options::retention_age`] and
+    /// [`Options::retention_bytes`] keep it, or while it is pinned by another snapshot.
+    ///
+    /// # Errors
+    /// [`crate::Error::TooOld`], which names the oldest sequence number that can be read;
+    /// [`crate::Error::InvalidArgument`] for one that is not there yet; [`crate::Error::Closed`].
+    pub fn snapshot_at(&self, seqno: SeqNo) -> Result<Snapshot> {
+        Ok(Snapshot::new(self.clone(), self.core().pin_past(seqno)?))
+    }
+
     /// A serializable transaction.
     pub fn transaction(&self) -> Transaction {
         self.transaction_with(TransactionOptions::default())
@@ -240,5 +252,7 @@ impl Reader for Db {
 mod estimate_tests;
 #[cfg(test)]
 mod idle_tests;
+#[cfg(test)]
+mod retention_tests;
 #[cfg(test)]
 mod tests;

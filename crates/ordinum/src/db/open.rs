@@ -21,6 +21,7 @@ use super::commit::{Commits, Publication, Syncing};
 use super::core::Core;
 use super::families::Owner;
 use super::flush::first_log;
+use super::retention::History;
 use crate::batch::Operations;
 use crate::cache::BlockCache;
 use crate::error::{Error, Result};
@@ -58,7 +59,7 @@ impl Core {
         let lock = fs.lock(&directory.join(LOCK))?;
         let recovered = Recovery::run(&*fs, directory, &options)?;
         let Recovery { mut state, families, last, names, .. } = recovered;
-        let replayed = state.logs.len();
+        let replayed = recovered.replayed.iter().filter(|log| state.logs.contains_key(log)).count();
 
         let mut next_file = state.next_file;
         let mut new_number = || {
@@ -73,7 +74,7 @@ impl Core {
             Edit::ReserveSeqNos { through: reservation(last) },
         ];
         apply(&mut state, &edits)?;
-        let reserved = state.reserved;
+        let (reserved, oldest) = (state.reserved, state.oldest_readable);
         let manifest = Manifest::create(&*fs, directory, manifest_number, state)?;
         manifest::write_current(&*fs, directory, manifest_number)?;
         remove_strangers(&*fs, directory, &names, &manifest);
@@ -88,7 +89,8 @@ impl Core {
             commits: Padded(Mutex::new(Commits { last, reserved, log, recent: RecentWrites::default() })),
             publication: Padded(Publication::new(last)),
             syncing: Padded(Syncing::new(last)),
-            pins: Arc::new(Pins::default()),
+            pins: Arc::new(Pins::new(oldest)),
+            history: Mutex::new(recovered.history),
             families: RwLock::new(families.into_iter().map(|family| (family.family.id, family)).collect()),
             default_family,
             family_changes: Mutex::new(()),
@@ -175,6 +177,9 @@ struct Recovery<'a> {
     replayed: BTreeSet<FileNumber>,
     /// The newest sequence number that was ever given.
     last: SeqNo,
+    /// The bytes of log behind the last mark.
+    unmarked_bytes: u64,
+    history: History,
 }
 
 impl<'a> Recovery<'a> {
@@ -187,10 +192,20 @@ impl<'a> Recovery<'a> {
         };
         let owner = Owner { id: NEXT_ID.fetch_add(1, Ordering::Relaxed), views: Matrix::new() };
         let state = State::default();
-        let (store, families, last) = (Arc::new(store), Vec::new(), SeqNo::ZERO);
-        let replayed = BTreeSet::new();
-        let mut recovery =
-            Recovery { fs, directory, options, owner, names, store, state, families, replayed, last };
+        let mut recovery = Recovery {
+            fs,
+            directory,
+            options,
+            owner,
+            names,
+            store: Arc::new(store),
+            state,
+            families: Vec::new(),
+            replayed: BTreeSet::new(),
+            last: SeqNo::ZERO,
+            unmarked_bytes: 0,
+            history: History::default(),
+        };
         match manifest::read_current(fs, directory)? {
             Some(number) => recovery.read_state(number)?,
             None => recovery.begin()?,
@@ -288,6 +303,7 @@ impl<'a> Recovery<'a> {
     fn replay(&mut self) -> Result<()> {
         let logs = self.state.logs.clone();
         let mut recovered = SeqNo::ZERO;
+        let marked = self.state.marks.last_key_value().map_or(SeqNo::ZERO, |(seqno, _)| *seqno);
         for (&number, log) in &logs {
             self.check_exists(FileKind::Log, number)?;
             let path = file_name::path(self.directory, FileKind::Log, number);
@@ -303,6 +319,9 @@ impl<'a> Recovery<'a> {
                     found: format!("another {:?} record, number {}", record.kind, record.seqno),
                 })?;
                 recovered = recovered.max(record.seqno);
+                if record.seqno > marked {
+                    self.unmarked_bytes = self.unmarked_bytes.saturating_add(payload.len() as u64);
+                }
             }
             if log.end.is_none() {
                 // The process may have died and not the machine: what was read may not be on the disk yet.
@@ -315,14 +334,25 @@ impl<'a> Recovery<'a> {
         Ok(())
     }
 
-    /// Lets go of the logs that no memtable needs: what they had is in tables, or in the state.
+    /// Lets go of the logs that no memtable needs and the horizon lets go: what they had is in tables, or in the state.
     fn forget_logs(&mut self) -> Result<()> {
+        self.history = History::new(&self.state, self.unmarked_bytes);
+        let oldest = self.history.horizon(self.options, self.last, 0);
+        apply(&mut self.state, &[Edit::RaiseHorizon { oldest }])?;
+        let horizon = self.state.oldest_readable;
         let first = self.families.iter().filter_map(first_log).min();
         let needed =
             |log: &FileNumber| first.is_some_and(|first| *log >= first) && self.replayed.contains(log);
-        let old = self.state.logs.keys().filter(|log| !needed(log));
-        let edits: Vec<Edit> = old.map(|log| Edit::RemoveLog { number: *log }).collect();
+        let through = self.state.logs_through(horizon).chain(self.last_log_if(|last| last <= horizon));
+        let old = through.filter(|log| !needed(log));
+        let edits: Vec<Edit> = old.map(|log| Edit::RemoveLog { number: log }).collect();
         apply(&mut self.state, &edits)
+    }
+
+    /// The last log, if the last sequence number is as asked for: nothing stands behind that log.
+    fn last_log_if(&self, asked: impl FnOnce(SeqNo) -> bool) -> Option<FileNumber> {
+        let (number, _) = self.state.logs.last_key_value()?;
+        asked(self.last).then_some(*number)
     }
 
     /// Refuses tables that are ahead of the log: commits between would be missing.

@@ -27,8 +27,10 @@ pub(crate) use reader::{LogEnd, Replayed, read_log};
 pub(crate) use record::{Payload, RecordKind};
 pub(crate) use writer::LogWriter;
 
-/// The first bytes of a log.
-pub(crate) const LOG_MAGIC: [u8; 8] = *b"ORDLOG\r\n";
+use crate::file_header::FileType;
+
+/// What logs begin with.
+pub(crate) const LOG_FILE: FileType = FileType { magic: *b"ORDLOG\r\n", features: 0 };
 
 #[cfg(test)]
 mod tests;

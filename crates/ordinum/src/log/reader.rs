@@ -5,7 +5,7 @@
 use std::ops::Range;
 use std::path::Path;
 
-use super::LOG_MAGIC;
+use super::LOG_FILE;
 use super::record::{RECORD_HEADER_BYTES, RecordHeader, RecordKind};
 use crate::error::{Error, Result};
 use crate::file_header::{FileHeader, HEADER_BYTES};
@@ -47,7 +47,7 @@ pub(crate) fn read_log(
         expected,
         found: found.to_owned(),
     };
-    let header = FileHeader::decode(bytes, LOG_MAGIC, number, path)?;
+    let header = FileHeader::decode(bytes, LOG_FILE, number, path)?;
     let limit = match end {
         LogEnd::At(end) => usize::try_from(end).unwrap_or(usize::MAX).min(bytes.len()),
         LogEnd::Cut => bytes.len(),

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::LOG_MAGIC;
+use super::LOG_FILE;
 use super::record::{Payload, RecordHeader};
 use crate::error::Result;
 use crate::file_header::{FileHeader, HEADER_BYTES};
@@ -50,7 +50,7 @@ impl LogWriter {
         base: SeqNo,
     ) -> Result<LogWriter> {
         let file = fs.create(&file_name::path(directory, FileKind::Log, number))?;
-        file.append(&FileHeader { number, base }.encode(LOG_MAGIC))?;
+        file.append(&FileHeader { number, base }.encode(LOG_FILE))?;
         file.sync()?;
         fs.sync_dir(directory)?;
         let end = HEADER_BYTES as u64;

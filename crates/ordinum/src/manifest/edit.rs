@@ -12,10 +12,13 @@
 //!  8  log removed           number
 //!  9  file numbers          the next one that was never given
 //! 10  sequence numbers      none above this one was ever given
+//! 11  horizon               the oldest sequence number that can be read without a pin; it never goes back
+//! 12  mark                  seqno, when it was the newest: milliseconds since the Unix epoch, and bytes of log so far
 //! ```
 
 #![deny(clippy::indexing_slicing)]
 
+use super::state::Mark;
 use crate::family::{FAMILY_NAME_BYTES_MAX, FamilyId};
 use crate::file_name::FileNumber;
 use crate::key::SeqNo;
@@ -35,6 +38,8 @@ pub(crate) enum Edit {
     RemoveLog { number: FileNumber },
     NextFile { number: u64 },
     ReserveSeqNos { through: SeqNo },
+    RaiseHorizon { oldest: SeqNo },
+    AddMark { seqno: SeqNo, mark: Mark },
 }
 
 impl Edit {
@@ -95,6 +100,16 @@ impl Edit {
                 out.push(10);
                 push_u64(out, through.get());
             }
+            Edit::RaiseHorizon { oldest } => {
+                out.push(11);
+                push_u64(out, oldest.get());
+            }
+            Edit::AddMark { seqno, mark } => {
+                out.push(12);
+                push_u64(out, seqno.get());
+                push_u64(out, mark.unix_millis);
+                push_u64(out, mark.log_bytes);
+            }
         }
     }
 
@@ -113,6 +128,12 @@ impl Edit {
             8 => Edit::RemoveLog { number: file(input)? },
             9 => Edit::NextFile { number: take_u64(input)? },
             10 => Edit::ReserveSeqNos { through: seqno(input)? },
+            11 => Edit::RaiseHorizon { oldest: seqno(input)? },
+            12 => {
+                let seqno = seqno(input)?;
+                let mark = Mark { unix_millis: take_u64(input)?, log_bytes: take_u64(input)? };
+                Edit::AddMark { seqno, mark }
+            }
             _ => return None,
         })
     }

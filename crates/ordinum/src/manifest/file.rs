@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use super::MANIFEST_MAGIC;
+use super::MANIFEST_FILE;
 use super::edit::Edit;
 use super::state::State;
 use crate::error::{Error, Result};
@@ -34,7 +34,7 @@ impl Manifest {
         state: State,
     ) -> Result<Manifest> {
         let file = fs.create(&file_name::path(directory, FileKind::Manifest, number))?;
-        file.append(&FileHeader { number, base: SeqNo::ZERO }.encode(MANIFEST_MAGIC))?;
+        file.append(&FileHeader { number, base: SeqNo::ZERO }.encode(MANIFEST_FILE))?;
         let edits = state.as_edits();
         let mut manifest = Manifest { number, file, end: HEADER_BYTES as u64, state };
         manifest.append(&edits)?;
@@ -99,7 +99,7 @@ pub(crate) fn read_manifest(bytes: &[u8], number: FileNumber, path: &Path) -> Re
         expected: expected.to_owned(),
         found: found.to_owned(),
     };
-    FileHeader::decode(bytes, MANIFEST_MAGIC, number, path)?;
+    FileHeader::decode(bytes, MANIFEST_FILE, number, path)?;
     let mut state = State::default();
     let mut at = HEADER_BYTES;
     while let Some(payload) = record_at(bytes, number, at) {

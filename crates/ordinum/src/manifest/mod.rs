@@ -26,10 +26,12 @@ mod state;
 pub(crate) use current::{read_current, write_current};
 pub(crate) use edit::{Edit, take_name};
 pub(crate) use file::{Manifest, read_manifest};
-pub(crate) use state::{FamilyState, State};
+pub(crate) use state::{FamilyState, Mark, State};
 
-/// The first bytes of a manifest.
-pub(crate) const MANIFEST_MAGIC: [u8; 8] = *b"ORDMAN\r\n";
+use crate::file_header::FileType;
+
+/// What manifests begin with. Feature bit 0: there may be edits of the horizon.
+pub(crate) const MANIFEST_FILE: FileType = FileType { magic: *b"ORDMAN\r\n", features: 1 };
 
 #[cfg(test)]
 mod tests;

@@ -27,6 +27,15 @@ pub(crate) struct LogState {
     pub(crate) end: Option<u64>,
 }
 
+/// When a sequence number was the newest one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    /// On the clock, since the Unix epoch.
+    pub(crate) unix_millis: u64,
+    /// The bytes of log that were written until then, since the first mark.
+    pub(crate) log_bytes: u64,
+}
+
 /// What the database consists of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct State {
@@ -37,6 +46,10 @@ pub(crate) struct State {
     pub(crate) next_file: u64,
     /// No sequence number above this one was ever given.
     pub(crate) reserved: SeqNo,
+    /// The oldest sequence number that can be read without a pin; it never goes back.
+    pub(crate) oldest_readable: SeqNo,
+    /// Moments since the oldest readable one.
+    pub(crate) marks: BTreeMap<SeqNo, Mark>,
 }
 
 impl Default for State {
@@ -47,6 +60,8 @@ impl Default for State {
             next_family: FamilyId(0),
             next_file: 1,
             reserved: SeqNo::ZERO,
+            oldest_readable: SeqNo::ZERO,
+            marks: BTreeMap::new(),
         }
     }
 }
@@ -100,14 +115,30 @@ impl State {
             }
             Edit::NextFile { number } => self.next_file = self.next_file.max(*number),
             Edit::ReserveSeqNos { through } => self.reserved = *through,
+            Edit::RaiseHorizon { oldest } => {
+                self.oldest_readable = self.oldest_readable.max(*oldest);
+                self.marks.retain(|seqno, _| *seqno > self.oldest_readable);
+            }
+            Edit::AddMark { seqno, mark } => drop(self.marks.insert(*seqno, *mark)),
         }
         Ok(())
     }
 
+    /// The closed logs whose last record is at or below `horizon`.
+    pub(crate) fn logs_through(&self, horizon: SeqNo) -> impl Iterator<Item = FileNumber> {
+        let next = self.logs.values().skip(1).map(|next| next.base);
+        let closed = self.logs.iter().zip(next).filter(|((_, log), _)| log.end.is_some());
+        closed.filter(move |(_, last)| *last <= horizon).map(|((number, _), _)| *number)
+    }
+
     /// The edits that make this state out of nothing.
     pub(crate) fn as_edits(&self) -> Vec<Edit> {
-        let mut edits =
-            vec![Edit::NextFile { number: self.next_file }, Edit::ReserveSeqNos { through: self.reserved }];
+        let mut edits = vec![
+            Edit::NextFile { number: self.next_file },
+            Edit::ReserveSeqNos { through: self.reserved },
+            Edit::RaiseHorizon { oldest: self.oldest_readable },
+        ];
+        edits.extend(self.marks.iter().map(|(&seqno, &mark)| Edit::AddMark { seqno, mark }));
         for (&id, family) in &self.families {
             edits.push(Edit::CreateFamily { id, name: family.name.clone() });
             edits.push(Edit::Flushed { family: id, through: family.flushed_through });

@@ -46,6 +46,18 @@ fn groups() -> Vec<Vec<Edit>> {
             Edit::NextFile { number: 40 },
             Edit::ReserveSeqNos { through: SeqNo::new(1000).unwrap() },
         ],
+        vec![
+            Edit::AddMark {
+                seqno: SeqNo::new(3).unwrap(),
+                mark: Mark { unix_millis: 1 << 40, log_bytes: 1 },
+            },
+            Edit::AddMark {
+                seqno: SeqNo::new(5).unwrap(),
+                mark: Mark { unix_millis: 1 << 41, log_bytes: 900 },
+            },
+            Edit::RaiseHorizon { oldest: SeqNo::new(4).unwrap() },
+        ],
+        vec![Edit::RaiseHorizon { oldest: SeqNo::new(2).unwrap() }],
     ]
 }
 
