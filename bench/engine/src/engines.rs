@@ -1,0 +1,159 @@
+//! The engines, each behind the same few calls.
+//!
+//! Invariants: (1) one call of `put`, `delete` or `put_batch` is one write of the engine, logged where the engine has a
+//! log, and not synced; (2) `get` and `scan` see every write that returned before; (3) an adapter adds no cache, no
+//! buffer and no thread of its own.
+
+#[cfg(feature = "fjall")]
+mod fjall;
+#[cfg(feature = "lmdb")]
+mod lmdb;
+mod ordinum;
+#[cfg(feature = "redb")]
+mod redb;
+#[cfg(feature = "rocksdb")]
+mod rocksdb;
+#[cfg(feature = "rocksdb")]
+mod rocksdb_c;
+#[cfg(feature = "sled")]
+mod sled;
+
+use std::fmt;
+use std::path::Path;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::keys::Key;
+
+/// Whatever went wrong; the program shows it and ends.
+pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
+/// A result with any error.
+pub(crate) type Result<T> = std::result::Result<T, Error>;
+
+/// What every engine is given.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tuning {
+    /// Memory for blocks that were read.
+    pub(crate) cache_bytes: u64,
+    /// Memory of one memtable.
+    pub(crate) write_buffer_bytes: u64,
+    /// Memtables in memory, the one that is written to included.
+    pub(crate) write_buffers: usize,
+    /// Whether every commit is synced, for engines that decide so when they open.
+    pub(crate) commits_synced: bool,
+}
+
+/// Which way a scan goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    Forward,
+    Back,
+}
+
+/// An open engine.
+pub(crate) trait Engine: Send + Sync {
+    /// Writes one entry, not synced.
+    fn put(&self, key: &[u8], value: &[u8]) -> Result<()>;
+    /// Writes one entry, synced when the call returns.
+    fn put_synced(&self, key: &[u8], value: &[u8]) -> Result<()>;
+    /// Writes the entries at once, not synced.
+    fn put_batch(&self, entries: &[(Key, Vec<u8>)]) -> Result<()>;
+    /// Deletes one entry, not synced.
+    fn delete(&self, key: &[u8]) -> Result<()>;
+    /// Shows the value of the key to `found`; whether there is one.
+    fn get(&self, key: &[u8], found: &mut dyn FnMut(&[u8])) -> Result<bool>;
+    /// Shows up to `limit` entries from `start` on, or from the end of the data; how many there were.
+    fn scan(
+        &self,
+        start: Option<&[u8]>,
+        direction: Direction,
+        limit: usize,
+        visit: &mut dyn FnMut(&[u8], &[u8]),
+    ) -> Result<usize>;
+    /// Begins to move what is in memory to where it stays, and waits for that as far as the engine can.
+    fn flush(&self) -> Result<()>;
+    /// Whether the engine says that it works in the background.
+    fn is_busy(&self) -> bool {
+        false
+    }
+}
+
+/// An engine by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "the names say it")]
+pub(crate) enum EngineName {
+    Ordinum,
+    Rocksdb,
+    Fjall,
+    Lmdb,
+    Redb,
+    Sled,
+}
+
+impl EngineName {
+    pub(crate) const ALL: [EngineName; 6] = [
+        EngineName::Ordinum,
+        EngineName::Rocksdb,
+        EngineName::Fjall,
+        EngineName::Lmdb,
+        EngineName::Redb,
+        EngineName::Sled,
+    ];
+
+    /// Whether this program was built with it.
+    pub(crate) fn is_built(self) -> bool {
+        match self {
+            EngineName::Ordinum => true,
+            EngineName::Rocksdb => cfg!(feature = "rocksdb"),
+            EngineName::Fjall => cfg!(feature = "fjall"),
+            EngineName::Lmdb => cfg!(feature = "lmdb"),
+            EngineName::Redb => cfg!(feature = "redb"),
+            EngineName::Sled => cfg!(feature = "sled"),
+        }
+    }
+
+    /// Opens the engine's database in `directory`, which exists.
+    pub(crate) fn open(self, directory: &Path, tuning: &Tuning) -> Result<Box<dyn Engine>> {
+        match self {
+            EngineName::Ordinum => Ok(Box::new(ordinum::Ordinum::open(directory, tuning)?)),
+            #[cfg(feature = "rocksdb")]
+            EngineName::Rocksdb => Ok(Box::new(rocksdb::RocksDb::open(directory, tuning)?)),
+            #[cfg(feature = "fjall")]
+            EngineName::Fjall => Ok(Box::new(fjall::Fjall::open(directory, tuning)?)),
+            #[cfg(feature = "lmdb")]
+            EngineName::Lmdb => Ok(Box::new(lmdb::Lmdb::open(directory, tuning)?)),
+            #[cfg(feature = "redb")]
+            EngineName::Redb => Ok(Box::new(redb::Redb::open(directory, tuning)?)),
+            #[cfg(feature = "sled")]
+            EngineName::Sled => Ok(Box::new(sled::Sled::open(directory, tuning)?)),
+            #[allow(unreachable_patterns, reason = "reachable where a feature is off")]
+            other => Err(format!("built without {other}").into()),
+        }
+    }
+}
+
+impl fmt::Display for EngineName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            EngineName::Ordinum => "ordinum",
+            EngineName::Rocksdb => "rocksdb",
+            EngineName::Fjall => "fjall",
+            EngineName::Lmdb => "lmdb",
+            EngineName::Redb => "redb",
+            EngineName::Sled => "sled",
+        })
+    }
+}
+
+impl FromStr for EngineName {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<EngineName, String> {
+        EngineName::ALL
+            .into_iter()
+            .find(|name| name.to_string() == text)
+            .ok_or_else(|| format!("no engine is called `{text}`"))
+    }
+}

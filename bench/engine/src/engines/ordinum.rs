@@ -1,0 +1,105 @@
+//! Ordinum: one column family, unsynced writes handed to the operating system as the others' are.
+
+use std::path::Path;
+
+use ordinum::{
+    Batch, ColumnFamily, Compression, Db, Durability, FamilyOptions, KeyRange, LEVELS, Options, Reader,
+};
+
+use super::{Direction, Engine, Result, Tuning};
+use crate::keys::Key;
+
+pub(crate) struct Ordinum {
+    db: Db,
+    family: ColumnFamily,
+}
+
+impl Ordinum {
+    pub(crate) fn open(directory: &Path, tuning: &Tuning) -> Result<Ordinum> {
+        let family_defaults = FamilyOptions {
+            write_buffer_bytes: tuning.write_buffer_bytes,
+            immutable_memtables_max: tuning.write_buffers.saturating_sub(1).max(1),
+            compression: [Compression::Lz4; LEVELS],
+            ..FamilyOptions::default()
+        };
+        let options =
+            Options { block_cache_bytes: tuning.cache_bytes, family_defaults, ..Options::default() };
+        let db = Db::open(directory, options)?;
+        let family = db.default_column_family();
+        Ok(Ordinum { db, family })
+    }
+
+    fn put_with(&self, key: &[u8], value: &[u8], durability: Durability) -> Result<()> {
+        let mut batch = Batch::new();
+        batch.put(&self.family, key, value)?;
+        self.db.write(batch, durability)?;
+        Ok(())
+    }
+}
+
+impl Engine for Ordinum {
+    fn put(&self, key: &[u8], value: &[u8]) -> Result<()> {
+        self.put_with(key, value, Durability::Buffered)
+    }
+
+    fn put_synced(&self, key: &[u8], value: &[u8]) -> Result<()> {
+        self.put_with(key, value, Durability::Synced)
+    }
+
+    fn put_batch(&self, entries: &[(Key, Vec<u8>)]) -> Result<()> {
+        let mut batch = Batch::new();
+        for (key, value) in entries {
+            batch.put(&self.family, key, value)?;
+        }
+        self.db.write(batch, Durability::Buffered)?;
+        Ok(())
+    }
+
+    fn delete(&self, key: &[u8]) -> Result<()> {
+        let mut batch = Batch::new();
+        batch.delete(&self.family, key)?;
+        self.db.write(batch, Durability::Buffered)?;
+        Ok(())
+    }
+
+    fn get(&self, key: &[u8], found: &mut dyn FnMut(&[u8])) -> Result<bool> {
+        let value = self.db.get(&self.family, key)?;
+        if let Some(value) = &value {
+            found(value);
+        }
+        Ok(value.is_some())
+    }
+
+    fn scan(
+        &self,
+        start: Option<&[u8]>,
+        direction: Direction,
+        limit: usize,
+        visit: &mut dyn FnMut(&[u8], &[u8]),
+    ) -> Result<usize> {
+        let mut cursor = self.db.cursor(&self.family, KeyRange::all())?;
+        let mut found = match (direction, start) {
+            (Direction::Forward, Some(key)) => cursor.seek(key)?,
+            (Direction::Forward, None) => cursor.first()?,
+            (Direction::Back, Some(key)) => cursor.seek_back(key)?,
+            (Direction::Back, None) => cursor.last()?,
+        };
+        let mut entries = 0;
+        while found {
+            visit(cursor.key(), cursor.value());
+            entries += 1;
+            if entries == limit {
+                break;
+            }
+            found = match direction {
+                Direction::Forward => cursor.next()?,
+                Direction::Back => cursor.prev()?,
+            };
+        }
+        Ok(entries)
+    }
+
+    fn flush(&self) -> Result<()> {
+        Ok(self.db.flush(&self.family)?)
+    }
+}

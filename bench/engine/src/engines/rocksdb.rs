@@ -1,0 +1,247 @@
+//! RocksDB, through its interface in C: a Bloom filter of 10 bits a key, an LRU block cache, two background jobs, LZ4 at
+//! every level; the shape of its levels is its own default.
+//!
+//! Invariants: (1) the pointers of a `RocksDb` are valid until it is dropped, and only it frees them; (2) what RocksDB
+//! lends is not used after the call that ends the loan.
+
+#![allow(unsafe_code, reason = "RocksDB is called in C")]
+
+use std::ffi::{CStr, CString, c_char};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::ptr::NonNull;
+
+use super::rocksdb_c::*;
+use super::{Direction, Engine, Result, Tuning};
+use crate::keys::Key;
+
+/// `rocksdb_lz4_compression`.
+const LZ4: i32 = 4;
+const FILTER_BITS_PER_KEY: f64 = 10.0;
+const BACKGROUND_JOBS: i32 = 2;
+
+/// Properties that are above 0 while RocksDB works in the background.
+const BUSY: [&CStr; 4] = [
+    c"rocksdb.mem-table-flush-pending",
+    c"rocksdb.num-running-flushes",
+    c"rocksdb.compaction-pending",
+    c"rocksdb.num-running-compactions",
+];
+
+pub(crate) struct RocksDb {
+    db: NonNull<rocksdb_t>,
+    read: NonNull<rocksdb_readoptions_t>,
+    write: NonNull<rocksdb_writeoptions_t>,
+    write_synced: NonNull<rocksdb_writeoptions_t>,
+    flush: NonNull<rocksdb_flushoptions_t>,
+}
+
+// SAFETY: RocksDB's database and options may be used by any thread.
+unsafe impl Send for RocksDb {}
+// SAFETY: RocksDB's calls on a database are safe to make at the same time, and the options are only read.
+unsafe impl Sync for RocksDb {}
+
+impl RocksDb {
+    pub(crate) fn open(directory: &Path, tuning: &Tuning) -> Result<RocksDb> {
+        let name = CString::new(directory.as_os_str().as_bytes())?;
+        let cache_bytes = usize::try_from(tuning.cache_bytes)?;
+        let write_buffer_bytes = usize::try_from(tuning.write_buffer_bytes)?;
+        let write_buffers = i32::try_from(tuning.write_buffers)?;
+        // SAFETY: the options are made here, given only to calls that take them, and freed once; the cache and the
+        // filter policy are owned by the table options from then on, which the factory copies.
+        unsafe {
+            let table = rocksdb_block_based_options_create();
+            let cache = rocksdb_cache_create_lru(cache_bytes);
+            rocksdb_block_based_options_set_block_cache(table, cache);
+            rocksdb_cache_destroy(cache);
+            let filter = rocksdb_filterpolicy_create_bloom_full(FILTER_BITS_PER_KEY);
+            rocksdb_block_based_options_set_filter_policy(table, filter);
+
+            let options = rocksdb_options_create();
+            rocksdb_options_set_create_if_missing(options, 1);
+            rocksdb_options_set_write_buffer_size(options, write_buffer_bytes);
+            rocksdb_options_set_max_write_buffer_number(options, write_buffers);
+            rocksdb_options_set_max_background_jobs(options, BACKGROUND_JOBS);
+            rocksdb_options_set_compression(options, LZ4);
+            rocksdb_options_set_block_based_table_factory(options, table);
+            rocksdb_block_based_options_destroy(table);
+
+            let db = checked(|error| rocksdb_open(options, name.as_ptr(), error));
+            rocksdb_options_destroy(options);
+            let write_synced = rocksdb_writeoptions_create();
+            rocksdb_writeoptions_set_sync(write_synced, 1);
+            let flush = rocksdb_flushoptions_create();
+            rocksdb_flushoptions_set_wait(flush, 1);
+            Ok(RocksDb {
+                db: made(db?)?,
+                read: made(rocksdb_readoptions_create())?,
+                write: made(rocksdb_writeoptions_create())?,
+                write_synced: made(write_synced)?,
+                flush: made(flush)?,
+            })
+        }
+    }
+
+    fn put_with(&self, key: &[u8], value: &[u8], options: NonNull<rocksdb_writeoptions_t>) -> Result<()> {
+        // SAFETY: invariant 1; RocksDB copies the key and the value before it returns.
+        checked(|error| unsafe {
+            rocksdb_put(
+                self.db.as_ptr(),
+                options.as_ptr(),
+                key.as_ptr().cast(),
+                key.len(),
+                value.as_ptr().cast(),
+                value.len(),
+                error,
+            );
+        })
+    }
+}
+
+impl Drop for RocksDb {
+    fn drop(&mut self) {
+        // SAFETY: invariant 1; nothing uses them after this.
+        unsafe {
+            rocksdb_close(self.db.as_ptr());
+            rocksdb_readoptions_destroy(self.read.as_ptr());
+            rocksdb_writeoptions_destroy(self.write.as_ptr());
+            rocksdb_writeoptions_destroy(self.write_synced.as_ptr());
+            rocksdb_flushoptions_destroy(self.flush.as_ptr());
+        }
+    }
+}
+
+impl Engine for RocksDb {
+    fn put(&self, key: &[u8], value: &[u8]) -> Result<()> {
+        self.put_with(key, value, self.write)
+    }
+
+    fn put_synced(&self, key: &[u8], value: &[u8]) -> Result<()> {
+        self.put_with(key, value, self.write_synced)
+    }
+
+    fn put_batch(&self, entries: &[(Key, Vec<u8>)]) -> Result<()> {
+        // SAFETY: the batch is made and freed here; RocksDB copies what is put into it.
+        unsafe {
+            let batch = rocksdb_writebatch_create();
+            for (key, value) in entries {
+                let (key_at, value_at) = (key.as_ptr().cast(), value.as_ptr().cast());
+                rocksdb_writebatch_put(batch, key_at, key.len(), value_at, value.len());
+            }
+            let written = checked(|error| rocksdb_write(self.db.as_ptr(), self.write.as_ptr(), batch, error));
+            rocksdb_writebatch_destroy(batch);
+            written
+        }
+    }
+
+    fn delete(&self, key: &[u8]) -> Result<()> {
+        // SAFETY: invariant 1; RocksDB copies the key before it returns.
+        checked(|error| unsafe {
+            let at = key.as_ptr().cast();
+            rocksdb_delete(self.db.as_ptr(), self.write.as_ptr(), at, key.len(), error);
+        })
+    }
+
+    fn get(&self, key: &[u8], found: &mut dyn FnMut(&[u8])) -> Result<bool> {
+        // SAFETY: invariants 1 and 2; the value is shown before the slice is freed.
+        unsafe {
+            let at = key.as_ptr().cast();
+            let slice = checked(|error| {
+                rocksdb_get_pinned(self.db.as_ptr(), self.read.as_ptr(), at, key.len(), error)
+            })?;
+            if slice.is_null() {
+                return Ok(false);
+            }
+            let mut bytes = 0;
+            let value = rocksdb_pinnableslice_value(slice, &mut bytes);
+            found(lent(value, bytes));
+            rocksdb_pinnableslice_destroy(slice);
+            Ok(true)
+        }
+    }
+
+    fn scan(
+        &self,
+        start: Option<&[u8]>,
+        direction: Direction,
+        limit: usize,
+        visit: &mut dyn FnMut(&[u8], &[u8]),
+    ) -> Result<usize> {
+        // SAFETY: the iterator is made and freed here; invariant 2: an entry is shown before the next move.
+        unsafe {
+            let iterator = rocksdb_create_iterator(self.db.as_ptr(), self.read.as_ptr());
+            match (direction, start) {
+                (Direction::Forward, Some(key)) => {
+                    rocksdb_iter_seek(iterator, key.as_ptr().cast(), key.len());
+                }
+                (Direction::Forward, None) => rocksdb_iter_seek_to_first(iterator),
+                (Direction::Back, Some(key)) => {
+                    rocksdb_iter_seek_for_prev(iterator, key.as_ptr().cast(), key.len());
+                }
+                (Direction::Back, None) => rocksdb_iter_seek_to_last(iterator),
+            }
+            let mut entries = 0;
+            while rocksdb_iter_valid(iterator) != 0 {
+                let (mut key_bytes, mut value_bytes) = (0, 0);
+                let key = rocksdb_iter_key(iterator, &mut key_bytes);
+                let value = rocksdb_iter_value(iterator, &mut value_bytes);
+                visit(lent(key, key_bytes), lent(value, value_bytes));
+                entries += 1;
+                if entries == limit {
+                    break;
+                }
+                match direction {
+                    Direction::Forward => rocksdb_iter_next(iterator),
+                    Direction::Back => rocksdb_iter_prev(iterator),
+                }
+            }
+            let ended = checked(|error| rocksdb_iter_get_error(iterator, error));
+            rocksdb_iter_destroy(iterator);
+            ended?;
+            Ok(entries)
+        }
+    }
+
+    fn flush(&self) -> Result<()> {
+        // SAFETY: invariant 1.
+        checked(|error| unsafe { rocksdb_flush(self.db.as_ptr(), self.flush.as_ptr(), error) })
+    }
+
+    fn is_busy(&self) -> bool {
+        BUSY.iter().any(|name| {
+            let mut value = 0;
+            // SAFETY: invariant 1; the name is a literal and the number outlives the call.
+            let known = unsafe { rocksdb_property_int(self.db.as_ptr(), name.as_ptr(), &mut value) };
+            known == 0 && value > 0
+        })
+    }
+}
+
+/// Makes the call with a place for an error, and returns the error if it left one.
+fn checked<T>(call: impl FnOnce(*mut *mut c_char) -> T) -> Result<T> {
+    let mut error: *mut c_char = std::ptr::null_mut();
+    let returned = call(&mut error);
+    if error.is_null() {
+        return Ok(returned);
+    }
+    // SAFETY: RocksDB leaves a text that ends in a zero and that the caller frees.
+    let message = unsafe {
+        let message = CStr::from_ptr(error).to_string_lossy().into_owned();
+        rocksdb_free(error.cast());
+        message
+    };
+    Err(message.into())
+}
+
+fn made<T>(pointer: *mut T) -> Result<NonNull<T>> {
+    NonNull::new(pointer).ok_or_else(|| "RocksDB made nothing".into())
+}
+
+/// What RocksDB lends; see invariant 2.
+///
+/// # Safety
+/// `at` points to `bytes` bytes that stay for as long as the caller uses them.
+unsafe fn lent<'a>(at: *const c_char, bytes: usize) -> &'a [u8] {
+    // SAFETY: the caller's promise.
+    unsafe { std::slice::from_raw_parts(at.cast(), bytes) }
+}

@@ -1,0 +1,159 @@
+//! The workloads, in the order in which they run, and the data set that each needs.
+//!
+//! Invariants: (1) the workloads of a data set run on it in the order of `ALL`, so that each engine is in the same state
+//! before each; (2) a data set whose filling was not chosen is filled without being measured; (3) an engine is settled
+//! before a workload that reads.
+
+mod fill;
+mod log;
+mod mix;
+mod read;
+
+use std::path::Path;
+
+pub(crate) use log::fill_log;
+
+use crate::engines::{Direction, EngineName, Result, Tuning};
+use crate::measurement::Measurement;
+use crate::options::Sizes;
+use crate::session::Session;
+use mix::Mix;
+use read::Pick;
+
+/// A directory with entries, made anew for each engine and round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dataset {
+    /// Filled in random order; most workloads run on it.
+    Main,
+    /// Filled in ascending order.
+    Ascending,
+    /// Filled in batches.
+    Batches,
+    /// Written by synced commits.
+    Commits,
+    /// A log that a killed process left.
+    Killed,
+}
+
+impl Dataset {
+    pub(crate) const ALL: [Dataset; 5] =
+        [Dataset::Ascending, Dataset::Batches, Dataset::Main, Dataset::Commits, Dataset::Killed];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Dataset::Main => "main",
+            Dataset::Ascending => "ascending",
+            Dataset::Batches => "batches",
+            Dataset::Commits => "commits",
+            Dataset::Killed => "killed",
+        }
+    }
+}
+
+enum Kind {
+    FillAscending,
+    FillBatches,
+    FillRandom,
+    Read { pick: Pick, threads: usize },
+    ReadWhileWriting,
+    Seek,
+    Scan(Direction),
+    Overwrite,
+    Mixed(&'static Mix),
+    Deletes,
+    Commits { threads: usize },
+    OpenAfterKill,
+}
+
+/// A workload.
+pub(crate) struct Workload {
+    pub(crate) name: &'static str,
+    pub(crate) dataset: Dataset,
+    kind: Kind,
+}
+
+const fn on(dataset: Dataset, name: &'static str, kind: Kind) -> Workload {
+    Workload { name, dataset, kind }
+}
+
+const fn read(name: &'static str, pick: Pick, threads: usize) -> Workload {
+    on(Dataset::Main, name, Kind::Read { pick, threads })
+}
+
+/// Every workload.
+pub(crate) const ALL: &[Workload] = &[
+    on(Dataset::Ascending, "fillseq", Kind::FillAscending),
+    on(Dataset::Batches, "batch", Kind::FillBatches),
+    on(Dataset::Main, "fillrandom", Kind::FillRandom),
+    read("readrandom", Pick::Uniform, 1),
+    read("readrandom@2", Pick::Uniform, 2),
+    read("readrandom@4", Pick::Uniform, 4),
+    read("zipfian", Pick::Zipfian, 1),
+    read("zipfian@4", Pick::Zipfian, 4),
+    read("missing", Pick::Missing, 1),
+    read("missing@4", Pick::Missing, 4),
+    on(Dataset::Main, "seek10", Kind::Seek),
+    on(Dataset::Main, "scan", Kind::Scan(Direction::Forward)),
+    on(Dataset::Main, "scanback", Kind::Scan(Direction::Back)),
+    on(Dataset::Main, "overwrite", Kind::Overwrite),
+    on(Dataset::Main, "readwhilewriting", Kind::ReadWhileWriting),
+    on(Dataset::Main, "ycsb-a", Kind::Mixed(&mix::A)),
+    on(Dataset::Main, "ycsb-b", Kind::Mixed(&mix::B)),
+    on(Dataset::Main, "ycsb-c", Kind::Mixed(&mix::C)),
+    on(Dataset::Main, "ycsb-d", Kind::Mixed(&mix::D)),
+    on(Dataset::Main, "ycsb-e", Kind::Mixed(&mix::E)),
+    on(Dataset::Main, "ycsb-f", Kind::Mixed(&mix::F)),
+    on(Dataset::Main, "deletes", Kind::Deletes),
+    on(Dataset::Commits, "commit@1", Kind::Commits { threads: 1 }),
+    on(Dataset::Commits, "commit@8", Kind::Commits { threads: 8 }),
+    on(Dataset::Commits, "commit@32", Kind::Commits { threads: 32 }),
+    on(Dataset::Killed, "open-after-kill", Kind::OpenAfterKill),
+];
+
+/// What a process that measures is asked for.
+pub(crate) struct Request<'a> {
+    pub(crate) engine: EngineName,
+    pub(crate) round: u32,
+    pub(crate) sizes: Sizes,
+    pub(crate) tuning: Tuning,
+    pub(crate) directory: &'a Path,
+    pub(crate) workloads: Vec<&'static Workload>,
+}
+
+/// Runs the workloads, which are all of one data set, and shows each measurement when it is there.
+pub(crate) fn run(request: &Request<'_>, show: &mut dyn FnMut(&Measurement) -> Result<()>) -> Result<()> {
+    let Some(first) = request.workloads.first() else { return Ok(()) };
+    if first.dataset == Dataset::Killed {
+        return show(&log::open_after_kill(first.name, request)?);
+    }
+    let tuning = Tuning { commits_synced: first.dataset == Dataset::Commits, ..request.tuning };
+    let session = Session::open(request.engine, request.round, request.directory, &request.sizes, &tuning)?;
+    if first.dataset == Dataset::Main && !matches!(first.kind, Kind::FillRandom) {
+        fill::random(&session, "unmeasured")?;
+    }
+    for workload in &request.workloads {
+        if first.dataset == Dataset::Main {
+            session.settle()?;
+        }
+        show(&measured(&session, workload, request)?)?;
+    }
+    Ok(())
+}
+
+fn measured(session: &Session, workload: &Workload, request: &Request<'_>) -> Result<Measurement> {
+    let name = workload.name;
+    match &workload.kind {
+        Kind::FillAscending => fill::ascending(session, name),
+        Kind::FillBatches => fill::batches(session, name),
+        Kind::FillRandom => fill::random(session, name),
+        Kind::Overwrite => fill::overwrite(session, name),
+        Kind::Deletes => fill::deletes(session, name),
+        Kind::Read { pick, threads } => read::points(session, name, *pick, *threads),
+        Kind::ReadWhileWriting => read::while_writing(session, name),
+        Kind::Seek => read::seeks(session, name),
+        Kind::Scan(direction) => read::scan(session, name, *direction),
+        Kind::Mixed(mix) => mix::run(session, name, mix),
+        Kind::Commits { threads } => log::commits(session, name, *threads),
+        Kind::OpenAfterKill => log::open_after_kill(name, request),
+    }
+}

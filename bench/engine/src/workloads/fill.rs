@@ -1,0 +1,97 @@
+//! Workloads that only write.
+
+use std::sync::atomic::Ordering;
+
+use crate::engines::Result;
+use crate::keys::{self, Key};
+use crate::measurement::Measurement;
+use crate::session::{Recorder, Session, Shape, Start, prepared};
+
+const BATCH_ENTRIES: u64 = 1000;
+
+const WRITES: Shape = Shape { threads: 1, timed_every: 1, settles_after: true };
+
+/// Every entry once, each a write of its own, keys ascending.
+pub(super) fn ascending(session: &Session, name: &str) -> Result<Measurement> {
+    puts(session, name, &|recorder, value| {
+        (0..session.entries.keys()).try_for_each(|index| {
+            let value = session.entries.value(index, 0, value);
+            recorder.op(|| session.engine.put(&keys::ascending(index), value))
+        })
+    })
+}
+
+/// Every entry once, each a write of its own, keys in random order.
+pub(super) fn random(session: &Session, name: &str) -> Result<Measurement> {
+    puts(session, name, &|recorder, value| {
+        (0..session.entries.keys()).try_for_each(|index| {
+            let value = session.entries.value(index, 0, value);
+            recorder.op(|| session.engine.put(&session.entries.key(index), value))
+        })
+    })
+}
+
+/// As many writes as there are entries, to entries that are there, chosen uniformly.
+pub(super) fn overwrite(session: &Session, name: &str) -> Result<Measurement> {
+    let version = session.version.fetch_add(1, Ordering::Relaxed);
+    let count = session.entries.keys();
+    session.measure(name, &WRITES, &|_, start: &Start<'_>, recorder: &mut Recorder| {
+        let mut random = fastrand::Rng::with_seed(version);
+        let stream = prepared(count, || random.u64(0..count))?;
+        let mut buffer = Vec::new();
+        start.wait();
+        for index in stream.into_iter().map(u64::from) {
+            let value = session.entries.value(index, version, &mut buffer);
+            recorder.op(|| session.engine.put(&session.entries.key(index), value))?;
+        }
+        recorder.written_entries = recorder.ops;
+        Ok(())
+    })
+}
+
+/// Deletes every second entry, each a write of its own, in random order.
+pub(super) fn deletes(session: &Session, name: &str) -> Result<Measurement> {
+    session.measure(name, &WRITES, &|_, start: &Start<'_>, recorder: &mut Recorder| {
+        start.wait();
+        for index in (0..session.entries.keys()).step_by(2) {
+            recorder.op(|| session.engine.delete(&session.entries.key(index)))?;
+        }
+        recorder.written_entries = recorder.ops;
+        Ok(())
+    })
+}
+
+/// Every entry once, a thousand a write, keys in random order. An operation is an entry; what is timed is a write.
+pub(super) fn batches(session: &Session, name: &str) -> Result<Measurement> {
+    session.measure(name, &WRITES, &|_, start: &Start<'_>, recorder: &mut Recorder| {
+        let count = session.entries.keys();
+        let mut batch: Vec<(Key, Vec<u8>)> = Vec::new();
+        start.wait();
+        for first in (0..count).step_by(usize::try_from(BATCH_ENTRIES)?) {
+            let entries = BATCH_ENTRIES.min(count - first);
+            batch.resize_with(usize::try_from(entries)?, Default::default);
+            for ((key, value), index) in batch.iter_mut().zip(first..) {
+                *key = session.entries.key(index);
+                session.entries.value(index, 0, value);
+            }
+            recorder.op(|| session.engine.put_batch(&batch))?;
+            recorder.ops += entries - 1;
+        }
+        recorder.written_entries = recorder.ops;
+        Ok(())
+    })
+}
+
+fn puts(
+    session: &Session,
+    name: &str,
+    put_all: &(dyn Fn(&mut Recorder, &mut Vec<u8>) -> Result<()> + Sync),
+) -> Result<Measurement> {
+    session.measure(name, &WRITES, &|_, start: &Start<'_>, recorder: &mut Recorder| {
+        let mut value = Vec::new();
+        start.wait();
+        put_all(recorder, &mut value)?;
+        recorder.written_entries = recorder.ops;
+        Ok(())
+    })
+}
