@@ -5,6 +5,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks to its terminal")]
 
+mod bench;
 mod stages;
 mod walls;
 
@@ -17,6 +18,9 @@ usage: cargo xtask TASK
   test         everything that must hold: format, lints, walls, tests, a bounded fuzz run, bounds on cost
   walls        the rules between crates and over the sources
   fuzz ARGS    the seeded fuzz runner; `cargo xtask fuzz --help` lists its options
+  bench ARGS   Ordinum beside other engines; `cargo xtask bench -- --help` lists the options, and what stands before
+               the `--` is for cargo: `cargo xtask bench --features rocksdb -- --quick`
+  bench-check  format, lints and tests of the benchmark, which has dependencies that `test` never builds
 ";
 
 fn main() -> ExitCode {
@@ -28,6 +32,8 @@ fn main() -> ExitCode {
         (Some("test"), []) => stages::test(&root),
         (Some("walls"), []) => stages::only_walls(&root),
         (Some("fuzz"), rest) => stages::only_fuzz(&root, rest),
+        (Some("bench"), rest) => bench::run(&root, rest),
+        (Some("bench-check"), []) => bench::check(&root),
         (Some("help" | "--help" | "-h"), []) => {
             print!("{USAGE}");
             ExitCode::SUCCESS

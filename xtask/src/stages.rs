@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::walls;
+use crate::{bench, walls};
 
 /// Seconds that the bounded fuzz run may take over all targets together.
 const FUZZ_SECONDS_TOTAL: u32 = 48;
@@ -112,7 +112,7 @@ fn format(root: &Path) -> Outcome {
     workspace.args(["fmt", "--all", "--check"]);
     let mut fuzz = cargo(root);
     fuzz.args(["fmt", "--check", "--manifest-path", "fuzz/Cargo.toml"]);
-    silent(passes(&mut workspace) && passes(&mut fuzz))
+    silent(passes(&mut workspace) && passes(&mut fuzz) && bench::is_formatted(root))
 }
 
 fn lints(root: &Path) -> Outcome {
@@ -209,18 +209,18 @@ fn silent(passed: bool) -> Outcome {
 }
 
 /// The cargo that runs this task, so that both are of one toolchain.
-fn cargo(root: &Path) -> Command {
+pub(crate) fn cargo(root: &Path) -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(program);
     command.current_dir(root);
     command
 }
 
-fn target_directory(root: &Path) -> std::ffi::OsString {
+pub(crate) fn target_directory(root: &Path) -> std::ffi::OsString {
     std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| root.join("target").into_os_string())
 }
 
-fn passes(command: &mut Command) -> bool {
+pub(crate) fn passes(command: &mut Command) -> bool {
     match command.status() {
         Ok(status) => status.success(),
         Err(error) => cannot_start(command, &error),

@@ -52,7 +52,7 @@ pub(crate) struct Crates {
     pub(crate) members: Vec<Member>,
     /// Package name to the packages that it depends on, of every locked version together.
     pub(crate) locked: BTreeMap<String, BTreeSet<String>>,
-    /// Where packages come from, those of the fuzz workspace included.
+    /// Where packages come from, those of the workspaces beside it included.
     pub(crate) sources: BTreeSet<String>,
 }
 
@@ -70,7 +70,9 @@ impl Crates {
         let metadata = serde_json::from_slice::<Value>(&output.stdout)?;
         let lock = std::fs::read_to_string(root.join("Cargo.lock"))?;
         let (locked, mut sources) = read_lock(&lock);
-        sources.extend(read_lock(&std::fs::read_to_string(root.join("fuzz/Cargo.lock"))?).1);
+        for lock in ["fuzz/Cargo.lock", "bench/engine/Cargo.lock"] {
+            sources.extend(read_lock(&std::fs::read_to_string(root.join(lock))?).1);
+        }
         Ok(Self { members: read_members(&metadata), locked, sources })
     }
 
