@@ -109,6 +109,13 @@ pub enum Error {
         /// The failure that stopped them.
         cause: String,
     },
+    /// Writes wait for memory that background work cannot free: it fails, and is tried again. Nothing is lost, and writes go
+    /// on once it succeeds.
+    #[error("writes wait for background work that fails: {cause}")]
+    Stopped {
+        /// The failure, when it was last tried.
+        cause: String,
+    },
     /// The database was closed.
     #[error("the database is closed")]
     Closed,
@@ -146,7 +153,7 @@ impl Error {
     /// What the caller should do.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Error::Io { .. } | Error::Locked { .. } => ErrorKind::Unavailable,
+            Error::Io { .. } | Error::Locked { .. } | Error::Stopped { .. } => ErrorKind::Unavailable,
             Error::Corrupt { .. } | Error::MissingFile { .. } => ErrorKind::Restore,
             Error::UnknownFormat { .. }
             | Error::LimitExceeded { .. }

@@ -70,6 +70,8 @@ pub struct Stats {
     pub slowdowns: u64,
     /// Writes that had to wait for a flush or a compaction.
     pub stalls: u64,
+    /// Why background work failed when it was last tried, if it did. It is tried again.
+    pub background_failure: Option<String>,
     /// Why writes are stopped, if they are.
     pub poisoned: Option<String>,
 }
@@ -116,6 +118,7 @@ impl Core {
             last_compaction: counters.last_compaction.lock().clone(),
             slowdowns: of(&counters.slowdowns),
             stalls: of(&counters.stalls),
+            background_failure: self.failures.last(),
             poisoned: self.poison.get().cloned(),
         }
     }

@@ -2,7 +2,9 @@
 //!
 //! Invariants:
 //! (1) in the manual mode no thread is started: a write that finds no room does the work itself;
-//! (2) a thread stops when the database is closed or poisoned, and is joined before the directory's lock is given back.
+//! (2) work that fails before it changed anything is tried again, after a pause that grows up to a bound; a write that waits
+//!     for it meanwhile is refused with the cause, and nobody hangs;
+//! (3) a thread stops when the database is closed or poisoned, and is joined before the directory's lock is given back.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -48,6 +50,58 @@ impl Room {
     }
 }
 
+/// What is done in the background.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Work {
+    /// Memtables to tables.
+    Flush = 0,
+    /// Tables to deeper levels.
+    Compact = 1,
+}
+
+/// The shortest and the longest pause after work that failed.
+const PAUSE_MIN: Duration = Duration::from_millis(10);
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// The work that failed when it was last tried.
+#[derive(Debug, Default)]
+pub(crate) struct Failures {
+    failures: Mutex<[Option<Failure>; 2]>,
+}
+
+#[derive(Debug)]
+struct Failure {
+    cause: String,
+    /// How often it failed in a row.
+    times: u32,
+}
+
+impl Failures {
+    fn note(&self, work: Work, error: &Error) {
+        let failure = &mut self.failures.lock()[work as usize];
+        let times = failure.as_ref().map_or(1, |before| before.times.saturating_add(1));
+        *failure = Some(Failure { cause: error.to_string(), times });
+    }
+
+    fn clear(&self, work: Work) {
+        self.failures.lock()[work as usize] = None;
+    }
+
+    fn of(&self, work: Work) -> Option<String> {
+        self.failures.lock()[work as usize].as_ref().map(|failure| failure.cause.clone())
+    }
+
+    fn pause(&self, work: Work) -> Duration {
+        let times = self.failures.lock()[work as usize].as_ref().map_or(0, |failure| failure.times);
+        PAUSE_MIN.saturating_mul(1 << times.min(10)).min(PAUSE_MAX)
+    }
+
+    /// Why any work failed when it was last tried.
+    pub(crate) fn last(&self) -> Option<String> {
+        self.failures.lock().iter().flatten().map(|failure| failure.cause.clone()).next()
+    }
+}
+
 /// The threads of a database.
 #[derive(Debug, Default)]
 pub(super) struct Threads {
@@ -62,9 +116,9 @@ impl Threads {
             Background::Manual => {}
             Background::Threads => {
                 let mut running = threads.running.lock();
-                for step in [Core::flush_step, Core::compact_step] {
+                for work in [Work::Flush, Work::Compact] {
                     let core = Arc::clone(core);
-                    running.push(std::thread::spawn(move || core.work(step)));
+                    running.push(std::thread::spawn(move || core.work(work)));
                 }
             }
         }
@@ -85,24 +139,49 @@ impl Threads {
 
 impl Core {
     /// The loop of a thread: works while there is work, and sleeps until something changes.
-    fn work(&self, step: impl Fn(&Core) -> Result<bool>) {
+    fn work(&self, work: Work) {
         loop {
             let seen = self.room.now();
             if self.stopping.load(Ordering::Acquire) || self.check_writable().is_err() {
                 return;
             }
-            match step(self) {
+            match self.attempt(work) {
                 Ok(true) => {}
-                // Work that failed has poisoned the database: writers learn the cause.
-                Ok(false) | Err(_) => self.room.wait(seen),
+                Ok(false) => self.room.wait(seen),
+                Err(_) => self.pause(work),
             }
+        }
+    }
+
+    /// One piece of this work; whether there was any. A failure is remembered until it succeeds.
+    fn attempt(&self, work: Work) -> Result<bool> {
+        let done = match work {
+            Work::Flush => self.flush_step(),
+            Work::Compact => self.compact_step(),
+        };
+        match &done {
+            Ok(_) => self.failures.clear(work),
+            Err(Error::Closed | Error::Poisoned { .. }) => {}
+            Err(error) => {
+                self.failures.note(work, error);
+                self.room.changed();
+            }
+        }
+        done
+    }
+
+    /// Returns when the work that failed is to be tried again, or the database closes.
+    fn pause(&self, work: Work) {
+        let until = self.options.clock.monotonic() + self.failures.pause(work);
+        while !self.stopping.load(Ordering::Acquire) && self.options.clock.monotonic() < until {
+            self.options.clock.wait(PAUSE_MIN);
         }
     }
 
     /// One piece of work; whether there was any.
     pub(super) fn run_step(&self) -> Result<bool> {
         self.check_writable()?;
-        Ok(self.flush_step()? || self.compact_step()?)
+        Ok(self.attempt(Work::Flush)? || self.attempt(Work::Compact)?)
     }
 
     /// Returns when the families of the batch have room for it.
@@ -110,7 +189,7 @@ impl Core {
         for share in batch.shares() {
             let family = &share.family.family;
             let view = self.view(family)?;
-            if is_full(&view, &family.options) {
+            if waits_for(&view, &family.options).is_some() {
                 drop(view);
                 self.counters.stalls.fetch_add(1, Ordering::Relaxed);
                 self.stall(family)?;
@@ -127,13 +206,14 @@ impl Core {
         loop {
             let seen = self.room.now();
             self.check_writable()?;
-            if !is_full(&*self.view(family)?, &family.options) {
-                return Ok(());
-            }
+            let Some(work) = waits_for(&*self.view(family)?, &family.options) else { return Ok(()) };
             match self.options.background {
-                Background::Threads => self.room.wait(seen),
+                Background::Threads => match self.failures.of(work) {
+                    Some(cause) => return Err(Error::Stopped { cause }),
+                    None => self.room.wait(seen),
+                },
                 Background::Manual => {
-                    if !self.run_step()? && is_full(&*self.view(family)?, &family.options) {
+                    if !self.run_step().map_err(stopped)? && self.waits(family)? {
                         return Err(Error::Bug {
                             message: "a write waits for work that nobody has".to_owned(),
                         });
@@ -142,9 +222,24 @@ impl Core {
             }
         }
     }
+
+    fn waits(&self, family: &Family) -> Result<bool> {
+        Ok(waits_for(&*self.view(family)?, &family.options).is_some())
+    }
 }
 
-fn is_full(view: &SuperVersion, options: &FamilyOptions) -> bool {
-    view.sealed.len() >= options.immutable_memtables_max
-        || view.levels.level(0).len() >= options.level0_tables_max
+/// What a write is told that had to wait for work which failed.
+fn stopped(error: Error) -> Error {
+    match error {
+        Error::Closed | Error::Poisoned { .. } | Error::Bug { .. } => error,
+        error => Error::Stopped { cause: error.to_string() },
+    }
+}
+
+/// The work that a write to the family must wait for, if there is any.
+fn waits_for(view: &SuperVersion, options: &FamilyOptions) -> Option<Work> {
+    if view.sealed.len() >= options.immutable_memtables_max {
+        return Some(Work::Flush);
+    }
+    (view.levels.level(0).len() >= options.level0_tables_max).then_some(Work::Compact)
 }

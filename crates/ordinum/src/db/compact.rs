@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 
 use super::core::Core;
 use crate::compaction::{Compaction, CompactionOutcome, Job, Method, pick, pick_range};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::family::ColumnFamily;
 use crate::file_name::FileNumber;
 use crate::manifest::Edit;
@@ -59,10 +59,7 @@ impl Core {
         let added = match compaction.method {
             Method::Move => compaction.inputs.clone(),
             Method::Merge => {
-                let outcome = self.merge(family, levels, compaction).map_err(|error| match error {
-                    Error::Closed => error,
-                    error => self.poisoned_by(error),
-                })?;
+                let outcome = self.merge(family, levels, compaction)?;
                 self.count(&outcome);
                 let outputs = outcome.outputs.into_iter();
                 outputs.map(|meta| LiveTable::new(meta, Arc::clone(&self.store))).collect()

@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, RwLock};
 
-use super::background::Room;
+use super::background::{Failures, Room};
 use super::commit::{Commits, Publication, Syncing};
 use super::families::Owner;
 use super::retention::History;
@@ -61,6 +61,7 @@ pub(crate) struct Core {
     /// Set when work is to end early because the database closes.
     pub(super) stopping: AtomicBool,
     pub(super) room: Room,
+    pub(crate) failures: Failures,
     pub(crate) poison: OnceLock<String>,
     pub(super) closed: AtomicBool,
     pub(super) lock: Mutex<Option<Box<dyn FileLock>>>,

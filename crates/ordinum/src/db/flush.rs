@@ -5,8 +5,9 @@
 //!     ahead of the log;
 //! (2) sealed memtables of a family are flushed oldest first, so that everything up to the newest sequence number of the
 //!     last one is in tables;
-//! (3) versions that nobody can see any more are left out, never the newest one of a key;
-//! (4) a log is removed after the edit that says so is durable, and only if no memtable has its first entry in it or
+//! (3) a table that could not be written changes nothing: the memtable stays, and is flushed again later;
+//! (4) versions that nobody can see any more are left out, never the newest one of a key;
+//! (5) a log is removed after the edit that says so is durable, and only if no memtable has its first entry in it or
 //!     in a log before it, and nothing in it is above the horizon.
 
 use std::sync::Arc;
@@ -103,7 +104,7 @@ impl Core {
             Err(error) => {
                 // A file that stays is removed when the database is opened next.
                 drop(self.options.fs.remove(&self.store.path(number)));
-                return Err(self.poisoned_by(error));
+                return Err(error);
             }
         };
         self.counters.flushes.fetch_add(1, Ordering::Relaxed);

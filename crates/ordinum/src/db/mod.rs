@@ -206,7 +206,7 @@ impl Db {
     /// beside threads it is harmless.
     ///
     /// # Errors
-    /// The error of the work; writes are stopped then.
+    /// The error of the work. It changed nothing then, and the next call tries it again, unless writes are poisoned.
     pub fn run_background_step(&self) -> Result<bool> {
         self.core().run_step()
     }
@@ -250,6 +250,8 @@ impl Reader for Db {
 
 #[cfg(test)]
 mod estimate_tests;
+#[cfg(test)]
+mod failure_tests;
 #[cfg(test)]
 mod idle_tests;
 #[cfg(test)]

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
-use super::background::Room;
+use super::background::{Failures, Room};
 use super::commit::{Commits, Publication, Syncing};
 use super::core::Core;
 use super::families::Owner;
@@ -100,6 +100,7 @@ impl Core {
             compacting: Mutex::new(FamilyId(0)),
             stopping: AtomicBool::new(false),
             room: Room::default(),
+            failures: Failures::default(),
             poison: std::sync::OnceLock::new(),
             closed: AtomicBool::new(false),
             lock: Mutex::new(Some(lock)),

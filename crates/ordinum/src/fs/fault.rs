@@ -35,6 +35,8 @@ struct Plan {
     dead: bool,
     full: bool,
     read_faults: Vec<PathBuf>,
+    /// Ends of the names of files for which there is no space.
+    full_for: Vec<String>,
 }
 
 /// A file system whose operations fail on demand; clones share the plan.
@@ -67,6 +69,11 @@ impl FaultFs {
     pub fn fail_after(&self, after: u64, fault: Fault) {
         let mut plan = self.plan.lock();
         plan.armed = Some((plan.operations + after, fault));
+    }
+
+    /// Makes every creation of a file, and every append to one, whose name ends like this say that the disk is full.
+    pub fn fill_for(&self, suffix: &str) {
+        self.plan.lock().full_for.push(suffix.to_owned());
     }
 
     /// Makes every read of the file fail.
@@ -111,7 +118,9 @@ impl FaultFs {
         if plan.dead {
             return Err(failure(verb, path, io::ErrorKind::Other));
         }
-        if plan.full && matches!(operation, Operation::Append | Operation::Create) {
+        let full =
+            || plan.full || plan.full_for.iter().any(|end| path.to_string_lossy().ends_with(end.as_str()));
+        if matches!(operation, Operation::Append | Operation::Create) && full() {
             return Err(failure(verb, path, io::ErrorKind::StorageFull));
         }
         Ok(())
