@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::file_name::FileNumber;
 use crate::fs::{Fs, MemoryFs};
 use crate::iter::InternalIterator;
-use crate::table::{Block, BlockIter, Compression, Footer, TableReader, hash_key, push_block};
+use crate::table::{Block, BlockIter, Compression, Footer, TableFormat, TableReader, hash_key, push_block};
 
 /// Opens `bytes` as a table, verifies it, and reads it in both directions.
 ///
@@ -40,9 +40,16 @@ pub fn fuzz_table(bytes: &[u8]) -> Result<()> {
 /// bytes   | lengths of the first four: u16 little-endian each | data block | index partition | top index | filter | properties |
 /// ```
 ///
+/// The same bytes are taken for a table of each format.
+///
 /// # Errors
 /// What opening or verifying the table found.
 pub fn fuzz_sealed_table(bytes: &[u8]) -> Result<()> {
+    let former = fuzz_table(&sealed_table(bytes, TableFormat::V1));
+    fuzz_table(&sealed_table(bytes, TableFormat::V2)).and(former)
+}
+
+fn sealed_table(bytes: &[u8], format: TableFormat) -> Vec<u8> {
     let number = FileNumber(1);
     let (lengths, mut rest) = bytes.split_first_chunk::<8>().unwrap_or((&[0; 8], bytes));
     let (lengths, _) = lengths.as_chunks::<2>();
@@ -60,9 +67,9 @@ pub fn fuzz_sealed_table(bytes: &[u8]) -> Result<()> {
     let properties = seal(rest);
     if let [_, _, top_index, filter] = *handles {
         let offset = u64::try_from(table.len()).unwrap_or(u64::MAX);
-        table.extend(Footer { properties, top_index, filter: Some(filter) }.encode(number, offset));
+        table.extend(Footer { properties, top_index, filter: Some(filter), format }.encode(number, offset));
     }
-    fuzz_table(&table)
+    table
 }
 
 /// Parses `bytes` as the contents of a block, past any checksum, and reads it in both directions.
@@ -71,6 +78,8 @@ pub fn fuzz_sealed_table(bytes: &[u8]) -> Result<()> {
 /// What the block got wrong.
 pub fn fuzz_block(bytes: &[u8]) -> Result<()> {
     let block = Block::parse(bytes.to_vec(), Path::new("/block").into(), 0)?;
+    let key = bytes.get(..8).unwrap_or(bytes);
+    block.find(key, u64::MAX, hash_key(key))?;
     walk(&mut BlockIter::new(Arc::new(block)), bytes.get(..8).unwrap_or(bytes))
 }
 

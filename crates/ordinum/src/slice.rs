@@ -6,12 +6,17 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
+/// Values up to this length that are copied take one allocation, which holds them; longer ones stay in their vector.
+const COPIED_BYTES_MAX: usize = 4096;
+
 /// Shared, immutable bytes; cheap to clone.
 #[derive(Clone)]
-pub struct Slice {
-    owner: Arc<dyn AsRef<[u8]> + Send + Sync>,
-    at: usize,
-    len: usize,
+pub struct Slice(Bytes);
+
+#[derive(Clone)]
+enum Bytes {
+    Own(Arc<[u8]>),
+    Pinned { owner: Arc<dyn AsRef<[u8]> + Send + Sync>, at: usize, len: usize },
 }
 
 impl Slice {
@@ -23,7 +28,7 @@ impl Slice {
         if end > (*owner).as_ref().len() {
             return None;
         }
-        Some(Slice { owner, at, len })
+        Some(Slice(Bytes::Pinned { owner, at, len }))
     }
 }
 
@@ -31,7 +36,16 @@ impl Deref for Slice {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        (*self.owner).as_ref().get(self.at..self.at + self.len).unwrap_or_default()
+        match &self.0 {
+            Bytes::Own(bytes) => bytes,
+            Bytes::Pinned { owner, at, len } => (**owner).as_ref().get(*at..*at + *len).unwrap_or_default(),
+        }
+    }
+}
+
+impl Default for Slice {
+    fn default() -> Slice {
+        Slice(Bytes::Own(Arc::default()))
     }
 }
 
@@ -43,14 +57,17 @@ impl AsRef<[u8]> for Slice {
 
 impl From<Vec<u8>> for Slice {
     fn from(bytes: Vec<u8>) -> Slice {
+        if bytes.len() <= COPIED_BYTES_MAX {
+            return Slice::from(bytes.as_slice());
+        }
         let len = bytes.len();
-        Slice { owner: Arc::new(bytes), at: 0, len }
+        Slice(Bytes::Pinned { owner: Arc::new(bytes), at: 0, len })
     }
 }
 
 impl From<&[u8]> for Slice {
     fn from(bytes: &[u8]) -> Slice {
-        Slice::from(bytes.to_vec())
+        Slice(Bytes::Own(Arc::from(bytes)))
     }
 }
 

@@ -1,14 +1,31 @@
-//! Reads a block: entries in order, keys compressed against the key before, whole at restart points.
+//! The contents of a block, and how an entry is found in them: every entry within reach, keys compressed by block and group.
 //!
-//! Invariants: (1) restart offsets ascend from 0 and each is the offset of an entry whose key stands whole;
-//! (2) a key never goes below the key before it. The reader relies on neither for memory safety: a block that breaks
-//! them gives [`Error::Corrupt`] or wrong order, never a panic, and every move ends.
+//! Invariants: (1) entries ascend by [`crate::key::compare`]; (2) every user key begins with the prefix of the block;
+//! (3) if there are buckets, every user key of the block is in one. The reader relies on none of them for memory
+//! safety: a block that breaks them gives [`Error::Corrupt`] or wrong answers, never a panic, and every move ends.
 //!
 //! ```text
-//! block   | entry … | restart offset u32 … | number of restarts u32 |
-//! entry   | shared varint | unshared varint | value bytes varint | trailer u64 | key suffix | value |
+//! block   | prefix | entry … | group u32 … | three columns | head u32 … | bucket u8 … | tail, 19 bytes |
+//! entry   | trailer - base, of the tail's width | tail of the key, but for what is shared | value |
+//!
+//! key     | prefix of the block | head, four bytes or what there is | tail |
+//! head    the bytes as a big-endian number, as if zeros stood behind the key
+//! columns bytes of each entry; bytes of each key behind the prefix; bytes of its tail that are shared with the tail of the
+//!         first key of its group. A column has one, two or four bytes an entry, or once four bytes if all are the same
+//! group   where the first entry of the group begins; left out if all entries have the same bytes
+//! bucket  of a hash: the number of the first entry of the user key; 254: of several keys; 255: of none
+//!
+//! tail
+//!   0  base of the trailers u64
+//!   8  number of entries u32
+//!  12  bytes of the prefix u16
+//!  14  number of buckets u16
+//!  16  entries of a group, as a power of two, u8
+//!  17  bytes of the columns: bits 0 and 1, 2 and 3, 4 and 5; 0: all the same, 1: one, 2: two, 3: four
+//!  18  bits 0 to 3: bytes of a trailer, 0 to 8; bit 4: kinds are the same, and left out of trailers
 //! ```
-//! `shared` counts the leading bytes of the user key that are those of the entry before; all integers little-endian.
+//! A search by halves touches the heads, which lie side by side, and then one entry, or a few of the same head. What is
+//! often the same in all entries stands in columns, where it takes no space.
 #![deny(clippy::indexing_slicing)]
 
 use std::cmp::Ordering;
@@ -17,19 +34,53 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::iter::InternalIterator;
-use crate::key::compare;
 use crate::slice::Slice;
-use crate::varint;
+
+/// Bytes of the tail.
+pub(super) const TAIL_BYTES: usize = 19;
+/// Bytes of a head.
+pub(super) const HEAD_BYTES: usize = 4;
+/// In the last byte of the tail: trailers have no kinds.
+pub(super) const SAME_KINDS: u8 = 1 << 4;
+/// A bucket that no key is in.
+pub(super) const BUCKET_EMPTY: u8 = 255;
+/// A bucket that several keys are in.
+pub(super) const BUCKET_SHARED: u8 = 254;
 
 /// The bytes of a block, verified and decompressed, and where they came from.
 #[derive(Debug)]
 pub(crate) struct Block {
     bytes: Vec<u8>,
-    entries_end: usize,
-    restarts: usize,
+    layout: Layout,
     path: Arc<Path>,
     offset: u64,
+}
+
+/// What the tail says, and where it follows that the parts begin. Every part lies in the block.
+#[derive(Clone, Copy, Debug, Default)]
+struct Layout {
+    entries: usize,
+    prefix_end: usize,
+    entries_end: usize,
+    entry_bytes: Column,
+    rest_bytes: Column,
+    shared_bytes: Column,
+    heads_at: usize,
+    buckets_at: usize,
+    buckets: usize,
+    base: u64,
+    trailer_bytes: usize,
+    trailer_shift: u32,
+    group_log2: u32,
+}
+
+/// A number for each entry.
+#[derive(Clone, Copy, Debug, Default)]
+struct Column {
+    at: usize,
+    width: usize,
+    /// The number of every entry, if `width` is 0.
+    same: usize,
 }
 
 impl AsRef<[u8]> for Block {
@@ -39,33 +90,49 @@ impl AsRef<[u8]> for Block {
 }
 
 /// One entry as it lies in a block.
-struct RawEntry<'a> {
-    shared: usize,
-    suffix: &'a [u8],
-    trailer: u64,
-    value: Range<usize>,
+pub(super) struct RawEntry {
+    /// The first bytes of the key behind the prefix.
+    head: [u8; HEAD_BYTES],
+    /// The bytes of the key behind the prefix.
+    rest_bytes: usize,
+    /// How many bytes of the tail of the group's first key come before the own ones.
+    pub(super) shared: usize,
+    /// Where the own bytes of the tail lie.
+    pub(super) tail: Range<usize>,
+    pub(super) trailer: u64,
+    /// Where the value lies.
+    pub(super) value: Range<usize>,
+}
+
+impl RawEntry {
+    /// The bytes of the key between prefix and tail.
+    pub(super) fn head(&self) -> &[u8] {
+        self.head.get(..self.rest_bytes).unwrap_or(&self.head)
+    }
+}
+
+/// The version of a key that a lookup found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) trailer: u64,
+    /// Where the value lies in the block.
+    pub(crate) value: Range<usize>,
 }
 
 impl Block {
     /// Takes the bytes of a block of the file at `path`, from `offset` on.
     pub(crate) fn parse(bytes: Vec<u8>, path: Arc<Path>, offset: u64) -> Result<Block> {
-        let mut block = Block { bytes, entries_end: 0, restarts: 0, path, offset };
-        let shape = block.bytes.split_last_chunk::<4>().and_then(|(rest, count)| {
-            let restarts = usize::try_from(u32::from_le_bytes(*count)).ok()?;
-            let entries_end = rest.len().checked_sub(restarts.checked_mul(4)?)?;
-            (restarts > 0 && entries_end > 0).then_some((restarts, entries_end))
-        });
-        let Some((restarts, entries_end)) = shape else {
-            return Err(block.malformed("a restart array that fits its block"));
-        };
-        block.restarts = restarts;
-        block.entries_end = entries_end;
+        let layout = Layout::of(&bytes);
+        let block = Block { bytes, layout: layout.unwrap_or_default(), path, offset };
+        if layout.is_none() {
+            return Err(block.malformed("a tail that fits its block"));
+        }
         Ok(block)
     }
 
     /// What the block occupies in memory.
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes.len() + size_of::<Block>()
+        self.bytes.capacity() + size_of::<Block>()
     }
 
     /// An error that names this block.
@@ -73,35 +140,129 @@ impl Block {
         Error::corrupt(&self.path, self.offset, expected, "a malformed block")
     }
 
-    fn restart(&self, index: usize) -> Option<usize> {
-        let at = self.entries_end.checked_add(index.checked_mul(4)?)?;
-        let bytes = self.bytes.get(at..)?.first_chunk::<4>()?;
-        usize::try_from(u32::from_le_bytes(*bytes)).ok()
+    /// How many entries there are: at least one.
+    pub(crate) fn entries(&self) -> usize {
+        self.layout.entries
     }
 
-    fn raw_entry(&self, at: usize) -> Option<RawEntry<'_>> {
-        let mut input = self.bytes.get(at..self.entries_end)?;
-        let shared = take_len(&mut input)?;
-        let unshared = take_len(&mut input)?;
-        let value_len = take_len(&mut input)?;
-        let (trailer, rest) = input.split_first_chunk::<8>()?;
-        let (suffix, rest) = rest.split_at_checked(unshared)?;
-        let value_at = self.entries_end - rest.len();
-        let value_end = value_at.checked_add(value_len).filter(|end| *end <= self.entries_end)?;
-        Some(RawEntry { shared, suffix, trailer: u64::from_le_bytes(*trailer), value: value_at..value_end })
+    /// What all user keys begin with.
+    pub(super) fn prefix(&self) -> &[u8] {
+        self.bytes.get(..self.layout.prefix_end).unwrap_or_default()
     }
 
-    /// How many restart points satisfy `before`, which must hold for a prefix of them.
-    fn restarts_before(&self, mut before: impl FnMut(&RawEntry<'_>, usize) -> bool) -> Result<usize> {
-        let mut low = 0;
-        let mut high = self.restarts;
+    /// The bytes of a range; none if it does not lie in the block.
+    pub(super) fn range(&self, range: &Range<usize>) -> &[u8] {
+        self.bytes.get(range.clone()).unwrap_or_default()
+    }
+
+    /// The number of the first entry of the group that the entry is in.
+    pub(super) fn group_of(&self, index: usize) -> usize {
+        index >> self.layout.group_log2 << self.layout.group_log2
+    }
+
+    /// The entry with this number.
+    pub(super) fn entry(&self, index: usize) -> Result<RawEntry> {
+        let entry = self.entry_at(index).and_then(|at| self.raw_entry(index, at));
+        entry.ok_or_else(|| self.malformed("an entry"))
+    }
+
+    /// The entry with this number, which begins where the one before ends.
+    pub(super) fn entry_behind(&self, index: usize, before: &Range<usize>) -> Result<RawEntry> {
+        self.raw_entry(index, before.end).ok_or_else(|| self.malformed("an entry"))
+    }
+
+    /// The value of the entry with this number.
+    pub(crate) fn value(&self, index: usize) -> Result<&[u8]> {
+        Ok(self.range(&self.entry(index)?.value))
+    }
+
+    /// A value, without a copy.
+    pub(crate) fn pin(self: Arc<Block>, value: Range<usize>) -> Slice {
+        let len = value.len();
+        Slice::pinned(self, value.start, len).unwrap_or_default()
+    }
+
+    /// Where the entry begins.
+    fn entry_at(&self, index: usize) -> Option<usize> {
+        let Layout { entry_bytes, prefix_end, entries_end, group_log2, .. } = &self.layout;
+        if entry_bytes.width == 0 {
+            return prefix_end.checked_add(entry_bytes.same.checked_mul(index)?);
+        }
+        let group = self.bytes.get(entries_end + 4 * (index >> group_log2)..)?.first_chunk::<4>()?;
+        let at = usize::try_from(u32::from_le_bytes(*group)).ok()?;
+        at.checked_add(entry_bytes.sum(&self.bytes, self.group_of(index)..index)?)
+    }
+
+    /// The entry with this number, which begins at `at`.
+    #[inline]
+    fn raw_entry(&self, index: usize, at: usize) -> Option<RawEntry> {
+        let layout = &self.layout;
+        let end = at.checked_add(layout.entry_bytes.get(&self.bytes, index)?)?;
+        let rest_bytes = layout.rest_bytes.get(&self.bytes, index)?;
+        let shared = layout.shared_bytes.get(&self.bytes, index)?;
+        let tail_at = at + layout.trailer_bytes;
+        let value_at = tail_at.checked_add(rest_bytes.saturating_sub(HEAD_BYTES).checked_sub(shared)?)?;
+        if value_at > end || end > layout.entries_end {
+            return None;
+        }
+        // The tail stands behind every entry, so that eight bytes can be read wherever a trailer begins.
+        let wide = u64::from_le_bytes(*self.bytes.get(at..)?.first_chunk::<8>()?);
+        let unused_bits = u64::BITS - 8 * u32::try_from(layout.trailer_bytes).ok()?;
+        let delta = wide & u64::MAX.checked_shr(unused_bits).unwrap_or(0);
+        let trailer = layout.base.wrapping_add(delta << layout.trailer_shift);
+        let head = u32::from_le_bytes(*self.heads().get(index)?).to_be_bytes();
+        Some(RawEntry { head, rest_bytes, shared, tail: tail_at..value_at, trailer, value: value_at..end })
+    }
+
+    /// The bytes of the tail of an entry's key that stand with the first key of its group.
+    pub(super) fn shared_tail(&self, index: usize, entry: &RawEntry) -> Result<&[u8]> {
+        if entry.shared == 0 {
+            return Ok(&[]);
+        }
+        let first = self.entry(self.group_of(index))?;
+        self.range(&first.tail)
+            .get(..entry.shared)
+            .ok_or_else(|| self.malformed("an entry that shares no more than there is"))
+    }
+
+    /// Compares the user key of an entry with one that goes on behind the prefix with `rest`, whose head is the same.
+    fn compare_tail(&self, index: usize, entry: &RawEntry, rest: &[u8]) -> Result<Ordering> {
+        let by_length = entry.rest_bytes.cmp(&rest.len());
+        let Some(wanted) = rest.get(HEAD_BYTES..).filter(|wanted| !wanted.is_empty()) else {
+            return Ok(by_length);
+        };
+        if entry.shared == 0 {
+            return Ok(self.range(&entry.tail).cmp(wanted).then(by_length));
+        }
+        let shared = self.shared_tail(index, entry)?;
+        let (front, back) = wanted.split_at(shared.len().min(wanted.len()));
+        Ok(shared.cmp(front).then_with(|| self.range(&entry.tail).cmp(back)).then(by_length))
+    }
+
+    fn heads(&self) -> &[[u8; HEAD_BYTES]] {
+        self.bytes.get(self.layout.heads_at..self.layout.buckets_at).unwrap_or_default().as_chunks().0
+    }
+
+    /// How many entries stand before (`user_key`, `trailer`) in internal order.
+    pub(crate) fn lower_bound(&self, user_key: &[u8], trailer: u64) -> Result<usize> {
+        let Some(rest) = user_key.strip_prefix(self.prefix()) else {
+            return Ok(if user_key < self.prefix() { 0 } else { self.layout.entries });
+        };
+        let wanted = head(rest);
+        let heads = self.heads();
+        let mut low = heads.partition_point(|head| u32::from_le_bytes(*head) < wanted);
+        let equal = |head: &[u8; HEAD_BYTES]| u32::from_le_bytes(*head) == wanted;
+        let same = match heads.get(low..) {
+            Some([first, second, ..]) if equal(first) && !equal(second) => 1,
+            Some(behind) => behind.partition_point(equal),
+            None => 0,
+        };
+        let mut high = low + same;
         while low < high {
             let middle = low + (high - low) / 2;
-            let entry = self.restart(middle).and_then(|at| Some((self.raw_entry(at)?, at)));
-            let Some((entry, at)) = entry.filter(|(entry, _)| entry.shared == 0) else {
-                return Err(self.malformed("restart points at whole keys"));
-            };
-            if before(&entry, at) {
+            let entry = self.entry(middle)?;
+            let order = self.compare_tail(middle, &entry, rest)?.then_with(|| trailer.cmp(&entry.trailer));
+            if order == Ordering::Less {
                 low = middle + 1;
             } else {
                 high = middle;
@@ -109,187 +270,142 @@ impl Block {
         }
         Ok(low)
     }
-}
 
-fn take_len(input: &mut &[u8]) -> Option<usize> {
-    usize::try_from(varint::take_u64(input)?).ok()
-}
-
-/// A place in a block, without the block, so that a lookup can borrow one.
-#[derive(Debug, Default)]
-pub(crate) struct BlockCursor {
-    at: usize,
-    next: usize,
-    user_key: Vec<u8>,
-    trailer: u64,
-    value: Range<usize>,
-    valid: bool,
-}
-
-impl BlockCursor {
-    pub(crate) fn valid(&self) -> bool {
-        self.valid
-    }
-
-    pub(crate) fn user_key(&self) -> &[u8] {
-        &self.user_key
-    }
-
-    pub(crate) fn trailer(&self) -> u64 {
-        self.trailer
-    }
-
-    pub(crate) fn value<'a>(&self, block: &'a Block) -> &'a [u8] {
-        block.bytes.get(self.value.clone()).unwrap_or_default()
-    }
-
-    /// The value, without a copy.
-    pub(crate) fn value_slice(&self, block: &Arc<Block>) -> Slice {
-        let owner: Arc<dyn AsRef<[u8]> + Send + Sync> = Arc::<Block>::clone(block);
-        Slice::pinned(owner, self.value.start, self.value.len()).unwrap_or_else(|| Slice::from(Vec::new()))
-    }
-
-    /// Reads the entry at `at`, whose predecessor's key is in `user_key` unless its key stands whole.
-    fn read(&mut self, block: &Block, at: usize) -> Result<bool> {
-        self.valid = false;
-        if at == block.entries_end {
-            return Ok(false);
-        }
-        let Some(entry) = block.raw_entry(at).filter(|entry| entry.shared <= self.user_key.len()) else {
-            return Err(block.malformed("an entry"));
+    /// The newest version of `user_key`, whose hash is `key_hash`, at or below `trailer`.
+    pub(crate) fn find(&self, user_key: &[u8], trailer: u64, key_hash: u64) -> Result<Option<Found>> {
+        let Some(rest) = user_key.strip_prefix(self.prefix()) else { return Ok(None) };
+        let mut index = match self.bucket(key_hash) {
+            Some(BUCKET_EMPTY) => return Ok(None),
+            Some(BUCKET_SHARED) | None => self.lower_bound(user_key, trailer)?,
+            Some(first) => usize::from(first),
         };
-        self.user_key.truncate(entry.shared);
-        self.user_key.extend_from_slice(entry.suffix);
-        self.trailer = entry.trailer;
-        self.at = at;
-        self.next = entry.value.end;
-        self.value = entry.value;
-        self.valid = true;
-        Ok(true)
-    }
-
-    fn read_restart(&mut self, block: &Block, index: usize) -> Result<bool> {
-        self.valid = false;
-        self.user_key.clear();
-        match block.restart(index).filter(|at| *at < block.entries_end) {
-            Some(at) => self.read(block, at),
-            None => Err(block.malformed("a restart point inside the block")),
+        while index < self.layout.entries {
+            let entry = self.entry(index)?;
+            let same_head = u32::from_be_bytes(entry.head) == head(rest) && entry.rest_bytes == rest.len();
+            if !same_head || self.compare_tail(index, &entry, rest)? != Ordering::Equal {
+                break;
+            }
+            if entry.trailer <= trailer {
+                return Ok(Some(Found { trailer: entry.trailer, value: entry.value }));
+            }
+            index += 1;
         }
+        Ok(None)
     }
 
-    /// From a restart point on, to the last entry that ends at or before `end`.
-    fn read_until(&mut self, block: &Block, restart: usize, end: usize) -> Result<bool> {
-        self.read_restart(block, restart)?;
-        while self.next < end {
-            self.read(block, self.next)?;
+    /// The bucket of a hash, if the block has buckets.
+    fn bucket(&self, key_hash: u64) -> Option<u8> {
+        if self.layout.buckets == 0 {
+            return None;
         }
-        if self.next != end {
-            self.valid = false;
-            return Err(block.malformed("entries that end where the next begins"));
-        }
-        Ok(true)
-    }
-
-    pub(crate) fn first(&mut self, block: &Block) -> Result<bool> {
-        self.read_restart(block, 0)
-    }
-
-    pub(crate) fn last(&mut self, block: &Block) -> Result<bool> {
-        self.read_until(block, block.restarts - 1, block.entries_end)
-    }
-
-    pub(crate) fn next(&mut self, block: &Block) -> Result<bool> {
-        self.read(block, self.next)
-    }
-
-    pub(crate) fn prev(&mut self, block: &Block) -> Result<bool> {
-        self.valid = false;
-        let end = self.at;
-        let restarts = block.restarts_before(|_, at| at < end)?;
-        match restarts.checked_sub(1) {
-            Some(restart) => self.read_until(block, restart, end),
-            None => Ok(false),
-        }
-    }
-
-    pub(crate) fn seek(&mut self, block: &Block, user_key: &[u8], trailer: u64) -> Result<bool> {
-        self.valid = false;
-        let target = (user_key, trailer);
-        let restarts = block
-            .restarts_before(|entry, _| compare((entry.suffix, entry.trailer), target) == Ordering::Less)?;
-        let mut more = self.read_restart(block, restarts.saturating_sub(1))?;
-        while more && compare((&self.user_key, self.trailer), target) == Ordering::Less {
-            more = self.read(block, self.next)?;
-        }
-        Ok(more)
-    }
-
-    pub(crate) fn seek_before(&mut self, block: &Block, user_key: &[u8], trailer: u64) -> Result<bool> {
-        if self.seek(block, user_key, trailer)? { self.prev(block) } else { self.last(block) }
+        let at = self.layout.buckets_at + bucket_of(key_hash, self.layout.buckets);
+        self.bytes.get(at).copied()
     }
 }
 
-/// A cursor over the entries of a block that it holds.
-#[derive(Debug)]
-pub(crate) struct BlockIter {
-    block: Arc<Block>,
-    cursor: BlockCursor,
+impl Column {
+    /// The column of `entries` numbers that begins at `at`, and where it ends. `code` says its width.
+    fn of(bytes: &[u8], at: usize, code: u8, entries: usize) -> Option<(Column, usize)> {
+        let width = match code & 3 {
+            0 => {
+                let same = usize::try_from(u32::from_le_bytes(*bytes.get(at..)?.first_chunk::<4>()?)).ok()?;
+                return Some((Column { at, width: 0, same }, at + 4));
+            }
+            1 => 1,
+            2 => 2,
+            _ => 4,
+        };
+        Some((Column { at, width, same: 0 }, at.checked_add(entries.checked_mul(width)?)?))
+    }
+
+    /// The sum of the numbers of these entries.
+    #[inline]
+    fn sum(&self, bytes: &[u8], entries: Range<usize>) -> Option<usize> {
+        let numbers =
+            |width: usize| bytes.get(self.at + width * entries.start..self.at + width * entries.end);
+        let sum = match self.width {
+            0 => return self.same.checked_mul(entries.len()),
+            1 => numbers(1)?.iter().map(|number| u64::from(*number)).sum::<u64>(),
+            2 => numbers(2)?.as_chunks().0.iter().map(|number| u64::from(u16::from_le_bytes(*number))).sum(),
+            _ => numbers(4)?.as_chunks().0.iter().map(|number| u64::from(u32::from_le_bytes(*number))).sum(),
+        };
+        usize::try_from(sum).ok()
+    }
+
+    #[inline]
+    fn get(&self, bytes: &[u8], index: usize) -> Option<usize> {
+        match self.width {
+            0 => Some(self.same),
+            1 => bytes.get(self.at + index).map(|number| usize::from(*number)),
+            2 => {
+                let number = bytes.get(self.at + 2 * index..)?.first_chunk::<2>()?;
+                Some(usize::from(u16::from_le_bytes(*number)))
+            }
+            _ => {
+                let number = bytes.get(self.at + 4 * index..)?.first_chunk::<4>()?;
+                usize::try_from(u32::from_le_bytes(*number)).ok()
+            }
+        }
+    }
 }
 
-impl BlockIter {
-    /// A cursor that stands nowhere.
-    pub(crate) fn new(block: Arc<Block>) -> BlockIter {
-        BlockIter { block, cursor: BlockCursor::default() }
-    }
-
-    /// The block itself.
-    pub(crate) fn block(&self) -> &Block {
-        &self.block
+impl Layout {
+    fn of(bytes: &[u8]) -> Option<Layout> {
+        let (body, tail) = bytes.split_last_chunk::<TAIL_BYTES>()?;
+        let (base, rest) = tail.split_first_chunk::<8>()?;
+        let (entries, rest) = rest.split_first_chunk::<4>()?;
+        let (prefix, rest) = rest.split_first_chunk::<2>()?;
+        let (buckets, rest) = rest.split_first_chunk::<2>()?;
+        let &[group_log2, columns, trailers] = rest else { return None };
+        let entries = usize::try_from(u32::from_le_bytes(*entries)).ok()?;
+        let buckets = usize::from(u16::from_le_bytes(*buckets));
+        let prefix_end = usize::from(u16::from_le_bytes(*prefix));
+        let trailer_bytes = usize::from(trailers & !SAME_KINDS);
+        if entries == 0 || trailer_bytes > 8 || group_log2 >= 16 || columns >= 1 << 6 {
+            return None;
+        }
+        let buckets_at = body.len().checked_sub(buckets)?;
+        let heads_at = buckets_at.checked_sub(entries.checked_mul(HEAD_BYTES)?)?;
+        // The parts before the heads are found from their end, by what they take.
+        let column_bytes =
+            |code: u8| if code & 3 == 0 { Some(4) } else { entries.checked_mul(1 << ((code & 3) - 1)) };
+        let all_columns = column_bytes(columns)?
+            .checked_add(column_bytes(columns >> 2)?)?
+            .checked_add(column_bytes(columns >> 4)?)?;
+        let columns_at = heads_at.checked_sub(all_columns)?;
+        let groups = if columns & 3 == 0 { 0 } else { entries.div_ceil(1 << group_log2) };
+        let entries_end = columns_at.checked_sub(groups.checked_mul(4)?)?;
+        let (entry_bytes, at) = Column::of(bytes, columns_at, columns, entries)?;
+        let (rest_bytes, at) = Column::of(bytes, at, columns >> 2, entries)?;
+        let (shared_bytes, _) = Column::of(bytes, at, columns >> 4, entries)?;
+        (prefix_end <= entries_end).then_some(Layout {
+            entries,
+            prefix_end,
+            entries_end,
+            entry_bytes,
+            rest_bytes,
+            shared_bytes,
+            heads_at,
+            buckets_at,
+            buckets,
+            base: u64::from_le_bytes(*base),
+            trailer_bytes,
+            trailer_shift: if trailers & SAME_KINDS == 0 { 0 } else { 8 },
+            group_log2: u32::from(group_log2),
+        })
     }
 }
 
-impl InternalIterator for BlockIter {
-    fn first(&mut self) -> Result<bool> {
-        self.cursor.first(&self.block)
+/// The head of a user key that goes on behind the prefix with `rest`.
+pub(super) fn head(rest: &[u8]) -> u32 {
+    if let Some(first) = rest.first_chunk::<HEAD_BYTES>() {
+        return u32::from_be_bytes(*first);
     }
+    rest.iter().zip([24, 16, 8]).fold(0, |head, (byte, shift)| head | u32::from(*byte) << shift)
+}
 
-    fn last(&mut self) -> Result<bool> {
-        self.cursor.last(&self.block)
-    }
-
-    fn seek(&mut self, user_key: &[u8], trailer: u64) -> Result<bool> {
-        self.cursor.seek(&self.block, user_key, trailer)
-    }
-
-    fn seek_before(&mut self, user_key: &[u8], trailer: u64) -> Result<bool> {
-        self.cursor.seek_before(&self.block, user_key, trailer)
-    }
-
-    fn next(&mut self) -> Result<bool> {
-        self.cursor.next(&self.block)
-    }
-
-    fn prev(&mut self) -> Result<bool> {
-        self.cursor.prev(&self.block)
-    }
-
-    fn valid(&self) -> bool {
-        self.cursor.valid()
-    }
-
-    fn user_key(&self) -> &[u8] {
-        self.cursor.user_key()
-    }
-
-    fn trailer(&self) -> u64 {
-        self.cursor.trailer()
-    }
-
-    fn value(&self) -> &[u8] {
-        self.cursor.value(&self.block)
-    }
-
-    fn value_slice(&self) -> Slice {
-        self.cursor.value_slice(&self.block)
-    }
+/// Which of so many buckets a hash belongs to.
+pub(super) fn bucket_of(key_hash: u64, buckets: usize) -> usize {
+    let buckets = u64::try_from(buckets).unwrap_or(u64::MAX);
+    usize::try_from(((key_hash & 0xffff_ffff) * buckets) >> 32).unwrap_or(0)
 }

@@ -3,12 +3,16 @@
 //! mod.rs has the diagram.
 #![deny(clippy::indexing_slicing)]
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::file_name::FileNumber;
 use crate::fs::RandomAccessFile;
+use crate::table::block::Block;
+use crate::table::block_v1;
+use crate::table::footer::TableFormat;
 use crate::table::handle::BlockHandle;
 use crate::table::options::Compression;
 
@@ -18,11 +22,16 @@ const STORED: u8 = 0;
 const LZ4: u8 = 1;
 /// LZ4 cannot say more than this many bytes with one.
 const LZ4_RATIO_MAX: usize = 255;
+/// The most bytes that a thread keeps for its reads.
+const SCRATCH_BYTES_MAX: usize = 64 * 1024;
 
 /// The checksum of `parts` where they stand.
 pub(crate) fn checksum(number: FileNumber, offset: u64, parts: &[&[u8]]) -> u32 {
-    let mut sum = crc32c::crc32c(&number.0.to_le_bytes());
-    sum = crc32c::crc32c_append(sum, &offset.to_le_bytes());
+    let mut place = [0; 16];
+    let (first, second) = place.split_at_mut(8);
+    first.copy_from_slice(&number.0.to_le_bytes());
+    second.copy_from_slice(&offset.to_le_bytes());
+    let sum = crc32c::crc32c(&place);
     parts.iter().fold(sum, |sum, part| crc32c::crc32c_append(sum, part))
 }
 
@@ -64,39 +73,96 @@ pub(crate) struct BlockFile {
     pub(crate) path: Arc<Path>,
     /// Blocks end at or before this offset.
     pub(crate) blocks_end: u64,
+    pub(crate) format: TableFormat,
+}
+
+/// Bytes that the reads of a thread share, so that none has to allocate and clear its own.
+struct Scratch(Vec<u8>);
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = const { RefCell::new(Scratch(Vec::new())) };
+}
+
+impl Scratch {
+    /// Lends `len` bytes, whatever they hold. No more than [`SCRATCH_BYTES_MAX`] are kept.
+    fn lend<T>(len: usize, read: impl FnOnce(&mut [u8]) -> T) -> T {
+        if len > SCRATCH_BYTES_MAX {
+            return read(&mut vec![0; len]);
+        }
+        SCRATCH.with_borrow_mut(|Scratch(bytes)| {
+            if bytes.len() < len {
+                bytes.resize(len.next_power_of_two(), 0);
+            }
+            read(bytes.get_mut(..len).unwrap_or_default())
+        })
+    }
 }
 
 impl BlockFile {
+    /// The block, verified, decompressed and parsed.
+    pub(crate) fn block(&self, handle: BlockHandle) -> Result<Block> {
+        self.parse(handle, self.read(handle)?)
+    }
+
+    /// The block of whose bytes in the file `bytes` are a copy.
+    pub(crate) fn block_from(&self, handle: BlockHandle, bytes: &[u8]) -> Result<Block> {
+        self.parse(handle, self.contents(handle, bytes)?)
+    }
+
+    fn parse(&self, handle: BlockHandle, contents: Vec<u8>) -> Result<Block> {
+        let contents = match self.format {
+            TableFormat::V2 => contents,
+            TableFormat::V1 => match block_v1::rewrite(&contents) {
+                Some(contents) => contents,
+                None => return self.damaged(handle, "a block of the first format", "a malformed block"),
+            },
+        };
+        Block::parse(contents, Arc::clone(&self.path), handle.offset)
+    }
+
     /// The contents of the block, verified and decompressed.
     pub(crate) fn read(&self, handle: BlockHandle) -> Result<Vec<u8>> {
-        let damaged =
-            |expected: &str, found: &str| Err(Error::corrupt(&self.path, handle.offset, expected, found));
+        let (_, len) = self.extent(handle)?;
+        Scratch::lend(len, |bytes| {
+            self.file.read_at(handle.offset, bytes)?;
+            self.contents(handle, bytes)
+        })
+    }
+
+    /// Where the block ends in the file, and how many bytes it has there.
+    pub(crate) fn extent(&self, handle: BlockHandle) -> Result<(u64, usize)> {
         let tail_bytes = u64::try_from(TAIL_BYTES).unwrap_or(u64::MAX);
         let on_disk = handle.payload_bytes.checked_add(tail_bytes);
         let end = on_disk.and_then(|len| handle.offset.checked_add(len));
-        let len = on_disk.and_then(|len| usize::try_from(len).ok());
-        let (Some(len), true) = (len, end.is_some_and(|end| end <= self.blocks_end)) else {
-            return damaged("a block inside the file", "a handle that points outside");
-        };
-        let mut bytes = vec![0; len];
-        self.file.read_at(handle.offset, &mut bytes)?;
-        let (kind, sum) = match bytes.split_last_chunk::<TAIL_BYTES>() {
-            Some((_, &[kind, a, b, c, d])) => (kind, u32::from_le_bytes([a, b, c, d])),
-            None => return damaged("a block", "too few bytes"),
-        };
-        bytes.truncate(len - 4);
-        let expected = checksum(self.number, handle.offset, &[&bytes]);
-        if sum != expected {
-            return damaged(&format!("checksum {expected:08x}"), &format!("{sum:08x}"));
+        match (end.filter(|end| *end <= self.blocks_end), on_disk.and_then(|len| usize::try_from(len).ok())) {
+            (Some(end), Some(len)) => Ok((end, len)),
+            _ => self.damaged(handle, "a block inside the file", "a handle that points outside"),
         }
-        bytes.pop();
-        match kind {
-            STORED => Ok(bytes),
-            LZ4 => match decompress(&bytes) {
+    }
+
+    fn damaged<T>(&self, handle: BlockHandle, expected: &str, found: &str) -> Result<T> {
+        Err(Error::corrupt(&self.path, handle.offset, expected, found))
+    }
+
+    fn contents(&self, handle: BlockHandle, bytes: &[u8]) -> Result<Vec<u8>> {
+        let Some((checked, sum)) = bytes.split_last_chunk::<4>() else {
+            return self.damaged(handle, "a block", "too few bytes");
+        };
+        let sum = u32::from_le_bytes(*sum);
+        let expected = checksum(self.number, handle.offset, &[checked]);
+        if sum != expected {
+            return self.damaged(handle, &format!("checksum {expected:08x}"), &format!("{sum:08x}"));
+        }
+        match checked.split_last() {
+            Some((&STORED, payload)) => Ok(payload.to_vec()),
+            Some((&LZ4, payload)) => match decompress(payload) {
                 Some(contents) => Ok(contents),
-                None => damaged("an LZ4 block", "bytes that do not decompress"),
+                None => self.damaged(handle, "an LZ4 block", "bytes that do not decompress"),
             },
-            other => damaged("a compression that this version knows", &other.to_string()),
+            Some((other, _)) => {
+                self.damaged(handle, "a compression that this version knows", &other.to_string())
+            }
+            None => self.damaged(handle, "a block", "too few bytes"),
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::key::{Kind, SeqNo, compare, push_internal, split_trailer};
 use crate::table::block_builder::{BlockBuilder, common_prefix};
 use crate::table::block_file::{TAIL_BYTES, push_block};
 use crate::table::filter;
-use crate::table::footer::Footer;
+use crate::table::footer::{Footer, TableFormat};
 use crate::table::handle::BlockHandle;
 use crate::table::options::{Compression, TableOptions};
 use crate::table::properties::Properties;
@@ -76,8 +76,8 @@ impl TableBuilder {
             options: *options,
             pending: Vec::new(),
             appended_bytes: 0,
-            data: BlockBuilder::new(options.restart_interval),
-            partition: BlockBuilder::new(options.restart_interval),
+            data: BlockBuilder::new(),
+            partition: BlockBuilder::new(),
             partitions: Vec::new(),
             closed: None,
             last_key: Vec::new(),
@@ -101,8 +101,14 @@ impl TableBuilder {
         if is_first {
             push_internal(&mut self.properties.smallest, user_key, trailer);
         }
-        if self.options.filter_bits_per_key > 0 && (is_first || self.last_key != user_key) {
-            self.hashes.push(filter::hash_key(user_key));
+        if is_first || self.last_key != user_key {
+            let hash = filter::hash_key(user_key);
+            self.data.hash_next(hash);
+            if self.options.filter_bits_per_key > 0 {
+                self.hashes.push(hash);
+            }
+        } else if self.data.is_empty() {
+            self.data.hash_next(filter::hash_key(user_key));
         }
         self.data.add(user_key, trailer, value);
         self.count(user_key, trailer, value);
@@ -141,17 +147,17 @@ impl TableBuilder {
         }
         if let Some(handle) = self.closed.take() {
             let last_key = std::mem::take(&mut self.last_key);
-            self.add_to_index(&last_key, self.last_trailer, handle);
+            self.add_to_index(&last_key, 0, handle);
             self.last_key = last_key;
         }
         if !self.partition.is_empty() {
             let last_key = std::mem::take(&mut self.last_key);
-            self.close_partition(&last_key, self.last_trailer);
+            self.close_partition(&last_key, 0);
             self.last_key = last_key;
         }
         push_internal(&mut self.properties.largest, &self.last_key, self.last_trailer);
 
-        let mut top = BlockBuilder::new(self.options.restart_interval);
+        let mut top = BlockBuilder::new();
         for partition in std::mem::take(&mut self.partitions) {
             let handle = self.push(&partition.contents, self.options.compression)?;
             let mut value = Vec::new();
@@ -166,7 +172,8 @@ impl TableBuilder {
             None
         };
         let properties = self.push(&self.properties.encode(), Compression::None)?;
-        let footer = Footer { properties, top_index, filter }.encode(self.number, self.offset());
+        let footer = Footer { properties, top_index, filter, format: TableFormat::default() }
+            .encode(self.number, self.offset());
         self.pending.extend_from_slice(&footer);
         self.append_pending()?;
         self.file.sync()?;
@@ -231,11 +238,17 @@ impl TableBuilder {
 }
 
 /// A short internal key at or after (`last`, `trailer`) and before every entry of the user key `next` or later ones.
+///
+/// Wherever the user key changes, the trailer is 0, which is behind every version: an index whose trailers are the same
+/// takes no space for them.
 fn separator(last: &[u8], trailer: u64, next: &[u8]) -> (Vec<u8>, u64) {
+    if last == next {
+        return (last.to_vec(), trailer);
+    }
     let common = common_prefix(last, next);
     match next.get(..=common) {
-        Some(short) if last != next && short.len() < last.len() => (short.to_vec(), u64::MAX),
-        Some(_) | None => (last.to_vec(), trailer),
+        Some(short) if short.len() < last.len().min(next.len()) => (short.to_vec(), 0),
+        Some(_) | None => (last.to_vec(), 0),
     }
 }
 

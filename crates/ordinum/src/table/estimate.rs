@@ -6,13 +6,13 @@
 #![deny(clippy::indexing_slicing)]
 
 use std::ops::Bound;
+use std::sync::Arc;
 
-use crate::cache::CacheUse;
 use crate::error::Result;
+use crate::iter::InternalIterator;
 use crate::key::{SeqNo, seek_trailer, split_internal};
 use crate::reader::KeyRange;
-use crate::table::block::{Block, BlockCursor};
-use crate::table::handle::BlockHandle;
+use crate::table::block_iter::BlockIter;
 use crate::table::reader::TableReader;
 
 /// Positions are told in parts of a byte: this many bits of them.
@@ -22,10 +22,8 @@ impl TableReader {
     /// About how many entries are in the range, which cuts the table: at least one. Reads an index partition for each
     /// end of the range.
     pub(crate) fn approximate_entries(&self, range: &KeyRange) -> Result<u64> {
-        let mut top = BlockCursor::default();
-        top.first(&self.top_index)?;
         // Index partitions follow the last data block.
-        let data_end = u128::from(handle(&self.top_index, &top)?.offset) << FRACTION_BITS;
+        let data_end = u128::from(self.handle(&self.top_index, 0)?.offset) << FRACTION_BITS;
         let start = match &range.start {
             Bound::Included(key) | Bound::Excluded(key) => self.position(key)?.unwrap_or(data_end),
             Bound::Unbounded => 0,
@@ -42,20 +40,19 @@ impl TableReader {
     /// Where about in the data blocks the key stands; none if it is behind them.
     fn position(&self, key: &[u8]) -> Result<Option<u128>> {
         let trailer = seek_trailer(SeqNo::MAX);
-        let mut top = BlockCursor::default();
-        if !top.seek(&self.top_index, key, trailer)? {
+        let mut top = BlockIter::new(Arc::clone(&self.top_index));
+        if !top.seek(key, trailer)? {
             return Ok(None);
         }
-        let partition = self.block_at(&self.top_index, top.value(&self.top_index), CacheUse::Fill)?;
-        let mut at = BlockCursor::default();
-        if !at.seek(&partition, key, trailer)? {
-            return Err(partition.malformed("a last separator that is the one of the index above"));
+        let mut at = BlockIter::new(self.partition(top.index())?);
+        if !at.seek(key, trailer)? {
+            return Err(at.block().malformed("a last separator that is the one of the index above"));
         }
-        let block = handle(&partition, &at)?;
+        let block = self.handle(at.block(), at.index())?;
         let high = at.user_key().to_vec();
-        let low = if at.prev(&partition)? {
+        let low = if at.prev()? {
             at.user_key()
-        } else if top.prev(&self.top_index)? {
+        } else if top.prev()? {
             top.user_key()
         } else {
             split_internal(&self.properties.smallest).map_or(&[][..], |(first, _)| first)
@@ -63,11 +60,6 @@ impl TableReader {
         let inside = u128::from(block.payload_bytes) * u128::from(fraction(low, &high, key));
         Ok(Some((u128::from(block.offset) << FRACTION_BITS) + inside))
     }
-}
-
-/// The handle under a cursor of an index.
-fn handle(index: &Block, at: &BlockCursor) -> Result<BlockHandle> {
-    BlockHandle::parse(at.value(index)).ok_or_else(|| index.malformed("an index of block handles"))
 }
 
 /// Where the key lies between two others, from 0 to 1 in parts of [`FRACTION_BITS`] bits: told by the eight bytes behind

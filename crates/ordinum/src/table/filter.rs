@@ -65,6 +65,11 @@ impl Filter {
         (kind == KIND_BLOCKED_BLOOM && fits).then_some(Filter { bytes, lines, probes })
     }
 
+    /// What the filter occupies in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Whether a key with this hash may have been added; false is certain.
     pub(crate) fn may_contain(&self, hash: u64) -> bool {
         let at = HEADER_BYTES + line_of(hash, self.lines) * LINE_BYTES;

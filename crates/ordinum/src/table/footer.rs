@@ -8,7 +8,7 @@
 //!  48  file number u64
 //!  56  feature bits u64: a reader refuses bits that it does not know
 //!  64  version of the writer, 16 bytes of text, padded with zeros
-//!  80  format version u32
+//!  80  format version u32: 1 or 2
 //!  84  reserved, 16 bytes of zeros
 //! 100  CRC32C u32 of (file number, offset of the footer, bytes 0..100)
 //! 104  magic, 8 bytes
@@ -26,9 +26,19 @@ use crate::table::handle::BlockHandle;
 pub(crate) const FOOTER_BYTES: usize = 112;
 const CHECKED_BYTES: usize = 100;
 const MAGIC: [u8; 8] = *b"ORDTABLE";
-const FORMAT_VERSION: u32 = 1;
 const KNOWN_FEATURES: u64 = 0;
 const WRITER_BYTES: usize = 16;
+
+/// A form that tables have, or had. The numbers are a disk format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[repr(u32)]
+pub(crate) enum TableFormat {
+    /// Blocks whose keys are compressed against the key before.
+    V1 = 1,
+    /// Blocks whose every entry is within reach.
+    #[default]
+    V2 = 2,
+}
 
 /// What the footer says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +46,7 @@ pub(crate) struct Footer {
     pub(crate) properties: BlockHandle,
     pub(crate) top_index: BlockHandle,
     pub(crate) filter: Option<BlockHandle>,
+    pub(crate) format: TableFormat,
 }
 
 impl Footer {
@@ -50,7 +61,7 @@ impl Footer {
         out.extend_from_slice(&number.0.to_le_bytes());
         out.extend_from_slice(&KNOWN_FEATURES.to_le_bytes());
         out.extend(env!("CARGO_PKG_VERSION").bytes().chain(std::iter::repeat(0)).take(WRITER_BYTES));
-        out.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
+        out.extend_from_slice(&(self.format as u32).to_le_bytes());
         out.resize(CHECKED_BYTES, 0);
         let sum = checksum(number, offset, &[&out]);
         out.extend_from_slice(&sum.to_le_bytes());
@@ -100,20 +111,24 @@ impl Footer {
         }
         let version = u32::from_le_bytes(version);
         let unknown_features = features & !KNOWN_FEATURES;
-        if version != FORMAT_VERSION || unknown_features != 0 {
-            let what = if version == FORMAT_VERSION {
-                format!("feature bits {unknown_features:#x}")
-            } else {
-                format!("table format {version}")
-            };
+        let format = match version {
+            1 => Ok(TableFormat::V1),
+            2 => Ok(TableFormat::V2),
+            other => Err(format!("table format {other}")),
+        };
+        let format = match format {
+            Ok(_) if unknown_features != 0 => Err(format!("feature bits {unknown_features:#x}")),
+            other => other,
+        };
+        let format = format.map_err(|what| {
             let written_by = String::from_utf8_lossy(&writer).trim_end_matches('\0').to_owned();
-            return Err(Error::UnknownFormat { file: path.to_path_buf(), what, written_by });
-        }
+            Error::UnknownFormat { file: path.to_path_buf(), what, written_by }
+        })?;
         if stored_number != number.0 {
             return Err(damaged(&format!("file number {}", number.0), stored_number.to_string()));
         }
         let filter = (filter.payload_bytes != 0).then_some(filter);
-        Ok(Footer { properties, top_index, filter })
+        Ok(Footer { properties, top_index, filter, format })
     }
 }
 

@@ -11,7 +11,7 @@
 //! table   | data block … | index partition … | top index | filter? | properties | footer |
 //! block   | payload | compression u8 | CRC32C u32 of (file number, offset, payload, compression) |
 //! payload | bytes as they are (compression 0), or length u32 and LZ4 block (compression 1) |
-//! footer  see footer.rs; entries of a block see block.rs
+//! footer  see footer.rs; contents of a block see block.rs, and block_v1.rs for tables of the first format
 //! ```
 //!
 //! A table knows nothing of levels, of column families, or of which versions are still visible.
@@ -19,6 +19,8 @@
 mod block;
 mod block_builder;
 mod block_file;
+mod block_iter;
+mod block_v1;
 mod builder;
 mod concat;
 mod estimate;
@@ -27,18 +29,22 @@ mod footer;
 mod handle;
 mod options;
 mod properties;
+mod read_ahead;
 mod reader;
+mod table_iter;
 mod verify;
 
-pub(crate) use block::{Block, BlockIter};
+pub(crate) use block::Block;
 pub(crate) use block_file::push_block;
+pub(crate) use block_iter::BlockIter;
 pub(crate) use builder::{TableBuilder, TableSummary};
 pub(crate) use concat::{Concat, Opener};
 pub(crate) use filter::hash_key;
-pub(crate) use footer::Footer;
+pub(crate) use footer::{Footer, TableFormat};
 pub use options::Compression;
 pub(crate) use options::TableOptions;
-pub(crate) use reader::{TableIter, TableReader};
+pub(crate) use reader::TableReader;
+pub(crate) use table_iter::TableIter;
 
 #[cfg(test)]
 mod tests;

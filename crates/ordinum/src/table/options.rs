@@ -17,8 +17,6 @@ pub(crate) struct TableOptions {
     pub(crate) block_bytes: usize,
     /// An index partition is closed once it has this many bytes, before compression.
     pub(crate) index_block_bytes: usize,
-    /// Every this many entries a key stands whole.
-    pub(crate) restart_interval: usize,
     /// How blocks are compressed.
     pub(crate) compression: Compression,
     /// Bits of the filter for each key; 0 writes no filter.
@@ -30,7 +28,6 @@ impl Default for TableOptions {
         TableOptions {
             block_bytes: 4096,
             index_block_bytes: 16 * 1024,
-            restart_interval: 16,
             compression: Compression::default(),
             filter_bits_per_key: 10,
         }

@@ -12,8 +12,9 @@ use std::sync::Arc;
 use crate::error::Result;
 use crate::iter::InternalIterator;
 use crate::key::{SeqNo, split_internal};
-use crate::table::block::{Block, BlockIter};
+use crate::table::block::Block;
 use crate::table::block_builder::BlockBuilder;
+use crate::table::block_iter::BlockIter;
 
 /// What a table says about itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,7 +42,7 @@ pub(crate) struct Properties {
 impl Properties {
     /// The bytes of the block.
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut builder = BlockBuilder::new(1);
+        let mut builder = BlockBuilder::new();
         let number = |number: u64| number.to_le_bytes().to_vec();
         // Names ascend.
         for (name, value) in [

@@ -1,26 +1,26 @@
-//! Reads a table: point lookups and iterators, through the block cache.
+//! Reads a table: point lookups and iterators.
 //!
-//! The top index, the filter and the properties stay in memory while the table is open; index partitions and data
-//! blocks go through the cache.
+//! The top index, the filter and the properties stay in memory while the table is open, and so do the index partitions
+//! that were used, as long as the budget of the block cache has room to pin them. The other partitions, and data
+//! blocks, go through the cache.
 #![deny(clippy::indexing_slicing)]
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::cache::{BlockCache, CacheUse};
 use crate::error::{Error, Result};
 use crate::file_name::FileNumber;
 use crate::fs::RandomAccessFile;
-use crate::iter::InternalIterator;
 use crate::key::{Kind, SeqNo, split_trailer};
 use crate::slice::Slice;
-use crate::table::block::{Block, BlockCursor, BlockIter};
+use crate::table::block::Block;
 use crate::table::block_file::BlockFile;
-use crate::table::concat::{Concat, Opener};
 use crate::table::filter::Filter;
 use crate::table::footer::{FOOTER_BYTES, Footer};
 use crate::table::handle::BlockHandle;
 use crate::table::properties::Properties;
+use crate::table::table_iter::TableIter;
 
 /// An open table.
 #[derive(Debug)]
@@ -30,7 +30,9 @@ pub(crate) struct TableReader {
     pub(crate) properties: Properties,
     pub(crate) filter: Option<Filter>,
     pub(crate) top_index: Arc<Block>,
-    cache: Arc<BlockCache>,
+    /// The partitions that are pinned, one place for each entry of the top index.
+    partitions: Box<[OnceLock<Arc<Block>>]>,
+    pub(super) cache: Arc<BlockCache>,
 }
 
 impl TableReader {
@@ -49,17 +51,16 @@ impl TableReader {
         let mut footer = vec![0; FOOTER_BYTES];
         file.read_at(footer_at, &mut footer)?;
         let footer = Footer::decode(&footer, number, footer_at, &path)?;
-        let blocks = BlockFile { file, number, path, blocks_end: footer_at };
-        let parse = |handle: BlockHandle| -> Result<Block> {
-            Block::parse(blocks.read(handle)?, Arc::clone(&blocks.path), handle.offset)
-        };
-        let properties = Properties::decode(parse(footer.properties)?)?;
-        let top_index = Arc::new(parse(footer.top_index)?);
+        let blocks = BlockFile { file, number, path, blocks_end: footer_at, format: footer.format };
+        let properties = Properties::decode(blocks.block(footer.properties)?)?;
+        let top_index = Arc::new(blocks.block(footer.top_index)?);
         let filter = match footer.filter {
             Some(handle) => Filter::parse(blocks.read(handle)?),
             None => None,
         };
-        Ok(TableReader { blocks, footer, properties, filter, top_index, cache })
+        let partitions = (0..top_index.entries()).map(|_| OnceLock::new()).collect();
+        cache.pin(top_index.bytes() + filter.as_ref().map_or(0, Filter::bytes));
+        Ok(TableReader { blocks, footer, properties, filter, top_index, partitions, cache })
     }
 
     /// The newest entry of `user_key` at or below `seek_trailer`; `key_hash` is its [`crate::table::hash_key`].
@@ -69,62 +70,109 @@ impl TableReader {
         seek_trailer: u64,
         key_hash: u64,
     ) -> Result<Option<(Kind, SeqNo, Slice)>> {
-        if self.filter.as_ref().is_some_and(|filter| !filter.may_contain(key_hash)) {
+        if !self.may_contain(key_hash) {
             return Ok(None);
         }
-        let mut cursor = BlockCursor::default();
-        if !cursor.seek(&self.top_index, user_key, seek_trailer)? {
-            return Ok(None);
-        }
-        let partition = self.block_at(&self.top_index, cursor.value(&self.top_index), CacheUse::Fill)?;
-        if !cursor.seek(&partition, user_key, seek_trailer)? {
-            return Ok(None);
-        }
-        let data = self.block_at(&partition, cursor.value(&partition), CacheUse::Fill)?;
-        // A separator beyond its block's last entry is below every later entry of this user key or has none: a block
-        // that ends before the target ends the search.
-        if !cursor.seek(&data, user_key, seek_trailer)? || cursor.user_key() != user_key {
-            return Ok(None);
-        }
-        let (seqno, kind) = split_trailer(cursor.trailer());
-        match Kind::from_byte(kind) {
-            Some(kind) => Ok(Some((kind, seqno, cursor.value_slice(&data)))),
-            None => Err(data.malformed("a kind of entry that this version knows")),
+        match self.block_of(user_key, seek_trailer)? {
+            Some(handle) => {
+                let block = self.data_block(handle)?;
+                self.get_in(block, user_key, seek_trailer, key_hash)
+            }
+            None => Ok(None),
         }
     }
 
-    /// The block that the value of an index entry points to, through the cache.
-    pub(crate) fn block_at(&self, index: &Block, handle: &[u8], cache_use: CacheUse) -> Result<Arc<Block>> {
-        let Some(handle) = BlockHandle::parse(handle) else {
-            return Err(index.malformed("an index of block handles"));
+    /// Whether the table may have a user key with this hash; false is certain.
+    pub(crate) fn may_contain(&self, key_hash: u64) -> bool {
+        self.filter.as_ref().is_none_or(|filter| filter.may_contain(key_hash))
+    }
+
+    /// The only data block that a lookup of (`user_key`, `seek_trailer`) has to look into, if there is one.
+    ///
+    /// A separator beyond its block's last entry belongs to a later user key, or stands behind all versions of its own: so
+    /// a block that ends before the target ends the search.
+    pub(crate) fn block_of(&self, user_key: &[u8], seek_trailer: u64) -> Result<Option<BlockHandle>> {
+        let top = self.top_index.lower_bound(user_key, seek_trailer)?;
+        if top >= self.top_index.entries() {
+            return Ok(None);
+        }
+        let cached;
+        let partition = match self.pinned_partition(top) {
+            Some(pinned) => pinned,
+            None => {
+                cached = self.partition(top)?;
+                &cached
+            }
         };
-        self.cache.get_or_load(cache_use, self.blocks.number, handle.offset, || {
-            Block::parse(self.blocks.read(handle)?, Arc::clone(&self.blocks.path), handle.offset)
-        })
+        let at = partition.lower_bound(user_key, seek_trailer)?;
+        if at >= partition.entries() {
+            return Ok(None);
+        }
+        self.handle(partition, at).map(Some)
+    }
+
+    /// What [`TableReader::get`] finds in the block that [`TableReader::block_of`] named.
+    pub(crate) fn get_in(
+        &self,
+        block: Arc<Block>,
+        user_key: &[u8],
+        seek_trailer: u64,
+        key_hash: u64,
+    ) -> Result<Option<(Kind, SeqNo, Slice)>> {
+        let Some(found) = block.find(user_key, seek_trailer, key_hash)? else { return Ok(None) };
+        let (seqno, kind) = split_trailer(found.trailer);
+        match Kind::from_byte(kind) {
+            Some(kind) => Ok(Some((kind, seqno, block.pin(found.value)))),
+            None => Err(block.malformed("a kind of entry that this version knows")),
+        }
+    }
+
+    /// A data block, through the cache.
+    pub(crate) fn data_block(&self, handle: BlockHandle) -> Result<Arc<Block>> {
+        self.cache
+            .get_or_load(CacheUse::Fill, self.blocks.number, handle.offset, || self.blocks.block(handle))
+    }
+
+    fn pinned_partition(&self, index: usize) -> Option<&Arc<Block>> {
+        self.partitions.get(index)?.get()
+    }
+
+    /// The index partition with this number.
+    pub(crate) fn partition(&self, index: usize) -> Result<Arc<Block>> {
+        if let Some(pinned) = self.pinned_partition(index) {
+            return Ok(Arc::clone(pinned));
+        }
+        let handle = self.handle(&self.top_index, index)?;
+        let number = self.blocks.number;
+        let load = || self.blocks.block(handle);
+        let block = self.cache.get_or_load(CacheUse::Peek, number, handle.offset, load)?;
+        if let Some(place) = self.partitions.get(index)
+            && self.cache.pin_if_room(block.bytes())
+        {
+            if place.set(Arc::clone(&block)).is_err() {
+                // Another thread pinned it at the same time.
+                self.cache.unpin(block.bytes());
+            }
+            return Ok(block);
+        }
+        self.cache.get_or_load(CacheUse::Fill, number, handle.offset, || Ok(Arc::clone(&block)))
+    }
+
+    /// The handle that an index entry has for its value.
+    pub(crate) fn handle(&self, index: &Block, entry: usize) -> Result<BlockHandle> {
+        BlockHandle::parse(index.value(entry)?).ok_or_else(|| index.malformed("an index of block handles"))
     }
 
     /// An iterator over the entries.
     pub(crate) fn iter(self: &Arc<Self>, cache_use: CacheUse) -> TableIter {
-        let opener = BlockOpener { table: Arc::clone(self), cache_use };
-        let index = Concat::new(BlockIter::new(Arc::clone(&self.top_index)), opener.clone());
-        Concat::new(index, opener)
+        TableIter::new(Arc::clone(self), cache_use)
     }
 }
 
-/// An iterator over the entries of a table.
-pub(crate) type TableIter = Concat<Concat<BlockIter, BlockOpener>, BlockOpener>;
-
-/// Opens the block under an index entry.
-#[derive(Clone, Debug)]
-pub(crate) struct BlockOpener {
-    table: Arc<TableReader>,
-    cache_use: CacheUse,
-}
-
-impl<O: InternalIterator> Opener<O> for BlockOpener {
-    type Inner = BlockIter;
-
-    fn open(&self, outer: &O) -> Result<BlockIter> {
-        Ok(BlockIter::new(self.table.block_at(&self.table.top_index, outer.value(), self.cache_use)?))
+impl Drop for TableReader {
+    fn drop(&mut self) {
+        let partitions = self.partitions.iter().filter_map(OnceLock::get).map(|block| block.bytes());
+        let filter = self.filter.as_ref().map_or(0, Filter::bytes);
+        self.cache.unpin(self.top_index.bytes() + filter + partitions.sum::<usize>());
     }
 }

@@ -43,7 +43,6 @@ fn random_options(rng: &mut Rng) -> TableOptions {
     TableOptions {
         block_bytes: rng.usize(1..2000),
         index_block_bytes: rng.usize(1..2000),
-        restart_interval: rng.usize(1..20),
         compression: if rng.bool() { Compression::Lz4 } else { Compression::None },
         filter_bits_per_key: rng.u32(..12),
     }
@@ -95,7 +94,7 @@ fn a_block_returns_what_was_added() {
         let mut rng = Rng::with_seed(seed);
         let count = rng.usize(1..300);
         let entries = random_entries(&mut rng, count);
-        let mut builder = block_builder::BlockBuilder::new(rng.usize(1..20));
+        let mut builder = block_builder::BlockBuilder::new();
         for (key, trailer, value) in &entries {
             builder.add(key, *trailer, value);
         }
@@ -232,7 +231,7 @@ fn a_malformed_block_never_panics() {
     for seed in 0..300 {
         let mut rng = Rng::with_seed(seed);
         let count = rng.usize(1..40);
-        let mut builder = block_builder::BlockBuilder::new(rng.usize(1..6));
+        let mut builder = block_builder::BlockBuilder::new();
         for (key, trailer, value) in random_entries(&mut rng, count) {
             builder.add(&key, trailer, &value);
         }
@@ -249,15 +248,43 @@ fn a_malformed_block_never_panics() {
 /// The example of docs/FORMAT.md, byte for byte.
 #[test]
 fn the_documented_block() {
-    let mut builder = block_builder::BlockBuilder::new(16);
+    let mut builder = block_builder::BlockBuilder::new();
     builder.add(b"apple", 9 << 8 | 1, b"red");
     builder.add(b"apple", 7 << 8, b"");
     builder.add(b"apply", 8 << 8 | 1, b"green");
     let documented: &[&[u8]] = &[
+        b"appl",
+        b"\x01\x02red",
+        b"\x00\x00",
+        b"\x01\x01green",
+        b"\x04\0\0\0",
+        b"\x05\x02\x07",
+        b"\x01\0\0\0",
+        b"\0\0\0\0",
+        b"\0\0\0e\0\0\0e\0\0\0y",
+        b"\x00\x07\0\0\0\0\0\0\x03\0\0\0\x04\0\0\0\x04\x01\x02",
+    ];
+    assert_eq!(builder.finish().escape_ascii().to_string(), documented.concat().escape_ascii().to_string());
+}
+
+/// The example that docs/FORMAT.md had for the first format.
+#[test]
+fn blocks_of_the_first_format_are_read() {
+    let former: &[&[u8]] = &[
         b"\x00\x05\x03\x01\x09\0\0\0\0\0\0applered",
         b"\x05\x00\x00\x00\x07\0\0\0\0\0\0",
         b"\x04\x01\x05\x01\x08\0\0\0\0\0\0ygreen",
         b"\0\0\0\0\x01\0\0\0",
     ];
-    assert_eq!(builder.finish(), documented.concat());
+    let former = former.concat();
+    let block = Block::parse(block_v1::rewrite(&former).unwrap(), Path::new("/t").into(), 0).unwrap();
+    let model: Vec<Entry> = vec![
+        (b"apple".to_vec(), 9 << 8 | 1, b"red".to_vec()),
+        (b"apple".to_vec(), 7 << 8, Vec::new()),
+        (b"apply".to_vec(), 8 << 8 | 1, b"green".to_vec()),
+    ];
+    check(&mut BlockIter::new(Arc::new(block)), &model, &mut Rng::with_seed(5), 1000);
+    for len in 0..former.len() {
+        drop(block_v1::rewrite(&former[..len]));
+    }
 }

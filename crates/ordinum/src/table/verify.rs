@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::iter::InternalIterator;
 use crate::key::{Kind, compare, push_internal, split_trailer};
-use crate::table::block::{Block, BlockIter};
 use crate::table::block_file::TAIL_BYTES;
+use crate::table::block_iter::BlockIter;
 use crate::table::filter::hash_key;
 use crate::table::handle::BlockHandle;
 use crate::table::reader::TableReader;
@@ -33,8 +33,8 @@ impl TableReader {
         if let Some(filter) = self.footer.filter {
             self.blocks.read(filter)?;
         }
-        let mut top = BlockIter::new(Arc::new(self.block_for_verify(self.footer.top_index)?));
-        self.block_for_verify(self.footer.properties)?;
+        let mut top = BlockIter::new(Arc::new(self.blocks.block(self.footer.top_index)?));
+        self.blocks.block(self.footer.properties)?;
         let mut more = top.first()?;
         while more {
             let partition = self.child(&top)?;
@@ -46,7 +46,7 @@ impl TableReader {
     }
 
     fn verify_partition(&self, walk: &mut Walk, handle: BlockHandle, upper: (&[u8], u64)) -> Result<()> {
-        let mut partition = BlockIter::new(Arc::new(self.block_for_verify(handle)?));
+        let mut partition = BlockIter::new(Arc::new(self.blocks.block(handle)?));
         let mut more = partition.first()?;
         while more {
             let separator = (partition.user_key(), partition.trailer());
@@ -62,7 +62,7 @@ impl TableReader {
     }
 
     fn verify_data(&self, walk: &mut Walk, handle: BlockHandle, separator: (&[u8], u64)) -> Result<()> {
-        let mut data = BlockIter::new(Arc::new(self.block_for_verify(handle)?));
+        let mut data = BlockIter::new(Arc::new(self.blocks.block(handle)?));
         let mut more = data.first()?;
         while more {
             let (user_key, trailer) = (data.user_key(), data.trailer());
@@ -74,6 +74,10 @@ impl TableReader {
             });
             if !ascends || compare((user_key, trailer), separator).is_gt() {
                 return Err(data.block().malformed("entries in order, at or before their separator"));
+            }
+            let found = data.block().find(user_key, trailer, hash_key(user_key))?;
+            if found.is_none_or(|found| found.trailer != trailer) {
+                return Err(data.block().malformed("entries that a lookup finds"));
             }
             let known = (self.properties.min_seqno..=self.properties.max_seqno).contains(&seqno);
             if !known || self.filter.as_ref().is_some_and(|filter| !filter.may_contain(hash_key(user_key))) {
@@ -125,11 +129,7 @@ impl TableReader {
         Err(Error::corrupt(&self.blocks.path, self.footer.properties.offset, &said, &found))
     }
 
-    fn block_for_verify(&self, handle: BlockHandle) -> Result<Block> {
-        Block::parse(self.blocks.read(handle)?, Arc::clone(&self.blocks.path), handle.offset)
-    }
-
     fn child(&self, index: &BlockIter) -> Result<BlockHandle> {
-        BlockHandle::parse(index.value()).ok_or_else(|| index.block().malformed("an index of block handles"))
+        self.handle(index.block(), index.index())
     }
 }
