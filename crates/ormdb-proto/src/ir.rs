@@ -14,8 +14,10 @@ mod fetch;
 mod mutation;
 
 pub use expr::{AggregateFunction, BinaryOp, Expr, Quantifier, RelationAggregate, TextMatch, UnaryOp};
-pub use fetch::{Fetch, Include, KeyPart, Nulls, OrderBy, SelectItem, Selection, SortDirection};
-pub use mutation::{AssignOp, Assignment, Create, Delete, NestedWrite, RecordInput, Target, Update, Upsert};
+pub use fetch::{DeletedRows, Fetch, Include, KeyPart, Nulls, OrderBy, SelectItem, Selection, SortDirection};
+pub use mutation::{
+    AssignOp, Assignment, Create, Delete, NestedWrite, RecordInput, Removal, Target, Update, Upsert,
+};
 
 use crate::value::Value;
 

@@ -12,7 +12,7 @@ mod index;
 mod relation;
 mod type_text;
 
-pub use entity::{Check, ConstraintState, Entity};
+pub use entity::{Check, ConstraintState, Entity, SoftDelete};
 pub use field::{Computation, Default, Field, FieldType, Generator, ScalarType};
 pub use index::{Index, IndexColumn, IndexOrigin, IndexState, NullsDistinct, Uniqueness};
 pub use relation::{ForeignKey, ReferentialAction, Relation, RelationKind};

@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Schema(SchemaCommand),
     /// Verify a database: every checksum, every index entry against its row, every foreign key.
     Check(Check),
+    /// Really delete the rows that were deleted longer ago than their entity keeps them.
+    Purge(Purge),
     /// Start a project: a schema from the example, or inferred from CSV files.
     Init(Init),
 }
@@ -169,6 +171,9 @@ pub(crate) struct Export {
     /// The format.
     #[arg(long, value_enum, default_value_t = FileFormat::Jsonl)]
     pub(crate) format: FileFormat,
+    /// Write the rows as well that are deleted and kept (`@@softDelete`).
+    #[arg(long)]
+    pub(crate) with_deleted: bool,
 }
 
 /// What to do with a schema.
@@ -215,6 +220,13 @@ pub(crate) struct Check {
     /// How the report is printed.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub(crate) format: Format,
+}
+
+/// Arguments of `ormdb purge`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Purge {
+    /// The directory of the database. A server purges its own by itself.
+    pub(crate) path: PathBuf,
 }
 
 /// Arguments of `ormdb init`.

@@ -5,6 +5,7 @@ mod demo;
 mod export;
 mod import;
 mod init;
+mod purge;
 mod query;
 mod schema;
 mod serve;
@@ -24,6 +25,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         Command::Export(args) => export::run(&args),
         Command::Schema(args) => schema::run(args),
         Command::Check(args) => check::run(&args),
+        Command::Purge(args) => purge::run(&args),
         Command::Init(args) => init::run(&args),
     }
 }

@@ -16,6 +16,7 @@ mod request;
 mod transaction;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ormdb::Database;
 use ormdb_proto::{Error, ErrorCode, Result};
@@ -24,6 +25,9 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use listener::Listener;
 pub(crate) use options::{Exposure, ServeOptions};
+
+/// Between two looks for rows whose retention is over.
+const PURGE_INTERVAL: Duration = Duration::from_secs(60);
 
 /// A running server.
 #[derive(Debug)]
@@ -70,6 +74,7 @@ pub(crate) async fn serve(options: ServeOptions, database: Database) -> Result<S
     let addresses = listeners.iter().map(Listener::url).collect::<Result<Vec<_>>>()?;
     let (stop, stopping) = watch::channel(false);
     let shared = Arc::new(Shared { database, options, stopping });
+    tokio::spawn(purge_now_and_then(Arc::clone(&shared)));
     let accepting = tokio::spawn(accept_all(listeners, shared));
     Ok(Server { addresses, stop, accepting })
 }
@@ -85,6 +90,15 @@ impl Server {
         self.stop.send_replace(true);
         // A task that panicked has ended as well.
         drop(self.accepting.await);
+    }
+}
+
+/// Purges the database while nobody writes: commits do so by themselves.
+async fn purge_now_and_then(shared: Arc<Shared>) {
+    while tokio::time::timeout(PURGE_INTERVAL, shared.stopped()).await.is_err() {
+        let database = shared.database.clone();
+        // A task that panicked has ended as well.
+        drop(tokio::task::spawn_blocking(move || database.purge_if_due()).await);
     }
 }
 

@@ -7,6 +7,7 @@
 
 pub(crate) mod apply;
 pub(crate) mod backfill;
+mod change;
 mod compiled;
 pub(crate) mod diff;
 mod entity_info;
@@ -20,8 +21,9 @@ pub(crate) mod store;
 pub(crate) mod stored_fields;
 
 pub use apply::Applied;
+pub use change::{Change, Grade};
 pub use compiled::Catalog;
-pub use diff::{Change, Grade, diff};
+pub use diff::diff;
 pub use entity_info::{EntityInfo, Member, Referrer, UniqueKey};
 pub use navigation::{Hop, KeyAccess, Navigation};
 pub use record::StoredVersion;

@@ -19,7 +19,9 @@ use crate::catalog::{self, Applied, Catalog, Change, StoredVersion};
 use crate::check::{self, CheckReport};
 use crate::context::{Ctx, WriteCtx};
 use crate::engine::EngineResult;
+use crate::limits::Limits;
 use crate::options::Options;
+use crate::purge::PurgeState;
 use crate::session::{Session, SessionContext};
 use crate::store::generate::Generators;
 use crate::store::sequence::Sequences;
@@ -44,6 +46,7 @@ struct Inner {
     commits: RwLock<()>,
     sequences: Sequences,
     generators: Generators,
+    purge: PurgeState,
     options: Options,
 }
 
@@ -69,7 +72,7 @@ impl Database {
         catalog::backfill::sweep(&engine, &families, &catalog)?;
         let sequences = Sequences::new(engine.clone(), families.system.clone());
         let generators = Generators::new(options.entropy.clone());
-        Ok(Database {
+        let database = Database {
             inner: Arc::new(Inner {
                 engine,
                 families,
@@ -78,9 +81,12 @@ impl Database {
                 commits: RwLock::new(()),
                 sequences,
                 generators,
+                purge: PurgeState::new(),
                 options,
             }),
-        })
+        };
+        database.purge_if_due();
+        Ok(database)
     }
 
     /// A session with the database's default limits.
@@ -141,6 +147,16 @@ impl Database {
 
     pub(crate) fn sequences(&self) -> &Sequences {
         &self.inner.sequences
+    }
+
+    pub(crate) fn purge_state(&self) -> &PurgeState {
+        &self.inner.purge
+    }
+
+    /// The context of work that no session asked for, without its limits.
+    pub(crate) fn session_context(&self) -> SessionContext {
+        let limits = Limits { time_ms_max: 0, ..self.inner.options.limits };
+        SessionContext::new(limits, self.clock())
     }
 
     pub(crate) fn generators(&self) -> &Generators {
@@ -251,6 +267,7 @@ impl Database {
                 Err(error) => return Err(error),
                 Ok((mut result, commit)) => {
                     result.token = self.durable(commit)?;
+                    self.purge_if_due();
                     return Ok(result);
                 }
             }

@@ -10,7 +10,7 @@
 //! that exceeds its limits ends with an error that names the limit.
 
 use ormdb_proto::Result;
-use ormdb_proto::ir::{Explain, Expr, Fetch, OrderBy, Selection};
+use ormdb_proto::ir::{DeletedRows, Explain, Expr, Fetch, OrderBy, Selection};
 use ormdb_proto::outcome::Explanation;
 use ormdb_proto::result::{Chunk, GraphResult};
 
@@ -89,10 +89,11 @@ pub(crate) fn find_rows(
     filter: Option<&Expr>,
     order: &[OrderBy],
     limit: Option<usize>,
+    deleted: DeletedRows,
 ) -> Result<Vec<FetchedRow>> {
     let entity = ctx.catalog.entity(entity)?;
     let binder = Binder::new(ctx.catalog, ctx.params, ctx.now, ctx.session.limits.depth_max);
-    let (rows, access, steps) = binder.rows(entity, filter, order, limit)?;
+    let (rows, access, steps) = binder.rows(entity, filter, order, limit, deleted)?;
     let run = Run::new(*ctx, steps);
     let mut found = Vec::new();
     root::read(&run, 0, entity, &rows, &access, &mut |batch| {

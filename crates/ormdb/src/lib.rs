@@ -13,6 +13,7 @@ mod limits;
 mod mutation;
 mod options;
 pub(crate) mod plan;
+mod purge;
 mod session;
 pub(crate) mod store;
 pub mod text;
@@ -27,6 +28,7 @@ pub use ormdb_proto::ir::{Explain, Params, Statement};
 pub use ormdb_proto::{
     Error, ErrorCode, ErrorKind, Explanation, GraphResult, MutationResult, Outcome, Result, Token, Value,
 };
+pub use purge::Purged;
 pub use session::{CancelHandle, Session};
 #[doc(hidden)]
 pub use store::fuzz_row;

@@ -1,6 +1,8 @@
 //! A write statement with the graph that it asks back.
 
-use ormdb_proto::ir::{Delete, Expr, Fetch, OrderBy, Selection, SortDirection, Statement, Target};
+use ormdb_proto::ir::{
+    Delete, DeletedRows, Expr, Fetch, OrderBy, Removal, Selection, SortDirection, Statement, Target,
+};
 use ormdb_proto::outcome::MutationResult;
 use ormdb_proto::{GraphResult, Result, Token};
 
@@ -56,7 +58,12 @@ fn graph_before(ctx: &WriteCtx<'_>, delete: &Delete) -> Result<Option<GraphResul
             nulls: None,
         })
     });
+    let deleted = match delete.removal {
+        Removal::AsDeclared => DeletedRows::Hidden,
+        Removal::Permanent => DeletedRows::Shown,
+    };
     let selection = Selection {
+        deleted,
         filter,
         order: order.collect::<Result<_>>()?,
         limit,

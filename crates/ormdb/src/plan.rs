@@ -24,6 +24,7 @@ mod cover;
 mod estimate;
 mod explain;
 pub(crate) mod fan;
+mod kept;
 mod level_scope;
 mod order;
 mod policy;
@@ -33,6 +34,7 @@ pub(crate) use bind::{Binder, RootInput};
 pub(crate) use estimate::Estimator;
 pub(crate) use explain::{StepStats, explanation};
 pub(crate) use fan::{FanAccess, HopAccess};
+pub(crate) use kept::check as check_deleted;
 pub(crate) use order::Served;
 
 /// The plan of a fetch.
@@ -77,6 +79,8 @@ pub(crate) struct IncludeLevel<'c> {
 pub(crate) struct RowSelection<'c> {
     /// What the session may see; none for all rows. Evaluated before anything else.
     pub(crate) policy: Option<RowExpr>,
+    /// What becomes of rows that are deleted and kept; evaluated next.
+    pub(crate) deleted: Deleted,
     /// The condition that needs the row alone.
     pub(crate) filter: Option<RowExpr>,
     /// The condition that needs more than the row; a projection of one expression.
@@ -89,6 +93,17 @@ pub(crate) struct RowSelection<'c> {
     pub(crate) offset: usize,
     /// Condition and order as text, for whoever explains the plan.
     pub(crate) text: SelectionText,
+}
+
+/// What becomes of rows that are deleted and kept.
+#[derive(Clone, Debug)]
+pub(crate) enum Deleted {
+    /// The entity keeps none.
+    Never,
+    /// They are passed over: only rows are seen of which the condition is true.
+    Hidden(RowExpr),
+    /// They are seen.
+    Shown,
 }
 
 /// Condition and order, as the text language writes them.
@@ -180,8 +195,25 @@ pub(crate) struct Fan<'c> {
     pub(crate) target: &'c EntityInfo,
     /// The edge entity, of a relation through one.
     pub(crate) edge: Option<&'c EntityInfo>,
+    /// The condition that an edge is not deleted, of an edge entity that keeps deleted rows.
+    pub(crate) live_edge: Option<RowExpr>,
     /// How the rows are found.
     pub(crate) access: FanAccess,
+}
+
+impl Deleted {
+    /// The condition on each row, if there is one.
+    pub(crate) const fn condition(&self) -> Option<&RowExpr> {
+        match self {
+            Deleted::Hidden(live) => Some(live),
+            Deleted::Never | Deleted::Shown => None,
+        }
+    }
+
+    /// Whether several rows may have a unique key, because all but one of them are deleted.
+    pub(crate) const fn are_shown(&self) -> bool {
+        matches!(self, Deleted::Shown)
+    }
 }
 
 impl Projection<'_> {
@@ -192,11 +224,11 @@ impl Projection<'_> {
 }
 
 impl RowSelection<'_> {
-    /// The rows that a policy leaves, in any order, at most `limit` of them.
-    pub(crate) fn visible(policy: Option<RowExpr>, limit: Option<usize>) -> Self {
+    /// The rows that a policy leaves and that are not deleted, in any order, at most `limit` of them.
+    pub(crate) fn visible(policy: Option<RowExpr>, deleted: Deleted, limit: Option<usize>) -> Self {
         let order = Order { keys: Projection::default(), directions: Vec::new() };
         let text = SelectionText::default();
-        RowSelection { policy, filter: None, outer_filter: None, order, limit, offset: 0, text }
+        RowSelection { policy, deleted, filter: None, outer_filter: None, order, limit, offset: 0, text }
     }
 
     /// How many rows have to be found at most, those that are passed over included; none if there is no bound.
@@ -206,6 +238,11 @@ impl RowSelection<'_> {
 
     /// Whether every row is accepted.
     pub(crate) const fn is_unfiltered(&self) -> bool {
+        self.deleted.condition().is_none() && self.is_unconditional()
+    }
+
+    /// Whether every row is accepted that is not deleted.
+    pub(crate) const fn is_unconditional(&self) -> bool {
         self.policy.is_none() && self.filter.is_none() && self.outer_filter.is_none()
     }
 }

@@ -43,8 +43,8 @@ impl EntityStore {
     pub(crate) fn build(schema: &Schema, entity: &Entity) -> Result<EntityStore> {
         let rows = RowFormat::build(schema, entity)?;
         let primary_key = row::PrimaryKeyFormat::build(entity, &rows)?;
-        let indexes =
-            entity.indexes.iter().map(|index| IndexFormat::build(index, &rows)).collect::<Result<_>>()?;
+        let format = |index| IndexFormat::build(index, &rows, entity.soft_delete);
+        let indexes = entity.indexes.iter().map(format).collect::<Result<_>>()?;
         Ok(EntityStore { rows, primary_key, indexes })
     }
 

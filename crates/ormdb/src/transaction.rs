@@ -86,7 +86,9 @@ impl Transaction {
     pub fn commit(&mut self) -> Result<Token> {
         let Some(engine) = self.engine.take() else { return Err(closed()) };
         let commit = self.database.commit(engine)?;
-        self.database.durable(commit)
+        let token = self.database.durable(commit)?;
+        self.database.purge_if_due();
+        Ok(token)
     }
 
     /// Gives up the transaction's writes.

@@ -54,6 +54,10 @@ impl Life {
                 self.clock.advance(Duration::from_secs(days * 24 * 60 * 60));
                 String::new()
             }
+            "purge" => {
+                let purged = self.database().purge().unwrap();
+                format!("{} rows gone, {} waiting\n", purged.rows, purged.waiting)
+            }
             "reopen" => {
                 self.open();
                 String::new()

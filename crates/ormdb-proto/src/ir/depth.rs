@@ -66,7 +66,7 @@ fn keys_at(key: &[KeyPart], depth: usize) -> Result<()> {
 
 fn selection_at(selection: &Selection, depth: usize) -> Result<()> {
     check(depth)?;
-    let Selection { filter, order, limit, offset, items } = selection;
+    let Selection { deleted: _, filter, order, limit, offset, items } = selection;
     let exprs = filter.iter().chain(limit).chain(offset).chain(order.iter().map(|o| &o.expr));
     exprs.into_iter().try_for_each(|e| expr_at(e, depth + 1))?;
     items.iter().try_for_each(|item| match item {

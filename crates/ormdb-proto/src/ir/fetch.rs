@@ -33,6 +33,8 @@ pub struct KeyPart {
 #[rkyv(deserialize_bounds(__D::Error: rkyv::rancor::Source))]
 #[rkyv(bytecheck(bounds(__C: rkyv::validation::ArchiveContext, __C::Error: rkyv::rancor::Source)))]
 pub struct Selection {
+    /// Whether soft-deleted rows are read as well.
+    pub deleted: DeletedRows,
     /// Which rows.
     pub filter: Option<Expr>,
     /// Their order; the primary key ascending breaks ties, and orders where nothing else does.
@@ -44,6 +46,16 @@ pub struct Selection {
     /// What is read of each row, in order; empty means all fields.
     #[rkyv(omit_bounds)]
     pub items: Vec<SelectItem>,
+}
+
+/// Whether rows are seen that were deleted and are kept (`@@softDelete`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub enum DeletedRows {
+    /// They are hidden, as if they were not there.
+    #[default]
+    Hidden,
+    /// `with deleted`: they are seen beside the others.
+    Shown,
 }
 
 /// One thing that is read of each row.

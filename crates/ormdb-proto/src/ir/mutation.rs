@@ -2,7 +2,7 @@
 
 use rkyv::{Archive, Deserialize, Serialize};
 
-use super::{Expr, KeyPart, Selection};
+use super::{DeletedRows, Expr, KeyPart, Selection};
 use crate::error::Span;
 
 /// Creates rows, each with its nested writes.
@@ -29,6 +29,8 @@ pub struct Update {
     pub span: Option<Span>,
     /// Which rows.
     pub target: Target,
+    /// Whether soft-deleted rows are updated as well.
+    pub deleted: DeletedRows,
     /// The new values.
     pub set: RecordInput,
     /// The graph that is read of the updated rows, in the same snapshot.
@@ -61,8 +63,20 @@ pub struct Delete {
     pub span: Option<Span>,
     /// Which rows.
     pub target: Target,
+    /// What becomes of them.
+    pub removal: Removal,
     /// The graph that is read of the rows before they go.
     pub returning: Option<Selection>,
+}
+
+/// What a delete does with rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub enum Removal {
+    /// What the entity declares: with `@@softDelete` they are kept and hidden, else removed.
+    #[default]
+    AsDeclared,
+    /// `permanently`: they are removed, those that are soft-deleted already as well.
+    Permanent,
 }
 
 /// Which rows a write is for.

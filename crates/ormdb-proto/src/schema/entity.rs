@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ConstraintId, EntityId, Field, FieldId, ForeignKey, Index, IndexId, Relation, RelationId};
 use crate::ir::{Expr, OrderBy};
+use crate::value::Interval;
 
 /// An entity: fields, keys, relations, constraints and indexes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,10 +33,22 @@ pub struct Entity {
     pub checks: Vec<Check>,
     /// The order of fetches that name none (`@@order`); the primary key where empty.
     pub default_order: Vec<OrderBy>,
+    /// How deleted rows are kept (`@@softDelete`); none where a delete removes them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub soft_delete: Option<SoftDelete>,
     /// The layout that new rows are written in; raised whenever stored fields change.
     pub layout: u32,
     /// The id of the next field: what keeps the ids of dropped fields from coming back.
     pub next_field: u32,
+}
+
+/// How an entity keeps deleted rows: a delete sets a field to its time, and the row is hidden from then on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SoftDelete {
+    /// The field: an optional datetime, null of a row that is live.
+    pub field: FieldId,
+    /// For how long deleted rows are kept; none for ever. A month counts as 30 days.
+    pub retention: Option<Interval>,
 }
 
 /// A check: an expression over one row that must not be false.

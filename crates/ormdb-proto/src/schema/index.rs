@@ -62,6 +62,8 @@ pub enum IndexOrigin {
     Unique,
     /// It serves a foreign key that no other index fits.
     ForeignKey,
+    /// It finds the deleted rows of an entity that keeps them, oldest first.
+    SoftDelete,
 }
 
 /// How far an index is usable.

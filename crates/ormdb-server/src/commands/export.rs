@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use ormdb_proto::Value;
-use ormdb_proto::ir::{BinaryOp, Expr, Fetch, SelectItem, Selection};
+use ormdb_proto::ir::{BinaryOp, DeletedRows, Expr, Fetch, SelectItem, Selection};
 use ormdb_proto::result::GraphResult;
 use ormdb_proto::schema::Entity;
 
@@ -39,7 +39,7 @@ pub(crate) fn run(args: &Export) -> Result<()> {
             return Err(Failure::Request(message.to_owned()));
         };
         let mut out = io::BufWriter::new(io::stdout().lock());
-        export(&mut snapshot, entity, args.format, &mut out)?;
+        export(&mut snapshot, entity, deleted_rows(args), args.format, &mut out)?;
         return out.flush().map_err(Failure::output);
     };
     std::fs::create_dir_all(dir).map_err(|error| Failure::file(dir, error))?;
@@ -55,15 +55,20 @@ pub(crate) fn run(args: &Export) -> Result<()> {
             return Err(Failure::Request(message));
         }
         let path = dir.join(file);
-        let rows = export_file(&mut snapshot, entity, args.format, &path)?;
+        let rows = export_file(&mut snapshot, entity, args, &path)?;
         output::print(&format!("{}: {}", path.display(), count(rows, "row")))?;
     }
     Ok(())
 }
 
-fn export_file(snapshot: &mut Snapshot<'_>, entity: &Entity, format: FileFormat, path: &Path) -> Result<u64> {
+/// Whether deleted rows are written as well.
+const fn deleted_rows(args: &Export) -> DeletedRows {
+    if args.with_deleted { DeletedRows::Shown } else { DeletedRows::Hidden }
+}
+
+fn export_file(snapshot: &mut Snapshot<'_>, entity: &Entity, args: &Export, path: &Path) -> Result<u64> {
     let mut out = text_file::create(path)?;
-    let rows = export(snapshot, entity, format, &mut out)?;
+    let rows = export(snapshot, entity, deleted_rows(args), args.format, &mut out)?;
     out.flush().map_err(|error| Failure::file(path, error))?;
     Ok(rows)
 }
@@ -72,6 +77,7 @@ fn export_file(snapshot: &mut Snapshot<'_>, entity: &Entity, format: FileFormat,
 fn export(
     snapshot: &mut Snapshot<'_>,
     entity: &Entity,
+    deleted: DeletedRows,
     format: FileFormat,
     out: &mut dyn Write,
 ) -> Result<u64> {
@@ -79,7 +85,7 @@ fn export(
     if format == FileFormat::Csv {
         write_record(out, fields.iter().map(|field| Some((*field).to_owned())))?;
     }
-    let mut page = Page::first(entity, &fields);
+    let mut page = Page::first(entity, &fields, deleted);
     let mut rows = 0;
     loop {
         let result = snapshot.fetch(page.fetch())?;
@@ -115,20 +121,24 @@ fn write_record(out: &mut dyn Write, cells: impl Iterator<Item = Option<String>>
 struct Page<'a> {
     entity: &'a str,
     fields: &'a [&'a str],
+    /// Hidden of an entity that keeps none, whatever is asked for.
+    deleted: DeletedRows,
     key: Vec<&'a str>,
     last: Option<Vec<Value>>,
     offset: usize,
 }
 
 impl<'a> Page<'a> {
-    fn first(entity: &'a Entity, fields: &'a [&'a str]) -> Page<'a> {
-        Page { entity: &entity.name, fields, key: Model::key(entity), last: None, offset: 0 }
+    fn first(entity: &'a Entity, fields: &'a [&'a str], deleted: DeletedRows) -> Page<'a> {
+        let deleted = if entity.soft_delete.is_some() { deleted } else { DeletedRows::Hidden };
+        Page { entity: &entity.name, fields, deleted, key: Model::key(entity), last: None, offset: 0 }
     }
 
     fn fetch(&self) -> Fetch {
         let items = self.fields.iter().map(|name| SelectItem::Field { name: (*name).to_owned(), span: None });
         let count = |n: usize| Expr::literal(i64::try_from(n).unwrap_or(i64::MAX));
         let selection = Selection {
+            deleted: self.deleted,
             filter: self.last.as_ref().map(|last| self.behind(last)),
             order: self.key.iter().map(|name| ascending(name)).collect(),
             limit: Some(count(PAGE_ROWS)),

@@ -12,13 +12,13 @@ use std::sync::Arc;
 
 use ordinum::{Db, Durability, KeyRange, Reader, Transaction};
 use ormdb_proto::error::Limit;
-use ormdb_proto::schema::{ConstraintState, EntityId, IndexState, Schema};
+use ormdb_proto::schema::{ConstraintState, EntityId, IndexOrigin, IndexState, Schema};
 use ormdb_proto::{Error, ErrorCode};
 use parking_lot::RwLock;
 
 use super::backfill;
 use super::record::StoredVersion;
-use super::{Catalog, Change, Grade, diff, greatest, recompute, resolve, store};
+use super::{Catalog, Change, EntityInfo, Grade, diff, greatest, recompute, resolve, store};
 use crate::engine::engine_error;
 use crate::store::sequence::Sequences;
 use crate::store::{Families, layout};
@@ -122,7 +122,9 @@ fn prepare(
         .iter()
         .filter_map(|change| match change.grade {
             Grade::Rewrite { entity } => Some(entity),
-            Grade::Metadata | Grade::Backfill { .. } | Grade::NoRows { .. } => None,
+            Grade::Metadata | Grade::Backfill { .. } | Grade::NoDeletedRows { .. } | Grade::NoRows { .. } => {
+                None
+            }
         })
         .collect();
     for entity in rewritten {
@@ -164,6 +166,20 @@ fn refuse(txn: &Transaction, families: &Families, current: &Catalog, changes: &[
     let mut with_rows = BTreeSet::new();
     let mut refusals = Vec::new();
     for change in changes {
+        if let Grade::NoDeletedRows { entity } = change.grade {
+            let info = current.entity_by_id(entity).map_err(one)?;
+            if has_deleted_rows(txn, families, info).map_err(one)? {
+                let message = format!("cannot {} while there are any: they would be seen again", change.what);
+                let hint = format!(
+                    "restore them, or remove them: `delete permanently {} where {} is not null`",
+                    info.name,
+                    info.soft_delete.map_or(String::new(), |soft| info.names_of(&[soft.field]))
+                );
+                let error = Error::new(ErrorCode::MigrationRefused, message).entity(&info.name);
+                refusals.push(error.hint(hint));
+            }
+            continue;
+        }
         let Grade::NoRows { entities, because, instead } = &change.grade else { continue };
         for id in entities {
             if asked.insert(*id) && has_rows(txn, families, *id).map_err(one)? {
@@ -192,6 +208,19 @@ fn has_rows(txn: &Transaction, families: &Families, entity: EntityId) -> ormdb_p
     use crate::engine::EngineResult;
     let range = KeyRange::prefix(&layout::rows_prefix(entity));
     txn.cursor(&families.rows, range).engine()?.first().engine()
+}
+
+/// Whether an entity has rows that are deleted and kept: they are what its index of them has.
+fn has_deleted_rows(
+    txn: &Transaction,
+    families: &Families,
+    entity: &EntityInfo,
+) -> ormdb_proto::Result<bool> {
+    use crate::engine::EngineResult;
+    let index = entity.indexes.iter().find(|index| index.origin == IndexOrigin::SoftDelete);
+    let Some(index) = index else { return Ok(false) };
+    let range = KeyRange::prefix(&layout::index_prefix(index.id));
+    txn.cursor(&families.indexes, range).engine()?.first().engine()
 }
 
 /// The schema with every index and constraint public.

@@ -6,62 +6,14 @@
 //!
 //! Invariant: the changes do not depend on data; [`Grade`] says what of the data decides whether one can be applied.
 
-use std::fmt;
-
 use ormdb_proto::schema::{
-    Default, Entity, EntityId, EnumId, EnumLabel, EnumType, Field, FieldType, ForeignKey, Index, ScalarType,
-    Schema,
+    Default, Entity, EntityId, EnumId, EnumLabel, EnumType, Field, FieldType, ForeignKey, Index, IndexState,
+    ScalarType, Schema, SoftDelete,
 };
 
+use super::change::{Change, Grade};
 use super::resolve::renamed;
 use crate::store::tuple::NARROW_PRECISION_MAX;
-
-/// One change of a schema.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
-    /// What changes, in words.
-    pub what: String,
-    /// What it asks of the rows that are there.
-    pub grade: Grade,
-}
-
-/// What a change asks of the rows that are there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Grade {
-    /// A: nothing. Rows and index entries stay as they are.
-    Metadata,
-    /// B: they are read, and index entries are written, while reads and writes go on.
-    Backfill {
-        /// The entity whose rows are read.
-        entity: EntityId,
-    },
-    /// C: they are rewritten in the transaction of the change, if they are not too many for it.
-    Rewrite {
-        /// The entity whose rows are rewritten.
-        entity: EntityId,
-    },
-    /// C or D: they would have to be rewritten, or would lose data. Such a change is only applied while there are no
-    /// rows.
-    NoRows {
-        /// The entities that must have no rows, by their old ids.
-        entities: Vec<EntityId>,
-        /// Why.
-        because: &'static str,
-        /// What can be done instead.
-        instead: &'static str,
-    },
-}
-
-impl fmt::Display for Change {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.grade {
-            Grade::Metadata => write!(f, "{}", self.what),
-            Grade::Backfill { .. } => write!(f, "{} (reads the rows)", self.what),
-            Grade::Rewrite { .. } => write!(f, "{} (rewrites the rows)", self.what),
-            Grade::NoRows { because, .. } => write!(f, "{} (only without rows: {because})", self.what),
-        }
-    }
-}
 
 /// The changes that lead from `old` to `new`.
 pub fn diff(old: &Schema, new: &Schema) -> Vec<Change> {
@@ -185,6 +137,7 @@ impl Diff<'_> {
         if was.default_order != is.default_order {
             self.metadata(format!("change the default order of `{name}`"));
         }
+        self.soft_delete(was, is);
         if was.primary_key != is.primary_key {
             let instead =
                 "add a new entity of this key, and copy the rows; delete the old ones to drop the old entity";
@@ -195,6 +148,32 @@ impl Diff<'_> {
         self.foreign_keys(was, is);
         self.indexes(was, is);
         self.checks(was, is);
+    }
+
+    fn soft_delete(&mut self, was: &Entity, is: &Entity) {
+        let name = &is.name;
+        let by = |entity: &Entity, soft: SoftDelete| {
+            entity.field_by_id(soft.field).map_or(String::new(), |field| field.name.clone())
+        };
+        let kept = |entity: &Entity| entity.soft_delete.map(|soft| soft.field);
+        if kept(was) == kept(is) {
+            if was.soft_delete != is.soft_delete {
+                self.metadata(format!("change for how long deleted rows of `{name}` are kept"));
+            }
+            return;
+        }
+        if let Some(soft) = was.soft_delete {
+            let what = format!("stop keeping deleted rows of `{name}` by `{}`", by(was, soft));
+            self.push(what, Grade::NoDeletedRows { entity: was.id });
+        }
+        if let Some(soft) = is.soft_delete {
+            let what = format!("keep deleted rows of `{name}` by `{}`", by(is, soft));
+            match was.field_by_id(soft.field) {
+                // Rows that have a time in it are deleted from now on.
+                Some(_) => self.push(what, Grade::Backfill { entity: is.id }),
+                None => self.metadata(what),
+            }
+        }
     }
 
     fn fields(&mut self, was: &Entity, is: &Entity) {
@@ -403,6 +382,8 @@ impl Diff<'_> {
         }
         for index in &is.indexes {
             match was.index_by_id(index.id) {
+                // Of what no row has yet there are no entries to write.
+                None if index.state == IndexState::Public => self.metadata(format!("add {}", named(index))),
                 None => self.push(format!("add {}", named(index)), Grade::Backfill { entity: is.id }),
                 Some(old) if old.name != index.name => {
                     self.metadata(format!("rename {} to `{}`", named(old), index.name));

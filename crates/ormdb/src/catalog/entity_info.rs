@@ -13,6 +13,7 @@ use ormdb_proto::{Error, ErrorCode, Result};
 use super::navigation::{self, KeyAccess, Navigation};
 use super::rules::Rules;
 use crate::store::EntityStore;
+use crate::store::row::RowView;
 
 /// An entity with its lookups.
 #[derive(Debug)]
@@ -95,6 +96,22 @@ impl EntityInfo {
     /// How its rows, keys and index entries are encoded.
     pub(crate) const fn store(&self) -> &EntityStore {
         &self.store
+    }
+
+    /// The slot that says when a row was deleted, of an entity that keeps deleted rows.
+    pub(crate) fn deleted_slot(&self) -> Option<usize> {
+        self.entity.soft_delete.and_then(|soft| self.store.rows.slot(soft.field))
+    }
+
+    /// Whether a row is not deleted.
+    ///
+    /// # Errors
+    /// As of [`RowView::get`].
+    pub(crate) fn is_live(&self, row: &RowView<'_>) -> Result<bool> {
+        match self.deleted_slot() {
+            Some(slot) => Ok(row.get(slot)?.is_null()),
+            None => Ok(true),
+        }
     }
 
     /// The checks, conditions and defaults that every write runs.

@@ -18,7 +18,9 @@ const MAGIC: &[u8; 4] = b"ORMC";
 const FORMAT: u16 = 1;
 /// Bit 0: an entity has a stored computed field.
 const STORED_FIELDS: u16 = 1;
-const KNOWN_FEATURES: u16 = STORED_FIELDS;
+/// Bit 1: an entity keeps deleted rows.
+const SOFT_DELETE: u16 = 2;
+const KNOWN_FEATURES: u16 = STORED_FIELDS | SOFT_DELETE;
 const HEADER_BYTES: usize = 16;
 
 /// One version of the catalog as it is stored.
@@ -54,7 +56,8 @@ pub(super) fn encode(stored: &StoredVersion) -> Result<Vec<u8>> {
 /// What a reader must know to make sense of the schema.
 fn features_of(schema: &Schema) -> u16 {
     let stored = schema.entities.iter().flat_map(|e| &e.fields).any(|f| f.stored_expr().is_some());
-    if stored { STORED_FIELDS } else { 0 }
+    let kept = schema.entities.iter().any(|e| e.soft_delete.is_some());
+    (if stored { STORED_FIELDS } else { 0 }) | (if kept { SOFT_DELETE } else { 0 })
 }
 
 /// The version of a record.

@@ -26,6 +26,7 @@ mod keys;
 mod recomputed;
 mod relations;
 mod rewrite;
+mod soft_delete;
 
 pub(super) use rewrite::renamed;
 
@@ -62,9 +63,11 @@ pub fn resolve(ast: &SchemaAst, previous: &Schema) -> Result<Schema, Vec<Error>>
     enums::resolve(&mut resolver);
     fields::resolve(&mut resolver);
     keys::resolve(&mut resolver);
+    soft_delete::resolve(&mut resolver);
     indexes::resolve_declared(&mut resolver);
     relations::resolve(&mut resolver);
     indexes::add_for_foreign_keys(&mut resolver);
+    soft_delete::add_indexes(&mut resolver);
     resolver.finish()
 }
 

@@ -4,7 +4,7 @@
 //! Invariant: (1) rules see the row's own fields and no parameters, so that they are the same for every statement.
 
 use ormdb_proto::Result;
-use ormdb_proto::ir::Params;
+use ormdb_proto::ir::{Expr, Params};
 use ormdb_proto::schema::{Default, Entity, FieldId, Generator, Schema};
 
 use super::stored_fields::{self, StoredRule};
@@ -19,6 +19,8 @@ pub(crate) struct Rules {
     pub(crate) conditions: Vec<Option<RowExpr>>,
     /// The defaults of the fields that have one.
     pub(crate) defaults: Vec<DefaultRule>,
+    /// Of an entity that keeps deleted rows, the condition that a row is not deleted.
+    pub(crate) live: Option<RowExpr>,
     /// The stored computed fields, each behind those that it reads.
     pub(crate) stored: Vec<StoredRule>,
 }
@@ -69,6 +71,13 @@ impl Rules {
                 .map(|index| index.filter.as_ref().map(condition).transpose())
                 .collect::<Result<_>>()?,
             defaults,
+            live: match entity.soft_delete.and_then(|soft| entity.field_by_id(soft.field)) {
+                Some(field) => {
+                    let operand = Box::new(Expr::path([field.name.as_str()]));
+                    Some(condition(&Expr::IsNull { operand, negated: false })?)
+                }
+                None => None,
+            },
             stored: stored_fields::compile(schema, entity)?,
         })
     }

@@ -97,7 +97,7 @@ pub(super) fn counts(
     let access = &fan.access.near;
     let Some(source) = access.source.filter(|_| derivation.rows.is_unfiltered()) else { return Ok(None) };
     let near = fan.edge.unwrap_or(fan.target);
-    if !edges_lead_to_rows(fan) {
+    if !edges_lead_to_rows(fan) || fan.live_edge.is_some() {
         return Ok(None);
     }
     let keys = parent_keys(fan.from, near, access, parents)?;
@@ -316,6 +316,7 @@ impl Gather<'_, '_, '_> {
         far: &HopAccess,
         edges: Vec<(usize, FetchedRow)>,
     ) -> Result<Vec<(usize, FetchedRow)>> {
+        let edges = self.live_edges(edge, edges)?;
         let (groups, edges): (Vec<usize>, Vec<FetchedRow>) = edges.into_iter().unzip();
         let keys = parent_keys(edge, self.fan.target, far, &edges)?;
         let rows = match far.source {
@@ -334,6 +335,23 @@ impl Gather<'_, '_, '_> {
         };
         let row = |(group, at): (usize, Option<usize>)| Some((group, rows.get(at?)?.clone()?));
         Ok(groups.into_iter().zip(keys.of_parent).filter_map(row).collect())
+    }
+
+    /// Those edges that are not deleted: the others join nothing, whatever deleted rows the level shows.
+    fn live_edges(
+        &self,
+        edge: &EntityInfo,
+        edges: Vec<(usize, FetchedRow)>,
+    ) -> Result<Vec<(usize, FetchedRow)>> {
+        let Some(live) = &self.fan.live_edge else { return Ok(edges) };
+        let env = self.run.env();
+        let mut kept = Vec::with_capacity(edges.len());
+        for (group, row) in edges {
+            if live.test(&row.view(edge)?, &env)? == Some(true) {
+                kept.push((group, row));
+            }
+        }
+        Ok(kept)
     }
 
     /// Orders and cuts each group, and drops rows that none keeps.

@@ -177,7 +177,9 @@ impl<'r> Run<'r> {
             self.budget.tick()?;
             let fields = row.view(entity)?;
             let mut truth = true;
-            for condition in [&selection.policy, &selection.filter].into_iter().flatten() {
+            let conditions =
+                [selection.policy.as_ref(), selection.deleted.condition(), selection.filter.as_ref()];
+            for condition in conditions.into_iter().flatten() {
                 truth = truth && condition.test(&fields, &env)? == Some(true);
             }
             accepted.push(truth);

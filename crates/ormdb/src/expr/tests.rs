@@ -68,6 +68,7 @@ fn schema() -> Schema {
         indexes: Vec::new(),
         checks: Vec::new(),
         default_order: Vec::new(),
+        soft_delete: None,
         layout: 1,
         next_field: 100,
     };

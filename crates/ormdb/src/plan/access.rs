@@ -71,9 +71,16 @@ pub(crate) enum Path {
 }
 
 /// What a scan can make of a served order: ties are told apart in index keys only.
-pub(super) const fn usable(source: Source, served: Served) -> Served {
+pub(super) fn usable(entity: &EntityInfo, source: Source, served: Served, rows: &RowSelection<'_>) -> Served {
     match (source, served) {
         (Source::Primary, Served::UpToTies { .. }) => Served::No,
+        // In a unique index a live row stands before the deleted ones of its key, whatever their primary keys.
+        (Source::Index(id), Served::Exact) if rows.deleted.are_shown() => {
+            match entity.index_by_id(id).filter(|index| index.unique.is_some()) {
+                Some(index) => Served::UpToTies { columns: index.columns.len() },
+                None => served,
+            }
+        }
         _ => served,
     }
 }
@@ -148,14 +155,17 @@ impl Candidate {
         found *= next.map_or(1.0, FieldBounds::selectivity);
         let unique = match source {
             Source::Primary => true,
-            Source::Index(id) => entity.index_by_id(id).is_some_and(|index| index.unique.is_some()) && !nulls,
+            Source::Index(id) => {
+                let is_unique = entity.index_by_id(id).is_some_and(|index| index.unique.is_some());
+                is_unique && !nulls && !rows.deleted.are_shown()
+            }
         };
         let whole = unique && equal_columns == own;
         if whole {
             found = many(ranges);
         }
         let (served, reverse) = order::serve(entity, &columns, &rows.order);
-        let served = if whole && ranges == 1 { Served::Exact } else { usable(source, served) };
+        let served = if whole && ranges == 1 { Served::Exact } else { usable(entity, source, served, rows) };
         let served =
             if whole && matches!(source, Source::Index(_)) && ranges > 1 { Served::No } else { served };
         let reverse = reverse && served != Served::No;
@@ -172,7 +182,7 @@ impl Candidate {
         let mut read = self.rows;
         match (self.served, rows.wanted()) {
             (Served::Exact | Served::UpToTies { .. }, Some(wanted)) => {
-                let selectivity = if rows.is_unfiltered() { 1.0 } else { FILTER_SELECTIVITY };
+                let selectivity = if rows.is_unconditional() { 1.0 } else { FILTER_SELECTIVITY };
                 read = read.min(many(wanted) / selectivity);
                 read * row
             }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use ormdb_proto::block::ColumnType;
 use ormdb_proto::error::{Limit, Span};
 use ormdb_proto::ir::{
-    BinaryOp, Expr, Fetch, Include, KeyPart, Nulls, OrderBy, Params, SelectItem, Selection, SortDirection,
+    BinaryOp, DeletedRows, Expr, Fetch, Include, KeyPart, Nulls, OrderBy, Params, SelectItem, Selection,
+    SortDirection,
 };
 use ormdb_proto::result::{Cardinality, EnumLabels, ResultShape, ShapeColumn, ShapeEdge, ShapeNode};
 use ormdb_proto::schema::{FieldId, FieldType, ScalarType};
@@ -19,9 +20,9 @@ use super::level_scope::{LevelScope, PlanScope, Steps, edge_of};
 use super::order::Served;
 use super::{
     Fan, FanAccess, IncludeLevel, KeyDirection, Level, Order, Path, Plan, RootAccess, RowSelection,
-    SelectionText, policy,
+    SelectionText, kept, policy,
 };
-use crate::catalog::{Catalog, EntityInfo, Member, Navigation};
+use crate::catalog::{Catalog, EntityInfo, KeyAccess, Member, Navigation};
 use crate::expr::{EvalEnv, NoRow, Node, RowExpr};
 use crate::text;
 
@@ -65,7 +66,9 @@ impl<'c, 'p> Binder<'c, 'p> {
             }
             RootInput::Keys { entity, row_keys, selection } => {
                 let entity = self.catalog.entity(entity)?;
-                let rows = self.row_selection(entity, None, &Selection::default())?;
+                // Rows that are named by key are read as they are, deleted or not.
+                let all = Selection { deleted: DeletedRows::Shown, ..Selection::default() };
+                let rows = self.row_selection(entity, None, &all)?;
                 let access = RootAccess {
                     path: Path::Rows(row_keys),
                     served: Served::Exact,
@@ -82,6 +85,7 @@ impl<'c, 'p> Binder<'c, 'p> {
 
     fn fetch(&mut self, fetch: &Fetch) -> Result<(Level<'c>, RootAccess)> {
         let entity = self.catalog.entity(&fetch.entity)?;
+        kept::check(entity, fetch.selection.deleted, fetch.span)?;
         let mut filter = match &fetch.key {
             Some(parts) => self.key_conditions(entity, parts)?,
             None => Vec::new(),
@@ -134,8 +138,9 @@ impl<'c, 'p> Binder<'c, 'p> {
         filter: Option<&Expr>,
         order: &[OrderBy],
         limit: Option<usize>,
+        deleted: DeletedRows,
     ) -> Result<(RowSelection<'c>, RootAccess, usize)> {
-        let selection = Selection { order: order.to_vec(), ..Selection::default() };
+        let selection = Selection { deleted, order: order.to_vec(), ..Selection::default() };
         let mut rows = self.row_selection(entity, filter, &selection)?;
         rows.limit = limit;
         let access = self.root_access(entity, &rows, None)?;
@@ -167,6 +172,7 @@ impl<'c, 'p> Binder<'c, 'p> {
         let order = if selection.order.is_empty() { &entity.default_order } else { &selection.order };
         Ok(RowSelection {
             policy: policy::predicate(entity),
+            deleted: kept::deleted(self.catalog, entity, selection.deleted)?,
             filter: RowExpr::all(local),
             outer_filter,
             order: self.order(entity, order)?,
@@ -315,12 +321,16 @@ impl<'c, 'p> Binder<'c, 'p> {
         let relation = entity.relation_named(&include.relation)?;
         let navigation = entity.navigation(relation.id)?;
         let target = self.catalog.entity_by_id(relation.target)?;
-        let rows = self.row_selection(target, include.selection.filter.as_ref(), &include.selection)?;
+        kept::check(target, include.selection.deleted, include.span)?;
+        let one = one_of_many(target, navigation, &include.selection)?;
+        let selection = one.as_ref().unwrap_or(&include.selection);
+        let rows = self.row_selection(target, selection.filter.as_ref(), selection)?;
         let edge = edge_of(self.catalog, navigation)?;
+        let live_edge = edge.map(|edge| kept::live(self.catalog, edge)).transpose()?.flatten();
         let level = self.level(target, rows, &include.selection.items, depth + 1)?;
         let needed = Needed::of_level(&level);
         let access = FanAccess::ordered(self.catalog, navigation, &level.rows, &needed)?;
-        let fan = Fan { navigation, from: entity, target, edge, access };
+        let fan = Fan { navigation, from: entity, target, edge, live_edge, access };
         let alias = include.alias.clone().unwrap_or_else(|| include.relation.clone());
         Ok(IncludeLevel { alias, fan, level })
     }
@@ -381,6 +391,32 @@ impl Names<'_> {
         self.taken.push(name.to_owned());
         Ok(name.to_owned())
     }
+}
+
+/// A relation to one row leads to several where it shows deleted rows that held its foreign key before: the live one
+/// is meant, or else the one that was deleted last.
+fn one_of_many(
+    target: &EntityInfo,
+    navigation: &Navigation,
+    selection: &Selection,
+) -> Result<Option<Selection>> {
+    let Navigation::Direct(hop) = navigation else { return Ok(None) };
+    let (Some(soft), KeyAccess::Index(_), true) = (target.soft_delete, hop.access, hop.to_one) else {
+        return Ok(None);
+    };
+    if selection.deleted == DeletedRows::Hidden {
+        return Ok(None);
+    }
+    let mut one = selection.clone();
+    if one.order.is_empty() {
+        let name = &target.field_of(soft.field)?.name;
+        let (direction, nulls) = (SortDirection::Descending, Some(Nulls::First));
+        one.order.push(OrderBy { expr: Expr::path([name.as_str()]), direction, nulls });
+    }
+    if one.limit.is_none() {
+        one.limit = Some(Expr::literal(1i64));
+    }
+    Ok(Some(one))
 }
 
 /// The conditions that all have to be true.

@@ -24,15 +24,16 @@ impl Needed {
         needed
     }
 
-    /// The fields that lead on from the rows of an edge entity.
-    pub(super) fn of_hop(hop: &HopAccess) -> Needed {
+    /// The fields that lead on from the rows of an edge entity, and tell whether they are deleted.
+    pub(super) fn of_edge(edge: &EntityInfo, hop: &HopAccess) -> Needed {
         let mut needed = Needed::default();
         needed.hop(hop);
+        needed.0.extend(edge.soft_delete.map(|soft| soft.field));
         needed
     }
 
     fn selection(&mut self, rows: &RowSelection<'_>) {
-        for condition in rows.policy.iter().chain(&rows.filter) {
+        for condition in rows.policy.iter().chain(rows.deleted.condition()).chain(&rows.filter) {
             self.0.extend(condition.fields());
         }
         rows.outer_filter.iter().for_each(|filter| self.projection(filter));

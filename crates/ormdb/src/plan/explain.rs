@@ -13,8 +13,8 @@ use super::estimate::{Estimate, Estimator};
 use super::level_scope::function_name;
 use super::order::Served;
 use super::{
-    Derivation, DerivationKind, Fan, HopAccess, IncludeLevel, Level, Path, Plan, Projection, RootAccess,
-    RowSelection, Source,
+    Deleted, Derivation, DerivationKind, Fan, HopAccess, IncludeLevel, Level, Path, Plan, Projection,
+    RootAccess, RowSelection, Source,
 };
 use crate::catalog::EntityInfo;
 
@@ -128,6 +128,7 @@ impl Explainer<'_> {
             shown.fact("rows", COVERED);
         }
         shown.fact("policy", policy(&level.rows));
+        deleted(&mut shown, &level.rows);
         selection(&mut shown, level.entity, &level.rows, plan.access.served);
         shown.estimate(self.estimator.root(level.entity, &plan.access, &level.rows)?, "");
         shown.stats(self.stats, level.step);
@@ -143,6 +144,7 @@ impl Explainer<'_> {
             shown.fact("rows", COVERED);
         }
         shown.fact("policy", policy(&level.rows));
+        deleted(&mut shown, &level.rows);
         selection(&mut shown, level.entity, &level.rows, include.fan.access.served);
         shown.estimate(self.estimator.include(&include.fan, &level.rows)?, " per parent");
         shown.stats(self.stats, level.step);
@@ -191,6 +193,7 @@ fn derivation(derivation: &Derivation<'_>, what: &str, stats: Option<&[StepStats
     };
     let mut shown = Shown::new(format!("{title} for {what}: {}", derivation.target.name));
     shown.fact("access", fan_access(&derivation.fan));
+    deleted(&mut shown, &derivation.rows);
     shown.stats(stats, derivation.step);
     for projection in inner {
         derivations(&mut shown, projection, what, stats);
@@ -200,6 +203,15 @@ fn derivation(derivation: &Derivation<'_>, what: &str, stats: Option<&[StepStats
 
 fn policy(rows: &RowSelection<'_>) -> &'static str {
     if rows.policy.is_some() { "a condition on each row" } else { "every row is visible" }
+}
+
+/// What becomes of deleted rows, of an entity that keeps them.
+fn deleted(shown: &mut Shown, rows: &RowSelection<'_>) {
+    match &rows.deleted {
+        Deleted::Never => {}
+        Deleted::Hidden(_) => shown.fact("deleted rows", "hidden"),
+        Deleted::Shown => shown.fact("deleted rows", "shown"),
+    }
 }
 
 fn selection(shown: &mut Shown, entity: &EntityInfo, rows: &RowSelection<'_>, served: Served) {

@@ -59,6 +59,13 @@ impl HopAccess {
     }
 }
 
+impl HopAccess {
+    /// Whether a key of it leads to one row at most: a unique index has an entry for each deleted row beside the live one.
+    const fn is_one_row(&self, rows: &RowSelection<'_>) -> bool {
+        self.whole && !(matches!(self.source, Some(Source::Index(_))) && rows.deleted.are_shown())
+    }
+}
+
 impl FanAccess {
     /// An access for which order does not matter.
     pub(crate) fn unordered(catalog: &Catalog, navigation: &Navigation) -> Result<FanAccess> {
@@ -79,7 +86,7 @@ impl FanAccess {
     /// Of edges, nothing is read but what leads on.
     fn cover_edges(&mut self, edge: &EntityInfo) {
         if let (Some(far), Some(source)) = (&self.far, self.near.source) {
-            self.near.covered = Needed::of_hop(far).covered_by(edge, source);
+            self.near.covered = Needed::of_edge(edge, far).covered_by(edge, source);
         }
     }
 
@@ -92,11 +99,11 @@ impl FanAccess {
     ) -> Result<FanAccess> {
         let plain = FanAccess::unordered(catalog, navigation)?;
         match navigation {
-            Navigation::Direct(hop) if hop.to_one => Ok(plain),
+            Navigation::Direct(hop) if hop.to_one && plain.near.is_one_row(rows) => Ok(plain),
             Navigation::Direct(hop) => {
                 let target = catalog.entity_by_id(hop.target)?;
                 let best = order::sources(target)
-                    .filter_map(|source| direct(target, hop, source, &rows.order, needed))
+                    .filter_map(|source| direct(target, hop, source, rows, needed))
                     .map(|access| (fan_cost(&access, rows.wanted().is_some()), access))
                     .min_by(|(a, _), (b, _)| a.total_cmp(b));
                 Ok(best.map_or(FanAccess { served: Served::No, ..plain }, |(_, access)| access))
@@ -116,13 +123,14 @@ fn direct(
     target: &EntityInfo,
     hop: &Hop,
     source: Source,
-    order: &Order<'_>,
+    rows: &RowSelection<'_>,
     needed: &Needed,
 ) -> Option<FanAccess> {
     let (pairs, columns) = hop_columns(target, hop, source)?;
-    let (served, reverse) = order::serve(target, &columns, order);
-    let served = usable(source, served);
+    let (served, reverse) = order::serve(target, &columns, &rows.order);
+    let served = usable(target, source, served, rows);
     let mut near = HopAccess::with(target, Some(source), pairs);
+    near.whole = near.whole && near.is_one_row(rows);
     near.covered = needed.covered_by(target, source);
     Some(FanAccess { near, far: None, served, reverse: reverse && served != Served::No })
 }

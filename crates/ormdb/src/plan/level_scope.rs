@@ -3,12 +3,12 @@
 use std::cell::Cell;
 
 use ormdb_proto::error::Span;
-use ormdb_proto::ir::{AggregateFunction, Expr, Params, Quantifier, RelationAggregate};
+use ormdb_proto::ir::{AggregateFunction, DeletedRows, Expr, Params, Quantifier, RelationAggregate};
 use ormdb_proto::schema::{Entity, FieldType, Relation, RelationId, ScalarType, Schema};
 use ormdb_proto::{Error, ErrorCode, Result, Value};
 
 use super::{
-    AggregateDerivation, Derivation, DerivationKind, Fan, FanAccess, Projection, RowSelection, policy,
+    AggregateDerivation, Derivation, DerivationKind, Fan, FanAccess, Projection, RowSelection, kept, policy,
 };
 use crate::catalog::{Catalog, EntityInfo, Navigation};
 use crate::expr::{Average, Datum, External, RowExpr, Scope, Sum};
@@ -129,16 +129,19 @@ fn derivation<'c>(
     kind: DerivationKind<'c>,
 ) -> Result<Derivation<'c>> {
     let navigation = from.navigation(relation)?;
+    let edge = edge_of(plan.catalog, navigation)?;
     let fan = Fan {
         navigation,
         from,
         target,
-        edge: edge_of(plan.catalog, navigation)?,
+        edge,
+        live_edge: edge.map(|edge| kept::live(plan.catalog, edge)).transpose()?.flatten(),
         access: FanAccess::unordered(plan.catalog, navigation)?,
     };
     // Whether there is a row at all, one row tells.
     let limit = matches!(&kind, DerivationKind::Related { condition: None, .. }).then_some(1);
-    let rows = RowSelection::visible(policy::predicate(target), limit);
+    let deleted = kept::deleted(plan.catalog, target, DeletedRows::Hidden)?;
+    let rows = RowSelection::visible(policy::predicate(target), deleted, limit);
     Ok(Derivation { step: plan.steps.next(), name, fan, target, rows, kind })
 }
 

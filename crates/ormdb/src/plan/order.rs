@@ -87,6 +87,7 @@ fn has_unique_key(entity: &EntityInfo, fields: &[FieldId]) -> bool {
         || entity.indexes.iter().any(|index| {
             index.unique.is_some()
                 && index.filter.is_none()
+                && entity.soft_delete.is_none()
                 && index.state == IndexState::Public
                 && index.columns.iter().all(|c| fields.contains(&c.field) && required(&c.field))
         })

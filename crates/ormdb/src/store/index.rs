@@ -2,18 +2,19 @@
 //!
 //! Invariants: (1) one row has at most one entry in an index; (2) the entries of a unique index with equal columns have
 //! equal keys, so that the second one meets the first; but where nulls are distinct, a null in a column appends the
-//! primary key; (3) an entry leads to its row's primary key without reading the row.
+//! primary key, and so does a row that is deleted and kept, so that a live one may have its columns; (3) an entry leads to its row's primary key without reading the row.
 //!
 //! ```text
 //! not unique   key | index id u32 BE | columns | primary key |    value | covered fields as a tuple |
 //! unique       key | index id u32 BE | columns |                  value | primary key, length before it as a varint |
-//!              (a distinct null: | primary key | behind)                | covered fields as a tuple |
+//!              (a distinct null, or a deleted row:                      | covered fields as a tuple |
+//!               | primary key | behind)
 //! The tuple is there only if the index covers fields.
 //! ```
 
 #![deny(clippy::indexing_slicing)]
 
-use ormdb_proto::schema::{FieldId, FieldType, Index, IndexId, NullsDistinct};
+use ormdb_proto::schema::{FieldId, FieldType, Index, IndexId, NullsDistinct, SoftDelete};
 use ormdb_proto::value::ValueRef;
 use ormdb_proto::{Error, ErrorCode, Result};
 
@@ -29,6 +30,8 @@ pub(crate) struct IndexFormat {
     columns: Vec<IndexColumnFormat>,
     covering: Option<Covering>,
     unique: Option<NullsDistinct>,
+    /// The slot that says when a row was deleted, of an entity that keeps deleted rows.
+    deleted: Option<usize>,
 }
 
 /// A column of an index.
@@ -64,7 +67,11 @@ impl IndexFormat {
     ///
     /// # Errors
     /// `Internal` if the index mentions a field that rows do not store.
-    pub(crate) fn build(index: &Index, rows: &RowFormat) -> Result<IndexFormat> {
+    pub(crate) fn build(
+        index: &Index,
+        rows: &RowFormat,
+        soft_delete: Option<SoftDelete>,
+    ) -> Result<IndexFormat> {
         let slot_of = |field: FieldId| {
             let slot = rows.slot(field).and_then(|slot| Some((slot, rows.ty(slot)?)));
             slot.ok_or_else(|| {
@@ -88,7 +95,9 @@ impl IndexFormat {
             slots: covered.iter().map(|(slot, _)| *slot).collect(),
             tuple: TupleLayout::new(covered.iter().map(|(_, ty)| *ty)),
         });
-        Ok(IndexFormat { id: index.id, columns, covering, unique: index.unique.map(|u| u.nulls) })
+        let deleted = soft_delete.map(|soft| slot_of(soft.field)).transpose()?.map(|(slot, _)| slot);
+        let unique = index.unique.map(|u| u.nulls);
+        Ok(IndexFormat { id: index.id, columns, covering, unique, deleted })
     }
 
     /// The index.
@@ -133,6 +142,8 @@ impl IndexFormat {
             Some(NullsDistinct::Distinct) => !has_null,
             Some(NullsDistinct::NotDistinct) => true,
         };
+        let is_deleted = |slot| row.get(slot).map(|value| !value.is_null());
+        let guards = guards && !self.deleted.map(is_deleted).transpose()?.unwrap_or(false);
         if !guards {
             key.extend_from_slice(primary_key);
         }

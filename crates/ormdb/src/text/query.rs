@@ -157,7 +157,7 @@ fn behind(cursor: &Cursor<'_>, statement: &Statement) -> Error {
             &[Want::Is("skip"), Want::Is("return"), Want::Is(";"), Want::A("the end of the statement")]
         }
         Statement::Update(_) | Statement::Upsert(_) | Statement::Delete(_) => {
-            words.extend(["return", "where", "limit"]);
+            words.extend(["return", "where", "limit", "with"]);
             &[Want::Is("return"), Want::Is(";"), Want::A("the end of the statement")]
         }
     };

@@ -5,6 +5,7 @@
 //! ends; (2) rows touched by actions are counted against a limit.
 
 use ormdb_proto::error::Limit;
+use ormdb_proto::ir::DeletedRows;
 use ormdb_proto::schema::{EntityId, FieldId, ForeignKey, ReferentialAction};
 use ormdb_proto::value::ValueRef;
 use ormdb_proto::{Error, ErrorCode, Result};
@@ -23,21 +24,33 @@ use crate::store::key::{self, Direction};
 pub(super) enum Event {
     /// The row is gone.
     Gone { entity: EntityId, old: Row },
+    /// The row is deleted, and kept.
+    Hidden { entity: EntityId, old: Row },
     /// Fields of the row that a foreign key may refer to have changed.
     Changed { entity: EntityId, old: Row, new: Row },
+}
+
+/// In which way a row went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum How {
+    /// It is not there any more, or not under its key.
+    Removed,
+    /// It is deleted and kept.
+    Hidden,
 }
 
 impl<'a> Writer<'a> {
     /// Runs referential actions until there is nothing left to do.
     pub(super) fn settle(&mut self) -> Result<()> {
         while let Some(event) = self.events.pop_front() {
-            let (entity, old, new) = match &event {
-                Event::Gone { entity, old } => (*entity, old, None),
-                Event::Changed { entity, old, new } => (*entity, old, Some(new)),
+            let (entity, old, new, how) = match &event {
+                Event::Gone { entity, old } => (*entity, old, None, How::Removed),
+                Event::Hidden { entity, old } => (*entity, old, None, How::Hidden),
+                Event::Changed { entity, old, new } => (*entity, old, Some(new), How::Removed),
             };
             let info = self.info(entity)?;
             for referrer in info.referrers() {
-                self.act(info, referrer, old, new)?;
+                self.act(info, referrer, old, new, how)?;
             }
         }
         Ok(())
@@ -49,7 +62,13 @@ impl<'a> Writer<'a> {
         referrer: &'a Referrer,
         old: &Row,
         new: Option<&Row>,
+        how: How,
     ) -> Result<()> {
+        // A row that is hidden is gone for the rows that are seen; one that is really gone, for all.
+        let deleted = match how {
+            How::Removed => DeletedRows::Shown,
+            How::Hidden => DeletedRows::Hidden,
+        };
         let foreign_key = &referrer.foreign_key;
         let old_view = old.view(info)?;
         let Some(values) = key_values(&old_view, &foreign_key.references)? else { return Ok(()) };
@@ -74,25 +93,29 @@ impl<'a> Writer<'a> {
                     holder: holder.id,
                     foreign_key: foreign_key.id,
                     values: owned(&values),
+                    deleted,
                 });
                 return Ok(());
             }
             ReferentialAction::Restrict => {
-                let referring = self.keys_by(holder, &foreign_key.fields, &values, 1)?;
+                let referring = self.keys_by(holder, &foreign_key.fields, &values, 1, deleted)?;
                 let Some(child) = referring.first() else { return Ok(()) };
                 let child = self.read_known(holder, child)?;
-                let view = child.view(holder)?;
-                let schema = self.schema();
-                return Err(refusal::still_referred(schema, info, holder, foreign_key, &values, &view));
+                return self.still_referred(info, holder, foreign_key, &values, &child);
             }
+            // Rows that cannot be kept stay as they are, so that restoring brings all back; they go with the row.
+            ReferentialAction::Cascade if how == How::Hidden && holder.soft_delete.is_none() => return Ok(()),
             ReferentialAction::Cascade | ReferentialAction::SetNull | ReferentialAction::SetDefault => {}
         }
-        for child in self.keys_by(holder, &foreign_key.fields, &values, ACTION_ROWS_MAX + 1)? {
+        for child in self.keys_by(holder, &foreign_key.fields, &values, ACTION_ROWS_MAX + 1, deleted)? {
             self.count_action(foreign_key)?;
             let Some(row) = self.read(holder, &child)? else { continue };
             let to = match (action, &new_values) {
                 (ReferentialAction::Cascade, None) => {
-                    self.remove(holder, row)?;
+                    match how {
+                        How::Removed => self.remove_permanently(holder, row)?,
+                        How::Hidden => self.remove(holder, row)?,
+                    }
                     continue;
                 }
                 (ReferentialAction::Cascade, Some(new_values)) => owned(new_values),
@@ -100,7 +123,10 @@ impl<'a> Writer<'a> {
                 _ => foreign_key.fields.iter().map(|_| Datum::NULL).collect(),
             };
             let changes = self.changes_of(holder, foreign_key, to)?;
-            self.update_row(holder, &row, &changes).map_err(|error| {
+            // Who follows a key follows it to a deleted row as well.
+            let targets = new_values.as_ref().map(|_| DeletedRows::Shown);
+            let targets = targets.filter(|_| action == ReferentialAction::Cascade);
+            self.update_row_to(holder, &row, &changes, targets).map_err(|error| {
                 let key = refusal::describe(self.schema(), info, &foreign_key.references, &values);
                 error.hint(format!(
                     "{} refers to the {} with {key}, which goes or changes",

@@ -2,6 +2,7 @@
 
 use ordinum::{KEY_BYTES_MAX, Reader, Slice};
 use ormdb_proto::error::Limit;
+use ormdb_proto::ir::DeletedRows;
 use ormdb_proto::value::ValueRef;
 use ormdb_proto::{Error, ErrorCode, Result};
 
@@ -24,12 +25,27 @@ impl<'a> Writer<'a> {
         let row = self.checked_row(info, &overlaid(values.to_vec(), &computed), None)?;
         self.store_change(info, None, Some(&row))?;
         self.written.created += 1;
-        self.check_references(info, &row, None)?;
+        let targets = self.targets_of(info, &row)?;
+        self.check_references(info, &row, None, targets)?;
         Ok(row)
     }
 
     /// Gives a row new values in some slots. Referential actions wait for [`Writer::settle`].
+    ///
+    /// A row that is deleted by it is hidden, one that is no longer is restored.
     pub(super) fn update_row(&mut self, info: &'a EntityInfo, old: &Row, changes: &Changes) -> Result<Row> {
+        self.update_row_to(info, old, changes, None)
+    }
+
+    /// As [`Writer::update_row`]; `targets` says whether its foreign keys may refer to deleted rows, where that does not
+    /// follow from the row.
+    pub(super) fn update_row_to(
+        &mut self,
+        info: &'a EntityInfo,
+        old: &Row,
+        changes: &Changes,
+        targets: Option<DeletedRows>,
+    ) -> Result<Row> {
         let view = old.view(info)?;
         let values = overlaid(view.values()?, changes);
         let touched: Vec<usize> = changes.iter().map(|(slot, _)| *slot).collect();
@@ -41,25 +57,30 @@ impl<'a> Writer<'a> {
             let given = changes.iter().find(|(changed, _)| Some(*changed) == slot);
             Ok(given.map_or(ValueRef::Null, |(_, value)| value.view()))
         })?;
-        self.store_change(info, Some(old), Some(&row))?;
-        self.written.updated += 1;
-        self.check_references(info, &row, Some(changes))?;
+        let (was_live, is_live) = (self.is_live(info, old)?, self.is_live(info, &row)?);
+        let stored = self.store_change(info, Some(old), Some(&row));
+        stored.map_err(|error| if is_live && !was_live { refusal::of_restoring(error) } else { error })?;
+        if was_live && !is_live {
+            self.written.deleted += 1;
+            if !info.referrers().is_empty() {
+                self.events.push_back(Event::Hidden { entity: info.id, old: row.clone() });
+            }
+        } else {
+            self.written.updated += 1;
+        }
+        let targets = match targets {
+            Some(targets) => targets,
+            None => self.targets_of(info, &row)?,
+        };
+        // What a deleted row refers to may have been deleted meanwhile.
+        let restored = is_live && !was_live;
+        self.check_references(info, &row, (!restored).then_some(changes), targets)?;
         let store = info.store();
         let changed = |field| changes.iter().any(|(slot, _)| Some(*slot) == store.rows.slot(field));
         if info.referrers().iter().any(|r| r.foreign_key.references.iter().any(|f| changed(*f))) {
             self.events.push_back(Event::Changed { entity: info.id, old: old.clone(), new: row.clone() });
         }
         Ok(row)
-    }
-
-    /// Removes a row. Referential actions wait for [`Writer::settle`].
-    pub(super) fn remove(&mut self, info: &'a EntityInfo, old: Row) -> Result<()> {
-        self.store_change(info, Some(&old), None)?;
-        self.written.deleted += 1;
-        if !info.referrers().is_empty() {
-            self.events.push_back(Event::Gone { entity: info.id, old });
-        }
-        Ok(())
     }
 
     /// The values of the stored computed fields; of those alone that read a slot of `touched`, where it is given.
@@ -136,7 +157,9 @@ impl<'a> Writer<'a> {
             if self.ctx.txn.get(&self.ctx.families.rows, key).engine()?.is_some() {
                 let fields = &info.primary_key;
                 let shown = refusal::describe_row(self.schema(), info, fields, &row.view(info)?);
-                return Err(refusal::not_unique(info, fields, "primary key", shown));
+                let error = refusal::not_unique(info, fields, "primary key", shown);
+                let is_kept = self.read_as(info, &row.key, DeletedRows::Hidden)?.is_none();
+                return Err(if is_kept { refusal::of_kept(error, info) } else { error });
             }
         }
         let rules = info.rules(self.schema())?;

@@ -2,7 +2,7 @@
 //! which remembers it until its commit is validated.
 
 use ordinum::{KeyRange, Reader};
-use ormdb_proto::ir::{BinaryOp, Expr, KeyPart, OrderBy, SortDirection, Target};
+use ormdb_proto::ir::{BinaryOp, DeletedRows, Expr, KeyPart, OrderBy, SortDirection, Target};
 use ormdb_proto::schema::{FieldId, FieldType, ScalarType};
 use ormdb_proto::value::{ValueRef, compare};
 use ormdb_proto::{Error, ErrorCode, Result, Value};
@@ -30,6 +30,23 @@ impl<'a> Writer<'a> {
         Ok(found.map(|bytes| Row { key: key.to_vec(), bytes }))
     }
 
+    /// The row of an encoded primary key, unless it is deleted and those are hidden.
+    pub(super) fn read_as(&self, info: &EntityInfo, key: &[u8], deleted: DeletedRows) -> Result<Option<Row>> {
+        let row = self.read(info, key)?;
+        match row {
+            Some(row) if deleted == DeletedRows::Hidden && !self.is_live(info, &row)? => Ok(None),
+            row => Ok(row),
+        }
+    }
+
+    /// Whether a row is not deleted.
+    pub(super) fn is_live(&self, info: &EntityInfo, row: &Row) -> Result<bool> {
+        if info.soft_delete.is_none() {
+            return Ok(true);
+        }
+        info.is_live(&row.view(info)?)
+    }
+
     /// The row of an encoded primary key that an index entry has.
     pub(super) fn read_known(&self, info: &EntityInfo, key: &[u8]) -> Result<Row> {
         self.read(info, key)?.ok_or_else(|| {
@@ -46,23 +63,28 @@ impl<'a> Writer<'a> {
         fields: &[FieldId],
         values: &[ValueRef<'_>],
         limit: usize,
+        deleted: DeletedRows,
     ) -> Result<Vec<Vec<u8>>> {
+        // An entity that keeps no deleted rows has none to hide.
+        let hides = deleted == DeletedRows::Hidden && info.soft_delete.is_some();
         let (access, order) = info.access_by(fields);
         let ordered: Vec<ValueRef<'_>> = order.iter().filter_map(|at| values.get(*at).cloned()).collect();
         let store = info.store();
         match access {
             KeyAccess::PrimaryKey if ordered.len() == info.primary_key.len() => {
                 let key = store.primary_key.encode(&ordered)?;
-                Ok(self.read(info, &key)?.map(|row| row.key).into_iter().collect())
+                Ok(self.read_as(info, &key, deleted)?.map(|row| row.key).into_iter().collect())
             }
             KeyAccess::PrimaryKey => {
                 let prefix = store.primary_key.row_key(&store.primary_key.encode(&ordered)?);
-                self.scan_rows(&prefix, limit, |_| Ok(true))
+                self.scan_rows(&prefix, limit, |bytes| Ok(!hides || info.is_live(&store.rows.view(bytes)?)?))
             }
             KeyAccess::Index(id) => {
                 let index = store.index(id)?;
                 let prefix = index.prefix(&ordered);
-                if index.is_unique() && index.columns().len() == ordered.len() {
+                let is_whole = index.is_unique() && index.columns().len() == ordered.len();
+                // Of a whole unique key, the live row alone has the entry without the primary key behind.
+                if is_whole && (hides || info.soft_delete.is_none()) {
                     let found = self.ctx.txn.get(&self.ctx.families.indexes, &prefix).engine()?;
                     let Some(value) = found else { return Ok(Vec::new()) };
                     return Ok(vec![index.primary_key(&prefix, &value)?.to_vec()]);
@@ -72,13 +94,19 @@ impl<'a> Writer<'a> {
                     self.ctx.txn.cursor(&self.ctx.families.indexes, KeyRange::prefix(&prefix)).engine()?;
                 let mut there = cursor.first().engine()?;
                 while there && keys.len() < limit {
-                    keys.push(index.primary_key(cursor.key(), cursor.value())?.to_vec());
+                    let key = index.primary_key(cursor.key(), cursor.value())?.to_vec();
+                    if !hides || self.is_live(info, &self.read_known(info, &key)?)? {
+                        keys.push(key);
+                    }
                     there = keys.len() < limit && cursor.next().engine()?;
                 }
                 Ok(keys)
             }
             KeyAccess::Scan => self.scan_rows(&layout::rows_prefix(info.id), limit, |bytes| {
                 let row = store.rows.view(bytes)?;
+                if hides && !info.is_live(&row)? {
+                    return Ok(false);
+                }
                 for (field, value) in fields.iter().zip(values) {
                     if !compare(&row.field(*field)?, value).is_some_and(std::cmp::Ordering::is_eq) {
                         return Ok(false);
@@ -124,7 +152,7 @@ impl<'a> Writer<'a> {
         Ok(NamedKey { fields: unique.fields, values, access: unique.access })
     }
 
-    /// The row of a unique key. A null equals nothing.
+    /// The row of a unique key that is not deleted. A null equals nothing.
     pub(super) fn find(&self, info: &EntityInfo, key: &NamedKey) -> Result<Option<Row>> {
         if key.values.iter().any(Datum::is_null) {
             return Ok(None);
@@ -132,7 +160,9 @@ impl<'a> Writer<'a> {
         let values: Vec<ValueRef<'_>> = key.values.iter().map(Datum::view).collect();
         let store = info.store();
         match key.access {
-            KeyAccess::PrimaryKey => self.read(info, &store.primary_key.encode(&values)?),
+            KeyAccess::PrimaryKey => {
+                self.read_as(info, &store.primary_key.encode(&values)?, DeletedRows::Hidden)
+            }
             KeyAccess::Index(id) => {
                 let index = store.index(id)?;
                 let entry = index.prefix(&values);
@@ -145,16 +175,60 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// The row of a unique key that must be there.
+    /// The row of a unique key, deleted or not: the live one, where there is one.
+    fn find_kept(&self, info: &EntityInfo, key: &NamedKey) -> Result<Option<Row>> {
+        if let Some(row) = self.find(info, key)? {
+            return Ok(Some(row));
+        }
+        if key.values.iter().any(Datum::is_null) {
+            return Ok(None);
+        }
+        let values: Vec<ValueRef<'_>> = key.values.iter().map(Datum::view).collect();
+        let found = self.keys_by(info, &key.fields, &values, 2, DeletedRows::Shown)?;
+        match found.as_slice() {
+            [] => Ok(None),
+            [only] => self.read(info, only),
+            _ => {
+                let shown = self.shown(info, key);
+                let message = format!("several deleted rows of `{}` have {shown}", info.name);
+                Err(Error::new(ErrorCode::InvalidQuery, message)
+                    .entity(&info.name)
+                    .key(shown)
+                    .hint("name one of them by its primary key"))
+            }
+        }
+    }
+
+    /// The row of a unique key that must be there, and may be deleted if those are shown.
+    fn require_as(&self, info: &EntityInfo, parts: &[KeyPart], deleted: DeletedRows) -> Result<Row> {
+        let key = self.named_key(info, parts)?;
+        let found = match deleted {
+            DeletedRows::Hidden => return self.require(info, parts),
+            DeletedRows::Shown => self.find_kept(info, &key)?,
+        };
+        found.ok_or_else(|| refusal::not_found(info, self.shown(info, &key)))
+    }
+
+    /// The row of a unique key that must be there, and not be deleted.
     pub(super) fn require(&self, info: &EntityInfo, parts: &[KeyPart]) -> Result<Row> {
         let key = self.named_key(info, parts)?;
-        self.find(info, &key)?.ok_or_else(|| refusal::not_found(info, self.shown(info, &key)))
+        if let Some(row) = self.find(info, &key)? {
+            return Ok(row);
+        }
+        let error = refusal::not_found(info, self.shown(info, &key));
+        let is_kept = info.soft_delete.is_some() && self.find_kept(info, &key).is_ok_and(|row| row.is_some());
+        Err(if is_kept { error.hint("there is one that is deleted: `with deleted` shows it") } else { error })
     }
 
     /// The encoded primary keys of the rows that a statement is for, in primary-key order.
-    pub(super) fn targets(&self, info: &EntityInfo, target: &Target) -> Result<Vec<Vec<u8>>> {
+    pub(super) fn targets(
+        &self,
+        info: &EntityInfo,
+        target: &Target,
+        deleted: DeletedRows,
+    ) -> Result<Vec<Vec<u8>>> {
         match target {
-            Target::Key(parts) => Ok(vec![self.require(info, parts)?.key]),
+            Target::Key(parts) => Ok(vec![self.require_as(info, parts, deleted)?.key]),
             Target::Filter { filter, limit } => {
                 let limit = match limit {
                     Some(limit) => self.count(info, limit)?,
@@ -165,7 +239,8 @@ impl<'a> Writer<'a> {
                 }
                 let order = by_primary_key(info)?;
                 let limit = (limit < usize::MAX).then_some(limit);
-                let found = exec::find_rows(&self.ctx.read(), &info.name, filter.as_ref(), &order, limit)?;
+                let (ctx, filter) = (self.ctx.read(), filter.as_ref());
+                let found = exec::find_rows(&ctx, &info.name, filter, &order, limit, deleted)?;
                 Ok(found.into_iter().map(|row| row.primary_key).collect())
             }
         }
@@ -194,8 +269,9 @@ impl<'a> Writer<'a> {
                 let mut all = vec![self.one_of(info, &rows)?];
                 all.push(filter.clone());
                 let order = by_primary_key(info)?;
-                let found =
-                    exec::find_rows(&self.ctx.read(), &info.name, Some(&Expr::And(all)), &order, None)?;
+                let (ctx, filter) = (self.ctx.read(), Expr::And(all));
+                let shown = DeletedRows::Shown;
+                let found = exec::find_rows(&ctx, &info.name, Some(&filter), &order, None, shown)?;
                 Ok(found.into_iter().map(|row| Row { key: row.primary_key, bytes: row.bytes }).collect())
             }
             Err(error) => Err(error),

@@ -1,6 +1,6 @@
 //! The rows that an inverse or a through relation leads to, and how they are connected and disconnected.
 
-use ormdb_proto::ir::RecordInput;
+use ormdb_proto::ir::{DeletedRows, RecordInput};
 use ormdb_proto::schema::{FieldId, ForeignKey, Relation, RelationKind};
 use ormdb_proto::value::{ValueRef, compare};
 use ormdb_proto::{Error, ErrorCode, Result};
@@ -62,15 +62,16 @@ impl<'a> Writer<'a> {
         let values = link.views();
         match link.kind {
             LinkKind::Inverse { foreign_key } => {
-                self.keys_by(link.target, &foreign_key.fields, &values, usize::MAX)
+                self.keys_by(link.target, &foreign_key.fields, &values, usize::MAX, DeletedRows::Hidden)
             }
             LinkKind::Through { edge, near, far } => {
                 let mut keys = Vec::new();
-                for edge_key in self.keys_by(edge, &near.fields, &values, usize::MAX)? {
+                for edge_key in self.keys_by(edge, &near.fields, &values, usize::MAX, DeletedRows::Hidden)? {
                     let row = self.read_known(edge, &edge_key)?;
                     let view = row.view(edge)?;
                     let Some(far_values) = key_values(&view, &far.fields)? else { continue };
-                    keys.extend(self.keys_by(link.target, &far.references, &far_values, 1)?);
+                    let hidden = DeletedRows::Hidden;
+                    keys.extend(self.keys_by(link.target, &far.references, &far_values, 1, hidden)?);
                 }
                 Ok(keys)
             }
@@ -86,7 +87,17 @@ impl<'a> Writer<'a> {
             }
             LinkKind::Through { edge, near, far } => {
                 let far_values = self.far_values(link, far, target)?;
-                if self.edges_between(link, edge, near, far, &far_values)?.is_empty() {
+                let hidden = DeletedRows::Hidden;
+                let kept = DeletedRows::Shown;
+                if !self.edges_between(link, edge, near, far, &far_values, hidden)?.is_empty() {
+                } else if let Some(key) =
+                    self.edges_between(link, edge, near, far, &far_values, kept)?.first()
+                {
+                    // An edge that was deleted joins again.
+                    let row = self.read_known(edge, key)?;
+                    let slot = edge.deleted_slot().into_iter();
+                    self.update_row(edge, &row, &slot.map(|slot| (slot, Datum::NULL)).collect())?;
+                } else {
                     let near = self.fields_of(edge, near, link.values.clone())?;
                     let preset = [near, self.fields_of(edge, far, far_values)?].concat();
                     self.create_record(edge, &RecordInput::default(), &preset)?;
@@ -106,7 +117,8 @@ impl<'a> Writer<'a> {
             }
             LinkKind::Through { edge, near, far } => {
                 let far_values = self.far_values(link, far, target)?;
-                for key in self.edges_between(link, edge, near, far, &far_values)? {
+                let hidden = DeletedRows::Hidden;
+                for key in self.edges_between(link, edge, near, far, &far_values, hidden)? {
                     let row = self.read_known(edge, &key)?;
                     self.remove(edge, row)?;
                 }
@@ -146,14 +158,15 @@ impl<'a> Writer<'a> {
         near: &ForeignKey,
         far: &ForeignKey,
         far_values: &[Datum<'static>],
+        deleted: DeletedRows,
     ) -> Result<Vec<Vec<u8>>> {
         let both: Vec<FieldId> = near.fields.iter().chain(&far.fields).copied().collect();
         let values: Vec<ValueRef<'_>> = link.values.iter().chain(far_values).map(Datum::view).collect();
         if edge.access_by(&both).0 != KeyAccess::Scan {
-            return self.keys_by(edge, &both, &values, usize::MAX);
+            return self.keys_by(edge, &both, &values, usize::MAX, deleted);
         }
         let mut keys = Vec::new();
-        for key in self.keys_by(edge, &near.fields, &link.views(), usize::MAX)? {
+        for key in self.keys_by(edge, &near.fields, &link.views(), usize::MAX, deleted)? {
             let row = self.read_known(edge, &key)?;
             let view = row.view(edge)?;
             let found = key_values(&view, &far.fields)?;

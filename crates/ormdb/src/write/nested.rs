@@ -1,7 +1,7 @@
 //! Writes along the relations of a row.
 
 use ormdb_proto::Result;
-use ormdb_proto::ir::{Expr, KeyPart, NestedWrite, RecordInput};
+use ormdb_proto::ir::{DeletedRows, Expr, KeyPart, NestedWrite, RecordInput};
 use ormdb_proto::schema::{ForeignKey, Relation};
 
 use super::action::owned;
@@ -148,7 +148,8 @@ impl<'a> Writer<'a> {
     }
 
     fn delete_connected(&mut self, link: &Link<'a>, row: &Row) -> Result<()> {
-        if link.is_through() {
+        // A row that is kept keeps its edges, which come back with it.
+        if link.is_through() && link.target.soft_delete.is_none() {
             self.disconnect(link, row)?;
         }
         if let Some(row) = self.read(link.target, &row.key)? {
@@ -370,7 +371,7 @@ impl<'a> Writer<'a> {
         let target = self.info(foreign_key.target)?;
         let view = row.view(info)?;
         let Some(values) = key_values(&view, &foreign_key.fields)? else { return Ok(None) };
-        match self.keys_by(target, &foreign_key.references, &values, 1)?.first() {
+        match self.keys_by(target, &foreign_key.references, &values, 1, DeletedRows::Hidden)?.first() {
             Some(key) => self.read_known(target, key).map(Some),
             None => Ok(None),
         }

@@ -1,6 +1,7 @@
 //! Foreign keys, from the side that refers: the target must be there, now or when the statement ends.
 
 use ormdb_proto::Result;
+use ormdb_proto::ir::DeletedRows;
 use ormdb_proto::schema::{ConstraintId, EntityId, FieldId, ForeignKey};
 use ormdb_proto::value::ValueRef;
 
@@ -15,9 +16,16 @@ use crate::store::row::RowView;
 #[derive(Debug)]
 pub(super) enum Pending {
     /// The row referred to a row that was not there.
-    Reference { entity: EntityId, key: Vec<u8>, foreign_key: ConstraintId },
+    Reference { entity: EntityId, key: Vec<u8>, foreign_key: ConstraintId, targets: DeletedRows },
     /// The row of these values went while its referrers say `no action`.
-    NoAction { target: EntityId, holder: EntityId, foreign_key: ConstraintId, values: Vec<Datum<'static>> },
+    NoAction {
+        target: EntityId,
+        holder: EntityId,
+        foreign_key: ConstraintId,
+        values: Vec<Datum<'static>>,
+        /// Whether deleted rows count: they do where the target is really gone.
+        deleted: DeletedRows,
+    },
 }
 
 /// The values of fields of a row; none if one is null.
@@ -36,6 +44,7 @@ impl<'a> Writer<'a> {
         info: &'a EntityInfo,
         row: &Row,
         changes: Option<&Changes>,
+        targets: DeletedRows,
     ) -> Result<()> {
         for foreign_key in &info.foreign_keys {
             if !touches(info, foreign_key, changes) {
@@ -44,33 +53,45 @@ impl<'a> Writer<'a> {
             let view = row.view(info)?;
             let Some(values) = key_values(&view, &foreign_key.fields)? else { continue };
             let target = self.info(foreign_key.target)?;
-            if !self.exists(target, &foreign_key.references, &values)? {
+            if !self.exists(target, &foreign_key.references, &values, targets)? {
                 self.pending.push(Pending::Reference {
                     entity: info.id,
                     key: row.key.clone(),
                     foreign_key: foreign_key.id,
+                    targets,
                 });
             }
         }
         Ok(())
     }
 
+    /// Which rows the foreign keys of a row may refer to: those of a deleted row, deleted ones as well.
+    pub(super) fn targets_of(&self, info: &EntityInfo, row: &Row) -> Result<DeletedRows> {
+        Ok(if self.is_live(info, row)? { DeletedRows::Hidden } else { DeletedRows::Shown })
+    }
+
     /// Runs the checks of the statement's end.
     pub(super) fn check_pending(&mut self) -> Result<()> {
         for pending in std::mem::take(&mut self.pending) {
             match pending {
-                Pending::Reference { entity, key, foreign_key } => {
-                    self.check_late_reference(entity, &key, foreign_key)?;
+                Pending::Reference { entity, key, foreign_key, targets } => {
+                    self.check_late_reference(entity, &key, foreign_key, targets)?;
                 }
-                Pending::NoAction { target, holder, foreign_key, values } => {
-                    self.check_no_action(target, holder, foreign_key, &values)?;
+                Pending::NoAction { target, holder, foreign_key, values, deleted } => {
+                    self.check_no_action(target, holder, foreign_key, &values, deleted)?;
                 }
             }
         }
         Ok(())
     }
 
-    fn check_late_reference(&self, entity: EntityId, key: &[u8], foreign_key: ConstraintId) -> Result<()> {
+    fn check_late_reference(
+        &self,
+        entity: EntityId,
+        key: &[u8],
+        foreign_key: ConstraintId,
+        targets: DeletedRows,
+    ) -> Result<()> {
         let info = self.info(entity)?;
         // A row that is gone, or has another key by now, was looked at when that happened.
         let Some(row) = self.read(info, key)? else { return Ok(()) };
@@ -78,10 +99,13 @@ impl<'a> Writer<'a> {
         let view = row.view(info)?;
         let Some(values) = key_values(&view, &foreign_key.fields)? else { return Ok(()) };
         let target = self.info(foreign_key.target)?;
-        if self.exists(target, &foreign_key.references, &values)? {
+        if self.exists(target, &foreign_key.references, &values, targets)? {
             return Ok(());
         }
-        Err(refusal::no_target(self.schema(), info, target, foreign_key, &values))
+        let error = refusal::no_target(self.schema(), info, target, foreign_key, &values);
+        let is_kept = target.soft_delete.is_some()
+            && self.exists(target, &foreign_key.references, &values, DeletedRows::Shown)?;
+        Err(if is_kept { refusal::of_kept(error, target) } else { error })
     }
 
     fn check_no_action(
@@ -90,23 +114,45 @@ impl<'a> Writer<'a> {
         holder: EntityId,
         foreign_key: ConstraintId,
         values: &[Datum<'static>],
+        deleted: DeletedRows,
     ) -> Result<()> {
         let (target, holder) = (self.info(target)?, self.info(holder)?);
         let foreign_key = Writer::foreign_key(holder, foreign_key)?;
         let values: Vec<ValueRef<'_>> = values.iter().map(Datum::view).collect();
-        let referring = self.keys_by(holder, &foreign_key.fields, &values, 1)?;
+        let referring = self.keys_by(holder, &foreign_key.fields, &values, 1, deleted)?;
         let Some(child) = referring.first() else { return Ok(()) };
-        if self.exists(target, &foreign_key.references, &values)? {
+        if self.exists(target, &foreign_key.references, &values, deleted)? {
             return Ok(());
         }
         let child = self.read_known(holder, child)?;
+        self.still_referred(target, holder, foreign_key, &values, &child)
+    }
+
+    /// The refusal because a row still refers to one that goes or changes its key.
+    pub(super) fn still_referred(
+        &self,
+        target: &EntityInfo,
+        holder: &EntityInfo,
+        foreign_key: &ForeignKey,
+        values: &[ValueRef<'_>],
+        child: &Row,
+    ) -> Result<()> {
         let view = child.view(holder)?;
-        Err(refusal::still_referred(self.schema(), target, holder, foreign_key, &values, &view))
+        let error = refusal::still_referred(self.schema(), target, holder, foreign_key, values, &view);
+        let hint =
+            format!("that {0} is deleted and kept: `delete permanently {0} …` removes it", holder.name);
+        Err(if holder.is_live(&view)? { error } else { error.hint(hint) })
     }
 
     /// Whether a row of a unique key is there.
-    fn exists(&self, info: &EntityInfo, fields: &[FieldId], values: &[ValueRef<'_>]) -> Result<bool> {
-        Ok(!self.keys_by(info, fields, values, 1)?.is_empty())
+    fn exists(
+        &self,
+        info: &EntityInfo,
+        fields: &[FieldId],
+        values: &[ValueRef<'_>],
+        deleted: DeletedRows,
+    ) -> Result<bool> {
+        Ok(!self.keys_by(info, fields, values, 1, deleted)?.is_empty())
     }
 }
 

@@ -57,6 +57,26 @@ pub(super) fn not_unique(info: &EntityInfo, fields: &[FieldId], constraint: &str
     }
 }
 
+/// The row that stands in the way, or is wanted, is deleted and kept.
+pub(super) fn of_kept(error: Error, info: &EntityInfo) -> Error {
+    let field = info.soft_delete.map_or(String::new(), |soft| info.names_of(&[soft.field]));
+    error.hint(format!(
+        "that {0} is deleted: `update {0} with deleted where … set {{ {field}: null }}` restores it, \
+         `delete permanently {0} …` removes it",
+        info.name
+    ))
+}
+
+/// A row is restored, and another one has its unique key.
+pub(super) fn of_restoring(error: Error) -> Error {
+    match error.code {
+        ErrorCode::UniqueViolation => {
+            error.hint("it took the key while this row was deleted: change one of them in the same update")
+        }
+        _ => error,
+    }
+}
+
 /// A required field has no value.
 pub(super) fn required(info: &EntityInfo, field: &Field) -> Error {
     Error::new(ErrorCode::NotNullViolation, format!("{}.{} is required", info.name, field.name))

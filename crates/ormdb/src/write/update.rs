@@ -10,6 +10,7 @@ use super::refusal;
 use super::writer::{Row, Writer};
 use crate::catalog::{EntityInfo, Member};
 use crate::expr::Datum;
+use crate::plan;
 use crate::store::generate;
 
 /// What is left to do along a relation once the row itself is written.
@@ -32,7 +33,8 @@ pub(super) enum LaterWork<'a, 'i> {
 impl<'a> Writer<'a> {
     pub(super) fn update(&mut self, update: &Update) -> Result<()> {
         let info = self.entity(&update.entity, update.span)?;
-        for key in self.targets(info, &update.target).map_err(|e| placed(e, update.span))? {
+        plan::check_deleted(info, update.deleted, update.span)?;
+        for key in self.targets(info, &update.target, update.deleted).map_err(|e| placed(e, update.span))? {
             // An earlier row's cascade may have moved or removed it.
             let Some(row) = self.read(info, &key)? else { continue };
             let row = self.update_record(info, row, &update.set)?;

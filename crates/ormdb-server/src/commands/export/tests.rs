@@ -35,6 +35,7 @@ fn the_pages_are_of_one_moment() {
     let mut snapshot = target.snapshot().unwrap();
     let model = Model::parse(schema).unwrap();
     let mut out = Interrupted { meanwhile: Some(|| run("delete A where id >= 2400")), lines: 0 };
-    let rows = export(&mut snapshot, model.entity("A").unwrap(), FileFormat::Jsonl, &mut out).unwrap();
+    let entity = model.entity("A").unwrap();
+    let rows = export(&mut snapshot, entity, DeletedRows::Hidden, FileFormat::Jsonl, &mut out).unwrap();
     assert_eq!((rows, out.lines), (2500, 2500));
 }

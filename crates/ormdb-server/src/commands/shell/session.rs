@@ -32,7 +32,7 @@ const COMMANDS: [(&str, &str, &str); 7] = [
 ];
 
 /// Words of the query language, for completion.
-const KEYWORDS: [&str; 40] = [
+const KEYWORDS: [&str; 43] = [
     "and",
     "analyze",
     "asc",
@@ -52,6 +52,7 @@ const KEYWORDS: [&str; 40] = [
     "endsWith",
     "every",
     "except",
+    "deleted",
     "explain",
     "false",
     "insensitive",
@@ -65,6 +66,7 @@ const KEYWORDS: [&str; 40] = [
     "nulls",
     "offset",
     "order",
+    "permanently",
     "return",
     "set",
     "some",
@@ -73,6 +75,7 @@ const KEYWORDS: [&str; 40] = [
     "true",
     "update",
     "where",
+    "with",
 ];
 
 /// A conversation with a database.

@@ -75,7 +75,10 @@ fn entity(resolver: &mut Resolver<'_>, schema: &mut Schema, at: usize, decl: &En
                     entity.default_order = rewrite::order_without_spans(order);
                 }
             }
-            EntityAttributeKind::Id(_) | EntityAttributeKind::Map(_) | EntityAttributeKind::Was(_) => {}
+            EntityAttributeKind::Id(_)
+            | EntityAttributeKind::Map(_)
+            | EntityAttributeKind::Was(_)
+            | EntityAttributeKind::SoftDelete(_) => {}
         }
     }
 }

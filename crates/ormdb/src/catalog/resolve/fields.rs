@@ -70,7 +70,8 @@ fn add_drafts(resolver: &mut Resolver<'_>) {
                 EntityAttributeKind::Id(_)
                 | EntityAttributeKind::Map(_)
                 | EntityAttributeKind::Was(_)
-                | EntityAttributeKind::Order(_) => true,
+                | EntityAttributeKind::Order(_)
+                | EntityAttributeKind::SoftDelete(_) => true,
                 EntityAttributeKind::Unique { .. }
                 | EntityAttributeKind::Index(_)
                 | EntityAttributeKind::Check(_) => false,
@@ -99,6 +100,7 @@ pub(super) fn new_entity(id: EntityId, name: String) -> Entity {
         indexes: Vec::new(),
         checks: Vec::new(),
         default_order: Vec::new(),
+        soft_delete: None,
         layout: 1,
         next_field: 1,
     }

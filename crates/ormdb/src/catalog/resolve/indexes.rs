@@ -10,7 +10,7 @@ use ormdb_proto::{Error, ErrorCode};
 
 use super::keys::check_key_field;
 use super::recomputed::Recomputed;
-use super::{Draft, INDEXES_MAX, KEY_COLUMNS_MAX, Resolver, rewrite};
+use super::{Draft, INDEXES_MAX, KEY_COLUMNS_MAX, Resolver, rewrite, soft_delete};
 use crate::catalog::navigation::as_prefix;
 use crate::text::ast::{
     EntityAttributeKind, EntityDecl, FieldAttributeKind, IndexColumnDecl, IndexDecl, Name,
@@ -30,7 +30,8 @@ pub(super) fn resolve_declared(resolver: &mut Resolver<'_>) {
                 | EntityAttributeKind::Check(_)
                 | EntityAttributeKind::Map(_)
                 | EntityAttributeKind::Was(_)
-                | EntityAttributeKind::Order(_) => {}
+                | EntityAttributeKind::Order(_)
+                | EntityAttributeKind::SoftDelete(_) => {}
             }
         }
         let count = resolver.drafts.get(at).map_or(0, |d| d.entity.indexes.len());
@@ -146,6 +147,8 @@ pub(super) fn add(resolver: &mut Resolver<'_>, at: usize, mut index: Index) {
     let fields = index.columns.iter().map(|c| c.field).chain(index.covering.iter().copied());
     let entries_stay = !fields.into_iter().any(|f| recomputed.has(f))
         && !index.filter.as_ref().is_some_and(|filter| recomputed.is_read_by(filter));
+    // The entries of deleted rows do not guard a unique key: other rows are deleted, other entries guard.
+    let entries_stay = entries_stay && (index.unique.is_none() || !soft_delete::changes_rows(draft));
     let was = draft.was.filter(|_| entries_stay).and_then(|was| {
         was.indexes.iter().find(|old| {
             let filter = old.filter.as_ref().map(|f| rewrite::renamed(f, &names));
@@ -161,9 +164,9 @@ pub(super) fn add(resolver: &mut Resolver<'_>, at: usize, mut index: Index) {
             index.state = was.state;
         }
         None => {
-            let old_entity = draft.was.is_some();
+            let old_rows = draft.was.is_some() && !soft_delete::is_empty(draft, &index);
             index.id = resolver.index_id();
-            index.state = if old_entity { IndexState::Backfilling } else { IndexState::Public };
+            index.state = if old_rows { IndexState::Backfilling } else { IndexState::Public };
         }
     }
     if let Some(draft) = resolver.drafts.get_mut(at) {

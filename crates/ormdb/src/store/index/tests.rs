@@ -49,6 +49,7 @@ fn entity(unique: Option<NullsDistinct>, covering: Vec<FieldId>) -> Entity {
         }],
         checks: Vec::new(),
         default_order: Vec::new(),
+        soft_delete: None,
         layout: 1,
         next_field: 9,
     }

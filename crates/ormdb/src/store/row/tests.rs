@@ -38,6 +38,7 @@ fn entity(fields: Vec<Field>, layout: u32) -> Entity {
         indexes: Vec::new(),
         checks: Vec::new(),
         default_order: Vec::new(),
+        soft_delete: None,
         layout,
         next_field: 9,
     }

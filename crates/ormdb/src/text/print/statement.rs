@@ -1,7 +1,8 @@
 //! Writes statements on one line.
 
 use ormdb_proto::ir::{
-    AssignOp, Expr, Fetch, KeyPart, NestedWrite, RecordInput, SelectItem, Selection, Statement, Target,
+    AssignOp, DeletedRows, Expr, Fetch, KeyPart, NestedWrite, RecordInput, Removal, SelectItem, Selection,
+    Statement, Target,
 };
 
 use super::{print_expr, print_name, print_order};
@@ -18,7 +19,15 @@ pub fn print_statement(statement: &Statement) -> String {
         Statement::Update(update) => {
             let (target, set) = (target(&update.target), record(&update.set));
             let returning = returning(update.returning.as_ref());
-            format!("update {}{target} set {set}{returning}", entity(&update.entity))
+            let deleted = deleted(update.deleted);
+            match &update.target {
+                Target::Key(_) => {
+                    format!("update {}{target}{deleted} set {set}{returning}", entity(&update.entity))
+                }
+                Target::Filter { .. } => {
+                    format!("update {}{deleted}{target} set {set}{returning}", entity(&update.entity))
+                }
+            }
         }
         Statement::Upsert(upsert) => {
             let (key, create, update) = (key(&upsert.key), record(&upsert.create), record(&upsert.update));
@@ -27,7 +36,11 @@ pub fn print_statement(statement: &Statement) -> String {
         }
         Statement::Delete(delete) => {
             let returning = returning(delete.returning.as_ref());
-            format!("delete {}{}{returning}", entity(&delete.entity), target(&delete.target))
+            let how = match delete.removal {
+                Removal::AsDeclared => "",
+                Removal::Permanent => "permanently ",
+            };
+            format!("delete {how}{}{}{returning}", entity(&delete.entity), target(&delete.target))
         }
     }
 }
@@ -35,7 +48,9 @@ pub fn print_statement(statement: &Statement) -> String {
 /// The name of an entity: in backticks where it would begin another statement.
 fn entity(name: &str) -> String {
     match name {
-        "create" | "update" | "upsert" | "delete" | "explain" | "group" | "watch" => format!("`{name}`"),
+        "create" | "update" | "upsert" | "delete" | "explain" | "group" | "watch" | "permanently" => {
+            format!("`{name}`")
+        }
         _ => print_name(name),
     }
 }
@@ -47,7 +62,8 @@ fn fetch(fetch: &Fetch) -> String {
 
 /// The clauses and items, with a space before each.
 fn selection(selection: &Selection) -> String {
-    let mut out = filter(selection.filter.as_ref());
+    let mut out = deleted(selection.deleted).to_owned();
+    out.push_str(&filter(selection.filter.as_ref()));
     if !selection.order.is_empty() {
         let keys: Vec<String> = selection.order.iter().map(print_order).collect();
         out.push_str(&format!(" order by {}", keys.join(", ")));
@@ -61,6 +77,13 @@ fn selection(selection: &Selection) -> String {
         out.push_str(&items(&selection.items));
     }
     out
+}
+
+const fn deleted(rows: DeletedRows) -> &'static str {
+    match rows {
+        DeletedRows::Hidden => "",
+        DeletedRows::Shown => " with deleted",
+    }
 }
 
 fn filter(filter: Option<&Expr>) -> String {

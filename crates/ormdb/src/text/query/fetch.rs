@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use ormdb_proto::ir::{Expr, Fetch, Include, KeyPart, SelectItem, Selection};
+use ormdb_proto::ir::{DeletedRows, Expr, Fetch, Include, KeyPart, SelectItem, Selection};
 use ormdb_proto::{Error, ErrorCode, Result, Value};
 
 use crate::text::ast::Name;
@@ -10,7 +10,7 @@ use crate::text::cursor::{Cursor, Want};
 use crate::text::expr;
 
 /// The words that begin a clause.
-pub(super) const CLAUSES: [&str; 4] = ["where", "order", "limit", "offset"];
+pub(super) const CLAUSES: [&str; 5] = ["with", "where", "order", "limit", "offset"];
 
 /// Reads `User[email: "a@b.c"] where … order by … limit … offset … { … }`.
 pub(super) fn fetch(cursor: &mut Cursor<'_>) -> Result<Fetch> {
@@ -85,6 +85,10 @@ fn clause(cursor: &mut Cursor<'_>, selection: &mut Selection) -> Result<bool> {
     let Some(word) = CLAUSES.into_iter().find(|clause| *clause == word) else { return Ok(false) };
     cursor.advance();
     let given_before = match word {
+        "with" => {
+            cursor.expect_word("deleted")?;
+            std::mem::replace(&mut selection.deleted, DeletedRows::Shown) == DeletedRows::Shown
+        }
         "where" => selection.filter.replace(expr::expr(cursor)?).is_some(),
         "order" => {
             cursor.expect_word("by")?;
@@ -103,6 +107,15 @@ fn clause(cursor: &mut Cursor<'_>, selection: &mut Selection) -> Result<bool> {
         return Err(Error::new(ErrorCode::SyntaxError, message).span(span));
     }
     Ok(true)
+}
+
+/// Reads `with deleted`, if it stands here.
+pub(super) fn with_deleted(cursor: &mut Cursor<'_>) -> Result<DeletedRows> {
+    if !cursor.eat_word("with") {
+        return Ok(DeletedRows::Hidden);
+    }
+    cursor.expect_word("deleted")?;
+    Ok(DeletedRows::Shown)
 }
 
 /// Reads the number of a limit or offset: a literal or a parameter.

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use ormdb_proto::ir::{
-    AssignOp, Assignment, Create, Delete, Expr, KeyPart, NestedWrite, RecordInput, Selection, Target, Update,
-    Upsert,
+    AssignOp, Assignment, Create, Delete, DeletedRows, Expr, KeyPart, NestedWrite, RecordInput, Removal,
+    Selection, Target, Update, Upsert,
 };
 use ormdb_proto::{Error, ErrorCode, Result};
 
@@ -29,21 +29,27 @@ pub(super) fn create(cursor: &mut Cursor<'_>) -> Result<Create> {
     Ok(Create { entity: entity.text, span: Some(entity.span), rows, skip_duplicates, returning })
 }
 
-/// Reads `update Track[5] set { … }`, `update Track where … limit … set { … }`, each with `return { … }`.
+/// Reads `update Track[5] set { … }`, `update Track with deleted where … limit … set { … }`, each with `return { … }`.
 pub(super) fn update(cursor: &mut Cursor<'_>) -> Result<Update> {
     cursor.advance();
     let entity = cursor.name("an entity")?;
+    let mut deleted = fetch::with_deleted(cursor)?;
     let target = target(cursor)?;
+    if deleted == DeletedRows::Hidden {
+        deleted = fetch::with_deleted(cursor)?;
+    }
     if !cursor.is_word("set") {
         return Err(cursor.unexpected(match target {
-            Target::Key(_) => &[Want::Is("set")],
-            Target::Filter { .. } => &[Want::Is("["), Want::Is("where"), Want::Is("limit"), Want::Is("set")],
+            Target::Key(_) => &[Want::Is("with"), Want::Is("set")],
+            Target::Filter { .. } => {
+                &[Want::Is("["), Want::Is("with"), Want::Is("where"), Want::Is("limit"), Want::Is("set")]
+            }
         }));
     }
     cursor.advance();
     let set = record(cursor)?;
     let returning = returning(cursor)?;
-    Ok(Update { entity: entity.text, span: Some(entity.span), target, set, returning })
+    Ok(Update { entity: entity.text, span: Some(entity.span), target, deleted, set, returning })
 }
 
 /// Reads `upsert User[email: "a@b.c"] create { … } update { … }` with `return { … }`.
@@ -56,13 +62,26 @@ pub(super) fn upsert(cursor: &mut Cursor<'_>) -> Result<Upsert> {
     Ok(Upsert { entity: entity.text, span: Some(entity.span), key, create, update, returning })
 }
 
-/// Reads `delete Track[5]`, `delete Track where … limit …`, each with `return { … }`.
+/// Reads `delete Track[5]`, `delete permanently Track where … limit …`, each with `return { … }`.
 pub(super) fn delete(cursor: &mut Cursor<'_>) -> Result<Delete> {
     cursor.advance();
+    // An entity of this name has a clause or nothing behind it.
+    let clause = cursor.word_at(1).is_some_and(|word| ["where", "limit", "return"].contains(&word));
+    let removal = if cursor.is_word("permanently") && cursor.is_name_at(1) && !clause {
+        cursor.advance();
+        Removal::Permanent
+    } else {
+        Removal::AsDeclared
+    };
     let entity = cursor.name("an entity")?;
+    if cursor.is_word("with") && cursor.is_word_at(1, "deleted") {
+        let message = "a delete is for rows that are not deleted yet";
+        let error = Error::new(ErrorCode::SyntaxError, message).span(cursor.peek().span);
+        return Err(error.hint("`delete permanently` removes deleted rows as well"));
+    }
     let target = target(cursor)?;
     let returning = returning(cursor)?;
-    Ok(Delete { entity: entity.text, span: Some(entity.span), target, returning })
+    Ok(Delete { entity: entity.text, span: Some(entity.span), target, removal, returning })
 }
 
 fn target(cursor: &mut Cursor<'_>) -> Result<Target> {

@@ -368,6 +368,8 @@ pub enum EntityAttributeKind {
     Was(Name),
     /// `@@order(name, createdAt desc)`
     Order(Vec<OrderBy>),
+    /// `@@softDelete(deletedAt, retention: "30 days")`
+    SoftDelete(SoftDeleteDecl),
 }
 
 impl EntityAttributeKind {
@@ -381,8 +383,18 @@ impl EntityAttributeKind {
             EntityAttributeKind::Map(_) => "map",
             EntityAttributeKind::Was(_) => "was",
             EntityAttributeKind::Order(_) => "order",
+            EntityAttributeKind::SoftDelete(_) => "softDelete",
         }
     }
+}
+
+/// How deleted rows are kept, as written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SoftDeleteDecl {
+    /// The field that has the time of the delete.
+    pub field: Name,
+    /// For how long, as an interval.
+    pub retention: Option<Name>,
 }
 
 /// An index, as written.

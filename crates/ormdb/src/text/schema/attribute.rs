@@ -6,7 +6,8 @@ use ormdb_proto::{Error, ErrorCode, Result};
 
 use super::ast::{
     CheckDecl, DefaultDecl, EntityAttribute, EntityAttributeKind, ExprText, FieldAttribute,
-    FieldAttributeKind, ForeignKeyDecl, IndexColumnDecl, IndexDecl, Name, Notes, RelationDecl, ThroughDecl,
+    FieldAttributeKind, ForeignKeyDecl, IndexColumnDecl, IndexDecl, Name, Notes, RelationDecl,
+    SoftDeleteDecl, ThroughDecl,
 };
 use crate::text::cursor::{Cursor, Want};
 use crate::text::expr;
@@ -14,7 +15,7 @@ use crate::text::lexer::Lexeme;
 
 const FIELD_ATTRIBUTES: [&str; 10] =
     ["id", "default", "unique", "check", "updatedAt", "stored", "was", "map", "relation", "through"];
-const ENTITY_ATTRIBUTES: [&str; 7] = ["id", "unique", "index", "check", "map", "was", "order"];
+const ENTITY_ATTRIBUTES: [&str; 8] = ["id", "unique", "index", "check", "map", "was", "order", "softDelete"];
 
 /// Reads `@…`.
 pub(super) fn field_attribute(cursor: &mut Cursor<'_>) -> Result<FieldAttribute> {
@@ -72,6 +73,7 @@ pub(super) fn entity_attribute(cursor: &mut Cursor<'_>) -> Result<EntityAttribut
             let keys = cursor.bracketed(|cursor| cursor.separated(")", expr::order_key))?;
             EntityAttributeKind::Order(keys)
         }
+        "softDelete" => EntityAttributeKind::SoftDelete(soft_delete(cursor)?),
         other => {
             let error = unknown(&format!("an entity has no attribute `@@{other}`"), cursor.span_since(start));
             if FIELD_ATTRIBUTES.contains(&other) {
@@ -83,6 +85,31 @@ pub(super) fn entity_attribute(cursor: &mut Cursor<'_>) -> Result<EntityAttribut
         }
     };
     Ok(EntityAttribute { notes: Notes::default(), kind, span: cursor.span_since(start) })
+}
+
+/// `(deletedAt)`, `(deletedAt, retention: "30 days")`
+fn soft_delete(cursor: &mut Cursor<'_>) -> Result<SoftDeleteDecl> {
+    if !cursor.is_symbol("(") {
+        let wants = [Want::Is("(")];
+        return Err(cursor
+            .unexpected(&wants)
+            .hint("as in `@@softDelete(deletedAt, retention: \"30 days\")`"));
+    }
+    cursor.advance();
+    let field = cursor.name("the datetime field that a delete sets")?;
+    let mut retention = None;
+    if cursor.eat_symbol(",") && !cursor.is_symbol(")") {
+        let option = cursor.name("`retention:`")?;
+        if option.text != "retention" {
+            let error = unknown(&format!("`@@softDelete` has no option `{option}`"), option.span);
+            return Err(error.suggest(&option.text, ["retention"]));
+        }
+        cursor.expect_symbol(":")?;
+        retention = Some(cursor.text("how long deleted rows are kept, as in `\"30 days\"`")?);
+        cursor.eat_symbol(",");
+    }
+    cursor.expect_symbol(")")?;
+    Ok(SoftDeleteDecl { field, retention })
 }
 
 fn unknown(message: &str, span: Span) -> Error {

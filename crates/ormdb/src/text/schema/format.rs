@@ -293,6 +293,11 @@ fn entity_attribute(attribute: &EntityAttribute) -> String {
         EntityAttributeKind::Check(decl) => format!("@@check({})", check(decl)),
         EntityAttributeKind::Map(map) => format!("@@map({})", print_string(&map.text)),
         EntityAttributeKind::Was(was) => format!("@@was({})", print_string(&was.text)),
+        EntityAttributeKind::SoftDelete(decl) => {
+            let retention =
+                decl.retention.as_ref().map(|text| format!(", retention: {}", print_string(&text.text)));
+            format!("@@softDelete({}{})", name(&decl.field), retention.unwrap_or_default())
+        }
         EntityAttributeKind::Order(keys) => {
             format!("@@order({})", keys.iter().map(print_order).collect::<Vec<_>>().join(", "))
         }

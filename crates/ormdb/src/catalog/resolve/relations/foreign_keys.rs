@@ -154,6 +154,18 @@ fn check(
         resolver.invalid(key.span, message, hint);
         return None;
     }
+    let to = &resolver.drafts.get(target)?.entity;
+    let by_primary_key =
+        references.len() == to.primary_key.len() && references.iter().all(|f| to.primary_key.contains(f));
+    if to.soft_delete.is_some() && !by_primary_key {
+        let message = format!(
+            "`{target_name}` keeps deleted rows, whose unique keys others may take, so that a foreign key cannot \
+             refer to it by ({})",
+            key.references.iter().map(|n| n.text.as_str()).collect::<Vec<_>>().join(", ")
+        );
+        resolver.invalid(key.span, message, "refer to its primary key");
+        return None;
+    }
     Some(pairs)
 }
 
