@@ -17,6 +17,8 @@ pub enum Durability {
     /// When the call returns: the log is synced through the write. Writers that wait at the same time share a sync.
     #[default]
     Synced,
+    /// When the interval has passed, or before: the log is synced in the background. Until then as [`Durability::Buffered`].
+    Interval(Duration),
     /// Some time later. The log has been handed to the operating system when the call returns: the end of the process
     /// loses nothing, a crash of the machine may lose the newest writes, but never one without all that follow it.
     Buffered,

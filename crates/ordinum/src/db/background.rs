@@ -120,6 +120,8 @@ impl Threads {
                     let core = Arc::clone(core);
                     running.push(std::thread::spawn(move || core.work(work)));
                 }
+                let core = Arc::clone(core);
+                running.push(std::thread::spawn(move || core.sync_in_time()));
             }
         }
         threads
@@ -129,6 +131,7 @@ impl Threads {
     pub(super) fn stop(&self, core: &Core) {
         core.stopping.store(true, Ordering::Release);
         core.room.changed();
+        core.deadline.wake();
         let running = std::mem::take(&mut *self.running.lock());
         for thread in running {
             // A thread that panicked has nothing left to stop.
@@ -181,7 +184,7 @@ impl Core {
     /// One piece of work; whether there was any.
     pub(super) fn run_step(&self) -> Result<bool> {
         self.check_writable()?;
-        Ok(self.attempt(Work::Flush)? || self.attempt(Work::Compact)?)
+        Ok(self.sync_step()? || self.attempt(Work::Flush)? || self.attempt(Work::Compact)?)
     }
 
     /// Returns when the families of the batch have room for it.

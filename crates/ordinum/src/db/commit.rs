@@ -82,6 +82,12 @@ impl Commit {
                 }
                 Ok(self.seqno)
             }
+            Durability::Interval(interval) => {
+                if self.written {
+                    self.db.core().sync_within(interval, self.seqno)?;
+                }
+                Ok(self.seqno)
+            }
         }
     }
 }
@@ -227,7 +233,7 @@ impl Core {
 
     /// Hands the log to the file system as far as it goes: what is in it survives the end of the process. Commits that
     /// come here at the same time share a write.
-    fn hand_over(&self) -> Result<()> {
+    pub(super) fn hand_over(&self) -> Result<()> {
         let mut commits = self.commits.lock();
         if !commits.log.has_gathered() {
             return Ok(());

@@ -15,6 +15,7 @@ use parking_lot::{Mutex, RwLock};
 use super::background::{Failures, Room};
 use super::commit::{Commits, Publication, Syncing};
 use super::families::Owner;
+use super::interval::Deadline;
 use super::retention::History;
 use crate::cursor::Cursor;
 use crate::error::{Error, Result};
@@ -60,6 +61,7 @@ pub(crate) struct Core {
     pub(super) compacting: Mutex<FamilyId>,
     /// Set when work is to end early because the database closes.
     pub(super) stopping: AtomicBool,
+    pub(super) deadline: Deadline,
     pub(super) room: Room,
     pub(crate) failures: Failures,
     pub(crate) poison: OnceLock<String>,

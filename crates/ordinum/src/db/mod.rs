@@ -7,6 +7,7 @@
 //! - `flush.rs` memtables to tables, and logs that are not needed any more;
 //! - `compact.rs` tables to deeper levels;
 //! - `retention.rs` how far back can be read;
+//! - `interval.rs` syncs of the log that are due at a time;
 //! - `verify.rs` reads everything and checks it;
 //! - `background.rs` who does that, and who waits for it.
 //!
@@ -19,6 +20,7 @@ mod compact;
 mod core;
 mod families;
 mod flush;
+mod interval;
 mod open;
 mod retention;
 mod verify;
@@ -254,6 +256,8 @@ mod estimate_tests;
 mod failure_tests;
 #[cfg(test)]
 mod idle_tests;
+#[cfg(test)]
+mod interval_tests;
 #[cfg(test)]
 mod retention_tests;
 #[cfg(test)]

@@ -21,6 +21,7 @@ use super::commit::{Commits, Publication, Syncing};
 use super::core::Core;
 use super::families::Owner;
 use super::flush::first_log;
+use super::interval::Deadline;
 use super::retention::History;
 use crate::batch::Operations;
 use crate::cache::BlockCache;
@@ -99,6 +100,7 @@ impl Core {
             flushing: Mutex::new(()),
             compacting: Mutex::new(FamilyId(0)),
             stopping: AtomicBool::new(false),
+            deadline: Deadline::default(),
             room: Room::default(),
             failures: Failures::default(),
             poison: std::sync::OnceLock::new(),
