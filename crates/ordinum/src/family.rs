@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::db::Pressure;
 use crate::error::{Error, Result};
 use crate::options::FamilyOptions;
 use crate::published::Published;
@@ -63,6 +64,8 @@ pub(crate) struct Family {
     pub(crate) owner: u64,
     pub(crate) dropped: AtomicBool,
     pub(crate) view: Published<SuperVersion>,
+    /// How much writers are held back.
+    pub(crate) pressure: Pressure,
 }
 
 impl Family {

@@ -25,6 +25,7 @@ pub(crate) mod merge;
 pub(crate) mod options;
 pub(crate) mod padded;
 pub(crate) mod published;
+pub(crate) mod rate_limiter;
 pub(crate) mod reader;
 pub(crate) mod slice;
 pub(crate) mod snapshot;
@@ -36,6 +37,7 @@ pub(crate) mod varint;
 pub(crate) mod version;
 
 pub use batch::{BATCH_BYTES_MAX, Batch};
+pub use compaction::{CompactionFilter, CompactionStyle, FilterDecision, FilteredEntry};
 pub use cursor::Cursor;
 pub use db::{Commit, Db, VerifyReport};
 pub use error::{Error, ErrorKind, Result};

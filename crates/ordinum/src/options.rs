@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Clock, OsClock};
-use crate::compaction::CompactionOptions;
+use crate::compaction::{CompactionFilter, CompactionOptions, CompactionStyle};
 use crate::error::{Error, Result};
 use crate::fs::{Fs, OsFs};
 use crate::table::{Compression, TableOptions};
@@ -56,6 +56,17 @@ pub struct Options {
     pub retention_age: Duration,
     /// While more bytes than this were written to the log since a state was overwritten, it is given up before its age.
     pub retention_bytes: u64,
+    /// How many compactions run at the same time, each on a thread of its own; one more thread flushes.
+    pub compaction_threads: usize,
+    /// Into how many slices of its keys a large merge may be cut; they are merged side by side, one on the compaction's
+    /// own thread and each other one on a thread that ends with it. With [`Background::Manual`] there is one slice.
+    pub compaction_slices_max: usize,
+    /// How much flushes and compactions write in a second, on average; 0 for no limit. Compactions wait for it; flushes,
+    /// which writers wait for, take it in advance.
+    pub background_bytes_per_second: u64,
+    /// How much is written in a second when writes begin to be slowed down; the longer level 0 and the more there is to
+    /// compact, the less, down to a thousandth.
+    pub delayed_write_bytes_per_second: u64,
     /// The memory for blocks of tables that were read.
     pub block_cache_bytes: u64,
     /// The options of families that are not named in `families`.
@@ -75,6 +86,10 @@ impl Default for Options {
             background: Background::Threads,
             retention_age: Duration::ZERO,
             retention_bytes: u64::MAX,
+            compaction_threads: 2,
+            compaction_slices_max: 2,
+            background_bytes_per_second: 0,
+            delayed_write_bytes_per_second: 64 << 20,
             block_cache_bytes: 64 << 20,
             family_defaults: FamilyOptions::default(),
             families: BTreeMap::new(),
@@ -91,6 +106,10 @@ impl Options {
     pub(crate) fn check(&self) -> Result<()> {
         within("log_segment_bytes", self.log_segment_bytes, 4 << 10, 1 << 40)?;
         within("closed_logs_max", self.closed_logs_max as u64, 1, 1 << 20)?;
+        within("compaction_threads", self.compaction_threads as u64, 1, 64)?;
+        within("compaction_slices_max", self.compaction_slices_max as u64, 1, 64)?;
+        within("background_bytes_per_second", self.background_bytes_per_second, 0, 1 << 50)?;
+        within("delayed_write_bytes_per_second", self.delayed_write_bytes_per_second, 64 << 10, 1 << 50)?;
         within("block_cache_bytes", self.block_cache_bytes, 0, 1 << 44)?;
         self.family_defaults.check()?;
         self.families.values().try_for_each(FamilyOptions::check)
@@ -110,13 +129,28 @@ pub struct FamilyOptions {
     pub compression: [Compression; LEVELS],
     /// Bits of a table's filter for each key; 0 for no filter.
     pub filter_bits_per_key: u32,
-    /// Level 0 is merged into the next level in use once it has this many tables.
+    /// Levels, or a queue of tables that expire.
+    pub compaction_style: CompactionStyle,
+    /// Asked about entries that are merged. None are removed without one.
+    pub compaction_filter: Option<Arc<dyn CompactionFilter>>,
+    /// While little is written, level 0 is merged into the next level in use once it has this many tables.
     pub level0_tables_trigger: usize,
-    /// Writes are slowed down while level 0 has this many tables.
+    /// While much is written, level 0 is merged once it has this many tables, no more than `level0_tables_slowdown`: into
+    /// the next level in use, or at first only among themselves.
+    pub level0_tables_busy: usize,
+    /// Writes are slowed down while level 0 has more tables than this, the more the slower.
     pub level0_tables_slowdown: usize,
     /// Writes wait while level 0 has this many tables.
     pub level0_tables_max: usize,
-    /// How much the first level below 0 that is in use may hold; each deeper one holds ten times as much.
+    /// Writes are slowed down while compactions are behind by more than this, the more the slower.
+    pub pending_bytes_slowdown: u64,
+    /// Writes are slowest while compactions are behind by this much.
+    pub pending_bytes_max: u64,
+    /// A table below level 0 is compacted, even if nothing else calls for it, once this part of its entries, in percent,
+    /// is deletions and old versions that no snapshot can see; above 100: never.
+    pub garbage_percent: u32,
+    /// How much a level below 0 holds at the least before another is begun above it, and how large a table of level 0
+    /// may become when such tables are merged among themselves.
     pub level_base_bytes: u64,
     /// A table that a compaction writes is closed once it has this many bytes.
     pub table_bytes_target: u64,
@@ -131,9 +165,15 @@ impl Default for FamilyOptions {
             block_bytes: table.block_bytes,
             compression: [table.compression; LEVELS],
             filter_bits_per_key: table.filter_bits_per_key,
+            compaction_style: CompactionStyle::default(),
+            compaction_filter: None,
             level0_tables_trigger: 4,
-            level0_tables_slowdown: 12,
-            level0_tables_max: 24,
+            level0_tables_busy: 8,
+            level0_tables_slowdown: 16,
+            level0_tables_max: 36,
+            pending_bytes_slowdown: 4 << 30,
+            pending_bytes_max: 16 << 30,
+            garbage_percent: 50,
             level_base_bytes: 64 << 20,
             table_bytes_target: 32 << 20,
         }
@@ -148,9 +188,13 @@ impl FamilyOptions {
         within("filter_bits_per_key", u64::from(self.filter_bits_per_key), 0, 64)?;
         within("level0_tables_trigger", self.level0_tables_trigger as u64, 1, 1024)?;
         let trigger = self.level0_tables_trigger as u64;
+        within("level0_tables_busy", self.level0_tables_busy as u64, 1, 1024)?;
         within("level0_tables_slowdown", self.level0_tables_slowdown as u64, trigger, 4096)?;
         let slowdown = self.level0_tables_slowdown as u64;
         within("level0_tables_max", self.level0_tables_max as u64, slowdown, 4096)?;
+        within("pending_bytes_slowdown", self.pending_bytes_slowdown, 1, 1 << 50)?;
+        within("pending_bytes_max", self.pending_bytes_max, self.pending_bytes_slowdown, 1 << 50)?;
+        within("garbage_percent", u64::from(self.garbage_percent), 1, 1000)?;
         within("level_base_bytes", self.level_base_bytes, 4 << 10, 1 << 40)?;
         within("table_bytes_target", self.table_bytes_target, 4 << 10, 1 << 40)
     }
@@ -158,7 +202,12 @@ impl FamilyOptions {
     /// What rules the levels of the family, and what its tables are built with.
     pub(crate) fn compaction(&self) -> CompactionOptions {
         CompactionOptions {
+            style: self.compaction_style,
             level0_tables_trigger: self.level0_tables_trigger,
+            level0_tables_busy: self
+                .level0_tables_busy
+                .clamp(self.level0_tables_trigger, self.level0_tables_slowdown),
+            garbage_percent: self.garbage_percent,
             level_base_bytes: self.level_base_bytes,
             table_bytes_target: self.table_bytes_target,
             table: TableOptions {

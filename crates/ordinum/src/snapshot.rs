@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::cursor::Cursor;
 use crate::db::Db;
@@ -23,6 +23,20 @@ use crate::slice::Slice;
 #[derive(Debug, Default)]
 pub(crate) struct Pins {
     readable: Mutex<Readable>,
+    let_in: Condvar,
+}
+
+/// While it is there, no pin is given.
+#[derive(Debug)]
+pub(crate) struct PinsHeldOff<'a> {
+    pins: &'a Pins,
+}
+
+impl Drop for PinsHeldOff<'_> {
+    fn drop(&mut self) {
+        self.pins.readable.lock().is_held_off = false;
+        self.pins.let_in.notify_all();
+    }
 }
 
 #[derive(Debug, Default)]
@@ -31,17 +45,21 @@ struct Readable {
     pins: BTreeMap<SeqNo, usize>,
     /// Every sequence number from this one on can be read.
     oldest: SeqNo,
+    /// Whether those who want a pin have to wait.
+    is_held_off: bool,
 }
 
 impl Pins {
     /// Nothing is pinned, and everything from `oldest` on can be read.
     pub(crate) fn new(oldest: SeqNo) -> Pins {
-        Pins { readable: Mutex::new(Readable { pins: BTreeMap::new(), oldest }) }
+        let readable = Readable { pins: BTreeMap::new(), oldest, is_held_off: false };
+        Pins { readable: Mutex::new(readable), let_in: Condvar::new() }
     }
 
     /// Pins the sequence number that `choose` returns.
     pub(crate) fn pin(self: &Arc<Self>, choose: impl FnOnce() -> SeqNo) -> Pin {
         let mut readable = self.readable.lock();
+        self.let_in(&mut readable);
         let seqno = choose();
         *readable.pins.entry(seqno).or_default() += 1;
         Pin { pins: Arc::clone(self), seqno }
@@ -50,6 +68,7 @@ impl Pins {
     /// Pins this sequence number, if it can be read still.
     pub(crate) fn pin_at(self: &Arc<Self>, asked: SeqNo) -> Result<Pin> {
         let mut readable = self.readable.lock();
+        self.let_in(&mut readable);
         let oldest = readable.oldest;
         if asked < oldest && !readable.pins.contains_key(&asked) {
             return Err(Error::TooOld { asked, oldest });
@@ -69,6 +88,24 @@ impl Pins {
     /// The horizon: every sequence number from it on can be read.
     pub(crate) fn oldest(&self) -> SeqNo {
         self.readable.lock().oldest
+    }
+
+    /// Keeps pins from being given until the returned value is dropped, unless something is pinned at or above `seqno`:
+    /// for those who take away what only the newest readers see.
+    pub(crate) fn hold_off(&self, seqno: SeqNo) -> Option<PinsHeldOff<'_>> {
+        let mut readable = self.readable.lock();
+        self.let_in(&mut readable);
+        if readable.pins.range(seqno..).next().is_some() {
+            return None;
+        }
+        readable.is_held_off = true;
+        Some(PinsHeldOff { pins: self })
+    }
+
+    fn let_in(&self, readable: &mut MutexGuard<'_, Readable>) {
+        while readable.is_held_off {
+            self.let_in.wait(readable);
+        }
     }
 
     /// How many pins there are.

@@ -1,9 +1,11 @@
 //! What a database consists of now, and what it has done since it was opened.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use crate::compaction::pending_bytes;
 use crate::db::Core;
 use crate::family::ColumnFamily;
 use crate::key::SeqNo;
@@ -29,6 +31,10 @@ pub struct FamilyStats {
     pub sealed_memtables: usize,
     /// Its levels, from 0 on.
     pub levels: Vec<LevelStats>,
+    /// The bytes above the targets of their levels, which compactions will have to move.
+    pub pending_compaction_bytes: u64,
+    /// How much writers are held back, in thousandths: 0 not at all, 1000 until there is room.
+    pub pressure: u32,
 }
 
 /// A database.
@@ -66,8 +72,20 @@ pub struct Stats {
     pub compaction_bytes_written: u64,
     /// What the last compaction did and why, in one line.
     pub last_compaction: Option<String>,
-    /// Writes that were slowed down because level 0 is long.
+    /// Compactions that run now.
+    pub compactions_running: usize,
+    /// The slices that merges were cut into: as many as merges, if none was cut.
+    pub compaction_slices: u64,
+    /// Entries that compactions read.
+    pub entries_compacted: u64,
+    /// Of those: entries that nobody could see any more.
+    pub entries_dropped: u64,
+    /// Of those: entries that a compaction filter removed.
+    pub entries_filtered: u64,
+    /// Writes that were held back because flushes or compactions are behind.
     pub slowdowns: u64,
+    /// How long they slept, in all.
+    pub delayed: Duration,
     /// Writes that had to wait for a flush or a compaction.
     pub stalls: u64,
     /// Why background work failed when it was last tried, if it did. It is tried again.
@@ -89,7 +107,12 @@ pub(crate) struct Counters {
     pub(crate) compaction_bytes_read: AtomicU64,
     pub(crate) compaction_bytes_written: AtomicU64,
     pub(crate) last_compaction: Mutex<Option<String>>,
+    pub(crate) compaction_slices: AtomicU64,
+    pub(crate) entries_compacted: AtomicU64,
+    pub(crate) entries_dropped: AtomicU64,
+    pub(crate) entries_filtered: AtomicU64,
     pub(crate) slowdowns: AtomicU64,
+    pub(crate) delayed_nanoseconds: AtomicU64,
     pub(crate) stalls: AtomicU64,
 }
 
@@ -116,7 +139,13 @@ impl Core {
             compaction_bytes_read: of(&counters.compaction_bytes_read),
             compaction_bytes_written: of(&counters.compaction_bytes_written),
             last_compaction: counters.last_compaction.lock().clone(),
+            compactions_running: self.compactions_running(),
+            compaction_slices: of(&counters.compaction_slices),
+            entries_compacted: of(&counters.entries_compacted),
+            entries_dropped: of(&counters.entries_dropped),
+            entries_filtered: of(&counters.entries_filtered),
             slowdowns: of(&counters.slowdowns),
+            delayed: Duration::from_nanos(of(&counters.delayed_nanoseconds)),
             stalls: of(&counters.stalls),
             background_failure: self.failures.last(),
             poisoned: self.poison.get().cloned(),
@@ -132,5 +161,7 @@ fn family_stats(family: &ColumnFamily) -> FamilyStats {
         memtable_bytes: view.memtables().map(|memtable| memtable.bytes()).sum(),
         sealed_memtables: view.sealed.len(),
         levels: (0..LEVELS).map(level).collect(),
+        pending_compaction_bytes: pending_bytes(&view.levels, &family.family.options.compaction()),
+        pressure: family.family.pressure.thousandths(),
     }
 }

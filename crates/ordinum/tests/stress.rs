@@ -7,12 +7,13 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
+use std::time::Duration;
 
 use fastrand::Rng;
 use ordinum::fs::{Fault, FaultFs, MemoryFs, PowerLoss};
 use ordinum::{
-    Background, Batch, ColumnFamily, Compression, Cursor, Db, Durability, Error, FamilyOptions, KeyRange,
-    Options, Reader, Result, SeqNo, Snapshot,
+    Background, Batch, ColumnFamily, CompactionFilter, CompactionStyle, Compression, Cursor, Db, Durability,
+    Error, FamilyOptions, FilterDecision, FilteredEntry, KeyRange, Options, Reader, Result, SeqNo, Snapshot,
 };
 
 const FAMILIES: [&str; 3] = ["default", "second", "third"];
@@ -85,9 +86,19 @@ fn random_options(rng: &mut Rng, fs: &FaultFs, background: Background) -> Option
         block_bytes: rng.usize(256..1000),
         compression: std::array::from_fn(|_| if rng.bool() { Compression::Lz4 } else { Compression::None }),
         filter_bits_per_key: rng.u32(0..12),
+        compaction_style: match rng.u8(..6) {
+            // Nothing expires during the test: the model does not know of time.
+            0 => CompactionStyle::Fifo { time_to_live: Duration::from_secs(1 << 30) },
+            _ => CompactionStyle::Leveled,
+        },
+        compaction_filter: rng.bool().then(|| Arc::new(KeepAll) as Arc<dyn CompactionFilter>),
         level0_tables_trigger: rng.usize(1..5),
+        level0_tables_busy: rng.usize(1..7),
         level0_tables_slowdown: 6,
         level0_tables_max: 8,
+        pending_bytes_slowdown: 1 << rng.u32(10..30),
+        pending_bytes_max: 1 << 30,
+        garbage_percent: rng.u32(1..120),
         level_base_bytes: rng.u64(8 << 10..64 << 10),
         table_bytes_target: rng.u64(4 << 10..16 << 10),
     };
@@ -96,8 +107,22 @@ fn random_options(rng: &mut Rng, fs: &FaultFs, background: Background) -> Option
         log_segment_bytes: rng.u64(4 << 10..64 << 10),
         block_cache_bytes: rng.u64(0..256 << 10),
         background,
+        compaction_threads: rng.usize(1..4),
+        compaction_slices_max: rng.usize(1..4),
+        background_bytes_per_second: if rng.bool() { 0 } else { 1 << 30 },
+        delayed_write_bytes_per_second: 1 << rng.u32(27..33),
         family_defaults: family,
         ..Options::default()
+    }
+}
+
+/// A filter that is asked, and removes nothing.
+#[derive(Debug)]
+struct KeepAll;
+
+impl CompactionFilter for KeepAll {
+    fn filter(&self, _: &FilteredEntry<'_>) -> FilterDecision {
+        FilterDecision::Keep
     }
 }
 

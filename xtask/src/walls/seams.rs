@@ -68,7 +68,8 @@ const SEAMS: &[Seam] = &[
 
 const FILE_SEAM: &[&str] = &["crates/ordinum/src/fs/os.rs"];
 const CLOCK_SEAM: &[&str] = &["crates/ordinum/src/clock.rs"];
-const THREAD_SEAM: &[&str] = &["crates/ordinum/src/db/background.rs"];
+const THREAD_SEAM: &[&str] =
+    &["crates/ordinum/src/compaction/side_by_side.rs", "crates/ordinum/src/db/background.rs"];
 
 /// The only files that may say `unsafe`.
 const UNSAFE_FILES: &[&str] = &[

@@ -32,4 +32,25 @@ impl Retention {
         let first_pin = self.pins.partition_point(|pin| *pin < seqno);
         self.pins.get(first_pin).is_some_and(|pin| *pin < newer)
     }
+
+    /// Whether every reader sees what was written at `seqno`, or something newer: nobody reads at a point before it.
+    pub(crate) fn is_settled(&self, seqno: SeqNo) -> bool {
+        seqno <= self.oldest()
+    }
+
+    /// The oldest sequence number that somebody reads at.
+    pub(crate) fn oldest(&self) -> SeqNo {
+        self.pins.first().map_or(self.horizon, |pin| (*pin).min(self.horizon))
+    }
+
+    /// Whether a version that is the newest of its key may be taken away from those who read at the horizon: it is not
+    /// above the horizon, and no pin sees it.
+    pub(crate) fn may_expire(&self, seqno: SeqNo) -> bool {
+        seqno <= self.horizon && !self.is_pinned_since(seqno)
+    }
+
+    /// Whether a pin is at or above the sequence number.
+    pub(crate) fn is_pinned_since(&self, seqno: SeqNo) -> bool {
+        self.pins.last().is_some_and(|pin| *pin >= seqno)
+    }
 }

@@ -1,10 +1,9 @@
 #![allow(clippy::cast_possible_truncation, reason = "test data")]
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use fastrand::Rng;
 
@@ -16,7 +15,8 @@ use crate::fs::{Fs, MemoryFs};
 use crate::iter::InternalIterator;
 use crate::key::{Kind, SeqNo, push_internal, seek_trailer, split_internal, split_trailer, trailer};
 use crate::merge::MergeIter;
-use crate::version::{FileMeta, Levels, TableStore};
+use crate::rate_limiter::Haste;
+use crate::version::{FileMeta, Levels, TableStore, Tally};
 
 fn seqno(n: u64) -> SeqNo {
     SeqNo::new(n).unwrap()
@@ -24,12 +24,16 @@ fn seqno(n: u64) -> SeqNo {
 
 fn store(fs: &MemoryFs) -> Arc<TableStore> {
     let cache = Arc::new(BlockCache::new(1 << 20).unwrap());
-    Arc::new(TableStore { fs: Arc::new(fs.clone()), directory: PathBuf::from("/db"), cache })
+    Arc::new(TableStore { fs: Arc::new(fs.clone()), directory: PathBuf::from("/db"), cache, limiter: None })
 }
 
 fn options(rng: &mut Rng) -> CompactionOptions {
+    let level0_tables_trigger = rng.usize(1..4);
     CompactionOptions {
-        level0_tables_trigger: rng.usize(1..4),
+        style: CompactionStyle::Leveled,
+        level0_tables_trigger,
+        level0_tables_busy: level0_tables_trigger + rng.usize(0..4),
+        garbage_percent: rng.u32(20..120),
         level_base_bytes: rng.u64(1000..5000),
         table_bytes_target: if rng.bool() { rng.u64(500..3000) } else { rng.u64(3000..80_000) },
         table: TableOptions {
@@ -47,7 +51,9 @@ struct Bed {
     store: Arc<TableStore>,
     options: CompactionOptions,
     levels: Levels,
-    numbers: Cell<u64>,
+    numbers: AtomicU64,
+    slices_max: usize,
+    filter: Option<Arc<dyn CompactionFilter>>,
     /// Every version of every key; none is a deletion.
     history: BTreeMap<Vec<u8>, BTreeMap<u64, Option<Vec<u8>>>>,
     last_seqno: u64,
@@ -64,7 +70,9 @@ impl Bed {
             fs,
             options,
             levels: Levels::default(),
-            numbers: Cell::new(0),
+            numbers: AtomicU64::new(0),
+            slices_max: 1,
+            filter: None,
             history: BTreeMap::new(),
             last_seqno: 0,
             pins: Vec::new(),
@@ -73,8 +81,7 @@ impl Bed {
     }
 
     fn next_number(&self) -> FileNumber {
-        self.numbers.set(self.numbers.get() + 1);
-        FileNumber(self.numbers.get())
+        FileNumber(self.numbers.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
     /// Writes random versions of keys below `keys`, and flushes them to a table of level 0.
@@ -92,11 +99,11 @@ impl Bed {
         }
         entries.sort_by(|a, b| crate::key::compare((&a.0, a.1), (&b.0, b.1)));
         let number = self.next_number();
-        let mut builder = self.store.create(number, &self.options.table_options(0)).unwrap();
+        let mut builder = self.store.create(number, &self.options.table_options(0), Haste::Urgent).unwrap();
         for (key, trailer, value) in &entries {
             builder.add(key, *trailer, value).unwrap();
         }
-        let meta = job::file_meta(number, builder.finish().unwrap());
+        let meta = FileMeta::new(number, builder.finish().unwrap(), 0, 0);
         self.levels.apply(&[], vec![(0, LiveTable::new(meta, Arc::clone(&self.store)))]);
     }
 
@@ -105,33 +112,52 @@ impl Bed {
             store: &self.store,
             compaction,
             levels: &self.levels,
-            retention: &Retention::new(self.pins.clone(), self.horizon),
+            retention: &self.retention(),
             options: &self.options,
+            filter: self.filter.as_deref(),
+            slices_max: self.slices_max,
             next_number: &|| self.next_number(),
             stop: &AtomicBool::new(false),
         };
         job.run()
     }
 
+    fn retention(&self) -> Retention {
+        Retention::new(self.pins.clone(), self.horizon)
+    }
+
+    fn pick(&self, mood: Mood, claims: &[Claim]) -> Option<Compaction> {
+        let retention = &self.retention();
+        pick(&Picking { levels: &self.levels, options: &self.options, claims, mood, retention, unix_ms: 0 })
+    }
+
     fn compact(&mut self, compaction: &Compaction) {
-        let level = compaction.output_level;
-        let inputs: Vec<FileNumber> = compaction.inputs.iter().map(|table| table.meta().number).collect();
+        let outputs = self.outputs(compaction);
+        self.install(compaction, outputs);
+    }
+
+    /// Does what the compaction says, and tells the tables that take the place of its inputs.
+    fn outputs(&self, compaction: &Compaction) -> Vec<Arc<LiveTable>> {
         match compaction.method {
-            Method::Move => {
-                let moved = compaction.inputs.iter().map(|table| (level, Arc::clone(table))).collect();
-                self.levels.apply(&inputs, moved);
-            }
+            Method::Move => compaction.inputs.clone(),
+            Method::Drop => Vec::new(),
             Method::Merge => {
-                let outcome = self.run(compaction).unwrap();
-                let dropped: Vec<_> = compaction.inputs.iter().chain(&compaction.overlapping).collect();
-                dropped.iter().for_each(|table| table.mark_obsolete());
-                let numbers: Vec<FileNumber> = dropped.iter().map(|table| table.meta().number).collect();
-                let added = outcome.outputs.into_iter();
-                let added =
-                    added.map(|meta| (level, LiveTable::new(meta, Arc::clone(&self.store)))).collect();
-                self.levels.apply(&numbers, added);
+                let outputs = self.run(compaction).unwrap().outputs.into_iter();
+                outputs.map(|meta| LiveTable::new(meta, Arc::clone(&self.store))).collect()
             }
         }
+    }
+
+    fn install(&mut self, compaction: &Compaction, outputs: Vec<Arc<LiveTable>>) {
+        let inputs = compaction.inputs.iter().map(|table| (compaction.level, table));
+        let overlapping = compaction.overlapping.iter().map(|table| (compaction.output_level, table));
+        let dropped: Vec<_> = inputs.chain(overlapping).collect();
+        if compaction.method != Method::Move {
+            dropped.iter().for_each(|(_, table)| table.mark_obsolete());
+        }
+        let numbers: Vec<_> = dropped.iter().map(|(level, table)| (*level, table.meta().number)).collect();
+        let added = outputs.into_iter().map(|table| (compaction.output_level, table)).collect();
+        self.levels.apply(&numbers, added);
         self.levels.check().unwrap();
     }
 
@@ -221,7 +247,9 @@ fn compaction_keeps_every_view_that_somebody_may_have() {
             if rng.bool() {
                 bed.horizon = seqno(rng.u64(bed.horizon.get()..=bed.last_seqno));
             }
-            while let Some(compaction) = pick(&bed.levels, &bed.options) {
+            bed.slices_max = rng.usize(1..4);
+            let mood = if rng.bool() { Mood::Busy } else { Mood::Quiet };
+            while let Some(compaction) = bed.pick(mood, &[]) {
                 bed.compact(&compaction);
             }
             bed.check(&mut rng);
@@ -234,9 +262,49 @@ fn compaction_keeps_every_view_that_somebody_may_have() {
         bed.check(&mut rng);
         assert_eq!(bed.entries(), bed.view(bed.horizon).len(), "only live versions are left");
         // Files of dropped tables are gone, and no other.
-        let live: usize = bed.levels.levels.iter().map(Vec::len).sum();
+        let live: usize = bed.levels.tables().count();
         assert_eq!(bed.fs.list(Path::new("/db")).unwrap().len(), live);
     }
+}
+
+/// Compactions that the picker lets run at the same time see the same levels, and take effect in any order, with flushes
+/// in between.
+#[test]
+fn compactions_side_by_side_keep_every_view() {
+    let mut most = 0;
+    for seed in 100..130 {
+        println!("seed {seed}");
+        let mut rng = Rng::with_seed(seed);
+        let mut bed = Bed::new(CompactionOptions {
+            table_bytes_target: rng.u64(300..1000),
+            level_base_bytes: rng.u64(20..2000),
+            ..options(&mut rng)
+        });
+        for _ in 0..15 {
+            for _ in 0..rng.usize(1..6) {
+                let writes = rng.usize(50..200);
+                bed.flush(&mut rng, writes, 250);
+            }
+            bed.horizon = seqno(bed.last_seqno);
+            let (mut running, mut claims) = (Vec::new(), Vec::new());
+            let mood = if rng.bool() { Mood::Busy } else { Mood::Quiet };
+            while let Some(compaction) = bed.pick(mood, &claims) {
+                claims.push(Claim::of(&compaction));
+                let outputs = bed.outputs(&compaction);
+                running.push((compaction, outputs));
+            }
+            most = most.max(running.len());
+            if rng.bool() {
+                bed.flush(&mut rng, 100, 250);
+            }
+            rng.shuffle(&mut running);
+            for (compaction, outputs) in running {
+                bed.install(&compaction, outputs);
+                bed.check(&mut rng);
+            }
+        }
+    }
+    assert!(most > 1, "nothing ran side by side");
 }
 
 #[test]
@@ -256,7 +324,7 @@ fn outputs_end_at_the_target_and_between_user_keys() {
     let user_key = |internal| split_internal(internal).unwrap().0.to_vec();
     for [a, b] in outcome.outputs.array_windows() {
         assert!(user_key(&a.largest) < user_key(&b.smallest));
-        assert!((2000..6000).contains(&a.bytes), "{}", a.bytes);
+        assert!((1000..6000).contains(&a.bytes), "{}", a.bytes);
     }
 }
 
@@ -268,11 +336,11 @@ fn deletions_stay_while_a_deeper_level_may_hold_the_key() {
         bed.last_seqno += 1;
         let kind = if value.is_some() { Kind::Put } else { Kind::Delete };
         let number = bed.next_number();
-        let mut builder = bed.store.create(number, &TableOptions::default()).unwrap();
+        let mut builder = bed.store.create(number, &TableOptions::default(), Haste::Urgent).unwrap();
         builder.add(key, trailer(seqno(bed.last_seqno), kind), value.unwrap_or_default()).unwrap();
         bed.horizon = seqno(bed.last_seqno);
         bed.history.entry(key.to_vec()).or_default().insert(bed.last_seqno, value.map(<[u8]>::to_vec));
-        let meta = job::file_meta(number, builder.finish().unwrap());
+        let meta = FileMeta::new(number, builder.finish().unwrap(), 0, 0);
         LiveTable::new(meta, Arc::clone(&bed.store))
     };
     let deep = write(&mut bed, b"k", Some(b"v"));
@@ -311,9 +379,11 @@ fn a_job_that_ends_early_leaves_no_tables() {
         levels: &bed.levels,
         retention: &Retention::new(Vec::new(), SeqNo::ZERO),
         options: &bed.options,
+        filter: None,
+        slices_max: 2,
         next_number: &|| {
             // Stops once some tables are there.
-            stop.store(bed.numbers.get() > 8, std::sync::atomic::Ordering::Relaxed);
+            stop.store(bed.numbers.load(Ordering::Relaxed) > 8, Ordering::Relaxed);
             bed.next_number()
         },
         stop: &stop,
@@ -347,64 +417,6 @@ fn retention_keeps_what_a_pin_or_the_horizon_sees() {
     assert!(keeps(40, 41));
 }
 
-/// ```text
-/// pick trigger=N base=BYTES target=BYTES      or: range from=LEVEL first=KEY last=KEY
-/// level number:first-last/bytes …
-/// ```
-#[test]
-fn picks() {
-    datadriven::walk("testdata/compaction_picker", |file| {
-        file.run(|case| -> String {
-            let number = |name: &str, default: u64| {
-                case.args.get(name).map_or(default, |values| values[0].parse().unwrap())
-            };
-            let options = CompactionOptions {
-                level0_tables_trigger: number("trigger", 4) as usize,
-                level_base_bytes: number("base", 1000),
-                table_bytes_target: number("target", 800),
-                ..options(&mut Rng::with_seed(0))
-            };
-            let mut levels = Levels::default();
-            let store = store(&MemoryFs::new());
-            for line in case.input.lines() {
-                let mut words = line.split_whitespace();
-                let level: usize = words.next().unwrap().parse().unwrap();
-                let tables = words.map(|word| (level, LiveTable::new(parse_meta(word), Arc::clone(&store))));
-                levels.apply(&[], tables.collect());
-            }
-            levels.check().unwrap();
-            let picked = if case.directive == "pick" {
-                pick(&levels, &options).map(|compaction| (compaction, String::new()))
-            } else {
-                let (first, last) = (case.args["first"][0].as_bytes(), case.args["last"][0].as_bytes());
-                let meets = |smallest: &[u8], largest: &[u8]| smallest <= last && first <= largest;
-                pick_range(&levels, &options, number("from", 0) as usize, &meets)
-                    .map(|(compaction, next)| (compaction, format!("; then from level {next}")))
-            };
-            match picked {
-                Some((compaction, then)) => format!("{}{then}\n", compaction.reason),
-                None => "nothing\n".to_owned(),
-            }
-        });
-    });
-}
-
-fn parse_meta(word: &str) -> FileMeta {
-    let (number, rest) = word.split_once(':').unwrap();
-    let (range, bytes) = rest.split_once('/').unwrap();
-    let (first, last) = range.split_once('-').unwrap();
-    let internal = |user_key: &str| {
-        let mut key = Vec::new();
-        push_internal(&mut key, user_key.as_bytes(), 257);
-        key
-    };
-    FileMeta {
-        number: FileNumber(number.parse().unwrap()),
-        bytes: bytes.parse().unwrap(),
-        entries: 1,
-        smallest: internal(first),
-        largest: internal(last),
-        min_seqno: seqno(1),
-        max_seqno: seqno(1),
-    }
-}
+mod cuts;
+mod filters;
+mod picks;

@@ -14,14 +14,14 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 
 use super::core::Core;
-use crate::batch::Batch;
+use crate::compaction::Mood;
 use crate::error::{Error, Result};
-use crate::family::Family;
-use crate::options::{Background, FamilyOptions};
-use crate::super_version::SuperVersion;
+use crate::options::Background;
 
-/// How long a write is held up while level 0 is long.
-const SLOWDOWN: Duration = Duration::from_millis(1);
+/// How long a thread without work waits before it looks whether little is written.
+const QUIET: Duration = Duration::from_millis(200);
+/// Little is written if the log grows by no more than this meanwhile.
+const QUIET_LOG_BYTES: u64 = 128 << 10;
 
 /// Tells those who wait that something changed: a memtable was sealed, a flush ended, writes were stopped.
 #[derive(Debug, Default)]
@@ -37,15 +37,23 @@ impl Room {
     }
 
     /// The number of changes so far. What is looked at after this is not missed by [`Room::wait`].
-    fn now(&self) -> u64 {
+    pub(super) fn now(&self) -> u64 {
         *self.changes.lock()
     }
 
     /// Returns when there was a change since `seen`.
-    fn wait(&self, seen: u64) {
+    pub(super) fn wait(&self, seen: u64) {
         let mut changes = self.changes.lock();
         while *changes == seen {
             self.changed.wait(&mut changes);
+        }
+    }
+
+    /// Returns when there was a change since `seen`, or after some time without one.
+    fn wait_a_while(&self, seen: u64) {
+        let mut changes = self.changes.lock();
+        if *changes == seen {
+            self.changed.wait_for(&mut changes, QUIET);
         }
     }
 }
@@ -87,7 +95,7 @@ impl Failures {
         self.failures.lock()[work as usize] = None;
     }
 
-    fn of(&self, work: Work) -> Option<String> {
+    pub(super) fn of(&self, work: Work) -> Option<String> {
         self.failures.lock()[work as usize].as_ref().map(|failure| failure.cause.clone())
     }
 
@@ -116,9 +124,11 @@ impl Threads {
             Background::Manual => {}
             Background::Threads => {
                 let mut running = threads.running.lock();
-                for work in [Work::Flush, Work::Compact] {
-                    let core = Arc::clone(core);
-                    running.push(std::thread::spawn(move || core.work(work)));
+                let flusher = Arc::clone(core);
+                running.push(std::thread::spawn(move || flusher.flush_all_the_time()));
+                for _ in 0..core.options.compaction_threads {
+                    let compactor = Arc::clone(core);
+                    running.push(std::thread::spawn(move || compactor.compact_all_the_time()));
                 }
                 let core = Arc::clone(core);
                 running.push(std::thread::spawn(move || core.sync_in_time()));
@@ -141,27 +151,51 @@ impl Threads {
 }
 
 impl Core {
-    /// The loop of a thread: works while there is work, and sleeps until something changes.
-    fn work(&self, work: Work) {
+    /// The loop of the thread that flushes: works while there is work, and sleeps until something changes.
+    fn flush_all_the_time(&self) {
         loop {
             let seen = self.room.now();
-            if self.stopping.load(Ordering::Acquire) || self.check_writable().is_err() {
+            if self.must_end() {
                 return;
             }
-            match self.attempt(work) {
+            match self.attempt(Work::Flush, Core::flush_step) {
                 Ok(true) => {}
                 Ok(false) => self.room.wait(seen),
-                Err(_) => self.pause(work),
+                Err(_) => self.pause(Work::Flush),
             }
         }
     }
 
+    /// The loop of a thread that compacts. While there is nothing urgent to do it looks from time to time whether little
+    /// is written, and whether something has expired.
+    fn compact_all_the_time(&self) {
+        let mut mood = Mood::Busy;
+        loop {
+            let seen = self.room.now();
+            if self.must_end() {
+                return;
+            }
+            match self.attempt(Work::Compact, |core| core.compact_step(mood)) {
+                Ok(true) => {}
+                Ok(false) => {
+                    let log_bytes = || self.counters.log_bytes.load(Ordering::Relaxed);
+                    let before = log_bytes();
+                    self.room.wait_a_while(seen);
+                    let is_quiet = self.room.now() == seen && log_bytes() - before <= QUIET_LOG_BYTES;
+                    mood = if is_quiet { Mood::Quiet } else { Mood::Busy };
+                }
+                Err(_) => self.pause(Work::Compact),
+            }
+        }
+    }
+
+    fn must_end(&self) -> bool {
+        self.stopping.load(Ordering::Acquire) || self.check_writable().is_err()
+    }
+
     /// One piece of this work; whether there was any. A failure is remembered until it succeeds.
-    fn attempt(&self, work: Work) -> Result<bool> {
-        let done = match work {
-            Work::Flush => self.flush_step(),
-            Work::Compact => self.compact_step(),
-        };
+    fn attempt(&self, work: Work, step: impl FnOnce(&Core) -> Result<bool>) -> Result<bool> {
+        let done = step(self);
         match &done {
             Ok(_) => self.failures.clear(work),
             Err(Error::Closed | Error::Poisoned { .. }) => {}
@@ -184,65 +218,9 @@ impl Core {
     /// One piece of work; whether there was any.
     pub(super) fn run_step(&self) -> Result<bool> {
         self.check_writable()?;
-        Ok(self.sync_step()? || self.attempt(Work::Flush)? || self.attempt(Work::Compact)?)
+        let compact = |core: &Core| Ok(core.compact_step(Mood::Busy)? || core.compact_step(Mood::Quiet)?);
+        Ok(self.sync_step()?
+            || self.attempt(Work::Flush, Core::flush_step)?
+            || self.attempt(Work::Compact, compact)?)
     }
-
-    /// Returns when the families of the batch have room for it.
-    pub(super) fn wait_for_room(&self, batch: &Batch) -> Result<()> {
-        for share in batch.shares() {
-            let family = &share.family.family;
-            let view = self.view(family)?;
-            if waits_for(&view, &family.options).is_some() {
-                drop(view);
-                self.counters.stalls.fetch_add(1, Ordering::Relaxed);
-                self.stall(family)?;
-            } else if view.levels.level(0).len() >= family.options.level0_tables_slowdown {
-                drop(view);
-                self.counters.slowdowns.fetch_add(1, Ordering::Relaxed);
-                self.options.clock.wait(SLOWDOWN);
-            }
-        }
-        Ok(())
-    }
-
-    fn stall(&self, family: &Family) -> Result<()> {
-        loop {
-            let seen = self.room.now();
-            self.check_writable()?;
-            let Some(work) = waits_for(&*self.view(family)?, &family.options) else { return Ok(()) };
-            match self.options.background {
-                Background::Threads => match self.failures.of(work) {
-                    Some(cause) => return Err(Error::Stopped { cause }),
-                    None => self.room.wait(seen),
-                },
-                Background::Manual => {
-                    if !self.run_step().map_err(stopped)? && self.waits(family)? {
-                        return Err(Error::Bug {
-                            message: "a write waits for work that nobody has".to_owned(),
-                        });
-                    }
-                }
-            }
-        }
-    }
-
-    fn waits(&self, family: &Family) -> Result<bool> {
-        Ok(waits_for(&*self.view(family)?, &family.options).is_some())
-    }
-}
-
-/// What a write is told that had to wait for work which failed.
-fn stopped(error: Error) -> Error {
-    match error {
-        Error::Closed | Error::Poisoned { .. } | Error::Bug { .. } => error,
-        error => Error::Stopped { cause: error.to_string() },
-    }
-}
-
-/// The work that a write to the family must wait for, if there is any.
-fn waits_for(view: &SuperVersion, options: &FamilyOptions) -> Option<Work> {
-    if view.sealed.len() >= options.immutable_memtables_max {
-        return Some(Work::Flush);
-    }
-    (view.levels.level(0).len() >= options.level0_tables_max).then_some(Work::Compact)
 }

@@ -202,6 +202,7 @@ impl Core {
     pub(super) fn seal(&self, family: &Family, words: u64) -> Arc<Memtable> {
         let active = Arc::new(Memtable::new(family.options.write_buffer_bytes, words));
         family.view.update(|view| view.with_active(Arc::clone(&active)));
+        self.weigh(family);
         self.room.changed();
         active
     }

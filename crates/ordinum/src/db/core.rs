@@ -13,7 +13,9 @@ use std::sync::{Arc, OnceLock};
 use parking_lot::{Mutex, RwLock};
 
 use super::background::{Failures, Room};
+use super::backpressure::Pace;
 use super::commit::{Commits, Publication, Syncing};
+use super::compactions::Compactions;
 use super::families::Owner;
 use super::interval::Deadline;
 use super::retention::History;
@@ -57,8 +59,8 @@ pub(crate) struct Core {
     pub(super) next_file: AtomicU64,
     /// Held by the one who flushes.
     pub(super) flushing: Mutex<()>,
-    /// Held by the one who compacts; the family that had the last turn.
-    pub(super) compacting: Mutex<FamilyId>,
+    pub(super) compactions: Compactions,
+    pub(super) pace: Pace,
     /// Set when work is to end early because the database closes.
     pub(super) stopping: AtomicBool,
     pub(super) deadline: Deadline,
@@ -74,6 +76,11 @@ impl Core {
     /// The newest sequence number that reads see.
     pub(crate) fn visible(&self) -> SeqNo {
         self.publication.visible()
+    }
+
+    /// How many compactions run.
+    pub(crate) fn compactions_running(&self) -> usize {
+        self.compactions.count()
     }
 
     /// A number for a new file.

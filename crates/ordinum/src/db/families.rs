@@ -13,6 +13,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::backpressure::Pressure;
 use super::core::Core;
 use crate::error::{Error, Result};
 use crate::family::{ColumnFamily, FAMILY_NAME_BYTES_MAX, Family, FamilyId};
@@ -49,6 +50,7 @@ impl ColumnFamily {
             options,
             owner: owner.id,
             dropped: AtomicBool::new(false),
+            pressure: Pressure::default(),
             view: Published::new(&owner.views, view),
         };
         ColumnFamily { family: Arc::new(family) }
@@ -120,7 +122,7 @@ impl Core {
         let active = Arc::new(Memtable::new(0, 0));
         let empty = SuperVersion { active, sealed: Vec::new(), levels: Arc::default() };
         let dropped = family.family.view.update(|_| empty);
-        for table in dropped.levels.levels.iter().flatten() {
+        for table in dropped.levels.tables() {
             table.mark_obsolete();
         }
         self.remove_old_logs(&mut manifest)

@@ -14,13 +14,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::core::Core;
+use crate::compaction::unix_ms;
 use crate::error::Result;
 use crate::family::ColumnFamily;
 use crate::file_name::{self, FileKind, FileNumber};
 use crate::iter::InternalIterator;
-use crate::key::{self, SeqNo};
+use crate::key;
 use crate::manifest::{Edit, Manifest};
 use crate::memtable::{Memtable, MemtableIter};
+use crate::rate_limiter::Haste;
 use crate::version::{FileMeta, LiveTable};
 
 impl Core {
@@ -92,6 +94,7 @@ impl Core {
         self.publication.wait_for(memtable.newest());
         if memtable.entries() == 0 {
             forget_sealed(family, memtable);
+            self.weigh(&family.family);
             return Ok(());
         }
         let number = self.new_file_number();
@@ -120,34 +123,30 @@ impl Core {
         memtable: &Arc<Memtable>,
         number: FileNumber,
     ) -> Result<FileMeta> {
-        let mut builder = self.store.create(number, &family.family.options.compaction().table_options(0))?;
+        let options = family.family.options.compaction().table_options(0);
+        let mut builder = self.store.create(number, &options, Haste::Urgent)?;
         let mut entries = MemtableIter::new(Arc::clone(memtable));
         let retention = self.retention();
-        let mut newer: Option<(Vec<u8>, SeqNo)> = None;
+        // The key that the last entry had, and its sequence number: that of the next newer version.
+        let (mut key, mut newer) = (Vec::new(), None);
+        let (mut shadowed, mut is_written) = (0, false);
         let mut found = entries.first()?;
         while found {
             let seqno = key::split_trailer(entries.trailer()).0;
-            newer.take_if(|(user_key, _)| user_key != entries.user_key());
-            if retention.keeps(seqno, newer.as_ref().map(|(_, seqno)| *seqno)) {
-                builder.add(entries.user_key(), entries.trailer(), entries.value())?;
+            if newer.is_none() || key != entries.user_key() {
+                key.clear();
+                key.extend_from_slice(entries.user_key());
+                (newer, is_written) = (None, false);
             }
-            match &mut newer {
-                Some((_, newer)) => *newer = seqno,
-                None => newer = Some((entries.user_key().to_vec(), seqno)),
+            if retention.keeps(seqno, newer.replace(seqno)) {
+                builder.add(entries.user_key(), entries.trailer(), entries.value())?;
+                shadowed += u64::from(std::mem::replace(&mut is_written, true));
             }
             found = entries.next()?;
         }
         let summary = builder.finish()?;
         self.options.fs.sync_dir(&self.directory)?;
-        Ok(FileMeta {
-            number,
-            bytes: summary.bytes,
-            entries: summary.entries,
-            smallest: summary.smallest,
-            largest: summary.largest,
-            min_seqno: summary.min_seqno,
-            max_seqno: summary.max_seqno,
-        })
+        Ok(FileMeta::new(number, summary, shadowed, unix_ms(&*self.options.clock)))
     }
 
     fn install_flushed(&self, family: &ColumnFamily, memtable: &Arc<Memtable>, meta: FileMeta) -> Result<()> {
@@ -167,9 +166,10 @@ impl Core {
         family.family.view.update(|view| {
             let mut view = view.clone();
             view.sealed.retain(|sealed| !Arc::ptr_eq(sealed, memtable));
-            Arc::make_mut(&mut view.levels).levels[0].insert(0, Arc::clone(&table));
+            Arc::make_mut(&mut view.levels).apply(&[], vec![(0, Arc::clone(&table))]);
             view
         });
+        self.weigh(&family.family);
         self.remove_old_logs(&mut manifest)
     }
 
@@ -206,7 +206,8 @@ impl Core {
         self.stopping.store(true, Ordering::Release);
         self.room.changed();
         // Who opens the directory next must not meet files that somebody here still writes.
-        drop((self.family_changes.lock(), self.flushing.lock(), self.compacting.lock()));
+        drop((self.family_changes.lock(), self.flushing.lock()));
+        self.compactions.wait_for_end();
         drop(self.lock.lock().take());
         result
     }

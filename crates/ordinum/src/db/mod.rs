@@ -5,18 +5,21 @@
 //! - `open.rs` opening and recovery;
 //! - `families.rs` creating and dropping column families;
 //! - `flush.rs` memtables to tables, and logs that are not needed any more;
-//! - `compact.rs` tables to deeper levels;
+//! - `compact.rs` tables to deeper levels, and `compactions.rs` which of them run;
+//! - `backpressure.rs` holds writers back while that is behind;
 //! - `retention.rs` how far back can be read;
 //! - `interval.rs` syncs of the log that are due at a time;
 //! - `verify.rs` reads everything and checks it;
 //! - `background.rs` who does that, and who waits for it.
 //!
-//! Lock order: changes of families, flushing or compacting, the ordered section of commits, the manifest, the map of families.
+//! Lock order: changes of families, flushing or the running compactions, the pins, the ordered section of commits, the manifest, the map of families.
 //! The ordered section is not held while the log is synced, except where a log is closed.
 
 mod background;
+mod backpressure;
 mod commit;
 mod compact;
+mod compactions;
 mod core;
 mod families;
 mod flush;
@@ -29,6 +32,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+pub(crate) use backpressure::Pressure;
 pub use commit::Commit;
 pub(crate) use core::Core;
 pub use verify::VerifyReport;
@@ -80,6 +84,7 @@ impl Db {
     /// [`crate::Error::InvalidArgument`] for options out of range, or if there is no database and none is to be created.
     pub fn open(directory: impl AsRef<Path>, options: Options) -> Result<Db> {
         let core = Arc::new(Core::open(directory.as_ref(), options)?);
+        core.live_families().iter().for_each(|family| core.weigh(&family.family));
         let threads = background::Threads::start(&core);
         Ok(Db { handle: Arc::new(Handle { core, threads }) })
     }

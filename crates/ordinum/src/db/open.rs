@@ -17,7 +17,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use parking_lot::{Mutex, RwLock};
 
 use super::background::{Failures, Room};
+use super::backpressure::Pace;
 use super::commit::{Commits, Publication, Syncing};
+use super::compactions::Compactions;
 use super::core::Core;
 use super::families::Owner;
 use super::flush::first_log;
@@ -25,6 +27,7 @@ use super::interval::Deadline;
 use super::retention::History;
 use crate::batch::Operations;
 use crate::cache::BlockCache;
+use crate::compaction::Mood;
 use crate::error::{Error, Result};
 use crate::family::{ColumnFamily, DEFAULT_FAMILY, FamilyId};
 use crate::file_header::HEADER_BYTES;
@@ -37,6 +40,7 @@ use crate::memtable::{self, Entry, Memtable};
 use crate::options::Options;
 use crate::padded::Padded;
 use crate::published::Matrix;
+use crate::rate_limiter::RateLimiter;
 use crate::snapshot::Pins;
 use crate::transaction::RecentWrites;
 use crate::varint;
@@ -98,7 +102,8 @@ impl Core {
             manifest: Mutex::new(manifest),
             next_file: AtomicU64::new(next_file),
             flushing: Mutex::new(()),
-            compacting: Mutex::new(FamilyId(0)),
+            compactions: Compactions::new(),
+            pace: Pace::default(),
             stopping: AtomicBool::new(false),
             deadline: Deadline::default(),
             room: Room::default(),
@@ -122,9 +127,9 @@ impl Core {
         families.iter().try_for_each(|family| self.flush(family))?;
         let is_long = |family: &ColumnFamily| {
             let family = &family.family;
-            family.view.load().levels.level(0).len() >= family.options.level0_tables_slowdown
+            family.view.load().levels.level(0).len() >= family.options.level0_tables_busy
         };
-        while families.iter().any(is_long) && self.compact_step()? {}
+        while families.iter().any(is_long) && self.compact_step(Mood::Quiet)? {}
         Ok(())
     }
 }
@@ -192,6 +197,8 @@ impl<'a> Recovery<'a> {
             fs: Arc::clone(&options.fs),
             directory: directory.to_path_buf(),
             cache: Arc::new(BlockCache::new(options.block_cache_bytes)?),
+            limiter: RateLimiter::new(Arc::clone(&options.clock), options.background_bytes_per_second)
+                .map(Arc::new),
         };
         let owner = Owner { id: NEXT_ID.fetch_add(1, Ordering::Relaxed), views: Matrix::new() };
         let state = State::default();

@@ -4,7 +4,8 @@
 //! edit       tag (1 byte), then its fields; numbers are varints, bytes have a varint length
 //!  1  family created        id, name
 //!  2  family dropped        id
-//!  3  table added           family, level, number, bytes, entries, smallest, largest, min seqno, max seqno
+//!  3  table added           family, level, number, bytes, entries, smallest, largest, min seqno, max seqno; read, and
+//!                           not written any more
 //!  4  table removed         family, level, number
 //!  5  family flushed        family, seqno: every commit up to it is in tables
 //!  6  log added             number, seqno before its first record
@@ -14,6 +15,7 @@
 //! 10  sequence numbers      none above this one was ever given
 //! 11  horizon               the oldest sequence number that can be read without a pin; it never goes back
 //! 12  mark                  seqno, when it was the newest: milliseconds since the Unix epoch, and bytes of log so far
+//! 13  table added           the fields of 3, then deletions, shadowed entries, milliseconds since the Unix epoch
 //! ```
 
 #![deny(clippy::indexing_slicing)]
@@ -23,7 +25,7 @@ use crate::family::{FAMILY_NAME_BYTES_MAX, FamilyId};
 use crate::file_name::FileNumber;
 use crate::key::SeqNo;
 use crate::varint::{push_bytes, push_u32, push_u64, take_bytes, take_u32, take_u64};
-use crate::version::{FileMeta, LEVELS};
+use crate::version::{FileMeta, LEVELS, Tally};
 
 /// A change of what the database consists of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +58,7 @@ impl Edit {
                 push_u32(out, id.0);
             }
             Edit::AddTable { family, level, meta } => {
-                out.push(3);
+                out.push(13);
                 push_u32(out, family.0);
                 push_u64(out, *level as u64);
                 push_u64(out, meta.number.0);
@@ -66,6 +68,9 @@ impl Edit {
                 push_bytes(out, &meta.largest);
                 push_u64(out, meta.min_seqno.get());
                 push_u64(out, meta.max_seqno.get());
+                push_u64(out, meta.tally.deletions);
+                push_u64(out, meta.tally.shadowed);
+                push_u64(out, meta.tally.written_unix_ms);
             }
             Edit::RemoveTable { family, level, number } => {
                 out.push(4);
@@ -134,6 +139,10 @@ impl Edit {
                 let mark = Mark { unix_millis: take_u64(input)?, log_bytes: take_u64(input)? };
                 Edit::AddMark { seqno, mark }
             }
+            13 => {
+                let (family, level, meta) = (family(input)?, level(input)?, meta(input)?);
+                Edit::AddTable { family, level, meta: FileMeta { tally: tally(input)?, ..meta } }
+            }
             _ => return None,
         })
     }
@@ -170,5 +179,10 @@ fn meta(input: &mut &[u8]) -> Option<FileMeta> {
         largest: take_bytes(input)?.to_vec(),
         min_seqno: seqno(input)?,
         max_seqno: seqno(input)?,
+        tally: Tally::default(),
     })
+}
+
+fn tally(input: &mut &[u8]) -> Option<Tally> {
+    Some(Tally { deletions: take_u64(input)?, shadowed: take_u64(input)?, written_unix_ms: take_u64(input)? })
 }

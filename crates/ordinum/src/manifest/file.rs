@@ -54,15 +54,17 @@ impl Manifest {
     ///
     /// After an input/output error it is not known whether they took effect: nothing may be written any more.
     pub(crate) fn install(&mut self, edits: &[Edit]) -> Result<()> {
-        let mut state = self.state.clone();
-        for edit in edits {
-            state.apply(edit).map_err(|expected| Error::Bug {
+        let mut undo = self.state.begin();
+        let applied = edits.iter().try_for_each(|edit| {
+            self.state.apply_undoably(edit, &mut undo).map_err(|expected| Error::Bug {
                 message: format!("an edit of the manifest expects {expected}: {edit:?}"),
-            })?;
+            })
+        });
+        let installed = applied.and_then(|()| self.append(edits));
+        if installed.is_err() {
+            self.state.undo(undo);
         }
-        self.append(edits)?;
-        self.state = state;
-        Ok(())
+        installed
     }
 
     fn append(&mut self, edits: &[Edit]) -> Result<()> {

@@ -22,6 +22,7 @@ mod current;
 mod edit;
 mod file;
 mod state;
+mod undo;
 
 pub(crate) use current::{read_current, write_current};
 pub(crate) use edit::{Edit, take_name};
@@ -30,8 +31,8 @@ pub(crate) use state::{FamilyState, Mark, State};
 
 use crate::file_header::FileType;
 
-/// What manifests begin with. Feature bit 0: there may be edits of the horizon.
-pub(crate) const MANIFEST_FILE: FileType = FileType { magic: *b"ORDMAN\r\n", features: 1 };
+/// What manifests begin with. Feature bit 0: there may be edits of the horizon; bit 1: tables are added with their tallies.
+pub(crate) const MANIFEST_FILE: FileType = FileType { magic: *b"ORDMAN\r\n", features: 3 };
 
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use crate::family::FamilyId;
 use crate::file_name::FileNumber;
 use crate::fs::{Fs, MemoryFs, read_whole};
 use crate::key::SeqNo;
-use crate::version::FileMeta;
+use crate::version::{FileMeta, Tally};
 
 const NUMBER: FileNumber = FileNumber(3);
 
@@ -19,6 +19,7 @@ fn table(number: u64) -> FileMeta {
         largest: b"z\x01\x02\0\0\0\0\0\0".to_vec(),
         min_seqno: SeqNo::new(1).unwrap(),
         max_seqno: SeqNo::new(2).unwrap(),
+        tally: Tally { deletions: 3, shadowed: 2, written_unix_ms: 1_700_000_000_000 },
     }
 }
 
@@ -120,4 +121,32 @@ fn current_names_a_manifest_and_notices_damage() {
     assert_eq!(fs.list(directory).unwrap(), ["CURRENT"]);
     fs.flip_byte(&directory.join("CURRENT"), 12).unwrap();
     assert!(matches!(read_current(&fs, directory), Err(Error::Corrupt { .. })));
+}
+
+#[test]
+fn edits_that_are_not_installed_leave_the_state_as_it_was() {
+    let fs = MemoryFs::new();
+    let mut manifest = Manifest::create(&fs, Path::new("/d"), NUMBER, State::default()).unwrap();
+    let impossible = Edit::RemoveLog { number: FileNumber(999) };
+    for group in groups() {
+        let before = manifest.state().clone();
+        for len in 0..=group.len() {
+            let edits: Vec<Edit> = group.iter().take(len).cloned().chain([impossible.clone()]).collect();
+            assert!(matches!(manifest.install(&edits), Err(Error::Bug { .. })));
+            assert_eq!(*manifest.state(), before);
+        }
+        manifest.install(&group).unwrap();
+    }
+}
+
+#[test]
+fn a_table_that_an_older_version_added_has_an_empty_tally() {
+    let mut bytes = vec![3, 1, 0, 9, 100, 7];
+    for key in [b"a\x01\x01\0\0\0\0\0\0", b"z\x01\x02\0\0\0\0\0\0"] {
+        bytes.push(9);
+        bytes.extend_from_slice(key);
+    }
+    bytes.extend_from_slice(&[1, 2]);
+    let Some(Edit::AddTable { meta, .. }) = Edit::decode(&mut bytes.as_slice()) else { panic!("no edit") };
+    assert_eq!((meta.number, meta.entries, meta.tally), (FileNumber(9), 7, Tally::default()));
 }

@@ -163,6 +163,19 @@ impl TableReader {
         BlockHandle::parse(index.value(entry)?).ok_or_else(|| index.malformed("an index of block handles"))
     }
 
+    /// Keys, ascending, that have about the same bytes of the table between them: the last is at or after its last key.
+    /// Reads nothing.
+    pub(crate) fn anchors(&self) -> Result<Vec<Vec<u8>>> {
+        let mut keys = Vec::new();
+        let mut cursor = BlockCursor::default();
+        let mut more = cursor.first(&self.top_index)?;
+        while more {
+            keys.push(cursor.user_key().to_vec());
+            more = cursor.next(&self.top_index)?;
+        }
+        Ok(keys)
+    }
+
     /// An iterator over the entries.
     pub(crate) fn iter(self: &Arc<Self>, cache_use: CacheUse) -> TableIter {
         TableIter::new(Arc::clone(self), cache_use)

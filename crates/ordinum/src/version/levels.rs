@@ -1,6 +1,7 @@
 //! The tables of one column family, level by level.
 
 use std::cmp::Reverse;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::cache::CacheUse;
@@ -16,8 +17,8 @@ use crate::version::{LEVELS, LiveTable, level_iter};
 /// The tables of one column family. The invariants are those of the module above.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Levels {
-    /// `levels[0]` is newest first; each of the others ascends.
-    pub(crate) levels: [Vec<Arc<LiveTable>>; LEVELS],
+    /// `levels[0]` is newest first; each of the others ascends. A change copies the levels that it changes, and no other.
+    levels: [Arc<Vec<Arc<LiveTable>>>; LEVELS],
 }
 
 /// First and last user key of a table.
@@ -51,7 +52,7 @@ impl Levels {
     /// asked.
     pub(crate) fn approximate_entries(&self, range: &KeyRange) -> Result<u64> {
         let mut entries = 0u64;
-        for table in self.levels.iter().flatten() {
+        for table in self.tables() {
             let (first, last) = user_range(table);
             if range.behind(first) || range.before(last) {
                 continue;
@@ -71,26 +72,37 @@ impl Levels {
             iterators.push(Box::new(table.reader()?.iter(cache_use)));
         }
         for tables in self.levels.iter().skip(1).filter(|tables| !tables.is_empty()) {
-            iterators.push(Box::new(level_iter(tables.clone(), cache_use)));
+            iterators.push(Box::new(level_iter(tables.to_vec(), cache_use)));
         }
         Ok(iterators)
     }
 
-    /// Drops tables and adds others, each to its level, and keeps the order of the levels.
-    pub(crate) fn apply(&mut self, dropped: &[FileNumber], added: Vec<(usize, Arc<LiveTable>)>) {
-        for tables in &mut self.levels {
-            tables.retain(|table| !dropped.contains(&table.meta().number));
-        }
-        for (level, table) in added {
-            if let Some(tables) = self.levels.get_mut(level) {
-                tables.push(table);
+    /// Drops tables and adds others, each at its level, and keeps the order of the levels.
+    pub(crate) fn apply(&mut self, dropped: &[(usize, FileNumber)], added: Vec<(usize, Arc<LiveTable>)>) {
+        let mut changed = [false; LEVELS];
+        let levels = dropped.iter().map(|(level, _)| *level).chain(added.iter().map(|(level, _)| *level));
+        for level in levels {
+            if let Some(slot) = changed.get_mut(level) {
+                *slot = true;
             }
         }
-        for (level, tables) in self.levels.iter_mut().enumerate() {
+        let gone: HashSet<(usize, FileNumber)> = dropped.iter().copied().collect();
+        let mut added = added;
+        added.sort_by_key(|(level, _)| *level);
+        let mut added = added.into_iter().peekable();
+        for (level, slot) in
+            self.levels.iter_mut().enumerate().filter(|(level, _)| changed.get(*level) == Some(&true))
+        {
+            let kept = slot.iter().filter(|table| !gone.contains(&(level, table.meta().number)));
+            let mut tables: Vec<Arc<LiveTable>> = kept.cloned().collect();
+            while let Some((_, table)) = added.next_if(|(of, _)| *of == level) {
+                tables.push(table);
+            }
             match level {
                 0 => tables.sort_by_key(|table| Reverse((table.meta().max_seqno, table.meta().number))),
                 _ => tables.sort_by(|a, b| user_range(a).cmp(&user_range(b))),
             }
+            *slot = Arc::new(tables);
         }
     }
 
@@ -109,7 +121,12 @@ impl Levels {
 
     /// The tables of a level.
     pub(crate) fn level(&self, level: usize) -> &[Arc<LiveTable>] {
-        self.levels.get(level).map_or(&[], Vec::as_slice)
+        self.levels.get(level).map_or(&[], |tables| tables.as_slice())
+    }
+
+    /// Every table.
+    pub(crate) fn tables(&self) -> impl Iterator<Item = &Arc<LiveTable>> {
+        self.levels.iter().flat_map(|tables| tables.iter())
     }
 
     /// The bytes of a level.
@@ -130,6 +147,12 @@ impl Levels {
             let (first, last) = user_range(table);
             first <= largest && smallest <= last
         };
-        self.level(level).iter().filter(overlaps).cloned().collect()
+        let tables = self.level(level);
+        if level == 0 {
+            return tables.iter().filter(overlaps).cloned().collect();
+        }
+        let from = tables.partition_point(|table| user_range(table).1 < smallest);
+        let overlapping = tables.iter().skip(from);
+        overlapping.take_while(|table| user_range(table).0 <= largest).cloned().collect()
     }
 }

@@ -12,7 +12,8 @@ use std::sync::{Arc, OnceLock};
 use crate::cache::BlockCache;
 use crate::error::Result;
 use crate::file_name::{self, FileKind, FileNumber};
-use crate::fs::Fs;
+use crate::fs::{Fs, WritableFile};
+use crate::rate_limiter::{Haste, LimitedFile, RateLimiter};
 use crate::table::{TableBuilder, TableOptions, TableReader};
 use crate::version::FileMeta;
 
@@ -22,6 +23,8 @@ pub(crate) struct TableStore {
     pub(crate) fs: Arc<dyn Fs>,
     pub(crate) directory: PathBuf,
     pub(crate) cache: Arc<BlockCache>,
+    /// What tables may be written in a second, if that is limited.
+    pub(crate) limiter: Option<Arc<RateLimiter>>,
 }
 
 impl TableStore {
@@ -38,8 +41,18 @@ impl TableStore {
     }
 
     /// Begins a new table.
-    pub(crate) fn create(&self, number: FileNumber, options: &TableOptions) -> Result<TableBuilder> {
-        Ok(TableBuilder::new(self.fs.create(&self.path(number))?, number, options))
+    pub(crate) fn create(
+        &self,
+        number: FileNumber,
+        options: &TableOptions,
+        haste: Haste,
+    ) -> Result<TableBuilder> {
+        let file = self.fs.create(&self.path(number))?;
+        let file: Box<dyn WritableFile> = match &self.limiter {
+            Some(limiter) => Box::new(LimitedFile { file, limiter: Arc::clone(limiter), haste }),
+            None => file,
+        };
+        Ok(TableBuilder::new(file, number, options))
     }
 }
 

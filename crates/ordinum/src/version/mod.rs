@@ -21,6 +21,18 @@ pub(crate) struct FileMeta {
     pub(crate) largest: Vec<u8>,
     pub(crate) min_seqno: SeqNo,
     pub(crate) max_seqno: SeqNo,
+    pub(crate) tally: Tally,
+}
+
+/// What the choice of compactions has to know of a table beyond its keys. All zero in what older versions wrote.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    /// Entries that are deletions.
+    pub(crate) deletions: u64,
+    /// Entries with a newer version of their key in the same table: kept for a pin, and garbage when it goes.
+    pub(crate) shadowed: u64,
+    /// When the newest of its entries became part of a table, in milliseconds since the Unix epoch.
+    pub(crate) written_unix_ms: u64,
 }
 
 mod level_iter;

@@ -1,0 +1,208 @@
+//! Merges one slice of the keys: reads the inputs in order, drops what retention allows, and hands the rest to the outputs.
+
+use std::sync::Arc;
+
+use super::CompactionOutcome;
+use super::filter::{FilterDecision, FilteredEntry};
+use super::job::Shared;
+use super::outputs::Outputs;
+use super::slices::KeySlice;
+use crate::cache::CacheUse;
+use crate::error::{Error, Result};
+use crate::iter::InternalIterator;
+use crate::key::{self, Kind, SeqNo, seek_trailer, split_trailer};
+use crate::merge::MergeIter;
+use crate::version::{LEVELS, LiveTable, level_iter, user_range};
+
+/// The flag that stops a job is read once for this many entries.
+const ENTRIES_PER_STOP_CHECK: u64 = 1024;
+
+/// The merge of one slice.
+pub(super) struct MergeRange<'a> {
+    shared: &'a Shared<'a>,
+    slice: KeySlice,
+    outputs: Outputs<'a>,
+    key: CurrentKey,
+    deeper: Deeper,
+    outcome: CompactionOutcome,
+}
+
+/// The user key that is being merged. Its buffers are used again for the next.
+#[derive(Default)]
+struct CurrentKey {
+    user_key: Vec<u8>,
+    /// Whether there is one.
+    is_some: bool,
+    /// The sequence number of the last version read, which is the next newer one of the version that follows.
+    newer: Option<SeqNo>,
+    /// Deletions that are written only if an older version of the key is: no deeper table may hold it.
+    held_deletions: Vec<u64>,
+    /// Whether a version was written.
+    is_written: bool,
+}
+
+impl<'a> MergeRange<'a> {
+    pub(super) fn new(shared: &'a Shared<'a>, slice: KeySlice) -> MergeRange<'a> {
+        MergeRange {
+            shared,
+            slice,
+            outputs: Outputs::new(shared),
+            key: CurrentKey::default(),
+            deeper: Deeper::of(shared),
+            outcome: CompactionOutcome::default(),
+        }
+    }
+
+    pub(super) fn run(mut self) -> Result<CompactionOutcome> {
+        let mut input = self.input()?;
+        let mut more = match &self.slice.start {
+            Some(start) => input.seek(start, seek_trailer(SeqNo::MAX))?,
+            None => input.first()?,
+        };
+        while more {
+            if self.outcome.entries_read.is_multiple_of(ENTRIES_PER_STOP_CHECK) && self.shared.is_stopped() {
+                return Err(Error::Closed);
+            }
+            let user_key = input.user_key();
+            if !self.key.is_some || self.key.user_key != user_key {
+                if self.slice.end.as_ref().is_some_and(|end| user_key >= end.as_slice()) {
+                    break;
+                }
+                self.begin_key(user_key)?;
+            }
+            self.outcome.entries_read += 1;
+            self.version(input.trailer(), input.value())?;
+            more = input.next()?;
+        }
+        self.end_key();
+        self.outputs.finish(&mut self.outcome)?;
+        Ok(self.outcome)
+    }
+
+    fn input(&self) -> Result<MergeIter<Box<dyn InternalIterator>>> {
+        let compaction = self.shared.job.compaction;
+        let mut children: Vec<Box<dyn InternalIterator>> = Vec::new();
+        if compaction.level == 0 {
+            for table in &compaction.inputs {
+                children.push(Box::new(table.reader()?.iter(CacheUse::Peek)));
+            }
+        } else {
+            children.push(level_child(&compaction.inputs));
+        }
+        if !compaction.overlapping.is_empty() {
+            children.push(level_child(&compaction.overlapping));
+        }
+        Ok(MergeIter::new(children))
+    }
+
+    fn begin_key(&mut self, user_key: &[u8]) -> Result<()> {
+        self.end_key();
+        self.key.user_key.clear();
+        self.key.user_key.extend_from_slice(user_key);
+        self.key.is_some = true;
+        self.key.is_written = false;
+        self.key.newer = None;
+        self.outputs.begin_key(user_key, &mut self.outcome)
+    }
+
+    /// After the last version of a key: deletions that hide nothing are dropped.
+    fn end_key(&mut self) {
+        let held = self.key.held_deletions.len();
+        self.outcome.entries_dropped += u64::try_from(held).unwrap_or(u64::MAX);
+        self.key.held_deletions.clear();
+    }
+
+    /// Takes one version of the current key; versions come newest first.
+    fn version(&mut self, trailer: u64, value: &[u8]) -> Result<()> {
+        let (seqno, kind) = split_trailer(trailer);
+        let newer = self.key.newer.replace(seqno);
+        if !self.shared.job.retention.keeps(seqno, newer) {
+            self.outcome.entries_dropped += 1;
+            return Ok(());
+        }
+        if kind == Kind::Delete as u8 {
+            return self.deletion(trailer);
+        }
+        if newer.is_none() && self.is_filtered(seqno, kind, value) {
+            return self.deletion(key::trailer(seqno, Kind::Delete));
+        }
+        for deletion in self.key.held_deletions.drain(..) {
+            self.outputs.write(&self.key.user_key, deletion, &[], self.key.is_written)?;
+            self.key.is_written = true;
+        }
+        let is_shadowed = std::mem::replace(&mut self.key.is_written, true);
+        self.outputs.write(&self.key.user_key, trailer, value, is_shadowed)
+    }
+
+    fn deletion(&mut self, trailer: u64) -> Result<()> {
+        if self.deeper.may_hold(&self.key.user_key) {
+            let is_shadowed = std::mem::replace(&mut self.key.is_written, true);
+            return self.outputs.write(&self.key.user_key, trailer, &[], is_shadowed);
+        }
+        self.key.held_deletions.push(trailer);
+        Ok(())
+    }
+
+    fn is_filtered(&mut self, seqno: SeqNo, kind: u8, value: &[u8]) -> bool {
+        let job = self.shared.job;
+        let Some(filter) = job.filter else { return false };
+        if kind != Kind::Put as u8 || !job.retention.may_expire(seqno) {
+            return false;
+        }
+        let level = job.compaction.output_level;
+        match filter.filter(&FilteredEntry { key: &self.key.user_key, value, seqno, level }) {
+            FilterDecision::Keep => false,
+            FilterDecision::Remove => {
+                self.outcome.entries_filtered += 1;
+                let since = &mut self.outcome.filtered_since;
+                *since = Some(since.map_or(seqno, |before| before.min(seqno)));
+                true
+            }
+        }
+    }
+}
+
+fn level_child(tables: &[Arc<LiveTable>]) -> Box<dyn InternalIterator> {
+    Box::new(level_iter(tables.to_vec(), CacheUse::Peek))
+}
+
+/// The tables that may hold older versions of the keys of the merge: those of deeper levels, and those of level 0 that are
+/// older than its inputs and stay there.
+struct Deeper {
+    /// Of each level, what is not before the last key that was asked about.
+    levels: Vec<(Vec<Arc<LiveTable>>, usize)>,
+    older: Vec<Arc<LiveTable>>,
+}
+
+impl Deeper {
+    fn of(shared: &Shared<'_>) -> Deeper {
+        let (compaction, levels) = (shared.job.compaction, shared.job.levels);
+        let deeper = (compaction.output_level + 1..LEVELS).map(|level| (levels.level(level).to_vec(), 0));
+        let oldest = compaction.inputs.iter().map(|table| table.meta().min_seqno).min();
+        let is_input = |table: &LiveTable| {
+            compaction.inputs.iter().any(|input| input.meta().number == table.meta().number)
+        };
+        let older = levels.level(0).iter().filter(|table| {
+            compaction.level == 0 && Some(table.meta().min_seqno) < oldest && !is_input(table)
+        });
+        Deeper {
+            levels: deeper.filter(|(tables, _)| !tables.is_empty()).collect(),
+            older: older.cloned().collect(),
+        }
+    }
+
+    /// Whether one of them may hold the key. Keys ascend from call to call.
+    fn may_hold(&mut self, user_key: &[u8]) -> bool {
+        let holds = |table: &Arc<LiveTable>| {
+            let (first, last) = user_range(table);
+            first <= user_key && user_key <= last
+        };
+        let below = self.levels.iter_mut().any(|(tables, at)| {
+            while tables.get(*at).is_some_and(|table| user_range(table).1 < user_key) {
+                *at += 1;
+            }
+            tables.get(*at).is_some_and(holds)
+        });
+        below || self.older.iter().any(holds)
+    }
+}

@@ -1,0 +1,118 @@
+//! The choices of the picker, as text.
+
+use super::*;
+
+/// ```text
+/// pick [quiet] trigger=N busy=N base=BYTES target=BYTES garbage=PERCENT ttl=SECONDS now=SECONDS pin=SEQNO running=NUMBER…
+/// range from=LEVEL first=KEY last=KEY
+/// level number:first-last/bytes[,deletions=PERCENT][,shadowed=PERCENT][,written=SECONDS][,seqno=N] …
+/// ```
+/// `running` names level-0 tables, or a table and what it overlaps one level deeper, that a running compaction claims.
+#[test]
+fn picks() {
+    datadriven::walk("testdata/compaction_picker", |file| {
+        file.run(|case| -> String {
+            let number = |name: &str, default: u64| {
+                case.args.get(name).map_or(default, |values| values[0].parse().unwrap())
+            };
+            let trigger = number("trigger", 4);
+            let options = CompactionOptions {
+                style: match case.args.get("ttl") {
+                    Some(_) => CompactionStyle::Fifo { time_to_live: Duration::from_secs(number("ttl", 0)) },
+                    None => CompactionStyle::Leveled,
+                },
+                level0_tables_trigger: trigger as usize,
+                level0_tables_busy: number("busy", trigger) as usize,
+                level_base_bytes: number("base", 1000),
+                table_bytes_target: number("target", 800),
+                garbage_percent: number("garbage", 1000) as u32,
+                ..options(&mut Rng::with_seed(0))
+            };
+            let mut levels = Levels::default();
+            let store = store(&MemoryFs::new());
+            for line in case.input.lines() {
+                let mut words = line.split_whitespace();
+                let level: usize = words.next().unwrap().parse().unwrap();
+                let tables = words.map(|word| (level, LiveTable::new(parse_meta(word), Arc::clone(&store))));
+                levels.apply(&[], tables.collect());
+            }
+            levels.check().unwrap();
+            let running = case.args.get("running").cloned().unwrap_or_default();
+            let claims = claims(&levels, &running.iter().map(|n| n.parse().unwrap()).collect::<Vec<u64>>());
+            let pins = case.args.get("pin").map_or(Vec::new(), |pins| vec![seqno(pins[0].parse().unwrap())]);
+            let picked = if case.directive == "pick" {
+                let mood = if case.args.contains_key("quiet") { Mood::Quiet } else { Mood::Busy };
+                let retention = &Retention::new(pins, seqno(1000));
+                let unix_ms = number("now", 0) * 1000;
+                let picking =
+                    Picking { levels: &levels, options: &options, claims: &claims, mood, retention, unix_ms };
+                pick(&picking).map(|compaction| (compaction, String::new()))
+            } else {
+                let (first, last) = (case.args["first"][0].as_bytes(), case.args["last"][0].as_bytes());
+                let meets = |smallest: &[u8], largest: &[u8]| smallest <= last && first <= largest;
+                pick_range(&levels, &options, number("from", 0) as usize, &meets)
+                    .map(|(compaction, next)| (compaction, format!("; then from level {next}")))
+            };
+            match picked {
+                Some((compaction, then)) => format!("{}{then}\n", compaction.reason),
+                None => "nothing\n".to_owned(),
+            }
+        });
+    });
+}
+
+fn claims(levels: &Levels, running: &[u64]) -> Vec<Claim> {
+    let tables = (0..LEVELS).flat_map(|level| levels.level(level).iter().map(move |table| (level, table)));
+    let named = tables.filter(|(_, table)| running.contains(&table.meta().number.0));
+    let claimed = named.map(|(level, table)| {
+        let (smallest, largest) = crate::version::user_range(table);
+        Claim::of(&Compaction {
+            level,
+            output_level: if level == 0 { 0 } else { level + 1 },
+            inputs: vec![Arc::clone(table)],
+            overlapping: if level == 0 {
+                Vec::new()
+            } else {
+                levels.overlapping(level + 1, smallest, largest)
+            },
+            method: Method::Merge,
+            reason: String::new(),
+        })
+    });
+    claimed.collect()
+}
+
+fn parse_meta(word: &str) -> FileMeta {
+    let mut parts = word.split(',');
+    let (number, rest) = parts.next().unwrap().split_once(':').unwrap();
+    let (range, bytes) = rest.split_once('/').unwrap();
+    let (first, last) = range.split_once('-').unwrap();
+    let internal = |user_key: &str| {
+        let mut key = Vec::new();
+        push_internal(&mut key, user_key.as_bytes(), 257);
+        key
+    };
+    let number: u64 = number.parse().unwrap();
+    let mut meta = FileMeta {
+        number: FileNumber(number),
+        bytes: bytes.parse().unwrap(),
+        entries: 100,
+        smallest: internal(first),
+        largest: internal(last),
+        min_seqno: seqno(number),
+        max_seqno: seqno(number),
+        tally: Tally::default(),
+    };
+    for part in parts {
+        let (name, value) = part.split_once('=').unwrap();
+        let value: u64 = value.parse().unwrap();
+        match name {
+            "deletions" => meta.tally.deletions = value,
+            "shadowed" => meta.tally.shadowed = value,
+            "written" => meta.tally.written_unix_ms = value * 1000,
+            "seqno" => (meta.min_seqno, meta.max_seqno) = (seqno(value), seqno(value)),
+            other => panic!("{other}"),
+        }
+    }
+    meta
+}

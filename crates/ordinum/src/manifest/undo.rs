@@ -1,0 +1,100 @@
+//! Takes back edits that were applied to a state and did not become durable. An installation costs what it changes, and
+//! not what there is: the state is changed in place, and what was there before is kept aside.
+
+use std::collections::BTreeMap;
+
+use super::edit::Edit;
+use super::state::{FamilyState, LogState, Mark, State};
+use crate::family::FamilyId;
+use crate::file_name::FileNumber;
+use crate::key::SeqNo;
+use crate::version::FileMeta;
+
+/// What was there before.
+#[derive(Debug)]
+enum Before {
+    Family(FamilyId, Option<FamilyState>),
+    Flushed(FamilyId, SeqNo),
+    Table(FamilyId, usize, FileNumber, Option<FileMeta>),
+    Log(FileNumber, Option<LogState>),
+    Marks(BTreeMap<SeqNo, Mark>),
+}
+
+/// What takes a state back to where it began.
+#[derive(Debug)]
+pub(super) struct Undo {
+    next_family: FamilyId,
+    next_file: u64,
+    reserved: SeqNo,
+    oldest_readable: SeqNo,
+    /// In the order of the edits.
+    before: Vec<Before>,
+}
+
+impl State {
+    /// What takes the state back to now.
+    pub(super) fn begin(&self) -> Undo {
+        Undo {
+            next_family: self.next_family,
+            next_file: self.next_file,
+            reserved: self.reserved,
+            oldest_readable: self.oldest_readable,
+            before: Vec::new(),
+        }
+    }
+
+    /// Applies the edit, and notes what was there before.
+    pub(super) fn apply_undoably(&mut self, edit: &Edit, undo: &mut Undo) -> Result<(), &'static str> {
+        let before = match edit {
+            Edit::CreateFamily { id, .. } | Edit::DropFamily { id } => {
+                Some(Before::Family(*id, self.families.get(id).cloned()))
+            }
+            Edit::AddTable { family, level, meta } => Some(self.table_before(*family, *level, meta.number)),
+            Edit::RemoveTable { family, level, number } => Some(self.table_before(*family, *level, *number)),
+            Edit::Flushed { family, .. } => {
+                self.families.get(family).map(|before| Before::Flushed(*family, before.flushed_through))
+            }
+            Edit::AddLog { number, .. } | Edit::CloseLog { number, .. } | Edit::RemoveLog { number } => {
+                Some(Before::Log(*number, self.logs.get(number).copied()))
+            }
+            Edit::RaiseHorizon { .. } | Edit::AddMark { .. } => Some(Before::Marks(self.marks.clone())),
+            Edit::NextFile { .. } | Edit::ReserveSeqNos { .. } => None,
+        };
+        undo.before.extend(before);
+        self.apply(edit)
+    }
+
+    fn table_before(&self, family: FamilyId, level: usize, number: FileNumber) -> Before {
+        let tables = self.families.get(&family).and_then(|family| family.levels.get(level));
+        Before::Table(family, level, number, tables.and_then(|tables| tables.get(&number)).cloned())
+    }
+
+    /// Takes the state back.
+    pub(super) fn undo(&mut self, undo: Undo) {
+        let Undo { next_family, next_file, reserved, oldest_readable, before } = undo;
+        (self.next_family, self.next_file) = (next_family, next_file);
+        (self.reserved, self.oldest_readable) = (reserved, oldest_readable);
+        for before in before.into_iter().rev() {
+            match before {
+                Before::Family(id, Some(family)) => drop(self.families.insert(id, family)),
+                Before::Family(id, None) => drop(self.families.remove(&id)),
+                Before::Flushed(id, through) => {
+                    if let Some(family) = self.families.get_mut(&id) {
+                        family.flushed_through = through;
+                    }
+                }
+                Before::Table(id, level, number, meta) => {
+                    let tables = self.families.get_mut(&id).and_then(|family| family.levels.get_mut(level));
+                    match (tables, meta) {
+                        (Some(tables), Some(meta)) => drop(tables.insert(number, meta)),
+                        (Some(tables), None) => drop(tables.remove(&number)),
+                        (None, _) => {}
+                    }
+                }
+                Before::Log(number, Some(log)) => drop(self.logs.insert(number, log)),
+                Before::Log(number, None) => drop(self.logs.remove(&number)),
+                Before::Marks(marks) => self.marks = marks,
+            }
+        }
+    }
+}
