@@ -12,10 +12,12 @@ use crate::cache::{BlockCache, CacheUse};
 use crate::error::{Error, Result};
 use crate::file_name::FileNumber;
 use crate::fs::RandomAccessFile;
+use crate::iter::InternalIterator;
 use crate::key::{Kind, SeqNo, split_trailer};
 use crate::slice::Slice;
 use crate::table::block::Block;
 use crate::table::block_file::BlockFile;
+use crate::table::block_iter::BlockIter;
 use crate::table::filter::Filter;
 use crate::table::footer::{FOOTER_BYTES, Footer};
 use crate::table::handle::BlockHandle;
@@ -167,11 +169,11 @@ impl TableReader {
     /// Reads nothing.
     pub(crate) fn anchors(&self) -> Result<Vec<Vec<u8>>> {
         let mut keys = Vec::new();
-        let mut cursor = BlockCursor::default();
-        let mut more = cursor.first(&self.top_index)?;
+        let mut top = BlockIter::new(Arc::clone(&self.top_index));
+        let mut more = top.first()?;
         while more {
-            keys.push(cursor.user_key().to_vec());
-            more = cursor.next(&self.top_index)?;
+            keys.push(top.user_key().to_vec());
+            more = top.next()?;
         }
         Ok(keys)
     }
