@@ -15,8 +15,15 @@ pub(crate) fn run(root: &Path, args: &[String]) -> ExitCode {
         Some(at) => (args.get(..at).unwrap_or_default(), args.get(at + 1..).unwrap_or_default()),
         None => (&[][..], args),
     };
-    let mut command = in_bench(root, &["run", "--release"]);
+    let mut command = in_bench(root, &["run", "--release", "--bin", "engine-bench"]);
     command.args(for_cargo).arg("--").args(for_program);
+    code(passes(&mut command))
+}
+
+/// Counts the instructions of the engine's hot paths, with nothing built in but the engine.
+pub(crate) fn instructions(root: &Path, args: &[String]) -> ExitCode {
+    let mut command = in_bench(root, &["run", "--release", "--no-default-features", "--bin", "instructions"]);
+    command.arg("--").args(args);
     code(passes(&mut command))
 }
 

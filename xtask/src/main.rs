@@ -20,6 +20,7 @@ usage: cargo xtask TASK
   fuzz ARGS    the seeded fuzz runner; `cargo xtask fuzz --help` lists its options
   bench ARGS   Ordinum beside other engines; `cargo xtask bench -- --help` lists the options, and what stands before
                the `--` is for cargo: `cargo xtask bench --features rocksdb -- --quick`
+  instructions ARGS  instructions of the engine's hot paths beside those that are kept; needs valgrind
   bench-check  format, lints and tests of the benchmark, which has dependencies that `test` never builds
 ";
 
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         (Some("walls"), []) => stages::only_walls(&root),
         (Some("fuzz"), rest) => stages::only_fuzz(&root, rest),
         (Some("bench"), rest) => bench::run(&root, rest),
+        (Some("instructions"), rest) => bench::instructions(&root, rest),
         (Some("bench-check"), []) => bench::check(&root),
         (Some("help" | "--help" | "-h"), []) => {
             print!("{USAGE}");
