@@ -9,25 +9,29 @@
 use std::ops::Bound;
 
 use crate::error::Result;
-use crate::iter::InternalIterator;
+use crate::iter::{InternalIterator, STEPS_BEFORE_SEEK, next_key_by_steps};
 use crate::key::{self, Kind, SeqNo};
+use crate::merge::MergeIter;
+use crate::part::Part;
 use crate::reader::KeyRange;
 use crate::slice::Slice;
 use crate::transaction::RangeTracker;
 
-/// Versions of one key that are stepped over before the cursor seeks across the rest.
-const STEPS_BEFORE_SEEK: u32 = 8;
-
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Stand {
     Nowhere,
     /// On the entry that the entries below stand on.
     Forward,
-    /// On an entry that is kept aside.
-    Back {
-        key: Vec<u8>,
-        value: Slice,
-        seqno: SeqNo,
-    },
+    /// On the entry that is kept aside.
+    Back,
+}
+
+/// An entry that the entries below have left.
+#[derive(Default)]
+struct Aside {
+    key: Vec<u8>,
+    value: Slice,
+    seqno: SeqNo,
 }
 
 /// A cursor over the keys of a range. It stands nowhere until it is moved.
@@ -35,12 +39,11 @@ enum Stand {
 /// Every move returns whether the cursor stands on a key then. What it shows is the state at the sequence number at which
 /// it was opened, whatever is written meanwhile.
 pub struct Cursor {
-    entries: Box<dyn InternalIterator>,
+    entries: MergeIter<Part>,
     range: KeyRange,
     seqno: SeqNo,
     stand: Stand,
-    /// Room for the key that is left, so that a step allocates nothing.
-    passed: Vec<u8>,
+    aside: Aside,
     tracker: Option<RangeTracker>,
 }
 
@@ -55,12 +58,12 @@ impl std::fmt::Debug for Cursor {
 
 impl Cursor {
     pub(crate) fn new(
-        entries: Box<dyn InternalIterator>,
+        entries: MergeIter<Part>,
         range: KeyRange,
         seqno: SeqNo,
         tracker: Option<RangeTracker>,
     ) -> Cursor {
-        Cursor { entries, range, seqno, stand: Stand::Nowhere, passed: Vec::new(), tracker }
+        Cursor { entries, range, seqno, stand: Stand::Nowhere, aside: Aside::default(), tracker }
     }
 
     /// To the first key of the range.
@@ -100,15 +103,11 @@ impl Cursor {
     pub fn next(&mut self) -> Result<bool> {
         let found = match std::mem::replace(&mut self.stand, Stand::Nowhere) {
             Stand::Nowhere => return Ok(false),
-            Stand::Forward => {
-                let mut key = std::mem::take(&mut self.passed);
-                key.clear();
-                key.extend_from_slice(self.entries.user_key());
-                let found = self.leave(&key);
-                self.passed = key;
-                found
+            Stand::Forward => self.entries.next_key().and_then(|found| self.forward_to_visible(found)),
+            Stand::Back => {
+                let key = std::mem::take(&mut self.aside.key);
+                self.forward_from(Bound::Excluded(&key))
             }
-            Stand::Back { key, .. } => self.forward_from(Bound::Excluded(&key)),
         };
         let found = found?;
         if let Some(tracker) = &self.tracker {
@@ -126,7 +125,7 @@ impl Cursor {
                 let key = self.entries.user_key().to_vec();
                 self.back_from(Bound::Excluded(&key))
             }
-            Stand::Back { .. } => self.back_to_visible(),
+            Stand::Back => self.back_to_visible(),
         };
         let found = found?;
         if let Some(tracker) = &self.tracker {
@@ -138,7 +137,7 @@ impl Cursor {
 
     /// Whether the cursor stands on a key.
     pub fn valid(&self) -> bool {
-        !matches!(self.stand, Stand::Nowhere)
+        self.stand != Stand::Nowhere
     }
 
     /// The key; empty if the cursor stands nowhere.
@@ -146,7 +145,7 @@ impl Cursor {
         match &self.stand {
             Stand::Nowhere => &[],
             Stand::Forward => self.entries.user_key(),
-            Stand::Back { key, .. } => key,
+            Stand::Back => &self.aside.key,
         }
     }
 
@@ -155,7 +154,7 @@ impl Cursor {
         match &self.stand {
             Stand::Nowhere => &[],
             Stand::Forward => self.entries.value(),
-            Stand::Back { value, .. } => value,
+            Stand::Back => &self.aside.value,
         }
     }
 
@@ -164,7 +163,7 @@ impl Cursor {
         match &self.stand {
             Stand::Nowhere => Slice::from(&[][..]),
             Stand::Forward => self.entries.value_slice(),
-            Stand::Back { value, .. } => value.clone(),
+            Stand::Back => self.aside.value.clone(),
         }
     }
 
@@ -173,7 +172,7 @@ impl Cursor {
         match &self.stand {
             Stand::Nowhere => SeqNo::ZERO,
             Stand::Forward => key::split_trailer(self.entries.trailer()).0,
-            Stand::Back { seqno, .. } => *seqno,
+            Stand::Back => self.aside.seqno,
         }
     }
 
@@ -185,35 +184,10 @@ impl Cursor {
         self.stand = Stand::Nowhere;
         let found = match start {
             Bound::Included(key) => self.entries.seek(key, u64::MAX)?,
-            Bound::Excluded(key) => self.entries.seek(key, 0)? && self.skip_rest_of(key)?,
+            Bound::Excluded(key) => self.entries.seek(key, 0)? && next_key_by_steps(&mut self.entries, key)?,
             Bound::Unbounded => self.entries.first()?,
         };
         self.forward_to_visible(found)
-    }
-
-    /// Past every version of `key`, which the entries stand on, to the next visible key.
-    fn leave(&mut self, key: &[u8]) -> Result<bool> {
-        let found = self.skip_rest_of(key)?;
-        self.forward_to_visible(found)
-    }
-
-    /// To the first entry of another key; whether there is one.
-    fn skip_rest_of(&mut self, key: &[u8]) -> Result<bool> {
-        let mut steps = 0;
-        while self.entries.user_key() == key {
-            let found = if steps < STEPS_BEFORE_SEEK {
-                self.entries.next()?
-            } else {
-                // The smallest trailer is 0; an entry with it is stepped over by the next turn.
-                steps = 0;
-                self.entries.seek(key, 0)?
-            };
-            if !found {
-                return Ok(false);
-            }
-            steps += 1;
-        }
-        Ok(true)
     }
 
     /// From the entry below, if there is one, forward to the first that is shown.
@@ -234,8 +208,7 @@ impl Cursor {
                     self.entries.seek(&key, key::seek_trailer(self.seqno))?
                 };
             } else if kind == Kind::Delete as u8 {
-                let key = self.entries.user_key().to_vec();
-                found = self.skip_rest_of(&key)?;
+                found = self.entries.next_key()?;
                 steps = 0;
             } else {
                 self.stand = Stand::Forward;
@@ -263,9 +236,14 @@ impl Cursor {
     /// From the entry below backward: gathers the newest visible version of each key, until one is to be shown.
     fn back_to_visible(&mut self) -> Result<bool> {
         while self.entries.valid() && !self.range.before(self.entries.user_key()) {
-            let key = self.entries.user_key().to_vec();
-            if let Some((seqno, Some(value))) = self.take_newest(&key)? {
-                self.stand = Stand::Back { key, value, seqno };
+            let mut key = std::mem::take(&mut self.aside.key);
+            key.clear();
+            key.extend_from_slice(self.entries.user_key());
+            let newest = self.take_newest(&key);
+            self.aside.key = key;
+            if let Some((seqno, Some(value))) = newest? {
+                (self.aside.value, self.aside.seqno) = (value, seqno);
+                self.stand = Stand::Back;
                 return Ok(true);
             }
         }

@@ -18,6 +18,11 @@ pub(crate) trait InternalIterator: Send {
     fn seek_before(&mut self, user_key: &[u8], trailer: u64) -> Result<bool>;
     /// To the entry after this one. Must stand on an entry.
     fn next(&mut self) -> Result<bool>;
+    /// To the first entry of the next user key. Must stand on an entry.
+    fn next_key(&mut self) -> Result<bool> {
+        let left = self.user_key().to_vec();
+        next_key_by_steps(self, &left)
+    }
     /// To the entry before this one. Must stand on an entry.
     fn prev(&mut self) -> Result<bool>;
     /// Whether the cursor stands on an entry.
@@ -32,50 +37,26 @@ pub(crate) trait InternalIterator: Send {
     fn value_slice(&self) -> crate::slice::Slice;
 }
 
-impl InternalIterator for Box<dyn InternalIterator> {
-    fn first(&mut self) -> Result<bool> {
-        (**self).first()
-    }
+/// Versions of one key that are stepped over before a seek goes across the rest.
+pub(crate) const STEPS_BEFORE_SEEK: u32 = 8;
 
-    fn last(&mut self) -> Result<bool> {
-        (**self).last()
+/// To the first entry behind those of the user key `left`, one of which it stands on.
+pub(crate) fn next_key_by_steps<I: InternalIterator + ?Sized>(entries: &mut I, left: &[u8]) -> Result<bool> {
+    let mut steps = 0;
+    while entries.user_key() == left {
+        let found = if steps < STEPS_BEFORE_SEEK {
+            entries.next()?
+        } else {
+            // The smallest trailer is 0; an entry with it is stepped over by the next turn.
+            steps = 0;
+            entries.seek(left, 0)?
+        };
+        if !found {
+            return Ok(false);
+        }
+        steps += 1;
     }
-
-    fn seek(&mut self, user_key: &[u8], trailer: u64) -> Result<bool> {
-        (**self).seek(user_key, trailer)
-    }
-
-    fn seek_before(&mut self, user_key: &[u8], trailer: u64) -> Result<bool> {
-        (**self).seek_before(user_key, trailer)
-    }
-
-    fn next(&mut self) -> Result<bool> {
-        (**self).next()
-    }
-
-    fn prev(&mut self) -> Result<bool> {
-        (**self).prev()
-    }
-
-    fn valid(&self) -> bool {
-        (**self).valid()
-    }
-
-    fn user_key(&self) -> &[u8] {
-        (**self).user_key()
-    }
-
-    fn trailer(&self) -> u64 {
-        (**self).trailer()
-    }
-
-    fn value(&self) -> &[u8] {
-        (**self).value()
-    }
-
-    fn value_slice(&self) -> crate::slice::Slice {
-        (**self).value_slice()
-    }
+    Ok(true)
 }
 
 #[cfg(test)]

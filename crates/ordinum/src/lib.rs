@@ -24,6 +24,7 @@ pub(crate) mod memtable;
 pub(crate) mod merge;
 pub(crate) mod options;
 pub(crate) mod padded;
+pub(crate) mod part;
 pub(crate) mod published;
 pub(crate) mod rate_limiter;
 pub(crate) mod reader;

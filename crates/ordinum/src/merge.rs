@@ -5,12 +5,13 @@
 //! (2) going forward, the current child stands on the smallest entry, and every other at or after it; going backward,
 //!     on the largest, and every other at or before it: so a change of direction moves the others across first.
 //!
-//! The children that stand on an entry are a binary heap of indexes; the current one is its root.
+//! The children that stand on an entry are a binary heap of indexes; the current one is its root. While it stays ahead of
+//! the second, a step compares those two only.
 
 use std::cmp::Ordering;
 
 use crate::error::Result;
-use crate::iter::InternalIterator;
+use crate::iter::{InternalIterator, next_key_by_steps};
 use crate::key::compare;
 use crate::slice::Slice;
 
@@ -25,20 +26,25 @@ pub(crate) struct MergeIter<I> {
     children: Vec<I>,
     /// Indexes of the children that stand on an entry, as a heap.
     heap: Vec<usize>,
+    /// The first of the others in the heap.
+    second: Option<usize>,
     direction: Direction,
 }
 
 impl<I: InternalIterator> MergeIter<I> {
     /// An iterator that stands nowhere.
     pub(crate) fn new(children: Vec<I>) -> MergeIter<I> {
-        MergeIter { heap: Vec::with_capacity(children.len()), children, direction: Direction::Forward }
+        let heap = Vec::with_capacity(children.len());
+        MergeIter { heap, children, second: None, direction: Direction::Forward }
     }
 
+    #[inline]
     fn current(&self) -> Option<&I> {
         self.heap.first().and_then(|index| self.children.get(*index))
     }
 
     /// Whether child `a` comes before child `b` in the direction that is gone.
+    #[inline]
     fn before(&self, a: usize, b: usize) -> bool {
         let (Some(a), Some(b)) = (self.children.get(a), self.children.get(b)) else {
             return false;
@@ -58,6 +64,7 @@ impl<I: InternalIterator> MergeIter<I> {
     ) -> Result<bool> {
         self.direction = direction;
         self.heap.clear();
+        self.second = None;
         let mut standing = std::mem::take(&mut self.heap);
         for (index, child) in self.children.iter_mut().enumerate() {
             if go(index, child)? {
@@ -68,7 +75,16 @@ impl<I: InternalIterator> MergeIter<I> {
         for at in (0..self.heap.len() / 2).rev() {
             self.sift_down(at);
         }
+        self.find_second();
         Ok(!self.heap.is_empty())
+    }
+
+    fn find_second(&mut self) {
+        self.second = match *self.heap.as_slice() {
+            [_, a, b, ..] => Some(if self.before(b, a) { b } else { a }),
+            [_, a] => Some(a),
+            [_] | [] => None,
+        };
     }
 
     fn sift_down(&mut self, mut at: usize) {
@@ -90,21 +106,24 @@ impl<I: InternalIterator> MergeIter<I> {
     }
 
     /// Moves the current child on, and restores the heap.
+    #[inline]
     fn advance(&mut self, go: impl FnOnce(&mut I) -> Result<bool>) -> Result<bool> {
-        let Some(child) = self.heap.first().and_then(|index| self.children.get_mut(*index)) else {
-            return Ok(false);
-        };
+        let Some(&current) = self.heap.first() else { return Ok(false) };
+        let Some(child) = self.children.get_mut(current) else { return Ok(false) };
         match go(child) {
+            Ok(true) if self.second.is_none_or(|second| self.before(current, second)) => return Ok(true),
             Ok(true) => {}
             Ok(false) => {
                 self.heap.swap_remove(0);
             }
             Err(error) => {
                 self.heap.clear();
+                self.second = None;
                 return Err(error);
             }
         }
         self.sift_down(0);
+        self.find_second();
         Ok(!self.heap.is_empty())
     }
 
@@ -141,6 +160,7 @@ impl<I: InternalIterator> InternalIterator for MergeIter<I> {
         self.restart(Direction::Backward, |_, child| child.seek_before(user_key, trailer))
     }
 
+    #[inline]
     fn next(&mut self) -> Result<bool> {
         match self.direction {
             Direction::Forward => self.advance(InternalIterator::next),
@@ -148,6 +168,21 @@ impl<I: InternalIterator> InternalIterator for MergeIter<I> {
         }
     }
 
+    #[inline]
+    fn next_key(&mut self) -> Result<bool> {
+        let (Some(current), Direction::Forward) = (self.current(), self.direction) else {
+            let left = self.user_key().to_vec();
+            return next_key_by_steps(self, &left);
+        };
+        let second = self.second.and_then(|index| self.children.get(index));
+        if second.is_none_or(|second| second.user_key() != current.user_key()) {
+            return self.advance(InternalIterator::next_key);
+        }
+        let left = current.user_key().to_vec();
+        next_key_by_steps(self, &left)
+    }
+
+    #[inline]
     fn prev(&mut self) -> Result<bool> {
         match self.direction {
             Direction::Forward => self.turn(Direction::Backward),
@@ -159,14 +194,17 @@ impl<I: InternalIterator> InternalIterator for MergeIter<I> {
         !self.heap.is_empty()
     }
 
+    #[inline]
     fn user_key(&self) -> &[u8] {
         self.current().map_or(&[], InternalIterator::user_key)
     }
 
+    #[inline]
     fn trailer(&self) -> u64 {
         self.current().map_or(0, InternalIterator::trailer)
     }
 
+    #[inline]
     fn value(&self) -> &[u8] {
         self.current().map_or(&[], InternalIterator::value)
     }

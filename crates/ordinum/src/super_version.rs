@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use crate::cache::CacheUse;
 use crate::error::Result;
-use crate::iter::InternalIterator;
 use crate::key::{self, Kind, SeqNo};
 use crate::memtable::{Memtable, MemtableIter};
+use crate::part::Part;
 use crate::reader::KeyRange;
 use crate::slice::Slice;
 use crate::version::Levels;
@@ -53,10 +53,10 @@ impl SuperVersion {
     }
 
     /// An iterator over each part, newest first.
-    pub(crate) fn iterators(&self) -> Result<Vec<Box<dyn InternalIterator>>> {
-        let mut all: Vec<Box<dyn InternalIterator>> = Vec::new();
+    pub(crate) fn iterators(&self) -> Result<Vec<Part>> {
+        let mut all = Vec::new();
         for memtable in self.memtables().filter(|memtable| !memtable.is_empty()) {
-            all.push(Box::new(MemtableIter::new(Arc::clone(memtable))));
+            all.push(Part::Memtable(MemtableIter::new(Arc::clone(memtable))));
         }
         all.extend(self.levels.iterators(CacheUse::Fill)?);
         Ok(all)

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::iter::InternalIterator;
 use crate::key::{self, Kind, SeqNo, seek_trailer, split_trailer};
 use crate::merge::MergeIter;
+use crate::part::Part;
 use crate::version::{LEVELS, LiveTable, level_iter, user_range};
 
 /// The flag that stops a job is read once for this many entries.
@@ -79,12 +80,12 @@ impl<'a> MergeRange<'a> {
         Ok(self.outcome)
     }
 
-    fn input(&self) -> Result<MergeIter<Box<dyn InternalIterator>>> {
+    fn input(&self) -> Result<MergeIter<Part>> {
         let compaction = self.shared.job.compaction;
-        let mut children: Vec<Box<dyn InternalIterator>> = Vec::new();
+        let mut children = Vec::new();
         if compaction.level == 0 {
             for table in &compaction.inputs {
-                children.push(Box::new(table.reader()?.iter(CacheUse::Peek)));
+                children.push(Part::Table(table.reader()?.iter(CacheUse::Peek)));
             }
         } else {
             children.push(level_child(&compaction.inputs));
@@ -162,8 +163,8 @@ impl<'a> MergeRange<'a> {
     }
 }
 
-fn level_child(tables: &[Arc<LiveTable>]) -> Box<dyn InternalIterator> {
-    Box::new(level_iter(tables.to_vec(), CacheUse::Peek))
+fn level_child(tables: &[Arc<LiveTable>]) -> Part {
+    Part::Level(level_iter(tables.to_vec(), CacheUse::Peek))
 }
 
 /// The tables that may hold older versions of the keys of the merge: those of deeper levels, and those of level 0 that are

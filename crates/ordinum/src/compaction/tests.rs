@@ -15,6 +15,7 @@ use crate::fs::{Fs, MemoryFs};
 use crate::iter::InternalIterator;
 use crate::key::{Kind, SeqNo, push_internal, seek_trailer, split_internal, split_trailer, trailer};
 use crate::merge::MergeIter;
+use crate::part::Part;
 use crate::rate_limiter::Haste;
 use crate::version::{FileMeta, Levels, TableStore, Tally};
 
@@ -170,7 +171,7 @@ impl Bed {
         newest.collect()
     }
 
-    fn merged(&self) -> MergeIter<Box<dyn InternalIterator>> {
+    fn merged(&self) -> MergeIter<Part> {
         MergeIter::new(self.levels.iterators(CacheUse::Fill).unwrap())
     }
 

@@ -24,19 +24,19 @@ use crate::error::{Error, Result};
 use crate::family::{ColumnFamily, Family, FamilyId};
 use crate::file_name::FileNumber;
 use crate::fs::FileLock;
-use crate::iter::InternalIterator;
 use crate::key::{Kind, SeqNo};
 use crate::manifest::Manifest;
 use crate::merge::MergeIter;
 use crate::options::Options;
 use crate::padded::Padded;
+use crate::part::Part;
 use crate::published::View;
 use crate::reader::KeyRange;
 use crate::slice::Slice;
 use crate::snapshot::{Pin, Pins};
 use crate::stats::Counters;
 use crate::super_version::SuperVersion;
-use crate::transaction::{OpenTransaction, RangeTracker};
+use crate::transaction::{OpenTransaction, OwnWrites, RangeTracker};
 use crate::version::TableStore;
 
 /// The shared state of an open database.
@@ -175,12 +175,12 @@ impl Core {
 
     pub(super) fn cursor_newest(&self, family: &ColumnFamily, range: KeyRange) -> Result<Cursor> {
         let (view, seqno) = self.newest_view(family)?;
-        Ok(Cursor::new(merged(view.iterators()?), range, seqno, None))
+        Ok(Cursor::new(MergeIter::new(view.iterators()?), range, seqno, None))
     }
 
     /// A cursor at a pinned sequence number.
     pub(crate) fn cursor_at(&self, family: &ColumnFamily, range: KeyRange, seqno: SeqNo) -> Result<Cursor> {
-        self.cursor_over(family, range, seqno, None::<Box<dyn InternalIterator>>, None)
+        self.cursor_over(family, range, seqno, None, None)
     }
 
     /// A cursor at a pinned sequence number, with own writes above.
@@ -189,14 +189,14 @@ impl Core {
         family: &ColumnFamily,
         range: KeyRange,
         seqno: SeqNo,
-        own: Option<impl InternalIterator + 'static>,
+        own: Option<OwnWrites>,
         tracker: Option<RangeTracker>,
     ) -> Result<Cursor> {
         let mut parts = self.view(&family.family)?.iterators()?;
         if let Some(own) = own {
-            parts.insert(0, Box::new(own));
+            parts.insert(0, Part::Own(own));
         }
-        Ok(Cursor::new(merged(parts), range, seqno, tracker))
+        Ok(Cursor::new(MergeIter::new(parts), range, seqno, tracker))
     }
 
     /// About how many entries the range has, in the current view.
@@ -233,14 +233,4 @@ fn multi_get(view: &SuperVersion, keys: &[&[u8]], seqno: SeqNo) -> Result<Vec<Op
         values[at] = live(view.get(keys[at], seqno)?).map(|(value, _)| value);
     }
     Ok(values)
-}
-
-fn merged(mut parts: Vec<Box<dyn InternalIterator>>) -> Box<dyn InternalIterator> {
-    match parts.pop() {
-        Some(only) if parts.is_empty() => only,
-        last => {
-            parts.extend(last);
-            Box::new(MergeIter::new(parts))
-        }
-    }
 }

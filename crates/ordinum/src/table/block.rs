@@ -225,6 +225,23 @@ impl Block {
             .ok_or_else(|| self.malformed("an entry that shares no more than there is"))
     }
 
+    /// Whether the entries have one user key. If one of them is not there they have not.
+    pub(super) fn same_key(&self, a: usize, b: usize) -> Result<bool> {
+        match (self.heads().get(a), self.heads().get(b)) {
+            (Some(head_a), Some(head_b)) if head_a == head_b => {}
+            _ => return Ok(false),
+        }
+        let (entry_a, entry_b) = (self.entry(a)?, self.entry(b)?);
+        if entry_a.rest_bytes != entry_b.rest_bytes {
+            return Ok(false);
+        }
+        let tail = |index, entry| {
+            let shared = self.shared_tail(index, entry)?;
+            Ok(shared.iter().chain(self.range(&entry.tail)))
+        };
+        Ok(Iterator::eq(tail(a, &entry_a)?, tail(b, &entry_b)?))
+    }
+
     /// Compares the user key of an entry with one that goes on behind the prefix with `rest`, whose head is the same.
     fn compare_tail(&self, index: usize, entry: &RawEntry, rest: &[u8]) -> Result<Ordering> {
         let by_length = entry.rest_bytes.cmp(&rest.len());

@@ -110,6 +110,15 @@ impl InternalIterator for BlockIter {
     }
 
     #[inline]
+    fn next_key(&mut self) -> Result<bool> {
+        let mut index = self.index.saturating_add(1);
+        while self.block.same_key(index.wrapping_sub(1), index)? {
+            index += 1;
+        }
+        if index == self.index.saturating_add(1) { self.next() } else { self.go(index) }
+    }
+
+    #[inline]
     fn prev(&mut self) -> Result<bool> {
         self.go(if self.index == NOWHERE { NOWHERE } else { self.index.checked_sub(1).unwrap_or(NOWHERE) })
     }

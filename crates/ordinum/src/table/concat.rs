@@ -1,8 +1,7 @@
-//! Joins iterators that follow one another: the blocks of an index partition, the partitions of a table, the tables of
-//! a level.
+//! Joins iterators that follow one another: the tables of a level.
 //!
 //! Invariant: the key of an outer entry is at or after every inner key behind it, and before every inner key behind
-//! the next outer entry.
+//! the next outer entry; inner iterators share no user key.
 
 use crate::error::Result;
 use crate::iter::InternalIterator;
@@ -95,6 +94,7 @@ impl<O: InternalIterator, P: Opener<O>> InternalIterator for Concat<O, P> {
         if self.open()?.seek_before(user_key, trailer)? { Ok(true) } else { self.backward() }
     }
 
+    #[inline]
     fn next(&mut self) -> Result<bool> {
         match &mut self.inner {
             Some(inner) => {
@@ -108,6 +108,21 @@ impl<O: InternalIterator, P: Opener<O>> InternalIterator for Concat<O, P> {
         }
     }
 
+    #[inline]
+    fn next_key(&mut self) -> Result<bool> {
+        match &mut self.inner {
+            Some(inner) => {
+                if inner.next_key()? {
+                    Ok(true)
+                } else {
+                    self.forward()
+                }
+            }
+            None => Ok(false),
+        }
+    }
+
+    #[inline]
     fn prev(&mut self) -> Result<bool> {
         match &mut self.inner {
             Some(inner) => {
@@ -125,14 +140,17 @@ impl<O: InternalIterator, P: Opener<O>> InternalIterator for Concat<O, P> {
         self.inner.as_ref().is_some_and(InternalIterator::valid)
     }
 
+    #[inline]
     fn user_key(&self) -> &[u8] {
         self.inner.as_ref().map_or(&[], InternalIterator::user_key)
     }
 
+    #[inline]
     fn trailer(&self) -> u64 {
         self.inner.as_ref().map_or(0, InternalIterator::trailer)
     }
 
+    #[inline]
     fn value(&self) -> &[u8] {
         self.inner.as_ref().map_or(&[], InternalIterator::value)
     }

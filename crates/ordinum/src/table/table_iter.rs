@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::cache::CacheUse;
 use crate::error::Result;
-use crate::iter::InternalIterator;
+use crate::iter::{InternalIterator, next_key_by_steps};
 use crate::slice::Slice;
 use crate::table::block::Block;
 use crate::table::block_iter::BlockIter;
@@ -185,6 +185,20 @@ impl InternalIterator for TableIter {
                 } else {
                     self.forward()
                 }
+            }
+            _ => Ok(false),
+        }
+    }
+
+    #[inline]
+    fn next_key(&mut self) -> Result<bool> {
+        match &mut self.data {
+            Some(data) if self.standing => {
+                if data.next_key()? {
+                    return Ok(true);
+                }
+                let left = data.user_key().to_vec();
+                Ok(self.forward()? && next_key_by_steps(self, &left)?)
             }
             _ => Ok(false),
         }

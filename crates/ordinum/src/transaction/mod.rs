@@ -27,6 +27,7 @@ use crate::reader::{KeyRange, Reader};
 use crate::slice::Slice;
 use crate::snapshot::Pin;
 use overlay::Overlay;
+pub(crate) use overlay::OwnWrites;
 pub(crate) use read_set::{RangeTracker, ReadSet};
 pub(crate) use recent::{OpenTransaction, RecentWrites};
 

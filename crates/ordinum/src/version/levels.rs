@@ -7,8 +7,8 @@ use std::sync::Arc;
 use crate::cache::CacheUse;
 use crate::error::Result;
 use crate::file_name::FileNumber;
-use crate::iter::InternalIterator;
 use crate::key::{Kind, SeqNo, split_internal};
+use crate::part::Part;
 use crate::reader::KeyRange;
 use crate::slice::Slice;
 use crate::table::hash_key;
@@ -66,13 +66,13 @@ impl Levels {
     }
 
     /// Iterators that together yield every entry: one a table of level 0, one a deeper level.
-    pub(crate) fn iterators(&self, cache_use: CacheUse) -> Result<Vec<Box<dyn InternalIterator>>> {
-        let mut iterators: Vec<Box<dyn InternalIterator>> = Vec::new();
+    pub(crate) fn iterators(&self, cache_use: CacheUse) -> Result<Vec<Part>> {
+        let mut iterators = Vec::new();
         for table in self.level(0) {
-            iterators.push(Box::new(table.reader()?.iter(cache_use)));
+            iterators.push(Part::Table(table.reader()?.iter(cache_use)));
         }
         for tables in self.levels.iter().skip(1).filter(|tables| !tables.is_empty()) {
-            iterators.push(Box::new(level_iter(tables.to_vec(), cache_use)));
+            iterators.push(Part::Level(level_iter(tables.to_vec(), cache_use)));
         }
         Ok(iterators)
     }

@@ -39,6 +39,6 @@ mod level_iter;
 mod levels;
 mod live_table;
 
-pub(crate) use level_iter::level_iter;
+pub(crate) use level_iter::{LevelIter, level_iter};
 pub(crate) use levels::{Levels, user_range};
 pub(crate) use live_table::{LiveTable, TableStore};
