@@ -37,7 +37,8 @@ fn fetches_are_what_their_definitions_say() {
         let mut rng = Rng::with_seed(seed);
         let mut model = generate::model(&mut rng);
         let order = model.order_of_creation();
-        let (session, mut open) = load(&model, &order, seed);
+        let deleted = model.delete_some(&mut rng);
+        let (session, mut open) = load(&model, &order, &deleted, seed);
         for case in 0..CASES_PER_SCHEMA {
             let entity = named_entity(&mut rng, &model);
             let select = query::select(&mut rng, &model, entity, 3);
@@ -80,7 +81,12 @@ fn named_entity(rng: &mut Rng, model: &Model) -> usize {
 
 /// A database in memory with the schema and the rows; of every fourth, the transaction that wrote them is still open
 /// and reads its own writes.
-fn load(model: &Model, order: &[(usize, usize)], seed: u64) -> (Session, Option<Transaction>) {
+fn load(
+    model: &Model,
+    order: &[(usize, usize)],
+    deleted: &[(usize, usize)],
+    seed: u64,
+) -> (Session, Option<Transaction>) {
     let mut options = Options::default();
     options.engine.fs = Arc::new(ordinum::fs::MemoryFs::new());
     options.engine.background = ordinum::Background::Manual;
@@ -92,8 +98,9 @@ fn load(model: &Model, order: &[(usize, usize)], seed: u64) -> (Session, Option<
     }
     let session = database.session();
     let mut txn = session.transaction().unwrap();
-    for (entity, row) in order {
-        let statement = create(model, *entity, *row);
+    let created = order.iter().map(|(entity, row)| create(model, *entity, *row));
+    let deleted = deleted.iter().map(|(entity, row)| delete(model, *entity, *row));
+    for statement in created.chain(deleted) {
         if let Err(error) = txn.query(&statement, &Params::none()) {
             panic!("ORMDB_SEED={seed}\n{schema}\n{statement}\n{}", error.render(Some(&statement)));
         }
@@ -102,7 +109,15 @@ fn load(model: &Model, order: &[(usize, usize)], seed: u64) -> (Session, Option<
         return (session, Some(txn));
     }
     txn.commit().unwrap();
+    let report = database.check(10).unwrap();
+    assert!(report.is_clean(), "ORMDB_SEED={seed}\n{schema}\n{:?}", report.findings);
     (session, None)
+}
+
+fn delete(model: &Model, entity: usize, row: usize) -> String {
+    let Entity { name, fields, rows, key, .. } = &model.entities[entity];
+    let part = |f: &usize| format!("{}: {}", fields[*f].name, rows[row][*f].text());
+    format!("delete {name}[{}]", key.iter().map(part).collect::<Vec<_>>().join(", "))
 }
 
 /// The statement that writes a row: of an implied edge entity, by connecting what it joins.
@@ -110,7 +125,7 @@ fn create(model: &Model, entity: usize, row: usize) -> String {
     let Entity { name, fields, rows, implied, .. } = &model.entities[entity];
     let values = &rows[row];
     if !implied {
-        let values = fields.iter().zip(values).filter(|(_, value)| !value.is_null());
+        let values = fields.iter().zip(values).filter(|(f, value)| f.made_of.is_none() && !value.is_null());
         let values: Vec<String> =
             values.map(|(field, value)| format!("{}: {}", field.name, value.text())).collect();
         return format!("create {name} {{ {} }}", values.join(", "));

@@ -127,6 +127,12 @@ fn unsupported(cursor: &Cursor<'_>, what: &str) -> Error {
         .span(cursor.peek().span)
 }
 
+/// Whether a word looks like a slip of `permanently`.
+fn near_permanently(word: &str) -> bool {
+    let error = Error::new(ErrorCode::SyntaxError, "").suggest(word, ["permanently"]);
+    error.detail.suggestion.is_some()
+}
+
 /// The error about what stands behind a whole statement.
 fn behind(cursor: &Cursor<'_>, statement: &Statement) -> Error {
     if let Some(error) = fetch::unsupported_clause(cursor) {
@@ -155,6 +161,19 @@ fn behind(cursor: &Cursor<'_>, statement: &Statement) -> Error {
         Statement::Create(_) => {
             words.extend(["skip", "return"]);
             &[Want::Is("skip"), Want::Is("return"), Want::Is(";"), Want::A("the end of the statement")]
+        }
+        Statement::Update(_) if cursor.is_word("with") && cursor.is_word_at(1, "deleted") => {
+            let message = "`with deleted` stands behind the record";
+            return Error::new(ErrorCode::SyntaxError, message)
+                .span(cursor.peek().span)
+                .hint("it stands before `set`: `update User[1] with deleted set { … }`");
+        }
+        // A word that was meant for `permanently` has been taken for the entity.
+        Statement::Delete(delete) if cursor.is_name_at(0) && near_permanently(&delete.entity) => {
+            let message = format!("`delete {}` is no statement", delete.entity);
+            return Error::new(ErrorCode::SyntaxError, message)
+                .span(delete.span.unwrap_or_else(|| cursor.peek().span))
+                .suggest(&delete.entity, ["permanently"]);
         }
         Statement::Update(_) | Statement::Upsert(_) | Statement::Delete(_) => {
             words.extend(["return", "where", "limit", "with"]);

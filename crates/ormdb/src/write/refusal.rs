@@ -79,9 +79,13 @@ pub(super) fn of_restoring(error: Error) -> Error {
 
 /// A required field has no value.
 pub(super) fn required(info: &EntityInfo, field: &Field) -> Error {
-    Error::new(ErrorCode::NotNullViolation, format!("{}.{} is required", info.name, field.name))
+    let error = Error::new(ErrorCode::NotNullViolation, format!("{}.{} is required", info.name, field.name))
         .entity(&info.name)
-        .field(&field.name)
+        .field(&field.name);
+    if field.stored_expr().is_none() {
+        return error;
+    }
+    error.hint("its expression is null for this row: `coalesce(…)` gives another value, `?` lets it be null")
 }
 
 /// A row fails a check.

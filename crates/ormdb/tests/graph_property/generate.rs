@@ -45,7 +45,7 @@ pub fn model(rng: &mut Rng) -> Model {
 }
 
 fn field(name: String, ty: Ty) -> Field {
-    Field { name, ty, optional: false, unique: false }
+    Field { name, ty, optional: false, unique: false, made_of: None }
 }
 
 fn entity(rng: &mut Rng, at: usize) -> Entity {
@@ -65,6 +65,15 @@ fn entity(rng: &mut Rng, at: usize) -> Entity {
         let optional = rng.bool();
         entity.fields.push(Field { optional, ..field(format!("f{number}"), ty) });
     }
+    let numbers: Vec<usize> =
+        (0..entity.fields.len()).filter(|f| entity.fields[*f].ty == Ty::Int64).collect();
+    if !numbers.is_empty() && rng.bool() {
+        let source = numbers[rng.usize(..numbers.len())];
+        let optional = entity.fields[source].optional;
+        let made_of = Some((source, rng.i64(0..3)));
+        entity.fields.push(Field { optional, made_of, ..field("made".to_owned(), Ty::Int64) });
+    }
+    entity.keeps = rng.u8(..3) == 0;
     if rng.bool() {
         // Another key, which foreign keys may refer to.
         entity.fields.push(Field { unique: true, ..field("code".to_owned(), Ty::Int32) });
@@ -102,16 +111,19 @@ fn foreign_key(rng: &mut Rng, model: &mut Model, from: usize, to: usize, at: usi
     // A required key leads to an earlier entity only: there must be a first row.
     let optional = from <= to || rng.bool();
     let code = model.entities[to].fields.iter().position(|field| field.name == "code").filter(|_| rng.bool());
+    // The unique keys of deleted rows are free, so that a foreign key refers to the primary key.
+    let code = code.filter(|_| !model.entities[to].keeps);
     let remote = code.map_or_else(|| model.entities[to].key.clone(), |code| vec![code]);
     let local = key_fields(rng, model, from, to, &remote, &format!("r{at}"), optional);
     let to_one = local.len() == 1 && model.entities[from].fields[local[0]].unique;
     let (from_name, to_name) = (model.entities[from].name.clone(), model.entities[to].name.clone());
     let mark = if optional { "?" } else { "" };
     let (own, other) = (names(model, from, &local), names(model, to, &remote));
+    let action = on_delete(model, to);
     model.entities[from].relations.push(Relation {
         name: format!("r{at}"),
         target: to,
-        declaration: format!("{to_name}{mark} @relation(\"n{at}\", {own} -> {to_name}.{other})"),
+        declaration: format!("{to_name}{mark} @relation(\"n{at}\", {own} -> {to_name}.{other}{action})"),
         reach: Reach::Forward { local: local.clone(), remote: remote.clone() },
     });
     let many = if to_one { "?" } else { "[]" };
@@ -123,10 +135,16 @@ fn foreign_key(rng: &mut Rng, model: &mut Model, from: usize, to: usize, at: usi
     });
 }
 
+/// A deleted row takes along what can be kept; the rest stays and leads nowhere.
+fn on_delete(model: &Model, target: usize) -> &'static str {
+    if model.entities[target].keeps { ", onDelete: cascade" } else { "" }
+}
+
 /// A many-to-many relation through an edge entity of its own, keyed by both sides or by a number of its own.
 fn explicit_edges(rng: &mut Rng, model: &mut Model, from: usize, to: usize, at: usize) {
     let edge = model.entities.len();
-    model.entities.push(Entity { name: format!("Edge{at}"), ..Entity::default() });
+    let keeps = rng.u8(..3) == 0;
+    model.entities.push(Entity { name: format!("Edge{at}"), keeps, ..Entity::default() });
     let own_key = rng.bool();
     if own_key {
         model.entities[edge].fields.push(field("k0".to_owned(), Ty::Int64));
@@ -145,11 +163,12 @@ fn explicit_edges(rng: &mut Rng, model: &mut Model, from: usize, to: usize, at: 
         let target_name = model.entities[target].name.clone();
         let (own, other) = (names(model, edge, &local), names(model, target, &target_key));
         let mark = if optional { "?" } else { "" };
+        let action = on_delete(model, target);
         model.entities[edge].relations.push(Relation {
             name: side.to_owned(),
             target,
             declaration: format!(
-                "{target_name}{mark} @relation(\"{side}{at}\", {own} -> {target_name}.{other})"
+                "{target_name}{mark} @relation(\"{side}{at}\", {own} -> {target_name}.{other}{action})"
             ),
             reach: Reach::Forward { local: local.clone(), remote: target_key.clone() },
         });
@@ -268,6 +287,13 @@ fn row(rng: &mut Rng, model: &Model, entity: usize) -> Option<Vec<Val>> {
         }
         row.push(value);
     }
+    for (at, field) in fields.iter().enumerate() {
+        let Some((source, by)) = field.made_of else { continue };
+        row[at] = match &row[source] {
+            Val::Int(value) => Val::Int(value + by),
+            _ => Val::Null,
+        };
+    }
     let edges: Vec<(usize, Vec<usize>, Vec<usize>)> = if model.entities[entity].implied {
         implied_ends(model, entity)
     } else {
@@ -327,6 +353,47 @@ fn link_late(rng: &mut Rng, model: &mut Model, entity: usize, row: usize) {
 }
 
 impl Model {
+    /// Deletes some rows of entities that keep them; those that it is said of, in order.
+    pub fn delete_some(&mut self, rng: &mut Rng) -> Vec<(usize, usize)> {
+        let mut said = Vec::new();
+        for entity in self.keepers() {
+            for row in 0..self.entities[entity].rows.len() {
+                if rng.u8(..4) == 0 && !self.entities[entity].dead.contains(&row) {
+                    said.push((entity, row));
+                    self.delete(entity, row);
+                }
+            }
+        }
+        said
+    }
+
+    /// The entities that keep deleted rows.
+    fn keepers(&self) -> Vec<usize> {
+        (0..self.entities.len()).filter(|e| self.entities[*e].keeps).collect()
+    }
+
+    /// Deletes a row, with the rows of entities that keep theirs which refer to it.
+    fn delete(&mut self, entity: usize, row: usize) {
+        if !self.entities[entity].dead.insert(row) {
+            return;
+        }
+        for holder in self.keepers() {
+            for (target, local, remote) in self.foreign_keys(holder) {
+                if target != entity {
+                    continue;
+                }
+                let gone = self.entities[entity].rows[row].clone();
+                for child in 0..self.entities[holder].rows.len() {
+                    let values = &self.entities[holder].rows[child];
+                    let refers = local.iter().zip(&remote).all(|(l, r)| values[*l] == gone[*r]);
+                    if refers {
+                        self.delete(holder, child);
+                    }
+                }
+            }
+        }
+    }
+
     /// The foreign keys of an entity: target, fields here, fields there.
     fn foreign_keys(&self, entity: usize) -> Vec<(usize, Vec<usize>, Vec<usize>)> {
         if self.entities[entity].implied {

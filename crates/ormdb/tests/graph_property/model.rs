@@ -1,6 +1,7 @@
 //! A schema and its data, as the test knows them: lists of lists, and nothing of the database's.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 /// A value. Null stands for itself and for an unknown truth.
@@ -38,6 +39,8 @@ pub struct Field {
     pub ty: Ty,
     pub optional: bool,
     pub unique: bool,
+    /// Of a stored computed field: another field, and what is added to it.
+    pub made_of: Option<(usize, i64)>,
 }
 
 #[derive(Clone, Debug)]
@@ -76,7 +79,11 @@ pub struct Entity {
     pub covered: Vec<Vec<usize>>,
     /// Whether the schema text says nothing of it: the edges of an implied many-to-many relation.
     pub implied: bool,
+    /// Whether deleted rows are kept.
+    pub keeps: bool,
     pub rows: Vec<Vec<Val>>,
+    /// The rows that are deleted and kept.
+    pub dead: BTreeSet<usize>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -161,8 +168,15 @@ impl Ty {
 }
 
 impl Model {
-    /// The rows that a relation leads to from a row: each once, in the order of the target's rows.
+    /// The live rows that a relation leads to from a row: each once, in the order of the target's rows.
     pub fn related(&self, entity: usize, row: usize, relation: &Relation) -> Vec<usize> {
+        let mut rows = self.reached(entity, row, relation);
+        rows.retain(|row| !self.entities[relation.target].dead.contains(row));
+        rows
+    }
+
+    /// As [`Model::related`], with the deleted rows.
+    pub fn reached(&self, entity: usize, row: usize, relation: &Relation) -> Vec<usize> {
         let own = &self.entities[entity].rows[row];
         let equal = |a: &[Val], at: &[usize], b: &[Val], bt: &[usize]| {
             at.iter().zip(bt).all(|(x, y)| a[*x].compare(&b[*y]) == Some(Ordering::Equal))
@@ -176,9 +190,10 @@ impl Model {
                 found(&|target| equal(own, local, target, remote))
             }
             Reach::Through { edge, local, near, far, remote } => {
-                let edges = &self.entities[*edge].rows;
+                let Entity { rows, dead, .. } = &self.entities[*edge];
+                let edges = || rows.iter().enumerate().filter(|(at, _)| !dead.contains(at)).map(|(_, e)| e);
                 found(&|target| {
-                    edges.iter().any(|edge| equal(own, local, edge, near) && equal(edge, far, target, remote))
+                    edges().any(|edge| equal(own, local, edge, near) && equal(edge, far, target, remote))
                 })
             }
         }
@@ -199,7 +214,13 @@ impl Model {
             for field in &entity.fields {
                 let optional = if field.optional { "?" } else { "" };
                 let unique = if field.unique { " @unique" } else { "" };
-                writeln!(out, "  {} {}{optional}{unique}", field.name, field.ty.name()).unwrap();
+                let made = field.made_of.map_or(String::new(), |(source, by)| {
+                    format!(" = {} + {by} @stored", entity.fields[source].name)
+                });
+                writeln!(out, "  {} {}{optional}{made}{unique}", field.name, field.ty.name()).unwrap();
+            }
+            if entity.keeps {
+                out.push_str("  gone datetime?\n  @@softDelete(gone)\n");
             }
             for relation in &entity.relations {
                 writeln!(out, "  {} {}", relation.name, relation.declaration).unwrap();

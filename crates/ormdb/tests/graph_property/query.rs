@@ -6,7 +6,7 @@ use fastrand::Rng;
 use serde_json::{Map, Value as Json};
 
 use super::generate::value;
-use super::model::{Model, Relation, Ty, Val};
+use super::model::{Model, Reach, Relation, Ty, Val};
 
 /// An expression over a row of an entity.
 #[derive(Clone, Debug)]
@@ -31,6 +31,8 @@ pub enum Expr {
 
 #[derive(Clone, Debug, Default)]
 pub struct Select {
+    /// Whether deleted rows are shown.
+    pub deleted: bool,
     pub filter: Option<Expr>,
     /// Key, whether it descends, where nulls are said to come.
     pub order: Vec<(Expr, bool, Option<bool>)>,
@@ -44,7 +46,8 @@ pub struct Select {
 /// A random selection from an entity.
 pub fn select(rng: &mut Rng, model: &Model, entity: usize, depth: usize) -> Select {
     let this = &model.entities[entity];
-    let mut select = Select { fields: this.key.clone(), ..Select::default() };
+    let deleted = this.keeps && rng.u8(..4) == 0;
+    let mut select = Select { deleted, fields: this.key.clone(), ..Select::default() };
     if rng.bool() {
         select.filter = Some(condition(rng, model, entity, 2));
     }
@@ -70,7 +73,11 @@ pub fn select(rng: &mut Rng, model: &Model, entity: usize, depth: usize) -> Sele
     if depth > 0 && !this.relations.is_empty() {
         for _ in 0..rng.usize(..3) {
             let relation = this.relations[rng.usize(..this.relations.len())].clone();
-            let below = self::select(rng, model, relation.target, depth - 1);
+            let mut below = self::select(rng, model, relation.target, depth - 1);
+            if matches!(relation.reach, Reach::Inverse { to_one: true, .. }) {
+                // Of several deleted rows the last one is meant, which the model does not know.
+                below.deleted = false;
+            }
             select.includes.push((relation, below));
         }
     }
@@ -356,7 +363,7 @@ impl Select {
     /// The selection as the query language writes it, behind the name of an entity or relation.
     pub fn text(&self, model: &Model, entity: usize) -> String {
         let this = &model.entities[entity];
-        let mut out = String::new();
+        let mut out = if self.deleted { " with deleted".to_owned() } else { String::new() };
         if let Some(filter) = &self.filter {
             out.push_str(&format!(" where {}", filter.text(model, entity)));
         }
@@ -393,6 +400,7 @@ impl Select {
 
     /// The answer, worked out from the definitions: of these rows, those that are accepted, in order, cut.
     pub fn answer(&self, model: &Model, entity: usize, mut rows: Vec<usize>) -> Vec<Json> {
+        rows.retain(|row| self.deleted || !model.entities[entity].dead.contains(row));
         if let Some(filter) = &self.filter {
             rows.retain(|row| filter.eval(model, entity, *row) == Val::Bool(true));
         }
@@ -443,7 +451,7 @@ impl Select {
             object.insert(format!("c{at}"), expr.eval(model, entity, row).json());
         }
         for (at, (relation, below)) in self.includes.iter().enumerate() {
-            let mut rows = below.answer(model, relation.target, model.related(entity, row, relation));
+            let mut rows = below.answer(model, relation.target, model.reached(entity, row, relation));
             let value = if relation.to_one() {
                 if rows.is_empty() { Json::Null } else { rows.remove(0) }
             } else {
