@@ -24,6 +24,17 @@ pub enum Durability {
     Buffered,
 }
 
+/// What an opening does about a log that is damaged where it was durable once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum RecoveryMode {
+    /// It refuses, and names file and offset.
+    #[default]
+    Strict,
+    /// It goes back to the last commit before the damage, for good: all commits behind it are gone, and [`crate::Db::salvage`]
+    /// tells which. It refuses if tables have some of them already. Copy the directory before.
+    Salvage,
+}
+
 /// Who does the work that no caller waits for: flushes and compactions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Background {
@@ -44,6 +55,8 @@ pub struct Options {
     pub clock: Arc<dyn Clock>,
     /// Whether to create the database if there is none in the directory.
     pub create_if_missing: bool,
+    /// What to do about a damaged log.
+    pub recovery: RecoveryMode,
     /// A log is closed, and the next one begun, when it is longer than this.
     pub log_segment_bytes: u64,
     /// While more closed logs than this are needed, the memtables that need the oldest are flushed, full or not: a family
@@ -81,6 +94,7 @@ impl Default for Options {
             fs: Arc::new(OsFs),
             clock: Arc::new(OsClock::default()),
             create_if_missing: true,
+            recovery: RecoveryMode::Strict,
             log_segment_bytes: 64 << 20,
             closed_logs_max: 8,
             background: Background::Threads,

@@ -170,6 +170,8 @@ impl Core {
         if commits.log.end() >= self.options.log_segment_bytes {
             self.rotate_log(commits)?;
         }
+        // Without space on the disk nothing has happened yet.
+        commits.log.make_room(payload.record_bytes())?;
         let prepared = prepare(self, commits)?;
         commits.log.append(payload, seqno).map_err(|error| self.poisoned_by(error))?;
         self.counters.log_bytes.fetch_add(payload.record_bytes(), Ordering::Relaxed);
@@ -223,7 +225,8 @@ impl Core {
         self.syncing.advance(commits.last);
         let number = self.new_file_number();
         // A failure here leaves the old log as it is: the next write tries again, with another number.
-        let next = LogWriter::create(&*self.options.fs, &self.directory, number, commits.last)?;
+        let spare = self.spare_log.lock().take();
+        let next = LogWriter::create(&*self.options.fs, &self.directory, number, commits.last, spare)?;
         let close = Edit::CloseLog { number: commits.log.number(), end };
         let add = Edit::AddLog { number, base: commits.last };
         self.install(&mut self.manifest.lock(), &[close, add])?;

@@ -18,6 +18,7 @@ use super::commit::{Commits, Publication, Syncing};
 use super::compactions::Compactions;
 use super::families::Owner;
 use super::interval::Deadline;
+use super::recovery::Salvage;
 use super::retention::History;
 use crate::cursor::Cursor;
 use crate::error::{Error, Result};
@@ -25,6 +26,7 @@ use crate::family::{ColumnFamily, Family, FamilyId};
 use crate::file_name::FileNumber;
 use crate::fs::FileLock;
 use crate::key::{Kind, SeqNo};
+use crate::log::SpareLog;
 use crate::manifest::Manifest;
 use crate::merge::MergeIter;
 use crate::options::Options;
@@ -57,6 +59,9 @@ pub(crate) struct Core {
     pub(super) family_changes: Mutex<()>,
     pub(super) manifest: Mutex<Manifest>,
     pub(super) next_file: AtomicU64,
+    /// A log that is not needed any more, for the next one to be written in its place.
+    pub(super) spare_log: Mutex<Option<SpareLog>>,
+    pub(super) salvage: Option<Salvage>,
     /// Held by the one who flushes.
     pub(super) flushing: Mutex<()>,
     pub(super) compactions: Compactions,

@@ -20,6 +20,7 @@ use crate::family::ColumnFamily;
 use crate::file_name::{self, FileKind, FileNumber};
 use crate::iter::InternalIterator;
 use crate::key;
+use crate::log::SpareLog;
 use crate::manifest::{Edit, Manifest};
 use crate::memtable::{Memtable, MemtableIter};
 use crate::rate_limiter::Haste;
@@ -187,12 +188,25 @@ impl Core {
             return Ok(());
         }
         let edits: Vec<Edit> = old.iter().map(|number| Edit::RemoveLog { number: *number }).collect();
+        let ends: Vec<u64> = old
+            .iter()
+            .map(|log| manifest.state().logs.get(log).and_then(|log| log.end).unwrap_or(0))
+            .collect();
         self.install(manifest, &edits)?;
-        for number in old {
-            // A file that stays is removed when the database is opened next.
-            drop(self.options.fs.remove(&file_name::path(&self.directory, FileKind::Log, number)));
+        for (number, bytes) in old.into_iter().zip(ends) {
+            let mut spare = self.spare_log.lock();
+            if spare.is_none() && bytes >= self.options.log_segment_bytes {
+                *spare = Some(SpareLog { number, bytes });
+            } else {
+                self.remove_log(number);
+            }
         }
         Ok(())
+    }
+
+    fn remove_log(&self, number: FileNumber) {
+        // A file that stays is removed when the database is opened next.
+        drop(self.options.fs.remove(&file_name::path(&self.directory, FileKind::Log, number)));
     }
 
     /// Makes everything durable, and gives the lock back.
@@ -208,6 +222,9 @@ impl Core {
         // Who opens the directory next must not meet files that somebody here still writes.
         drop((self.family_changes.lock(), self.flushing.lock()));
         self.compactions.wait_for_end();
+        if let Some(spare) = self.spare_log.lock().take() {
+            self.remove_log(spare.number);
+        }
         drop(self.lock.lock().take());
         result
     }

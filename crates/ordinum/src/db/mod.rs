@@ -2,7 +2,7 @@
 //!
 //! - `core.rs` the shared state, and reading;
 //! - `commit.rs` the pipeline of a write;
-//! - `open.rs` opening and recovery;
+//! - `open.rs` opening, `recovery.rs` what it finds;
 //! - `families.rs` creating and dropping column families;
 //! - `flush.rs` memtables to tables, and logs that are not needed any more;
 //! - `compact.rs` tables to deeper levels, and `compactions.rs` which of them run;
@@ -25,6 +25,7 @@ mod families;
 mod flush;
 mod interval;
 mod open;
+mod recovery;
 mod retention;
 mod verify;
 
@@ -35,6 +36,7 @@ use std::sync::Arc;
 pub(crate) use backpressure::Pressure;
 pub use commit::Commit;
 pub(crate) use core::Core;
+pub use recovery::Salvage;
 pub use verify::VerifyReport;
 
 use crate::batch::Batch;
@@ -223,6 +225,11 @@ impl Db {
         self.core().visible()
     }
 
+    /// What this opening cut off behind a damaged place, if it did: see [`crate::RecoveryMode::Salvage`].
+    pub fn salvage(&self) -> Option<&Salvage> {
+        self.core().salvage.as_ref()
+    }
+
     /// Makes everything written durable, and closes the database. Every other handle gets [`crate::Error::Closed`] from then on.
     ///
     /// # Errors
@@ -263,6 +270,8 @@ mod failure_tests;
 mod idle_tests;
 #[cfg(test)]
 mod interval_tests;
+#[cfg(test)]
+mod log_tests;
 #[cfg(test)]
 mod retention_tests;
 #[cfg(test)]

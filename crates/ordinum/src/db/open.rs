@@ -12,7 +12,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use parking_lot::{Mutex, RwLock};
 
@@ -21,33 +21,20 @@ use super::backpressure::Pace;
 use super::commit::{Commits, Publication, Syncing};
 use super::compactions::Compactions;
 use super::core::Core;
-use super::families::Owner;
-use super::flush::first_log;
 use super::interval::Deadline;
-use super::retention::History;
-use crate::batch::Operations;
-use crate::cache::BlockCache;
+use super::recovery::{Recovery, apply, no_database};
 use crate::compaction::Mood;
 use crate::error::{Error, Result};
-use crate::family::{ColumnFamily, DEFAULT_FAMILY, FamilyId};
-use crate::file_header::HEADER_BYTES;
+use crate::family::{ColumnFamily, DEFAULT_FAMILY};
 use crate::file_name::{self, FileKind, FileNumber, LOCK};
-use crate::fs::{Fs, read_whole};
+use crate::fs::Fs;
 use crate::key::SeqNo;
-use crate::log::{LogEnd, LogWriter, RecordKind, Replayed, read_log};
-use crate::manifest::{self, Edit, FamilyState, Manifest, State};
-use crate::memtable::{self, Entry, Memtable};
+use crate::log::LogWriter;
+use crate::manifest::{self, Edit, Manifest};
 use crate::options::Options;
 use crate::padded::Padded;
-use crate::published::Matrix;
-use crate::rate_limiter::RateLimiter;
 use crate::snapshot::Pins;
 use crate::transaction::RecentWrites;
-use crate::varint;
-use crate::version::{Levels, LiveTable, TableStore};
-
-/// Numbers the openings of this process, so that a handle of one is not taken for one of another.
-static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
 /// The most replayed logs that an opening leaves as they are.
 const REPLAYED_LOGS_MAX: usize = 4;
@@ -71,7 +58,7 @@ impl Core {
             next_file += 1;
             FileNumber(next_file - 1)
         };
-        let log = LogWriter::create(&*fs, directory, new_number(), last)?;
+        let log = LogWriter::create(&*fs, directory, new_number(), last, None)?;
         let manifest_number = new_number();
         let edits = [
             Edit::AddLog { number: log.number(), base: last },
@@ -101,6 +88,8 @@ impl Core {
             family_changes: Mutex::new(()),
             manifest: Mutex::new(manifest),
             next_file: AtomicU64::new(next_file),
+            spare_log: Mutex::new(None),
+            salvage: recovered.salvage,
             flushing: Mutex::new(()),
             compactions: Compactions::new(),
             pace: Pace::default(),
@@ -139,13 +128,6 @@ pub(super) fn reservation(last: SeqNo) -> SeqNo {
     SeqNo::new(last.get().saturating_add(super::commit::SEQNOS_RESERVED)).unwrap_or(SeqNo::MAX)
 }
 
-fn apply(state: &mut State, edits: &[Edit]) -> Result<()> {
-    edits.iter().try_for_each(|edit| {
-        let applied = state.apply(edit);
-        applied.map_err(|expected| Error::Bug { message: format!("recovery expects {expected}: {edit:?}") })
-    })
-}
-
 /// Removes files that the manifest does not name: left by a crash, or by a removal that failed.
 fn remove_strangers(fs: &dyn Fs, directory: &Path, names: &BTreeSet<String>, live: &Manifest) {
     let state = live.state();
@@ -164,298 +146,5 @@ fn remove_strangers(fs: &dyn Fs, directory: &Path, names: &BTreeSet<String>, liv
             // It can be tried again at the next opening; the file is in nobody's way.
             drop(fs.remove(&directory.join(name)));
         }
-    }
-}
-
-fn no_database(directory: &Path) -> Error {
-    Error::NoDatabase { directory: directory.to_path_buf() }
-}
-
-/// What recovery has found out.
-struct Recovery<'a> {
-    fs: &'a dyn Fs,
-    directory: &'a Path,
-    options: &'a Options,
-    owner: Owner,
-    names: BTreeSet<String>,
-    store: Arc<TableStore>,
-    state: State,
-    families: Vec<ColumnFamily>,
-    /// The logs that have something which is in no table.
-    replayed: BTreeSet<FileNumber>,
-    /// The newest sequence number that was ever given.
-    last: SeqNo,
-    /// The bytes of log behind the last mark.
-    unmarked_bytes: u64,
-    history: History,
-}
-
-impl<'a> Recovery<'a> {
-    fn run(fs: &'a dyn Fs, directory: &'a Path, options: &'a Options) -> Result<Recovery<'a>> {
-        let names: BTreeSet<String> = fs.list(directory)?.into_iter().collect();
-        let store = TableStore {
-            fs: Arc::clone(&options.fs),
-            directory: directory.to_path_buf(),
-            cache: Arc::new(BlockCache::new(options.block_cache_bytes)?),
-            limiter: RateLimiter::new(Arc::clone(&options.clock), options.background_bytes_per_second)
-                .map(Arc::new),
-        };
-        let owner = Owner { id: NEXT_ID.fetch_add(1, Ordering::Relaxed), views: Matrix::new() };
-        let state = State::default();
-        let mut recovery = Recovery {
-            fs,
-            directory,
-            options,
-            owner,
-            names,
-            store: Arc::new(store),
-            state,
-            families: Vec::new(),
-            replayed: BTreeSet::new(),
-            last: SeqNo::ZERO,
-            unmarked_bytes: 0,
-            history: History::default(),
-        };
-        match manifest::read_current(fs, directory)? {
-            Some(number) => recovery.read_state(number)?,
-            None => recovery.begin()?,
-        }
-        recovery.check_tables()?;
-        recovery.open_families()?;
-        recovery.replay()?;
-        recovery.forget_logs()?;
-        // Numbers of files that a crash left behind are not given again.
-        let highest =
-            recovery.names.iter().filter_map(|name| file_name::parse(name)).map(|(_, number)| number.0).max();
-        recovery.state.next_file = recovery.state.next_file.max(highest.map_or(1, |highest| highest + 1));
-        Ok(recovery)
-    }
-
-    /// A new database, unless there are signs of an old one.
-    fn begin(&mut self) -> Result<()> {
-        for (kind, number) in self.names.iter().filter_map(|name| file_name::parse(name)) {
-            let why = match kind {
-                FileKind::Table => "there are tables in the directory",
-                FileKind::Log if self.has_records(number)? => "there is a log with records in the directory",
-                FileKind::Log | FileKind::Manifest | FileKind::Temporary => continue,
-            };
-            let file = self.directory.join(file_name::CURRENT);
-            return Err(Error::MissingFile { file, why: why.to_owned() });
-        }
-        if !self.options.create_if_missing {
-            return Err(no_database(self.directory));
-        }
-        apply(&mut self.state, &[Edit::CreateFamily { id: FamilyId(0), name: DEFAULT_FAMILY.to_owned() }])
-    }
-
-    /// Whether a log has more than its header, which is all that a creation writes before `CURRENT` is there.
-    fn has_records(&self, log: FileNumber) -> Result<bool> {
-        let path = file_name::path(self.directory, FileKind::Log, log);
-        Ok(self.fs.open(&path)?.len()? > HEADER_BYTES as u64)
-    }
-
-    fn read_state(&mut self, number: FileNumber) -> Result<()> {
-        let path = file_name::path(self.directory, FileKind::Manifest, number);
-        if !self.fs.exists(&path)? {
-            return Err(Error::MissingFile { file: path, why: "CURRENT names it".to_owned() });
-        }
-        self.state = manifest::read_manifest(&read_whole(self.fs, &path)?, number, &path)?;
-        Ok(())
-    }
-
-    fn check_tables(&self) -> Result<()> {
-        let tables = self
-            .state
-            .families
-            .values()
-            .flat_map(|family| family.levels.iter().flat_map(|level| level.keys()));
-        tables.copied().try_for_each(|number| self.check_exists(FileKind::Table, number))
-    }
-
-    fn check_exists(&self, kind: FileKind, number: FileNumber) -> Result<()> {
-        let file = file_name::path(self.directory, kind, number);
-        let known =
-            file.file_name().and_then(|name| name.to_str()).is_some_and(|name| self.names.contains(name));
-        if known {
-            return Ok(());
-        }
-        Err(Error::MissingFile { file, why: "the manifest names it".to_owned() })
-    }
-
-    fn open_families(&mut self) -> Result<()> {
-        let families = self.state.families.iter();
-        self.families = families.map(|(id, family)| self.open_family(*id, family)).collect();
-        for family in &self.families {
-            let fits = family.family.view.load().levels.check();
-            fits.map_err(|found| Error::Corrupt {
-                file: self.directory.join(file_name::CURRENT),
-                offset: 0,
-                expected: "a manifest whose levels are in order".to_owned(),
-                found,
-            })?;
-        }
-        Ok(())
-    }
-
-    fn open_family(&self, id: FamilyId, family: &FamilyState) -> ColumnFamily {
-        let mut levels = Levels::default();
-        let tables = family.levels.iter().enumerate().flat_map(|(level, tables)| {
-            tables.values().map(move |meta| (level, LiveTable::new(meta.clone(), Arc::clone(&self.store))))
-        });
-        levels.apply(&[], tables.collect());
-        ColumnFamily::new(id, &family.name, &self.owner, self.options.family(&family.name).clone(), levels)
-    }
-
-    fn family(&self, id: FamilyId) -> Option<&ColumnFamily> {
-        self.families.iter().find(|family| family.family.id == id)
-    }
-
-    fn replay(&mut self) -> Result<()> {
-        let logs = self.state.logs.clone();
-        let mut recovered = SeqNo::ZERO;
-        let marked = self.state.marks.last_key_value().map_or(SeqNo::ZERO, |(seqno, _)| *seqno);
-        for (&number, log) in &logs {
-            self.check_exists(FileKind::Log, number)?;
-            let path = file_name::path(self.directory, FileKind::Log, number);
-            let bytes = read_whole(self.fs, &path)?;
-            let (records, end) = read_log(&bytes, number, &path, log.end.map_or(LogEnd::Cut, LogEnd::At))?;
-            recovered = recovered.max(log.base);
-            for record in records {
-                let payload = bytes.get(record.payload.clone()).unwrap_or_default();
-                self.replay_record(number, &record, payload).ok_or_else(|| Error::Corrupt {
-                    file: path.clone(),
-                    offset: record.offset,
-                    expected: "a record that fits the families of the manifest".to_owned(),
-                    found: format!("another {:?} record, number {}", record.kind, record.seqno),
-                })?;
-                recovered = recovered.max(record.seqno);
-                if record.seqno > marked {
-                    self.unmarked_bytes = self.unmarked_bytes.saturating_add(payload.len() as u64);
-                }
-            }
-            if log.end.is_none() {
-                // The process may have died and not the machine: what was read may not be on the disk yet.
-                self.fs.open_append(&path)?.sync()?;
-                apply(&mut self.state, &[Edit::CloseLog { number, end }])?;
-            }
-        }
-        self.check_reach(recovered)?;
-        self.last = recovered.max(self.state.reserved);
-        Ok(())
-    }
-
-    /// Lets go of the logs that no memtable needs and the horizon lets go: what they had is in tables, or in the state.
-    fn forget_logs(&mut self) -> Result<()> {
-        self.history = History::new(&self.state, self.unmarked_bytes);
-        let oldest = self.history.horizon(self.options, self.last, 0);
-        apply(&mut self.state, &[Edit::RaiseHorizon { oldest }])?;
-        let horizon = self.state.oldest_readable;
-        let first = self.families.iter().filter_map(first_log).min();
-        let needed =
-            |log: &FileNumber| first.is_some_and(|first| *log >= first) && self.replayed.contains(log);
-        let through = self.state.logs_through(horizon).chain(self.last_log_if(|last| last <= horizon));
-        let old = through.filter(|log| !needed(log));
-        let edits: Vec<Edit> = old.map(|log| Edit::RemoveLog { number: log }).collect();
-        apply(&mut self.state, &edits)
-    }
-
-    /// The last log, if the last sequence number is as asked for: nothing stands behind that log.
-    fn last_log_if(&self, asked: impl FnOnce(SeqNo) -> bool) -> Option<FileNumber> {
-        let (number, _) = self.state.logs.last_key_value()?;
-        asked(self.last).then_some(*number)
-    }
-
-    /// Refuses tables that are ahead of the log: commits between would be missing.
-    fn check_reach(&self, recovered: SeqNo) -> Result<()> {
-        let ahead = self.state.families.values().find(|family| family.flushed_through > recovered);
-        ahead.map_or(Ok(()), |family| {
-            let (name, through) = (&family.name, family.flushed_through);
-            Err(Error::Corrupt {
-                file: self.directory.to_path_buf(),
-                offset: 0,
-                expected: format!("a log that reaches what is in the tables of {name:?}: {through}"),
-                found: format!("one that ends at {recovered}"),
-            })
-        })
-    }
-
-    /// Repeats what the record did; none if it does not fit.
-    fn replay_record(&mut self, log: FileNumber, record: &Replayed, mut payload: &[u8]) -> Option<()> {
-        match record.kind {
-            RecordKind::Batch => self.replay_batch(log, record.seqno, payload),
-            RecordKind::CreateFamily => {
-                let id = FamilyId(varint::take_u32(&mut payload)?);
-                let name = manifest::take_name(&mut payload)?;
-                if id >= self.state.next_family {
-                    apply(&mut self.state, &[Edit::CreateFamily { id, name }]).ok()?;
-                    let family = self.open_family(id, self.state.families.get(&id)?);
-                    self.families.push(family);
-                }
-                Some(())
-            }
-            RecordKind::DropFamily => {
-                let id = FamilyId(varint::take_u32(&mut payload)?);
-                if id >= self.state.next_family {
-                    return None;
-                }
-                if let Some(at) = self.families.iter().position(|family| family.family.id == id) {
-                    self.families.remove(at);
-                    apply(&mut self.state, &[Edit::DropFamily { id }]).ok()?;
-                }
-                Some(())
-            }
-        }
-    }
-
-    fn replay_batch(&mut self, log: FileNumber, seqno: SeqNo, payload: &[u8]) -> Option<()> {
-        let mut operations = Operations::decode(payload)?;
-        let mut ordinal = 0;
-        // A batch stays in one memtable of a family: room is made before its first operation there.
-        let mut room: Vec<(FamilyId, Arc<Memtable>)> = Vec::new();
-        while let Some(operation) = operations.next_operation() {
-            let operation = operation.ok()?;
-            let height = memtable::tower_height(seqno.get(), ordinal);
-            let flushed = match self.state.families.get(&operation.family) {
-                Some(family) => family.flushed_through >= seqno,
-                None if operation.family < self.state.next_family => true,
-                None => return None,
-            };
-            if !flushed {
-                if !room.iter().any(|(family, _)| *family == operation.family) {
-                    room.push((operation.family, self.make_room(operation.family, seqno, payload)?));
-                }
-                let memtable = &room.iter().find(|(family, _)| *family == operation.family)?.1;
-                let words = memtable::node_words(height, operation.key.len(), operation.value.len());
-                let mut space = memtable.reserve(words)?;
-                let (key, value, kind) = (operation.key, operation.value, operation.kind);
-                memtable.insert(&mut space, &Entry { key, value, seqno, kind, ordinal, height });
-                memtable.note(log, seqno);
-                self.replayed.insert(log);
-            }
-            ordinal += 1;
-        }
-        Some(())
-    }
-
-    /// The memtable of the family, with room for all that the batch writes to it.
-    fn make_room(&self, id: FamilyId, seqno: SeqNo, payload: &[u8]) -> Option<Arc<Memtable>> {
-        let mut operations = Operations::decode(payload)?;
-        let (mut words, mut ordinal) = (0, 0);
-        while let Some(operation) = operations.next_operation() {
-            let operation = operation.ok()?;
-            if operation.family == id {
-                let height = memtable::tower_height(seqno.get(), ordinal);
-                words += memtable::node_words(height, operation.key.len(), operation.value.len());
-            }
-            ordinal += 1;
-        }
-        let family = &self.family(id)?.family;
-        let active = Arc::clone(&family.view.load().active);
-        if active.has_room(words) {
-            return Some(active);
-        }
-        let next = Arc::new(Memtable::new(family.options.write_buffer_bytes, words));
-        family.view.update(|view| view.with_active(Arc::clone(&next)));
-        Some(next)
     }
 }

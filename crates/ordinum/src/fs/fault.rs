@@ -3,11 +3,13 @@
 //! Invariants:
 //! (1) every operation that changes the file system (create, append, sync, rename, remove, sync of a directory) takes the
 //!     next number, from 1, so that a deterministic run can be repeated and cut at each number;
-//! (2) once a [`Fault::PowerCut`] has struck, every operation fails: the process is as good as dead.
+//! (2) a full disk does not fail appends for which room was made before;
+//! (3) once a [`Fault::PowerCut`] has struck, every operation fails: the process is as good as dead.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
@@ -50,6 +52,8 @@ pub struct FaultFs {
 enum Operation {
     Create,
     Append,
+    /// An append where there is room.
+    Fill,
     Sync,
     Name,
 }
@@ -135,7 +139,8 @@ impl FaultFs {
     }
 
     fn writable(&self, inner: Box<dyn WritableFile>, path: &Path) -> Box<dyn WritableFile> {
-        Box::new(FaultWritable { fs: self.clone(), inner, path: path.to_path_buf() })
+        let (end, room) = (AtomicU64::new(0), AtomicU64::new(0));
+        Box::new(FaultWritable { fs: self.clone(), inner, path: path.to_path_buf(), end, room })
     }
 }
 
@@ -158,6 +163,11 @@ impl Fs for FaultFs {
         self.readable(path)?;
         let inner = self.inner.open(path)?;
         Ok(Arc::new(FaultReadable { fs: self.clone(), inner, path: path.to_path_buf() }))
+    }
+
+    fn reuse(&self, from: &Path, to: &Path) -> Result<Box<dyn WritableFile>> {
+        self.step(Operation::Name, "rename", from)?;
+        Ok(self.writable(self.inner.reuse(from, to)?, to))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
@@ -201,12 +211,18 @@ struct FaultWritable {
     fs: FaultFs,
     inner: Box<dyn WritableFile>,
     path: PathBuf,
+    /// What was appended through this handle, and up to where there is room.
+    end: AtomicU64,
+    room: AtomicU64,
 }
 
 impl WritableFile for FaultWritable {
     fn append(&self, bytes: &[u8]) -> Result<()> {
         let was_dead = self.fs.plan.lock().dead;
-        match self.fs.step(Operation::Append, "append to", &self.path) {
+        let end = self.end.fetch_add(bytes.len() as u64, Ordering::Relaxed) + bytes.len() as u64;
+        let fits = end <= self.room.load(Ordering::Relaxed);
+        let operation = if fits { Operation::Fill } else { Operation::Append };
+        match self.fs.step(operation, "append to", &self.path) {
             Ok(()) => self.inner.append(bytes),
             Err(error) => {
                 if !was_dead {
@@ -215,6 +231,13 @@ impl WritableFile for FaultWritable {
                 Err(error)
             }
         }
+    }
+
+    fn make_room(&self, end: u64) -> Result<()> {
+        self.fs.standing(&self.fs.plan.lock(), Operation::Append, "make room in", &self.path)?;
+        self.inner.make_room(end)?;
+        self.room.fetch_max(end, Ordering::Relaxed);
+        Ok(())
     }
 
     fn sync(&self) -> Result<()> {

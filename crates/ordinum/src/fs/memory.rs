@@ -2,7 +2,7 @@
 //!
 //! Invariants:
 //! (1) a directory has two sets of names: the current one, and the durable one that `sync_dir` copies from it;
-//! (2) a file has a durable length: what `sync` covered. A power loss keeps those bytes; behind them it keeps nothing,
+//! (2) a file has durable bytes: what `sync` covered. A power loss keeps those; of what was written since it keeps nothing,
 //!     a prefix, or a torn prefix, as a seed says;
 //! (3) handles opened before a power loss, or before the end of a process, are dead: they fail, and so cannot reach into
 //!     the next life.
@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
@@ -33,7 +34,30 @@ pub enum PowerLoss {
 #[derive(Debug, Default)]
 struct FileBytes {
     bytes: Vec<u8>,
-    durable_len: usize,
+    durable: Vec<u8>,
+    /// From here on the bytes may differ from the durable ones.
+    changed_from: usize,
+}
+
+impl FileBytes {
+    fn all_durable(bytes: Vec<u8>) -> FileBytes {
+        FileBytes { durable: bytes.clone(), changed_from: bytes.len(), bytes }
+    }
+
+    fn sync(&mut self) {
+        self.durable.truncate(self.changed_from);
+        self.durable.extend_from_slice(self.bytes.get(self.changed_from..).unwrap_or_default());
+        self.changed_from = self.bytes.len();
+    }
+
+    fn write(&mut self, at: usize, bytes: &[u8]) {
+        let end = at + bytes.len();
+        self.bytes.resize(self.bytes.len().max(end), 0);
+        if let Some(place) = self.bytes.get_mut(at..end) {
+            place.copy_from_slice(bytes);
+        }
+        self.changed_from = self.changed_from.min(at);
+    }
 }
 
 type FileRef = Arc<Mutex<FileBytes>>;
@@ -78,11 +102,10 @@ impl MemoryFs {
         for (path, file) in names {
             let file = file.lock();
             let kept = match &mut random {
-                None => file.bytes.get(..file.durable_len).unwrap_or_default().to_vec(),
+                None => file.durable.clone(),
                 Some(random) => torn(&file, random),
             };
-            let durable_len = kept.len();
-            survivors.insert(path, Arc::new(Mutex::new(FileBytes { bytes: kept, durable_len })));
+            survivors.insert(path, Arc::new(Mutex::new(FileBytes::all_durable(kept))));
         }
         state.durable = survivors.clone();
         state.current = survivors;
@@ -100,23 +123,29 @@ impl MemoryFs {
         let state = self.state.lock();
         let file = find(&state, path)?;
         let mut file = file.lock();
-        let byte = usize::try_from(offset).ok().and_then(|at| file.bytes.get_mut(at));
-        *byte.ok_or_else(|| not_found(path))? ^= 0x40;
+        let at = usize::try_from(offset).unwrap_or(usize::MAX);
+        *file.bytes.get_mut(at).ok_or_else(|| not_found(path))? ^= 0x40;
+        if let Some(byte) = file.durable.get_mut(at) {
+            *byte ^= 0x40;
+        }
         Ok(())
     }
 
-    fn handle(&self, state: &State, file: FileRef, path: &Path) -> MemoryFile {
-        MemoryFile { fs: self.clone(), life: state.life, file, path: path.to_path_buf() }
+    fn handle(&self, state: &State, file: FileRef, path: &Path, at: usize) -> MemoryFile {
+        let at = AtomicUsize::new(at);
+        MemoryFile { fs: self.clone(), life: state.life, file, path: path.to_path_buf(), at }
     }
 }
 
-/// The durable bytes, and a part of the rest: shortened, and damaged in one byte half of the time.
+/// The durable bytes with a part of what changed: a prefix of it, damaged in one byte half of the time.
 fn torn(file: &FileBytes, random: &mut Random) -> Vec<u8> {
-    let extra = file.bytes.len() - file.durable_len;
-    let kept_extra = random.below(extra + 1);
-    let mut kept = file.bytes.get(..file.durable_len + kept_extra).unwrap_or_default().to_vec();
-    if kept_extra > 0 && random.below(2) == 0 {
-        let at = file.durable_len + random.below(kept_extra);
+    let changed = file.bytes.get(file.changed_from..).unwrap_or_default();
+    let kept_changed = random.below(changed.len() + 1);
+    let end = file.changed_from + kept_changed;
+    let mut kept = file.bytes.get(..end).unwrap_or_default().to_vec();
+    kept.extend_from_slice(file.durable.get(end..).unwrap_or_default());
+    if kept_changed > 0 && random.below(2) == 0 {
+        let at = file.changed_from + random.below(kept_changed);
         if let Some(byte) = kept.get_mut(at) {
             *byte ^= 0x5a;
         }
@@ -151,19 +180,27 @@ impl Fs for MemoryFs {
         let mut state = self.state.lock();
         let file = FileRef::default();
         state.current.insert(path.to_path_buf(), Arc::clone(&file));
-        Ok(Box::new(self.handle(&state, file, path)))
+        Ok(Box::new(self.handle(&state, file, path, 0)))
     }
 
     fn open_append(&self, path: &Path) -> Result<Box<dyn WritableFile>> {
         let state = self.state.lock();
         let file = find(&state, path)?;
-        Ok(Box::new(self.handle(&state, file, path)))
+        let end = file.lock().bytes.len();
+        Ok(Box::new(self.handle(&state, file, path, end)))
+    }
+
+    fn reuse(&self, from: &Path, to: &Path) -> Result<Box<dyn WritableFile>> {
+        self.rename(from, to)?;
+        let state = self.state.lock();
+        let file = find(&state, to)?;
+        Ok(Box::new(self.handle(&state, file, to, 0)))
     }
 
     fn open(&self, path: &Path) -> Result<Arc<dyn RandomAccessFile>> {
         let state = self.state.lock();
         let file = find(&state, path)?;
-        Ok(Arc::new(self.handle(&state, file, path)))
+        Ok(Arc::new(self.handle(&state, file, path, 0)))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
@@ -217,6 +254,8 @@ struct MemoryFile {
     life: u64,
     file: FileRef,
     path: PathBuf,
+    /// Where the next append goes.
+    at: AtomicUsize,
 }
 
 impl MemoryFile {
@@ -232,14 +271,14 @@ impl MemoryFile {
 impl WritableFile for MemoryFile {
     fn append(&self, bytes: &[u8]) -> Result<()> {
         self.alive("append to")?;
-        self.file.lock().bytes.extend_from_slice(bytes);
+        let at = self.at.fetch_add(bytes.len(), Ordering::Relaxed);
+        self.file.lock().write(at, bytes);
         Ok(())
     }
 
     fn sync(&self) -> Result<()> {
         self.alive("sync")?;
-        let mut file = self.file.lock();
-        file.durable_len = file.bytes.len();
+        self.file.lock().sync();
         Ok(())
     }
 }

@@ -32,6 +32,12 @@ pub trait Fs: Send + Sync + Debug {
     fn open_append(&self, path: &Path) -> Result<Box<dyn WritableFile>>;
     /// Opens a file to read at any offset.
     fn open(&self, path: &Path) -> Result<Arc<dyn RandomAccessFile>>;
+    /// Gives a file a new name and opens it to be written over from its start. What it held stays behind what was written.
+    /// Nobody reads it any more, or has it under another name: else a new file is created in its place.
+    fn reuse(&self, from: &Path, to: &Path) -> Result<Box<dyn WritableFile>> {
+        self.remove(from)?;
+        self.create(to)
+    }
     /// Gives the file a new name, replacing the file that has it.
     fn rename(&self, from: &Path, to: &Path) -> Result<()>;
     /// Removes the name of a file.
@@ -55,6 +61,14 @@ pub trait Fs: Send + Sync + Debug {
 pub trait WritableFile: Send + Sync + Debug {
     /// Appends the bytes. The caller orders the calls.
     fn append(&self, bytes: &[u8]) -> Result<()>;
+    /// Makes room up to the offset `end`: until then an append finds space on the disk, and its sync has no lengths to write.
+    /// Bytes behind what was appended read as zeros, or the file ends before them. Does nothing where that is not known.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`] if there is no such space; the file is as before.
+    fn make_room(&self, _end: u64) -> Result<()> {
+        Ok(())
+    }
     /// Makes everything appended before the call durable. May run beside an append.
     fn sync(&self) -> Result<()>;
 }

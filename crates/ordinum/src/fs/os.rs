@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -27,6 +27,15 @@ struct OsFile {
 impl WritableFile for OsFile {
     fn append(&self, bytes: &[u8]) -> Result<()> {
         (&self.file).write_all(bytes).map_err(failed("append to", &self.path))
+    }
+
+    fn make_room(&self, end: u64) -> Result<()> {
+        use rustix::fs::FallocateFlags;
+        use rustix::io::Errno;
+        match rustix::fs::fallocate(&self.file, FallocateFlags::empty(), 0, end) {
+            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Ok(()),
+            Err(errno) => Err(failed("make room in", &self.path)(errno.into())),
+        }
     }
 
     fn sync(&self) -> Result<()> {
@@ -76,6 +85,16 @@ impl Fs for OsFs {
     fn open(&self, path: &Path) -> Result<Arc<dyn RandomAccessFile>> {
         let file = OpenOptions::new().read(true).open(path).map_err(failed("open", path))?;
         Ok(Arc::new(OsFile { file, path: path.to_path_buf() }))
+    }
+
+    fn reuse(&self, from: &Path, to: &Path) -> Result<Box<dyn WritableFile>> {
+        let file = OpenOptions::new().write(true).open(from).map_err(failed("open", from))?;
+        if file.metadata().map_err(failed("measure", from))?.nlink() > 1 {
+            self.remove(from)?;
+            return self.create(to);
+        }
+        self.rename(from, to)?;
+        Ok(Box::new(OsFile { file, path: to.to_path_buf() }))
     }
 
     #[allow(clippy::disallowed_methods, reason = "this is the seam")]

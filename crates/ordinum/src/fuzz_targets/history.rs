@@ -38,7 +38,7 @@ pub fn fuzz_sealed_log(mut bytes: &[u8]) -> Result<()> {
     let memory = MemoryFs::new();
     let directory = Path::new("/database");
     memory.create_dir_all(directory)?;
-    let mut writer = LogWriter::create(&memory, directory, NUMBER, SeqNo::ZERO)?;
+    let mut writer = LogWriter::create(&memory, directory, NUMBER, SeqNo::ZERO, None)?;
     let mut written = Vec::new();
     while let Some((&[kind, length], rest)) = bytes.split_first_chunk::<2>() {
         let (payload, rest) = rest.split_at(usize::from(length).min(rest.len()));

@@ -4,7 +4,9 @@
 //! (1) a checksum covers the log's number and the record's offset, so that bytes of another place never pass for a record;
 //! (2) a record says up to which offset its log was durable when it was written. A bad record below any such offset is
 //!     damage; one above all of them is where a crash cut the log, and replay ends there;
-//! (3) a log is synced to its end before the next one is begun: only the last log can be cut.
+//! (3) a file may be longer than its records: behind them are zeros, or what another log left there, whose records do not
+//!     pass for records of this one (1);
+//! (4) a log is synced to its end before the next one is begun: only the last log can be cut.
 //!
 //! ```text
 //! log      | file header, 64 bytes | record | record | ...
@@ -23,9 +25,9 @@ mod reader;
 mod record;
 mod writer;
 
-pub(crate) use reader::{LogEnd, Replayed, read_log};
+pub(crate) use reader::{LogEnd, LogScan, Replayed, read_log, scan_log};
 pub(crate) use record::{Payload, RecordKind};
-pub(crate) use writer::LogWriter;
+pub(crate) use writer::{LogWriter, SpareLog};
 
 use crate::file_header::FileType;
 

@@ -31,6 +31,16 @@ pub(crate) struct Replayed {
     pub(crate) payload: Range<usize>,
 }
 
+/// What a log has.
+#[derive(Debug)]
+pub(crate) struct LogScan {
+    pub(crate) records: Vec<Replayed>,
+    /// The offset where the intact records end.
+    pub(crate) end: u64,
+    /// What is wrong there, if the log does not end there.
+    pub(crate) damage: Option<Error>,
+}
+
 /// The records of the log whose bytes these are, and the offset where they end.
 ///
 /// # Errors
@@ -41,6 +51,15 @@ pub(crate) fn read_log(
     path: &Path,
     end: LogEnd,
 ) -> Result<(Vec<Replayed>, u64)> {
+    let scan = scan_log(bytes, number, path, end)?;
+    scan.damage.map_or(Ok((scan.records, scan.end)), Err)
+}
+
+/// The records of the log whose bytes these are, up to the first damage.
+///
+/// # Errors
+/// [`Error::Corrupt`] if its header is damaged, and [`Error::UnknownFormat`].
+pub(crate) fn scan_log(bytes: &[u8], number: FileNumber, path: &Path, end: LogEnd) -> Result<LogScan> {
     let damaged = |offset: usize, expected: String, found: &str| Error::Corrupt {
         file: path.to_path_buf(),
         offset: offset as u64,
@@ -60,7 +79,8 @@ pub(crate) fn read_log(
     while let Some((header, payload)) = record_at(bytes, number, at) {
         if header.seqno <= last {
             let found = format!("{}", header.seqno);
-            return Err(damaged(at, format!("a sequence number above {last}"), &found));
+            let damage = damaged(at, format!("a sequence number above {last}"), &found);
+            return Ok(LogScan { records, end: at as u64, damage: Some(damage) });
         }
         last = header.seqno;
         attested = attested.max(header.durable);
@@ -73,27 +93,15 @@ pub(crate) fn read_log(
         at = payload.end;
     }
     let reached = at as u64;
-    match end {
-        LogEnd::At(end) if reached != end => {
-            return Err(damaged(
-                at,
-                format!("a record of a log that was closed at {end}"),
-                "none that is intact",
-            ));
-        }
-        LogEnd::At(_) => {}
+    let expected = match end {
+        LogEnd::At(end) => (reached != end).then(|| format!("a record of a log that was closed at {end}")),
         LogEnd::Cut => {
             attested = attested.max(attested_behind(bytes, number, at));
-            if reached < attested {
-                return Err(damaged(
-                    at,
-                    format!("a record: the log was durable up to {attested}"),
-                    "none that is intact",
-                ));
-            }
+            (reached < attested).then(|| format!("a record: the log was durable up to {attested}"))
         }
-    }
-    Ok((records, reached))
+    };
+    let damage = expected.map(|expected| damaged(at, expected, "none that is intact"));
+    Ok(LogScan { records, end: reached, damage })
 }
 
 fn record_at(bytes: &[u8], number: FileNumber, at: usize) -> Option<(RecordHeader, Range<usize>)> {

@@ -12,6 +12,9 @@ use crate::file_name::{self, FileKind, FileNumber};
 use crate::fs::{Fs, WritableFile};
 use crate::key::SeqNo;
 
+/// The least and the most room that is made at a time.
+const ROOM_BYTES_MIN: u64 = 64 << 10;
+const ROOM_BYTES_MAX: u64 = 4 << 20;
 /// Records are gathered up to this many bytes before they are handed to the file system.
 const GATHERED_BYTES_MAX: usize = 64 * 1024;
 
@@ -39,23 +42,39 @@ pub(crate) struct LogWriter {
     /// The offset behind everything, gathered bytes included.
     end: u64,
     gathered: Vec<u8>,
+    /// The offset up to which the file has room.
+    room: u64,
+}
+
+/// A log file that nothing is needed of any more: another can be written in its place.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SpareLog {
+    pub(crate) number: FileNumber,
+    /// At least so long is the file.
+    pub(crate) bytes: u64,
 }
 
 impl LogWriter {
-    /// Creates the log file with its header, and makes both durable.
+    /// Creates the log file with its header, and makes both durable. A spare one is written over.
     pub(crate) fn create(
         fs: &dyn Fs,
         directory: &Path,
         number: FileNumber,
         base: SeqNo,
+        spare: Option<SpareLog>,
     ) -> Result<LogWriter> {
-        let file = fs.create(&file_name::path(directory, FileKind::Log, number))?;
+        let path = file_name::path(directory, FileKind::Log, number);
+        let file = match spare {
+            Some(spare) => fs.reuse(&file_name::path(directory, FileKind::Log, spare.number), &path)?,
+            None => fs.create(&path)?,
+        };
         file.append(&FileHeader { number, base }.encode(LOG_FILE))?;
         file.sync()?;
         fs.sync_dir(directory)?;
         let end = HEADER_BYTES as u64;
         let segment = Segment { number, file, durable: AtomicU64::new(end) };
-        Ok(LogWriter { segment: Arc::new(segment), end, gathered: Vec::new() })
+        let room = spare.map_or(end, |spare| spare.bytes);
+        Ok(LogWriter { segment: Arc::new(segment), end, gathered: Vec::new(), room })
     }
 
     pub(crate) fn segment(&self) -> &Arc<Segment> {
@@ -70,7 +89,18 @@ impl LogWriter {
         self.end
     }
 
-    /// Appends a record. After an error the end of the log is unknown: nothing may be appended any more.
+    /// Makes room for a record of this many bytes. An error leaves the log as it was.
+    pub(crate) fn make_room(&mut self, bytes: u64) -> Result<()> {
+        let needed = self.end.saturating_add(bytes);
+        if needed > self.room {
+            let room = needed.saturating_add(self.end.clamp(ROOM_BYTES_MIN, ROOM_BYTES_MAX));
+            self.segment.file.make_room(room)?;
+            self.room = room;
+        }
+        Ok(())
+    }
+
+    /// Appends a record, for which there is room. After an error the end of the log is unknown: nothing may be appended any more.
     pub(crate) fn append(&mut self, payload: &Payload<'_>, seqno: SeqNo) -> Result<()> {
         let durable = self.segment.durable.load(Ordering::Acquire);
         let header = RecordHeader::new(payload, seqno, durable).encode(self.number(), self.end);
