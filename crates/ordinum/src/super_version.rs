@@ -11,6 +11,7 @@ use crate::memtable::{Memtable, MemtableIter};
 use crate::part::Part;
 use crate::reader::KeyRange;
 use crate::slice::Slice;
+use crate::table::Lookup;
 use crate::version::Levels;
 
 #[derive(Clone)]
@@ -41,6 +42,14 @@ impl SuperVersion {
             return Ok(in_memory);
         }
         self.levels.get(user_key, key::seek_trailer(seqno))
+    }
+
+    /// What [`SuperVersion::get`] finds of each key; the keys ascend.
+    pub(crate) fn multi_get(&self, lookups: &mut [Lookup<'_>], seqno: SeqNo) -> Result<()> {
+        for lookup in lookups.iter_mut() {
+            lookup.found = self.memtables().find_map(|memtable| memtable.get(lookup.user_key, seqno));
+        }
+        self.levels.multi_get(lookups, key::seek_trailer(seqno))
     }
 
     /// About how many entries are in the range, of every sequence number.

@@ -13,7 +13,7 @@ use crate::iter::InternalIterator;
 use crate::key::{self, Kind, SeqNo, seek_trailer, split_trailer};
 use crate::merge::MergeIter;
 use crate::part::Part;
-use crate::version::{LEVELS, LiveTable, level_iter, user_range};
+use crate::version::{LEVELS, Level, LiveTable, level_iter, user_range};
 
 /// The flag that stops a job is read once for this many entries.
 const ENTRIES_PER_STOP_CHECK: u64 = 1024;
@@ -164,7 +164,7 @@ impl<'a> MergeRange<'a> {
 }
 
 fn level_child(tables: &[Arc<LiveTable>]) -> Part {
-    Part::Level(level_iter(tables.to_vec(), CacheUse::Peek))
+    Part::Level(level_iter(Arc::new(Level::new(tables.to_vec())), CacheUse::Peek))
 }
 
 /// The tables that may hold older versions of the keys of the merge: those of deeper levels, and those of level 0 that are

@@ -38,6 +38,7 @@ use crate::slice::Slice;
 use crate::snapshot::{Pin, Pins};
 use crate::stats::Counters;
 use crate::super_version::SuperVersion;
+use crate::table::Lookup;
 use crate::transaction::{OpenTransaction, OwnWrites, RangeTracker};
 use crate::version::TableStore;
 
@@ -233,9 +234,11 @@ fn live(found: Option<(Kind, SeqNo, Slice)>) -> Option<(Slice, SeqNo)> {
 fn multi_get(view: &SuperVersion, keys: &[&[u8]], seqno: SeqNo) -> Result<Vec<Option<Slice>>> {
     let mut order: Vec<usize> = (0..keys.len()).collect();
     order.sort_unstable_by_key(|at| keys[*at]);
+    let mut lookups: Vec<Lookup<'_>> = order.iter().map(|at| Lookup::new(keys[*at])).collect();
+    view.multi_get(&mut lookups, seqno)?;
     let mut values = vec![None; keys.len()];
-    for at in order {
-        values[at] = live(view.get(keys[at], seqno)?).map(|(value, _)| value);
+    for (at, lookup) in order.into_iter().zip(lookups) {
+        values[at] = live(lookup.found).map(|(value, _)| value);
     }
     Ok(values)
 }

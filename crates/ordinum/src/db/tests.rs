@@ -460,3 +460,31 @@ fn openings_without_writes_leave_no_files() {
         assert_eq!(files(), before);
     }
 }
+
+/// Keys that stand side by side share the look at their block, and the stats say so.
+#[test]
+fn several_keys_at_once_read_fewer_blocks() {
+    let fs = MemoryFs::new();
+    let options = Options { fs: Arc::new(fs), background: Background::Manual, ..Options::default() };
+    let db = Db::open("/db", options).unwrap();
+    let family = db.default_column_family();
+    let key = |n: u32| n.to_be_bytes();
+    for part in [0, 1] {
+        let mut batch = Batch::new();
+        for n in (0..4000).filter(|n| part == 0 || n % 7 == 0) {
+            batch.put(&family, &key(n), format!("{part} {n:0100}").as_bytes()).unwrap();
+        }
+        db.write(batch, Durability::Buffered).unwrap();
+        db.flush(&family).unwrap();
+    }
+    let wanted: Vec<[u8; 4]> = (0..400).map(|n| key(n * 7919 % 1000)).collect();
+    let wanted: Vec<&[u8]> = wanted.iter().map(|key| &key[..]).chain([&b"absent"[..]]).collect();
+    let blocks = |db: &Db| db.stats().cache_hits + db.stats().cache_misses;
+    let before = blocks(&db);
+    let one_by_one: Vec<_> = wanted.iter().map(|key| db.get(&family, key).unwrap()).collect();
+    let between = blocks(&db);
+    assert_eq!(db.multi_get(&family, &wanted).unwrap(), one_by_one);
+    let (one_by_one, at_once) = (between - before, blocks(&db) - between);
+    assert!(one_by_one >= 400, "{one_by_one}");
+    assert!(at_once <= 60, "{at_once}");
+}

@@ -76,7 +76,9 @@ impl Filter {
         let Some(line) = self.bytes.get(at..).and_then(|rest| rest.first_chunk::<LINE_BYTES>()) else {
             return true;
         };
-        probe_bits(hash, self.probes).all(|(byte, mask)| line.get(byte).is_some_and(|byte| byte & mask != 0))
+        // Without an early end there is nothing for the processor to guess.
+        let set = |(byte, mask)| line.get(byte).is_some_and(|byte: &u8| byte & mask != 0);
+        probe_bits(hash, self.probes).fold(true, |all, probe| all & set(probe))
     }
 }
 

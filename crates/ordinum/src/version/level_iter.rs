@@ -5,23 +5,23 @@ use std::sync::Arc;
 use crate::cache::CacheUse;
 use crate::error::Result;
 use crate::iter::InternalIterator;
-use crate::key::{compare, split_internal};
 use crate::slice::Slice;
 use crate::table::{Concat, Opener, TableIter};
-use crate::version::LiveTable;
+use crate::version::level::largest;
+use crate::version::{Level, LiveTable};
 
 /// An iterator over the tables of a level, which ascend.
 pub(crate) type LevelIter = Concat<TableList, OpenTable>;
 
 /// An iterator over these tables, which are disjoint and ascend.
-pub(crate) fn level_iter(tables: Vec<Arc<LiveTable>>, cache_use: CacheUse) -> LevelIter {
+pub(crate) fn level_iter(tables: Arc<Level>, cache_use: CacheUse) -> LevelIter {
     Concat::new(TableList { tables, at: None }, OpenTable { cache_use })
 }
 
 /// The tables themselves as entries: the key of each is its largest.
 #[derive(Debug)]
 pub(crate) struct TableList {
-    tables: Vec<Arc<LiveTable>>,
+    tables: Arc<Level>,
     at: Option<usize>,
 }
 
@@ -32,16 +32,12 @@ impl TableList {
     }
 
     fn before(&self, user_key: &[u8], trailer: u64) -> usize {
-        self.tables.partition_point(|table| compare(largest(table), (user_key, trailer)).is_lt())
+        self.tables.ending_before(user_key, trailer)
     }
 
     fn current(&self) -> Option<&Arc<LiveTable>> {
         self.tables.get(self.at?)
     }
-}
-
-fn largest(table: &LiveTable) -> (&[u8], u64) {
-    split_internal(&table.meta().largest).unwrap_or((&[], 0))
 }
 
 impl InternalIterator for TableList {
@@ -86,7 +82,7 @@ impl InternalIterator for TableList {
     }
 
     fn value_slice(&self) -> Slice {
-        Slice::from(Vec::new())
+        Slice::default()
     }
 }
 

@@ -7,45 +7,60 @@ use std::sync::Arc;
 use crate::cache::CacheUse;
 use crate::error::Result;
 use crate::file_name::FileNumber;
-use crate::key::{Kind, SeqNo, split_internal};
+use crate::key::{Kind, SeqNo};
 use crate::part::Part;
 use crate::reader::KeyRange;
 use crate::slice::Slice;
-use crate::table::hash_key;
-use crate::version::{LEVELS, LiveTable, level_iter};
+use crate::table::{Lookup, hash_key};
+use crate::version::{LEVELS, Level, LiveTable, level_iter, user_range};
 
 /// The tables of one column family. The invariants are those of the module above.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Levels {
     /// `levels[0]` is newest first; each of the others ascends. A change copies the levels that it changes, and no other.
-    levels: [Arc<Vec<Arc<LiveTable>>>; LEVELS],
-}
-
-/// First and last user key of a table.
-pub(crate) fn user_range(table: &LiveTable) -> (&[u8], &[u8]) {
-    let user_key = |internal| split_internal(internal).map_or(&[][..], |(user_key, _)| user_key);
-    (user_key(&table.meta().smallest), user_key(&table.meta().largest))
+    levels: [Arc<Level>; LEVELS],
 }
 
 impl Levels {
     /// The newest entry of the key at or below `seek_trailer`.
     pub(crate) fn get(&self, user_key: &[u8], seek_trailer: u64) -> Result<Option<(Kind, SeqNo, Slice)>> {
         let key_hash = hash_key(user_key);
-        let may_hold = |table: &&Arc<LiveTable>| {
-            let (first, last) = user_range(table);
-            first <= user_key && user_key <= last
-        };
-        for table in self.level(0).iter().filter(may_hold) {
+        let [level0, deeper @ ..] = &self.levels;
+        for table in level0.holding(user_key) {
             if let Some(found) = table.reader()?.get(user_key, seek_trailer, key_hash)? {
                 return Ok(Some(found));
             }
         }
-        for table in (1..LEVELS).filter_map(|level| self.table_of(level, user_key)) {
+        for table in deeper.iter().filter_map(|level| level.only_holding(user_key)) {
             if let Some(found) = table.reader()?.get(user_key, seek_trailer, key_hash)? {
                 return Ok(Some(found));
             }
         }
         Ok(None)
+    }
+
+    /// What [`Levels::get`] finds of each key that nothing is found of yet. The keys ascend: neighbours in a block share one
+    /// look at it.
+    pub(crate) fn multi_get(&self, lookups: &mut [Lookup<'_>], seek_trailer: u64) -> Result<()> {
+        let [level0, deeper @ ..] = &self.levels;
+        for table in level0.iter() {
+            let (first, last) = user_range(table);
+            let mut kept = None;
+            for lookup in lookups.iter_mut().filter(|lookup| lookup.found.is_none()) {
+                if first <= lookup.user_key && lookup.user_key <= last {
+                    table.reader()?.look_up(lookup, seek_trailer, &mut kept)?;
+                }
+            }
+        }
+        for level in deeper.iter().filter(|level| !level.is_empty()) {
+            let mut kept = None;
+            for lookup in lookups.iter_mut().filter(|lookup| lookup.found.is_none()) {
+                if let Some(table) = level.only_holding(lookup.user_key) {
+                    table.reader()?.look_up(lookup, seek_trailer, &mut kept)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// About how many entries are in the range: tables that lie in it count whole, of those that it cuts the index is
@@ -72,7 +87,7 @@ impl Levels {
             iterators.push(Part::Table(table.reader()?.iter(cache_use)));
         }
         for tables in self.levels.iter().skip(1).filter(|tables| !tables.is_empty()) {
-            iterators.push(Part::Level(level_iter(tables.to_vec(), cache_use)));
+            iterators.push(Part::Level(level_iter(Arc::clone(tables), cache_use)));
         }
         Ok(iterators)
     }
@@ -102,7 +117,7 @@ impl Levels {
                 0 => tables.sort_by_key(|table| Reverse((table.meta().max_seqno, table.meta().number))),
                 _ => tables.sort_by(|a, b| user_range(a).cmp(&user_range(b))),
             }
-            *slot = Arc::new(tables);
+            *slot = Arc::new(Level::new(tables));
         }
     }
 
@@ -121,7 +136,7 @@ impl Levels {
 
     /// The tables of a level.
     pub(crate) fn level(&self, level: usize) -> &[Arc<LiveTable>] {
-        self.levels.get(level).map_or(&[], |tables| tables.as_slice())
+        self.levels.get(level).map_or(&[], |tables| tables)
     }
 
     /// Every table.
@@ -132,13 +147,6 @@ impl Levels {
     /// The bytes of a level.
     pub(crate) fn bytes(&self, level: usize) -> u64 {
         self.level(level).iter().map(|table| table.meta().bytes).sum()
-    }
-
-    /// The one table of a level below the first that may hold `user_key`.
-    pub(crate) fn table_of(&self, level: usize, user_key: &[u8]) -> Option<&Arc<LiveTable>> {
-        let tables = self.level(level);
-        let at = tables.partition_point(|table| user_range(table).1 < user_key);
-        tables.get(at).filter(|table| user_range(table).0 <= user_key)
     }
 
     /// The tables of a level that may hold a key in `smallest..=largest`, in the order of the level.

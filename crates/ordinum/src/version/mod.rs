@@ -35,10 +35,12 @@ pub(crate) struct Tally {
     pub(crate) written_unix_ms: u64,
 }
 
+mod level;
 mod level_iter;
 mod levels;
 mod live_table;
 
+pub(crate) use level::{Level, user_range};
 pub(crate) use level_iter::{LevelIter, level_iter};
-pub(crate) use levels::{Levels, user_range};
+pub(crate) use levels::Levels;
 pub(crate) use live_table::{LiveTable, TableStore};
