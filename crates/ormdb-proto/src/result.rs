@@ -18,6 +18,7 @@ mod chunk_builder;
 mod graph;
 mod hydrate;
 mod json;
+mod nesting;
 mod row;
 mod shape;
 mod view;

@@ -6,12 +6,14 @@
 
 use serde::{Deserialize, Serialize};
 
+mod embedded;
 mod entity;
 mod field;
 mod index;
 mod relation;
 mod type_text;
 
+pub use embedded::{Embedded, Lead, Membership, PRESENCE_SIGN, StructType};
 pub use entity::{Check, ConstraintState, Entity, SoftDelete};
 pub use field::{Computation, Default, Field, FieldType, Generator, ScalarType};
 pub use index::{Index, IndexColumn, IndexOrigin, IndexState, NullsDistinct, Uniqueness};
@@ -50,6 +52,8 @@ ids! {
     ConstraintId;
     /// The id of an enum. Unique in the database.
     EnumId;
+    /// The id of a struct. Unique in the database.
+    StructId;
 }
 
 /// A whole schema, at one version of the catalog.
@@ -59,6 +63,9 @@ pub struct Schema {
     pub version: u64,
     /// The enums.
     pub enums: Vec<EnumType>,
+    /// The structs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub structs: Vec<StructType>,
     /// The entities, implied edge entities included.
     pub entities: Vec<Entity>,
     /// The next ids to give: what keeps the ids of dropped things from coming back.
@@ -78,12 +85,19 @@ pub struct NextIds {
     pub constraint: u32,
     /// The next enum's.
     pub enum_type: u32,
+    /// The next struct's.
+    #[serde(default = "first_id")]
+    pub struct_type: u32,
+}
+
+const fn first_id() -> u32 {
+    1
 }
 
 impl NextIds {
     /// The ids of a new database: they begin with 1.
     pub const fn first() -> NextIds {
-        NextIds { entity: 1, relation: 1, index: 1, constraint: 1, enum_type: 1 }
+        NextIds { entity: 1, relation: 1, index: 1, constraint: 1, enum_type: 1, struct_type: 1 }
     }
 }
 
@@ -112,7 +126,13 @@ pub struct EnumLabel {
 impl Schema {
     /// A schema of nothing.
     pub const fn empty() -> Schema {
-        Schema { version: 0, enums: Vec::new(), entities: Vec::new(), next_ids: NextIds::first() }
+        Schema {
+            version: 0,
+            enums: Vec::new(),
+            structs: Vec::new(),
+            entities: Vec::new(),
+            next_ids: NextIds::first(),
+        }
     }
 
     /// The entity of this name.
@@ -123,6 +143,11 @@ impl Schema {
     /// The entity of this id.
     pub fn entity_by_id(&self, id: EntityId) -> Option<&Entity> {
         self.entities.iter().find(|e| e.id == id)
+    }
+
+    /// The struct of this id.
+    pub fn struct_by_id(&self, id: StructId) -> Option<&StructType> {
+        self.structs.iter().find(|s| s.id == id)
     }
 
     /// The enum of this name.

@@ -24,6 +24,7 @@ mod check;
 mod datum;
 mod eval;
 mod functions;
+pub(crate) mod member;
 mod node;
 mod scope;
 mod text_match;

@@ -20,6 +20,7 @@ use crate::expr::{Datum, RowExpr};
 pub(crate) mod access;
 mod bind;
 mod bounds;
+mod columns;
 mod cover;
 mod estimate;
 mod explain;

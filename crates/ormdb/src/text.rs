@@ -20,4 +20,4 @@ pub use lexer::{TEXT_BYTES_MAX, is_keyword};
 pub use print::{print_expr, print_name, print_order, print_statement, print_value};
 pub use query::{ParsedStatement, is_complete, parse_expr, parse_statement, parse_statements};
 pub use schema::ast;
-pub use schema::{format_schema, parse_schema, print_entity};
+pub use schema::{format_schema, parse_schema, print_entity, print_struct};

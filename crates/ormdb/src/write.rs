@@ -14,6 +14,7 @@ mod change;
 mod create;
 mod delete;
 mod draft;
+mod embedded;
 mod find;
 mod link;
 mod nested;

@@ -89,6 +89,7 @@ fn record_at(record: &RecordInput, depth: usize) -> Result<()> {
         | AssignOp::Multiply(expr)
         | AssignOp::Divide(expr) => expr_at(expr, depth + 1),
         AssignOp::Nested(writes) => writes.iter().try_for_each(|write| nested_at(write, depth + 1)),
+        AssignOp::Struct(record) => record_at(record, depth + 1),
     })
 }
 

@@ -137,6 +137,8 @@ pub enum AssignOp {
     Divide(Expr),
     /// Writes along the relation, in order.
     Nested(#[rkyv(omit_bounds)] Vec<NestedWrite>),
+    /// The embedded struct gets these members, and defaults or null for the others.
+    Struct(#[rkyv(omit_bounds)] RecordInput),
 }
 
 /// A write along a relation, for the row at hand.

@@ -17,8 +17,12 @@ use crate::block::{Cell, Children, malformed};
 use crate::error::{Error, ErrorCode, Result};
 use crate::value::ValueRef;
 
-use super::view::{Member, NodeView, ROWS_WALKED_MAX, View};
+use super::nesting::{Member, own_name};
+use super::view::{NodeView, Presence, ROWS_WALKED_MAX, View};
 use super::{Cardinality, EnumLabels, GraphResult};
+use embedded::StructDe;
+
+mod embedded;
 
 impl GraphResult {
     /// The root rows as structs, maps or tuples.
@@ -97,7 +101,7 @@ struct RowDe<'v, 'a> {
 impl<'v, 'a> RowDe<'v, 'a> {
     fn members(self) -> Result<Members<'v, 'a>> {
         let node = self.view.visit(self.node, self.row)?;
-        Ok(Members { row: self, node, at: 0, cell: None })
+        Ok(Members { row: self, node, of: None, members: &node.nesting.members, at: 0, cell: None })
     }
 }
 
@@ -151,6 +155,9 @@ impl<'de> Deserializer<'de> for RowDe<'_, '_> {
 struct Members<'v, 'a> {
     row: RowDe<'v, 'a>,
     node: &'v NodeView<'a>,
+    /// The struct, if they are those of one.
+    of: Option<usize>,
+    members: &'v [Member],
     at: usize,
     /// What stands behind the name that was given out last.
     cell: Option<MemberDe<'v, 'a>>,
@@ -159,7 +166,7 @@ struct Members<'v, 'a> {
 impl<'v, 'a> Members<'v, 'a> {
     /// The next member that is not withheld.
     fn next(&mut self) -> Result<Option<(&'v str, MemberDe<'v, 'a>)>> {
-        while let Some(member) = self.node.members.get(self.at) {
+        while let Some(member) = self.members.get(self.at) {
             self.at += 1;
             match *member {
                 Member::Column(at) => {
@@ -170,7 +177,24 @@ impl<'v, 'a> Members<'v, 'a> {
                     };
                     if let Cell::Value(value) = column.cell(self.row.row)? {
                         let cell = CellDe { value, labels: &shape.labels };
-                        return Ok(Some((&shape.name, MemberDe::Cell(cell))));
+                        let name = if self.of.is_some() { own_name(&shape.name) } else { &shape.name };
+                        return Ok(Some((name, MemberDe::Cell(cell))));
+                    }
+                }
+                Member::Struct(at) => {
+                    let (presence, Some(of)) =
+                        (self.node.presence(at, self.row.row)?, self.node.nesting.structs.get(at))
+                    else {
+                        return Err(malformed("a struct is missing"));
+                    };
+                    if presence != Presence::Withheld {
+                        let value = StructDe {
+                            row: self.row,
+                            node: self.node,
+                            at,
+                            there: presence == Presence::There,
+                        };
+                        return Ok(Some((of.name, MemberDe::Struct(value))));
                     }
                 }
                 Member::Edge(at) => {
@@ -205,11 +229,12 @@ impl<'de> MapAccess<'de> for Members<'_, '_> {
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Hydrated<S::Value> {
         let cell = self.cell.take().ok_or_else(|| malformed("a value was asked for before its name"))?;
         let (node, at) = (self.node, self.at);
-        cell.deserialize(seed).map_err(|e| match node.members.get(at.saturating_sub(1)) {
+        cell.deserialize(seed).map_err(|e| match self.members.get(at.saturating_sub(1)) {
             Some(Member::Column(at)) => {
                 e.at(node, node.shape.columns.get(*at).map_or("", |c| c.name.as_str()))
             }
             Some(Member::Edge(at)) => e.at(node, node.shape.edges.get(*at).map_or("", |e| e.alias.as_str())),
+            Some(Member::Struct(at)) => e.at(node, node.nesting.structs.get(*at).map_or("", |s| s.name)),
             None => e,
         })
     }
@@ -228,6 +253,7 @@ impl<'de> SeqAccess<'de> for Members<'_, '_> {
 enum MemberDe<'v, 'a> {
     Cell(CellDe<'v, 'a>),
     Edge(EdgeDe<'v, 'a>),
+    Struct(StructDe<'v, 'a>),
 }
 
 impl MemberDe<'_, '_> {
@@ -235,6 +261,7 @@ impl MemberDe<'_, '_> {
         match self {
             MemberDe::Cell(cell) => seed.deserialize(cell),
             MemberDe::Edge(edge) => seed.deserialize(edge),
+            MemberDe::Struct(value) => seed.deserialize(value),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Results as JSON.
 //!
 //! A root row is an object whose members stand in the order asked for. A to-many edge is an array of objects, a to-one
-//! edge an object or null. A null cell is `null`; a withheld cell is not there. Numbers are JSON numbers with all
+//! edge an object or null. A struct is an object or null. A null cell is `null`; a withheld cell is not there. Numbers are JSON numbers with all
 //! their digits (64-bit integers and decimals included); NaN and the infinities are text. JSON documents stand as
 //! they are. Everything else is text: dates and times as ISO 8601, UUIDs, enums by their labels, bytes as `\x` and
 //! hexadecimal digits, intervals as PostgreSQL writes them.
@@ -13,7 +13,8 @@ use crate::block::{Cell, malformed};
 use crate::error::{Error, ErrorCode, Result};
 use crate::value::{ValueRef, format_float32, format_float64};
 
-use super::view::{Member, NodeView, ROWS_WALKED_MAX, View};
+use super::nesting::{Member, own_name};
+use super::view::{NodeView, Presence, ROWS_WALKED_MAX, View};
 use super::{Cardinality, EnumLabels, GraphResult};
 
 /// How JSON is laid out.
@@ -111,12 +112,18 @@ impl GraphResult {
 impl Writer<'_> {
     /// Writes a row as an object. The depth is bounded by that of the shape.
     fn object(&mut self, node_at: usize, row: usize) -> Result<()> {
-        let members = self.view.visit(node_at, row)?.members.len();
+        self.view.visit(node_at, row)?;
+        self.members(node_at, None, row)
+    }
+
+    /// Writes the members of a row, or of a struct of it, as an object.
+    fn members(&mut self, node_at: usize, of: Option<usize>, row: usize) -> Result<()> {
+        let members = self.view.members(node_at, of)?.len();
         self.out.push('{');
         self.depth += 1;
         let mut first = true;
         for at in 0..members {
-            first = !self.member(node_at, row, at, first)? && first;
+            first = !self.member(node_at, of, row, at, first)? && first;
         }
         self.depth -= 1;
         if !first {
@@ -127,15 +134,35 @@ impl Writer<'_> {
     }
 
     /// Writes a member of an object; says whether there was something to write.
-    fn member(&mut self, node_at: usize, row: usize, at: usize, first: bool) -> Result<bool> {
+    fn member(
+        &mut self,
+        node_at: usize,
+        of: Option<usize>,
+        row: usize,
+        at: usize,
+        first: bool,
+    ) -> Result<bool> {
         let node = self.view.node(node_at)?;
-        match node.members.get(at).copied() {
+        match self.view.members(node_at, of)?.get(at).copied() {
+            Some(Member::Struct(at)) => {
+                let presence = node.presence(at, row)?;
+                let name = node.nesting.structs.get(at).map_or("", |s| s.name);
+                if presence == Presence::Withheld {
+                    return Ok(false);
+                }
+                self.separate(first);
+                self.name(name);
+                match presence {
+                    Presence::There => self.members(node_at, Some(at), row)?,
+                    Presence::Null | Presence::Withheld => self.out.push_str("null"),
+                }
+            }
             Some(Member::Column(at)) => {
                 let cell = column(node, at)?.cell(row)?;
                 let Cell::Value(value) = cell else { return Ok(false) };
                 let shape = node.shape.columns.get(at).ok_or_else(|| malformed("a column has no shape"))?;
                 self.separate(first);
-                self.name(&shape.name);
+                self.name(if of.is_some() { own_name(&shape.name) } else { &shape.name });
                 write_value(self.out, &value, &shape.labels)?;
             }
             Some(Member::Edge(at)) => {

@@ -5,9 +5,10 @@
 
 use std::cell::Cell;
 
-use crate::block::{Column, Edges, malformed};
+use crate::block::{Cell as BlockCell, Column, Edges, malformed};
 use crate::error::{Error, ErrorCode, Limit, Result};
 
+use super::nesting::{Member, Nesting};
 use super::{Chunk, ResultShape, ShapeNode};
 
 /// The most rows that one conversion of a result gives out, counting a row as often as it stands in the graph.
@@ -26,16 +27,32 @@ pub(super) struct NodeView<'a> {
     pub(super) shape: &'a ShapeNode,
     pub(super) columns: Vec<Column<'a>>,
     pub(super) edges: Vec<Edges<'a>>,
-    /// Columns and edges in the order asked for.
-    pub(super) members: Vec<Member>,
+    /// Columns, structs and edges in the order asked for.
+    pub(super) nesting: Nesting<'a>,
     rows: usize,
 }
 
-/// A column or edge of a node, by its number.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Member {
-    Column(usize),
-    Edge(usize),
+/// Whether a struct of a row is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Presence {
+    There,
+    Null,
+    /// The reader may not know.
+    Withheld,
+}
+
+impl NodeView<'_> {
+    /// Whether a struct of a row is there.
+    pub(super) fn presence(&self, of: usize, row: usize) -> Result<Presence> {
+        let of = self.nesting.structs.get(of).ok_or_else(|| malformed("a struct is missing"))?;
+        let Some(at) = of.presence else { return Ok(Presence::There) };
+        let column = self.columns.get(at).ok_or_else(|| malformed("a column is missing"))?;
+        Ok(match column.cell(row)? {
+            BlockCell::Value(value) if value.is_null() => Presence::Null,
+            BlockCell::Value(_) => Presence::There,
+            BlockCell::Withheld => Presence::Withheld,
+        })
+    }
 }
 
 impl<'a> View<'a> {
@@ -47,9 +64,27 @@ impl<'a> View<'a> {
             let columns = (0..node.columns.len()).map(|c| block.column(c)).collect::<Result<_>>()?;
             let edges = (slot..slot + node.edges.len()).map(|s| chunk.edges(s)).collect::<Result<_>>()?;
             slot += node.edges.len();
-            nodes.push(NodeView { shape: node, columns, edges, members: members(node), rows: block.rows() });
+            nodes.push(NodeView {
+                shape: node,
+                columns,
+                edges,
+                nesting: Nesting::of(node),
+                rows: block.rows(),
+            });
         }
         Ok(View { nodes, roots: chunk.edges(0)?, left })
+    }
+
+    /// The members of a row of a node, or of a struct in it.
+    pub(super) fn members(&self, node: usize, of: Option<usize>) -> Result<&[Member]> {
+        let nesting = &self.node(node)?.nesting;
+        match of {
+            None => Ok(&nesting.members),
+            Some(of) => {
+                let of = nesting.structs.get(of).ok_or_else(|| malformed("a struct is missing"))?;
+                Ok(&of.members)
+            }
+        }
     }
 
     /// The root rows, in order.
@@ -74,24 +109,6 @@ impl<'a> View<'a> {
         }
         Ok(node)
     }
-}
-
-/// Columns and edges in the order asked for.
-fn members(node: &ShapeNode) -> Vec<Member> {
-    let mut members = Vec::with_capacity(node.columns.len() + node.edges.len());
-    let mut edges = node.edges.iter().enumerate().peekable();
-    for column in 0..=node.columns.len() {
-        let before = |n: u32| usize::try_from(n).is_ok_and(|n| n <= column);
-        while let Some((edge, _)) =
-            edges.next_if(|(_, e)| column == node.columns.len() || before(e.columns_before))
-        {
-            members.push(Member::Edge(edge));
-        }
-        if column < node.columns.len() {
-            members.push(Member::Column(column));
-        }
-    }
-    members
 }
 
 fn too_many() -> Error {

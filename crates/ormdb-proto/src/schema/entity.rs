@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ConstraintId, EntityId, Field, FieldId, ForeignKey, Index, IndexId, Relation, RelationId};
+use super::{
+    ConstraintId, Embedded, EntityId, Field, FieldId, ForeignKey, Index, IndexId, Relation, RelationId,
+};
 use crate::ir::{Expr, OrderBy};
 use crate::value::Interval;
 
@@ -21,6 +23,9 @@ pub struct Entity {
     pub implied: bool,
     /// The fields, in the order of the text; a hidden primary key, if any, is the last.
     pub fields: Vec<Field>,
+    /// The embedded structs, each before those inside of it; their members are fields.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub embedded: Vec<Embedded>,
     /// The fields of the primary key, in key order.
     pub primary_key: Vec<FieldId>,
     /// The relations, in the order of the text.
@@ -109,10 +114,12 @@ impl Entity {
         self.indexes.iter().find(|i| i.id == id)
     }
 
-    /// Every name that a query may use after this entity: fields, then relations. Hidden fields are left out.
+    /// Every name that a query may use after this entity: fields, structs, then relations. Hidden fields are left out.
     pub fn member_names(&self) -> impl Iterator<Item = &str> {
         let fields = self.fields.iter().filter(|f| !f.hidden).map(|f| f.name.as_str());
-        fields.chain(self.relations.iter().map(|r| r.name.as_str()))
+        fields
+            .chain(self.embedded.iter().map(|e| e.path.as_str()))
+            .chain(self.relations.iter().map(|r| r.name.as_str()))
     }
 
     /// Whether `fields`, in any order, are the primary key or the fields of a total unique index.

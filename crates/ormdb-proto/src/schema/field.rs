@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{EnumId, FieldId};
+use super::{EnumId, FieldId, Membership};
 use crate::ir::Expr;
 use crate::value::Value;
 
@@ -30,8 +30,12 @@ pub struct Field {
     /// When the expression of a computed field is evaluated.
     #[serde(default, skip_serializing_if = "Computation::is_when_read")]
     pub computation: Computation,
-    /// Whether `*` and schema listings leave it out: the generated key of an entity that declares none.
+    /// Whether `*` and schema listings leave it out: the generated key of an entity that declares none, and the
+    /// presence flags of optional structs.
     pub hidden: bool,
+    /// What it is to the embedded struct that it belongs to, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embedded: Option<Membership>,
     /// The layout of the entity that first stored this field; rows of an older layout lack it.
     pub since_layout: u32,
     /// What rows of a layout older than `since_layout` have in this field: its default when it was added.

@@ -15,10 +15,13 @@ use super::change::{Change, Grade};
 use super::resolve::renamed;
 use crate::store::tuple::NARROW_PRECISION_MAX;
 
+mod embedded;
+
 /// The changes that lead from `old` to `new`.
 pub fn diff(old: &Schema, new: &Schema) -> Vec<Change> {
     let mut diff = Diff { old, new, changes: Vec::new() };
     diff.enums();
+    diff.structs();
     diff.entities();
     diff.changes
 }
@@ -143,6 +146,7 @@ impl Diff<'_> {
                 "add a new entity of this key, and copy the rows; delete the old ones to drop the old entity";
             self.no_rows(format!("change the primary key of `{name}`"), was.id, REWRITE, instead);
         }
+        self.embedded(was, is);
         self.fields(was, is);
         self.relations(was, is);
         self.foreign_keys(was, is);
@@ -177,7 +181,7 @@ impl Diff<'_> {
     }
 
     fn fields(&mut self, was: &Entity, is: &Entity) {
-        for field in was.fields.iter().filter(|f| is.field_by_id(f.id).is_none()) {
+        for field in was.fields.iter().filter(|f| !f.is_presence() && is.field_by_id(f.id).is_none()) {
             let what = format!("drop field `{}.{}`", is.name, field.name);
             if field.stored_expr().is_some() {
                 self.push(what, Grade::Rewrite { entity: was.id });
@@ -188,8 +192,9 @@ impl Diff<'_> {
                 self.metadata(what);
             }
         }
-        for field in &is.fields {
+        for field in is.fields.iter().filter(|f| !f.is_presence()) {
             match was.field_by_id(field.id) {
+                None if field.inside().is_some() => self.added_member(was, is, field),
                 None => self.added_field(is, field),
                 Some(old) if old.is_stored() != field.is_stored() => self.stored_or_not(is, old, field),
                 Some(old) => self.field(is, old, field),
@@ -293,7 +298,7 @@ impl Diff<'_> {
                 self.no_rows(what, entity.id, REWRITE, COPY_OVER);
             }
         }
-        match (was.optional, is.optional) {
+        match (was.declared_optional(), is.declared_optional()) {
             (false, true) => self.metadata(format!("make {name} optional")),
             (true, false) if is.stored_expr().is_some() => {
                 self.push(format!("make {name} required"), Grade::Rewrite { entity: entity.id });

@@ -6,12 +6,13 @@ use std::sync::OnceLock;
 
 use ormdb_proto::ir::KeyPart;
 use ormdb_proto::schema::{
-    Entity, EntityId, Field, FieldId, ForeignKey, IndexState, Relation, RelationId, Schema,
+    Embedded, Entity, EntityId, Field, FieldId, ForeignKey, IndexState, Relation, RelationId, Schema,
 };
 use ormdb_proto::{Error, ErrorCode, Result};
 
 use super::navigation::{self, KeyAccess, Navigation};
 use super::rules::Rules;
+use crate::expr::member;
 use crate::store::EntityStore;
 use crate::store::row::RowView;
 
@@ -45,6 +46,8 @@ pub enum Member<'a> {
     Field(&'a Field),
     /// A relation.
     Relation(&'a Relation),
+    /// An embedded struct.
+    Struct(&'a Embedded),
 }
 
 /// A unique key that a statement names.
@@ -155,9 +158,11 @@ impl EntityInfo {
     /// `UnknownField`, with the nearest name.
     pub fn member(&self, name: &str) -> Result<Member<'_>> {
         let relation = || self.lookup_relation(name).map(Member::Relation);
+        let embedded = || self.entity.embedded_at(name).map(Member::Struct);
         self.lookup_field(name)
             .map(Member::Field)
             .or_else(relation)
+            .or_else(embedded)
             .ok_or_else(|| self.unknown("field or relation", name))
     }
 
@@ -263,6 +268,10 @@ impl EntityInfo {
     }
 
     fn unknown(&self, what: &str, name: &str) -> Error {
+        let path: Vec<String> = name.split('.').map(str::to_owned).collect();
+        if let Some(error) = member::no_field(&self.entity, &path) {
+            return error;
+        }
         Error::new(ErrorCode::UnknownField, format!("`{}` has no {what} `{name}`", self.entity.name))
             .entity(&self.entity.name)
             .field(name)

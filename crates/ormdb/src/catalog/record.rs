@@ -20,7 +20,9 @@ const FORMAT: u16 = 1;
 const STORED_FIELDS: u16 = 1;
 /// Bit 1: an entity keeps deleted rows.
 const SOFT_DELETE: u16 = 2;
-const KNOWN_FEATURES: u16 = STORED_FIELDS | SOFT_DELETE;
+/// Bit 2: the schema has embedded structs; who does not know them would write rows that break their invariants.
+const STRUCTS: u16 = 4;
+const KNOWN_FEATURES: u16 = STORED_FIELDS | SOFT_DELETE | STRUCTS;
 const HEADER_BYTES: usize = 16;
 
 /// One version of the catalog as it is stored.
@@ -57,7 +59,10 @@ pub(super) fn encode(stored: &StoredVersion) -> Result<Vec<u8>> {
 fn features_of(schema: &Schema) -> u16 {
     let stored = schema.entities.iter().flat_map(|e| &e.fields).any(|f| f.stored_expr().is_some());
     let kept = schema.entities.iter().any(|e| e.soft_delete.is_some());
-    (if stored { STORED_FIELDS } else { 0 }) | (if kept { SOFT_DELETE } else { 0 })
+    let structs = !schema.structs.is_empty();
+    (if stored { STORED_FIELDS } else { 0 })
+        | (if kept { SOFT_DELETE } else { 0 })
+        | (if structs { STRUCTS } else { 0 })
 }
 
 /// The version of a record.

@@ -10,10 +10,13 @@ use std::collections::HashSet;
 
 use ormdb_proto::error::{Limit, Span};
 use ormdb_proto::schema::{
-    ConstraintId, Entity, EntityId, EnumId, EnumType, Field, FieldId, IndexId, NextIds, RelationId, Schema,
+    ConstraintId, Entity, EntityId, EnumId, EnumType, Field, FieldId, IndexId, NextIds, PRESENCE_SIGN,
+    RelationId, SCALAR_NAMES, Schema, StructId, StructType,
 };
 use ormdb_proto::{Error, ErrorCode};
 
+use self::structs::Flat;
+use crate::expr::member;
 use crate::text::ast::{EntityDecl, FieldDecl, Name, SchemaAst};
 
 mod computed;
@@ -23,10 +26,12 @@ mod fields;
 mod identity;
 mod indexes;
 mod keys;
+mod namespaces;
 mod recomputed;
 mod relations;
 mod rewrite;
 mod soft_delete;
+mod structs;
 
 pub(super) use rewrite::renamed;
 
@@ -52,15 +57,21 @@ const NAME_CHARS_MAX: usize = 128;
 /// # Errors
 /// Everything that is wrong with the text, in the order of the text.
 pub fn resolve(ast: &SchemaAst, previous: &Schema) -> Result<Schema, Vec<Error>> {
+    let mut errors = Vec::new();
+    let plain = namespaces::flatten(ast, previous, &mut errors);
+    let flat = structs::flatten(plain, previous, &mut errors);
     let mut resolver = Resolver {
-        ast,
+        ast: &flat.ast,
+        flat: &flat,
         previous,
         next: previous.next_ids,
         enums: Vec::new(),
+        structs: Vec::new(),
         drafts: Vec::new(),
-        errors: Vec::new(),
+        errors,
     };
     enums::resolve(&mut resolver);
+    structs::resolve(&mut resolver);
     fields::resolve(&mut resolver);
     keys::resolve(&mut resolver);
     soft_delete::resolve(&mut resolver);
@@ -73,10 +84,13 @@ pub fn resolve(ast: &SchemaAst, previous: &Schema) -> Result<Schema, Vec<Error>>
 
 /// The schema on its way.
 struct Resolver<'a> {
+    /// The text without namespaces and structs.
     ast: &'a SchemaAst,
+    flat: &'a Flat,
     previous: &'a Schema,
     next: NextIds,
     enums: Vec<EnumType>,
+    structs: Vec<StructType>,
     drafts: Vec<Draft<'a>>,
     errors: Vec<Error>,
 }
@@ -125,8 +139,15 @@ impl<'a> Resolver<'a> {
 
     /// Reports a name that cannot be one.
     fn check_name(&mut self, what: &str, name: &Name) {
-        if name.text.starts_with('_') {
-            let bare = name.text.trim_start_matches('_').to_owned();
+        let is_member = matches!(what, "a field" | "a member");
+        // A declaration has its namespace before it.
+        let own = if is_member { name.as_str() } else { bare(name) };
+        if is_member && own.contains(['.', PRESENCE_SIGN]) {
+            let message = format!("`{name}` cannot name {what}: `.` and `?` are signs of the language");
+            self.errors.push(Error::new(ErrorCode::InvalidSchema, message).span(name.span));
+        }
+        if own.starts_with('_') {
+            let bare = own.trim_start_matches('_').to_owned();
             let message = format!("`{name}` cannot name {what}: names that begin with `_` are ormDB's own");
             let mut error = Error::new(ErrorCode::InvalidSchema, message).span(name.span);
             error.detail.suggestion = (!bare.is_empty()).then_some(bare);
@@ -144,6 +165,15 @@ impl<'a> Resolver<'a> {
         );
     }
 
+    /// Reports a type that is not there.
+    fn unknown_type(&mut self, name: &Name) {
+        let ast = self.ast;
+        let known = ast.items.iter().map(|item| item.name().as_str());
+        let error = Error::new(ErrorCode::UnknownName, format!("no type, enum or entity is named `{name}`"))
+            .span(name.span);
+        self.error(suggest_name(error, &name.text, known.chain(SCALAR_NAMES)));
+    }
+
     fn draft_named(&self, name: &str) -> Option<usize> {
         self.drafts.iter().position(|d| d.entity.name == name)
     }
@@ -154,11 +184,14 @@ impl<'a> Resolver<'a> {
         if let Some(field) = of.entity.fields.iter().find(|f| f.name == name.text && !f.hidden) {
             return Some(field.clone());
         }
-        if of.broken.contains(&name.text) {
+        if of.broken.contains(name.text.split('.').next().unwrap_or_default()) {
             return None;
         }
         let entity = &of.entity.name;
-        let error = if of.relations.iter().any(|r| r.decl.name.text == name.text) {
+        let path: Vec<String> = name.text.split('.').map(str::to_owned).collect();
+        let error = if let Some(error) = member::no_field(&of.entity, &path) {
+            error
+        } else if of.relations.iter().any(|r| r.decl.name.text == name.text) {
             Error::new(
                 ErrorCode::InvalidSchema,
                 format!("`{entity}.{name}` is a relation; a field is wanted here"),
@@ -172,6 +205,10 @@ impl<'a> Resolver<'a> {
         let error = error.entity(entity).field(&name.text).span(name.span);
         self.errors.push(error);
         None
+    }
+
+    fn struct_id(&mut self) -> StructId {
+        StructId(take(&mut self.next.struct_type))
     }
 
     fn entity_id(&mut self) -> EntityId {
@@ -198,6 +235,7 @@ impl<'a> Resolver<'a> {
         let mut schema = Schema {
             version: self.previous.version + 1,
             enums: std::mem::take(&mut self.enums),
+            structs: std::mem::take(&mut self.structs),
             entities: self.drafts.iter().map(|d| d.entity.clone()).collect(),
             next_ids: self.next,
         };
@@ -208,6 +246,11 @@ impl<'a> Resolver<'a> {
             return Ok(schema);
         }
         self.errors.sort_by_key(|e| e.detail.span.map_or(u32::MAX, |s| s.start));
+        // A member is a field of each entity that has its struct, and is told of once.
+        let flat = self.flat;
+        self.errors.dedup_by(|a, b| {
+            a.detail.span == b.detail.span && a.code == b.code && flat.is_in_struct(a.detail.span)
+        });
         Err(self.errors)
     }
 }
@@ -215,6 +258,28 @@ impl<'a> Resolver<'a> {
 impl Draft<'_> {
     fn field_id(&mut self) -> FieldId {
         FieldId(take(&mut self.entity.next_field))
+    }
+}
+
+/// The name of a declaration without its namespace.
+fn bare(name: &Name) -> &str {
+    name.text.rsplit('.').next().unwrap_or_default()
+}
+
+/// Suggests the known name that is the unknown one behind a namespace, or else the nearest.
+fn suggest_name<'n>(mut error: Error, unknown: &str, known: impl Iterator<Item = &'n str> + Clone) -> Error {
+    let behind = |name: &&str| name.rsplit('.').next() == Some(unknown) && *name != unknown;
+    let found: Vec<&str> = known.clone().filter(behind).collect();
+    match found.as_slice() {
+        [] => error.suggest(unknown, known),
+        [only] => {
+            error.detail.suggestion = Some((*only).to_owned());
+            error
+        }
+        several => {
+            let names: Vec<String> = several.iter().map(|name| format!("`{name}`")).collect();
+            error.hint(format!("several namespaces have one: {}", names.join(", ")))
+        }
     }
 }
 

@@ -45,6 +45,7 @@ fn schema() -> Schema {
             computed: None,
             computation: ormdb_proto::schema::Computation::WhenRead,
             hidden: false,
+            embedded: None,
             since_layout: 1,
             absent_value: Value::Null,
         }
@@ -62,6 +63,7 @@ fn schema() -> Schema {
         doc: None,
         implied: false,
         fields,
+        embedded: Vec::new(),
         primary_key: vec![FieldId(4)],
         relations: Vec::new(),
         foreign_keys: Vec::new(),

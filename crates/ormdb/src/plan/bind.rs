@@ -15,6 +15,7 @@ use ormdb_proto::{Error, ErrorCode, Result};
 
 use super::access;
 use super::bounds::{self, Bounds};
+use super::columns::Columns;
 use super::cover::Needed;
 use super::level_scope::{LevelScope, PlanScope, Steps, edge_of};
 use super::order::Served;
@@ -244,27 +245,17 @@ impl<'c, 'p> Binder<'c, 'p> {
         self.nodes.push(ShapeNode { entity: entity.name.clone(), columns: Vec::new(), edges: Vec::new() });
         let all = [SelectItem::All { except: Vec::new() }];
         let items = if items.is_empty() { &all } else { items };
-        let mut names = Names { entity, taken: Vec::new() };
+        // The columns share one scope, so that paths over one relation are looked up once; includes make their own.
+        let mut selected = Columns::new(entity);
         let mut shape = NodeShape::default();
         let mut includes = Vec::new();
-        // The columns share one scope, so that paths over one relation are looked up once; includes make their own.
-        let mut exprs: Vec<(String, Expr)> = Vec::new();
         let mut included: Vec<(usize, Include)> = Vec::new();
         for item in items {
             match item {
-                SelectItem::All { except } => {
-                    for name in except {
-                        entity.field_named(name)?;
-                    }
-                    let fields = entity.fields.iter().filter(|f| f.is_stored() && !f.hidden);
-                    for field in fields.filter(|f| !except.contains(&f.name)) {
-                        exprs.push((names.take(&field.name, None)?, Expr::path([field.name.as_str()])));
-                    }
-                }
-                SelectItem::Field { name, span } => match entity.member(name).map_err(|e| at(e, *span))? {
-                    Member::Field(field) => {
-                        exprs.push((names.take(&field.name, *span)?, Expr::path([field.name.as_str()])));
-                    }
+                SelectItem::All { except } => selected.all(except)?,
+                SelectItem::Field { name, span } => match selected_member(entity, name, *span)? {
+                    Member::Field(field) => selected.field(field, *span)?,
+                    Member::Struct(of) => selected.structure(of, *span)?,
                     Member::Relation(relation) => {
                         let include = Include {
                             alias: None,
@@ -272,17 +263,22 @@ impl<'c, 'p> Binder<'c, 'p> {
                             span: *span,
                             selection: Selection::default(),
                         };
-                        names.take(&relation.name, *span)?;
-                        included.push((exprs.len(), include));
+                        selected.take(&relation.name, *span)?;
+                        included.push((selected.exprs.len(), include));
                     }
                 },
-                SelectItem::Computed { alias, expr } => exprs.push((names.take(alias, None)?, expr.clone())),
-                SelectItem::Include(include) => {
-                    names.take(include.alias.as_ref().unwrap_or(&include.relation), include.span)?;
-                    included.push((exprs.len(), (**include).clone()));
-                }
+                SelectItem::Computed { alias, expr } => selected.computed(alias, expr)?,
+                SelectItem::Include(include) => match entity.embedded_at(&include.relation) {
+                    Some(of) => selected.members(of, include)?,
+                    None => {
+                        let name = include.alias.as_ref().unwrap_or(&include.relation);
+                        selected.take(name, include.span)?;
+                        included.push((selected.exprs.len(), (**include).clone()));
+                    }
+                },
             }
         }
+        let exprs = selected.exprs;
         let mut scope = self.scope(entity);
         let mut columns = Vec::with_capacity(exprs.len());
         for (name, expr) in exprs {
@@ -372,25 +368,17 @@ struct NodeShape {
     edges: Vec<ShapeEdge>,
 }
 
-/// The names that one node of a result has given away.
-struct Names<'c> {
-    entity: &'c EntityInfo,
-    taken: Vec<String>,
-}
-
-impl Names<'_> {
-    fn take(&mut self, name: &str, span: Option<Span>) -> Result<String> {
-        if self.taken.iter().any(|taken| taken == name) {
-            let error = Error::new(
-                ErrorCode::DuplicateName,
-                format!("`{name}` is selected twice of {}", self.entity.name),
-            )
-            .hint("give one of them another name: `other: …`");
-            return Err(at(error.entity(&self.entity.name).field(name), span));
-        }
-        self.taken.push(name.to_owned());
-        Ok(name.to_owned())
+/// What a name of a selection means.
+fn selected_member<'c>(entity: &'c EntityInfo, name: &str, span: Option<Span>) -> Result<Member<'c>> {
+    if let Some((first, rest)) = name.split_once('.')
+        && entity.relation(first).is_some()
+    {
+        let last = rest.rsplit('.').next().unwrap_or(rest);
+        let error = Error::new(ErrorCode::SyntaxError, "a value over a relation needs a name in a selection")
+            .hint(format!("write `{last}: {name}`, or `{first} {{ … }}`"));
+        return Err(at(error, span));
     }
+    entity.member(name).map_err(|error| at(error, span))
 }
 
 /// A relation to one row leads to several where it shows deleted rows that held its foreign key before: the live one

@@ -157,6 +157,31 @@ impl<'t> Cursor<'t> {
         }
     }
 
+    /// Names with points between, as one name: a member of a struct, or a name behind its namespace.
+    pub(super) fn dotted(&mut self, what: &'static str) -> Result<Name> {
+        let mut name = self.name(what)?;
+        while self.is_symbol(".") && self.is_name_at(1) {
+            self.advance();
+            let part = self.name(what)?;
+            name.text.push('.');
+            name.text.push_str(&part.text);
+            name.span = self.span_since(name.span);
+        }
+        Ok(name)
+    }
+
+    /// How many tokens the dotted name that stands `ahead` places on has; 0 if there is none.
+    pub(super) fn dotted_len(&self, ahead: usize) -> usize {
+        if !self.is_name_at(ahead) {
+            return 0;
+        }
+        let mut len = 1;
+        while self.is_symbol_at(ahead + len, ".") && self.is_name_at(ahead + len + 1) {
+            len += 2;
+        }
+        len
+    }
+
     /// A string; `what` says which, with its article.
     pub(super) fn text(&mut self, what: &'static str) -> Result<Name> {
         let span = self.peek().span;
@@ -173,7 +198,7 @@ impl<'t> Cursor<'t> {
     /// Names in parentheses, at least one.
     pub(super) fn names_in_parentheses(&mut self, what: &'static str) -> Result<Vec<Name>> {
         self.expect_symbol("(")?;
-        self.separated(")", |cursor| cursor.name(what))
+        self.separated(")", |cursor| cursor.dotted(what))
     }
 
     /// At least one of what `item` reads, between commas, up to the closing symbol; a last comma is allowed.

@@ -37,7 +37,17 @@ pub fn print_expr(expr: &Expr) -> String {
 
 /// The name as it stands in an expression: in backticks where it would not read as a name.
 pub fn print_name(name: &str) -> String {
-    if is_plain_name(name) && !is_keyword(name) { name.to_owned() } else { format!("`{name}`") }
+    let plain = |part: &str| is_plain_name(part) && !is_keyword(part);
+    name.split('.').map(|part| quoted_unless(plain(part), part)).collect::<Vec<_>>().join(".")
+}
+
+/// A name where keywords mean nothing: in backticks only if it is spelled like no name.
+pub(super) fn print_declared(name: &str) -> String {
+    name.split('.').map(|part| quoted_unless(is_plain_name(part), part)).collect::<Vec<_>>().join(".")
+}
+
+fn quoted_unless(plain: bool, part: &str) -> String {
+    if plain { part.to_owned() } else { format!("`{part}`") }
 }
 
 /// The value as a literal. Values of types that have no literal of their own stand as strings, which bend.

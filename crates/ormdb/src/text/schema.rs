@@ -5,5 +5,5 @@ mod attribute;
 mod format;
 mod parser;
 
-pub use format::{format_schema, print_entity};
+pub use format::{format_schema, print_entity, print_struct};
 pub use parser::parse_schema;

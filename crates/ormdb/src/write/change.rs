@@ -7,8 +7,8 @@ use ormdb_proto::value::ValueRef;
 use ormdb_proto::{Error, ErrorCode, Result};
 
 use super::action::Event;
-use super::refusal;
 use super::writer::{Row, Writer};
+use super::{embedded, refusal};
 use crate::catalog::{EntityInfo, stored_fields};
 use crate::engine::EngineResult;
 use crate::expr::{Datum, EvalEnv, RowExpr};
@@ -108,6 +108,7 @@ impl<'a> Writer<'a> {
                 return Err(refusal::required(info, field));
             }
         }
+        embedded::check(info, values)?;
         let bytes = Slice::from(store.rows.encode(values)?);
         let view = store.rows.view(&bytes)?;
         self.run_checks(info, &view, changes)?;

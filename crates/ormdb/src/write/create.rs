@@ -8,8 +8,8 @@ use ormdb_proto::{Error, ErrorCode, Result};
 
 use super::draft::Draft;
 use super::find::NamedKey;
-use super::refusal;
 use super::writer::{Row, Writer};
+use super::{embedded, refusal};
 use crate::catalog::{EntityInfo, Member};
 use crate::engine::EngineResult;
 use crate::expr::Datum;
@@ -126,6 +126,7 @@ impl<'a> Writer<'a> {
             for (field, value) in fills.iter().filter(|(field, _)| !is_computed(field)) {
                 draft.set(*field, value.clone())?;
             }
+            embedded::infer_presence(info, &mut draft)?;
             writer.fill_defaults(&mut draft)?;
             let row = writer.insert(info, &draft.values())?;
             for (field, value) in fills.iter().filter(|(field, _)| is_computed(field)) {
@@ -162,6 +163,8 @@ impl<'a> Writer<'a> {
                 let value = self.evaluate(info, field, expr, None)?;
                 draft.set(field.id, value)
             }
+            (Member::Struct(of), op) => self.assign_struct(info, of, op, None, draft),
+            (Member::Field(field), AssignOp::Struct(_)) => Err(embedded::no_struct(info, field)),
             (Member::Field(field), AssignOp::Nested(_)) => {
                 Err(refusal::meaningless(info, &field.name, "only a relation takes nested writes"))
             }

@@ -5,8 +5,8 @@ use ormdb_proto::schema::{Field, FieldId, Generator};
 use ormdb_proto::value::{ValueRef, compare};
 use ormdb_proto::{Error, ErrorCode, Result, Value};
 
-use super::refusal;
 use super::writer::Writer;
+use super::{embedded, refusal};
 use crate::catalog::EntityInfo;
 use crate::catalog::rules::DefaultSource;
 use crate::expr::{Datum, EvalEnv, NoRow, RowExpr, RowSource};
@@ -53,6 +53,13 @@ impl<'a> Draft<'a> {
             *place = Some(value);
         }
         Ok(())
+    }
+
+    /// Whether a field was given a value that is not null.
+    pub(super) fn has_value(&self, field: FieldId) -> bool {
+        let slot = self.info.store().rows.slot(field);
+        let value = slot.and_then(|slot| self.values.get(slot)).and_then(Option::as_ref);
+        value.is_some_and(|value| !value.is_null())
     }
 
     fn has(&self, field: FieldId) -> bool {
@@ -139,7 +146,7 @@ impl<'a> Writer<'a> {
         let rules = info.rules(self.schema())?;
         let mut waiting: Vec<(FieldId, &RowExpr)> = Vec::new();
         for rule in &rules.defaults {
-            if draft.has(rule.field) {
+            if draft.has(rule.field) || embedded::is_absent(info.field_of(rule.field)?, draft) {
                 continue;
             }
             match &rule.source {

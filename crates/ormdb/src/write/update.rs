@@ -6,8 +6,8 @@ use ormdb_proto::schema::{Field, FieldId, ForeignKey, Relation, RelationKind};
 
 use super::create::{at, not_a_value, placed};
 use super::draft::Draft;
-use super::refusal;
 use super::writer::{Row, Writer};
+use super::{embedded, refusal};
 use crate::catalog::{EntityInfo, Member};
 use crate::expr::Datum;
 use crate::plan;
@@ -79,6 +79,8 @@ impl<'a> Writer<'a> {
         later: &mut Vec<Later<'a, 'i>>,
     ) -> Result<()> {
         match (info.member(&assignment.name)?, &assignment.op) {
+            (Member::Struct(of), op) => self.assign_struct(info, of, op, Some(row), draft),
+            (Member::Field(field), AssignOp::Struct(_)) => Err(embedded::no_struct(info, field)),
             (Member::Field(field), AssignOp::Nested(_)) => {
                 Err(refusal::meaningless(info, &field.name, "only a relation takes nested writes"))
             }
@@ -118,6 +120,7 @@ impl<'a> Writer<'a> {
             AssignOp::Decrement(operand) => (BinaryOp::Subtract, operand),
             AssignOp::Multiply(operand) => (BinaryOp::Multiply, operand),
             AssignOp::Divide(operand) => (BinaryOp::Divide, operand),
+            AssignOp::Struct(_) => return Err(embedded::no_struct(info, field)),
             AssignOp::Nested(_) => return Err(refusal::meaningless(info, &field.name, "it is no relation")),
         };
         self.evaluate_step(info, field, step, operand, &view)

@@ -13,7 +13,7 @@ use ormdb_proto::schema::{
 use ormdb_proto::{Error, ErrorCode, Result, Value};
 
 use super::recomputed::Recomputed;
-use super::{Draft, Resolver, indexes, rewrite};
+use super::{Draft, Resolver, indexes, rewrite, structs};
 use crate::expr::{EvalEnv, External, NoRow, RowExpr, Scope};
 use crate::text::ast::{
     CheckDecl, DefaultDecl, EntityAttributeKind, EntityDecl, ExprText, FieldAttributeKind, Name,
@@ -318,7 +318,7 @@ fn set_layout(draft: &Draft<'_>, entity: &mut Entity) {
         let was = draft.was.and_then(|was| was.field_by_id(field.id)).filter(|was| was.is_stored());
         if was.is_none() {
             field.since_layout = layout;
-            field.absent_value = constant_default(field);
+            field.absent_value = structs::absent_value(field).unwrap_or_else(|| constant_default(field));
         }
     }
 }

@@ -3,13 +3,13 @@
 use std::collections::{HashMap, HashSet};
 
 use ormdb_proto::schema::{
-    Computation, Default, Entity, EntityId, Field, FieldType, Generator, Relation, RelationId, SCALAR_NAMES,
+    Computation, Default, Entity, EntityId, Field, FieldType, Generator, PRESENCE_SIGN, Relation, RelationId,
     ScalarType,
 };
 use ormdb_proto::{Error, ErrorCode, Value};
 
 use super::identity::{NewName, OldName, match_names};
-use super::{Draft, ENTITIES_MAX, FIELDS_MAX, RELATIONS_MAX, RelationDraft, Resolver};
+use super::{Draft, ENTITIES_MAX, FIELDS_MAX, RELATIONS_MAX, RelationDraft, Resolver, structs};
 use crate::text::ast::{
     DefaultDecl, EntityAttributeKind, EntityDecl, FieldAttributeKind, FieldDecl, Name, TypeName,
 };
@@ -94,6 +94,7 @@ pub(super) fn new_entity(id: EntityId, name: String) -> Entity {
         doc: None,
         implied: false,
         fields: Vec::new(),
+        embedded: Vec::new(),
         primary_key: Vec::new(),
         relations: Vec::new(),
         foreign_keys: Vec::new(),
@@ -127,15 +128,19 @@ fn alike_entities(old: &Entity, new: &EntityDecl) -> bool {
 enum MemberType {
     Field(FieldType),
     Relation(usize),
+    /// A struct that was reported and not taken apart.
+    Struct,
 }
 
 fn add_members<'a>(resolver: &mut Resolver<'a>, at: usize, decl: &'a EntityDecl) {
     let mut first = HashMap::new();
     let mut fields: Vec<(&FieldDecl, FieldType)> = Vec::new();
     let mut relations: Vec<(&FieldDecl, usize)> = Vec::new();
-    let mut broken = HashSet::new();
+    let mut broken = resolver.flat.broken.get(&decl.name.text).cloned().unwrap_or_default();
     for member in decl.fields() {
-        resolver.check_name("a field", &member.name);
+        if !resolver.flat.is_member(&decl.name.text, &member.name) {
+            resolver.check_name("a field", &member.name);
+        }
         if let Some(span) = first.insert(member.name.text.as_str(), member.name.span) {
             resolver.duplicate("field", &member.name, span);
             continue;
@@ -143,6 +148,7 @@ fn add_members<'a>(resolver: &mut Resolver<'a>, at: usize, decl: &'a EntityDecl)
         match member_type(resolver, member) {
             Some(MemberType::Field(ty)) => fields.push((member, ty)),
             Some(MemberType::Relation(target)) => relations.push((member, target)),
+            Some(MemberType::Struct) => {}
             None => {
                 broken.insert(member.name.text.clone());
             }
@@ -151,6 +157,7 @@ fn add_members<'a>(resolver: &mut Resolver<'a>, at: usize, decl: &'a EntityDecl)
     resolver.limit("fields of an entity", decl.name.span, FIELDS_MAX, fields.len());
     resolver.limit("relations of an entity", decl.name.span, RELATIONS_MAX, relations.len());
     add_fields(resolver, at, decl, &fields);
+    structs::record(resolver, at);
     add_relations(resolver, at, decl, &relations);
     if let Some(draft) = resolver.drafts.get_mut(at) {
         draft.broken = broken;
@@ -168,13 +175,10 @@ fn member_type(resolver: &mut Resolver<'_>, member: &FieldDecl) -> Option<Member
     if let Some(target) = resolver.draft_named(&name.text) {
         return Some(MemberType::Relation(target));
     }
-    let names = resolver.enums.iter().map(|e| e.name.as_str());
-    let names = names.chain(resolver.drafts.iter().map(|d| d.entity.name.as_str()));
-    let known = names.chain(SCALAR_NAMES);
-    let error = Error::new(ErrorCode::UnknownName, format!("no type, enum or entity is named `{name}`"))
-        .span(name.span)
-        .suggest(&name.text, known);
-    resolver.error(error);
+    if resolver.structs.iter().any(|s| s.name == name.text) {
+        return Some(MemberType::Struct);
+    }
+    resolver.unknown_type(name);
     None
 }
 
@@ -191,17 +195,25 @@ fn was_attribute(decl: &FieldDecl) -> Option<&Name> {
 
 fn add_fields(resolver: &mut Resolver<'_>, at: usize, decl: &EntityDecl, fields: &[(&FieldDecl, FieldType)]) {
     let was = resolver.drafts.get(at).and_then(|d| d.was);
-    let declared: Vec<&Field> = was.iter().flat_map(|e| &e.fields).filter(|f| !f.hidden).collect();
+    let declared: Vec<&Field> =
+        was.iter().flat_map(|e| &e.fields).filter(|f| !f.hidden || f.is_presence()).collect();
     let old: Vec<OldName<'_>> = declared.iter().map(|f| OldName { name: &f.name }).collect();
     let new: Vec<NewName<'_>> = fields.iter().map(|(f, _)| NewName::new(&f.name, was_attribute(f))).collect();
     let alike = |old: usize, new: usize| match (declared.get(old), fields.get(new)) {
         (Some(old), Some((new, ty))) => {
-            same_kind(old.ty, *ty) && old.computed.is_none() && new.computed.is_none()
+            let presence = new.name.text.ends_with(PRESENCE_SIGN);
+            // A presence flag is what its struct is, and is not asked about.
+            same_kind(old.ty, *ty)
+                && old.computed.is_none()
+                && new.computed.is_none()
+                && !old.is_presence()
+                && !presence
         }
         _ => false,
     };
     let inside = format!(" of `{}`", decl.name);
     let matched = match_names("field", &inside, &old, &new, alike, &mut resolver.errors);
+    let entity_name = decl.name.text.clone();
     for ((decl, ty), old) in fields.iter().zip(matched) {
         let was = old.and_then(|at| declared.get(at).copied());
         let default = check_attributes(resolver, decl, *ty);
@@ -221,12 +233,13 @@ fn add_fields(resolver: &mut Resolver<'_>, at: usize, decl: &EntityDecl, fields:
             }),
             doc: decl.notes.doc(),
             ty: *ty,
-            optional: decl.ty.optional,
+            optional: resolver.flat.optional(&entity_name, decl),
             default,
             updated_at: decl.attributes.iter().any(|a| matches!(a.kind, FieldAttributeKind::UpdatedAt)),
             computed: decl.computed.as_ref().map(|c| c.expr.clone()),
             computation: if is_stored(decl) { Computation::WhenWritten } else { Computation::WhenRead },
             hidden: false,
+            embedded: None,
             since_layout: was.map_or(0, |was| was.since_layout),
             absent_value,
         });

@@ -93,7 +93,7 @@ pub(super) fn check_key_field(resolver: &mut Resolver<'_>, name: &Name, field: &
 /// A key of random ids that ascend with time: it needs no sequence, and new rows lie beside each other.
 fn add_hidden(resolver: &mut Resolver<'_>, at: usize) {
     let Some(draft) = resolver.drafts.get_mut(at) else { return };
-    let was = draft.was.and_then(|was| was.fields.iter().find(|f| f.hidden));
+    let was = draft.was.and_then(|was| was.fields.iter().find(|f| f.hidden && !f.is_presence()));
     let field = match was {
         Some(was) => was.clone(),
         None => Field {
@@ -108,6 +108,7 @@ fn add_hidden(resolver: &mut Resolver<'_>, at: usize) {
             computed: None,
             computation: Computation::WhenRead,
             hidden: true,
+            embedded: None,
             since_layout: 0,
             absent_value: Value::Null,
         },

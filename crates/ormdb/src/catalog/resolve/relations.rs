@@ -6,7 +6,7 @@
 use ormdb_proto::schema::{ConstraintId, EntityId, FieldId, Relation, RelationKind};
 use ormdb_proto::{Error, ErrorCode};
 
-use super::Resolver;
+use super::{Resolver, suggest_name};
 use crate::text::ast::{FieldAttributeKind, FieldDecl, RelationDecl, ThroughDecl};
 
 mod cycles;
@@ -253,8 +253,8 @@ fn through_kind(
         let names = resolver.drafts.iter().map(|d| d.entity.name.as_str());
         let error = Error::new(ErrorCode::UnknownEntity, format!("no entity is named `{}`", through.edge))
             .entity(&through.edge.text)
-            .span(through.edge.span)
-            .suggest(&through.edge.text, names);
+            .span(through.edge.span);
+        let error = suggest_name(error, &through.edge.text, names);
         resolver.error(error);
         return None;
     };
@@ -325,8 +325,9 @@ fn edge_key(
     }
 }
 
+/// The name without its namespace, as a field is called.
 fn lower_first(name: &str) -> String {
-    let mut chars = name.chars();
+    let mut chars = name.rsplit('.').next().unwrap_or_default().chars();
     chars.next().map_or_else(String::new, |c| c.to_lowercase().chain(chars).collect())
 }
 

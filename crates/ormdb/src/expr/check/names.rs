@@ -2,30 +2,37 @@
 
 use ormdb_proto::error::Span;
 use ormdb_proto::ir::{Expr, Quantifier, RelationAggregate};
-use ormdb_proto::schema::{Entity, Relation};
+use ormdb_proto::schema::{Entity, Lead, Relation};
 use ormdb_proto::{Error, ErrorCode, Result, Value};
 
 use super::{Bend, Checked, Checker, at};
 use crate::expr::datum::Datum;
+use crate::expr::member;
 use crate::expr::node::Node;
 use crate::expr::scope::External;
+use crate::expr::types::BOOL;
 
 impl<'s> Checker<'_, 's> {
     /// A field of the row, or behind its to-one relations.
     pub(super) fn path(&mut self, path: &[String], span: Option<Span>) -> Result<Checked> {
         let entity = self.scope.entity();
+        if let Some(Lead::Field(field, names)) = entity.lead(path)
+            && names == path.len()
+        {
+            return match &field.computed {
+                Some(expr) if !field.is_stored() => {
+                    let computed = self.check(expr)?;
+                    self.assign(computed, field.ty)
+                }
+                Some(_) | None => Ok(Checked::fixed(Node::Field(field.id), field.ty)),
+            };
+        }
+        if let Some(error) = member::no_field(entity, path) {
+            return Err(at(error, span));
+        }
         match path {
             [] => Err(Error::new(ErrorCode::InvalidQuery, "a path names no field")),
             [name] => {
-                if let Some(field) = entity.field(name) {
-                    return match &field.computed {
-                        Some(expr) if !field.is_stored() => {
-                            let computed = self.check(expr)?;
-                            self.assign(computed, field.ty)
-                        }
-                        Some(_) | None => Ok(Checked::fixed(Node::Field(field.id), field.ty)),
-                    };
-                }
                 if entity.relation(name).is_some() {
                     let error = Error::new(
                         ErrorCode::TypeMismatch,
@@ -89,6 +96,20 @@ impl<'s> Checker<'_, 's> {
         negated: bool,
     ) -> Result<Option<Checked>> {
         let entity = self.scope.entity();
+        if let Some(Lead::Struct(of)) = entity.lead(path) {
+            // A struct is null where its presence flag is, or else that of the one around it.
+            let node = match of.presence.or(of.inside) {
+                Some(flag) => Node::IsNull { operand: Box::new(Node::Field(flag)), negated },
+                None => Node::Const(Datum::bool(Some(negated))),
+            };
+            return Ok(Some(Checked::fixed(node, BOOL)));
+        }
+        if matches!(entity.lead(path), Some(Lead::Field(_, names)) if names == path.len()) {
+            return Ok(None);
+        }
+        if let Some(error) = member::no_field(entity, path) {
+            return Err(at(error, span));
+        }
         let external = match path {
             [name] if entity.relation(name).is_some() => {
                 let relation = self.to_one(name, span)?;

@@ -19,6 +19,7 @@ fn entity(unique: Option<NullsDistinct>, covering: Vec<FieldId>) -> Entity {
         computed: None,
         computation: ormdb_proto::schema::Computation::WhenRead,
         hidden: false,
+        embedded: None,
         since_layout: 1,
         absent_value: ormdb_proto::Value::Null,
     };
@@ -34,6 +35,7 @@ fn entity(unique: Option<NullsDistinct>, covering: Vec<FieldId>) -> Entity {
             field(2, ScalarType::String { chars_max: None }),
             field(3, ScalarType::Int32),
         ],
+        embedded: Vec::new(),
         primary_key: vec![FieldId(1)],
         relations: Vec::new(),
         foreign_keys: Vec::new(),

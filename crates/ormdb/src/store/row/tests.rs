@@ -19,6 +19,7 @@ fn field(id: u32, ty: FieldType, since_layout: u32, absent_value: Value) -> Fiel
         computed: None,
         computation: ormdb_proto::schema::Computation::WhenRead,
         hidden: false,
+        embedded: None,
         since_layout,
         absent_value,
     }
@@ -31,6 +32,7 @@ fn entity(fields: Vec<Field>, layout: u32) -> Entity {
         mapped_name: None,
         doc: None,
         implied: false,
+        embedded: Vec::new(),
         primary_key: vec![FieldId(1)],
         fields,
         relations: Vec::new(),

@@ -165,6 +165,7 @@ fn record(record: &RecordInput) -> String {
                 AssignOp::Decrement(value) => format!("{name} -= {}", print_expr(value)),
                 AssignOp::Multiply(value) => format!("{name} *= {}", print_expr(value)),
                 AssignOp::Divide(value) => format!("{name} /= {}", print_expr(value)),
+                AssignOp::Struct(members) => format!("{name}: {}", self::record(members)),
                 AssignOp::Nested(writes) => match writes.as_slice() {
                     [write] => format!("{name}: {}", nested(write)),
                     writes => {

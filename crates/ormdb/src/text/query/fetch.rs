@@ -24,7 +24,7 @@ pub(super) fn fetch(cursor: &mut Cursor<'_>) -> Result<Fetch> {
             Want::Is("explain"),
         ]));
     }
-    let entity = cursor.name("an entity")?;
+    let entity = cursor.dotted("an entity")?;
     let key = if cursor.is_symbol("[") { Some(key(cursor)?) } else { None };
     let selection = selection(cursor)?;
     Ok(Fetch { entity: entity.text, span: Some(entity.span), key, selection })
@@ -49,8 +49,9 @@ pub(super) fn key(cursor: &mut Cursor<'_>) -> Result<Vec<KeyPart>> {
 }
 
 fn key_part(cursor: &mut Cursor<'_>) -> Result<KeyPart> {
-    let field = if cursor.is_name_at(0) && cursor.is_symbol_at(1, ":") {
-        let field = cursor.name("a field")?;
+    let names = cursor.dotted_len(0);
+    let field = if names > 0 && cursor.is_symbol_at(names, ":") {
+        let field = cursor.dotted("a field")?;
         cursor.advance();
         Some(field.text)
     } else {
@@ -186,18 +187,20 @@ fn item(cursor: &mut Cursor<'_>) -> Result<SelectItem> {
     if cursor.is_symbol_at(1, ":") {
         let alias = cursor.name("a name")?.text;
         cursor.advance();
-        if cursor.is_name_at(0) && begins_include(cursor, 1) {
-            let relation = cursor.name("a relation")?;
+        let names = cursor.dotted_len(0);
+        if names > 0 && begins_include(cursor, names) {
+            let relation = cursor.dotted("a relation")?;
             return include(cursor, Some(alias), relation);
         }
         return Ok(SelectItem::Computed { alias, expr: expr::expr(cursor)? });
     }
-    if begins_include(cursor, 1) {
-        let relation = cursor.name("a relation")?;
+    let names = cursor.dotted_len(0);
+    if begins_include(cursor, names) {
+        let relation = cursor.dotted("a relation")?;
         return include(cursor, None, relation);
     }
-    if cursor.is_symbol_at(1, ",") || cursor.is_symbol_at(1, "}") {
-        let name = cursor.name("a field")?;
+    if cursor.is_symbol_at(names, ",") || cursor.is_symbol_at(names, "}") {
+        let name = cursor.dotted("a field")?;
         return Ok(SelectItem::Field { name: name.text, span: Some(name.span) });
     }
     if [".", "(", "+", "-", "*", "/", "%", "||", "="].into_iter().any(|symbol| cursor.is_symbol_at(1, symbol))

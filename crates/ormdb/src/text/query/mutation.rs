@@ -19,7 +19,7 @@ const NESTED: [&str; 8] =
 /// Reads `create Artist { … }`, `create Artist [{ … }, { … }] skip duplicates`, each with `return { … }`.
 pub(super) fn create(cursor: &mut Cursor<'_>) -> Result<Create> {
     cursor.advance();
-    let entity = cursor.name("an entity")?;
+    let entity = cursor.dotted("an entity")?;
     let rows = records(cursor)?;
     let skip_duplicates = cursor.eat_word("skip");
     if skip_duplicates {
@@ -32,7 +32,7 @@ pub(super) fn create(cursor: &mut Cursor<'_>) -> Result<Create> {
 /// Reads `update Track[5] set { … }`, `update Track with deleted where … limit … set { … }`, each with `return { … }`.
 pub(super) fn update(cursor: &mut Cursor<'_>) -> Result<Update> {
     cursor.advance();
-    let entity = cursor.name("an entity")?;
+    let entity = cursor.dotted("an entity")?;
     let mut deleted = fetch::with_deleted(cursor)?;
     let target = target(cursor)?;
     if deleted == DeletedRows::Hidden {
@@ -55,7 +55,7 @@ pub(super) fn update(cursor: &mut Cursor<'_>) -> Result<Update> {
 /// Reads `upsert User[email: "a@b.c"] create { … } update { … }` with `return { … }`.
 pub(super) fn upsert(cursor: &mut Cursor<'_>) -> Result<Upsert> {
     cursor.advance();
-    let entity = cursor.name("an entity")?;
+    let entity = cursor.dotted("an entity")?;
     let key = fetch::key(cursor)?;
     let (create, update) = create_and_update(cursor)?;
     let returning = returning(cursor)?;
@@ -73,7 +73,7 @@ pub(super) fn delete(cursor: &mut Cursor<'_>) -> Result<Delete> {
     } else {
         Removal::AsDeclared
     };
-    let entity = cursor.name("an entity")?;
+    let entity = cursor.dotted("an entity")?;
     if cursor.is_word("with") && cursor.is_word_at(1, "deleted") {
         let message = "a delete is for rows that are not deleted yet";
         let error = Error::new(ErrorCode::SyntaxError, message).span(cursor.peek().span);
@@ -149,7 +149,8 @@ fn record(cursor: &mut Cursor<'_>) -> Result<RecordInput> {
 }
 
 fn assignment(cursor: &mut Cursor<'_>) -> Result<Assignment> {
-    let name = cursor.name("a field or relation")?;
+    let name = cursor.dotted("a field or relation")?;
+    let sets = cursor.is_symbol(":") || cursor.is_symbol("=");
     let make: fn(Expr) -> AssignOp = if cursor.eat_symbol(":") || cursor.eat_symbol("=") {
         AssignOp::Set
     } else if cursor.eat_symbol("+=") {
@@ -167,6 +168,7 @@ fn assignment(cursor: &mut Cursor<'_>) -> Result<Assignment> {
     let span = Some(name.span);
     let op = match nested_writes(cursor)? {
         Some(writes) => AssignOp::Nested(writes),
+        None if cursor.is_symbol("{") && sets => AssignOp::Struct(record(cursor)?),
         None => make(expr::expr(cursor)?),
     };
     Ok(Assignment { name: name.text, span, op })

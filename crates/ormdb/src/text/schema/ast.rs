@@ -76,27 +76,55 @@ fn bare(comment: &str) -> &str {
 /// A whole schema text.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SchemaAst {
-    /// Enums and entities, in order.
+    /// Enums, structs, entities and namespaces, in order.
     pub items: Vec<Item>,
     /// The comments below the last item.
     pub tail: Vec<Comment>,
 }
 
 impl SchemaAst {
-    /// The enums, in order.
+    /// The enums, in order, those of namespaces too.
     pub fn enums(&self) -> impl Iterator<Item = &EnumDecl> {
-        self.items.iter().filter_map(|item| match item {
+        self.declarations().filter_map(|(_, item)| match item {
             Item::Enum(decl) => Some(decl),
-            Item::Entity(_) => None,
+            Item::Entity(_) | Item::Struct(_) | Item::Namespace(_) => None,
         })
     }
 
-    /// The entities, in order.
-    pub fn entities(&self) -> impl Iterator<Item = &EntityDecl> {
-        self.items.iter().filter_map(|item| match item {
-            Item::Entity(decl) => Some(decl),
-            Item::Enum(_) => None,
+    /// The structs, in order, those of namespaces too.
+    pub fn structs(&self) -> impl Iterator<Item = &EntityDecl> {
+        self.declarations().filter_map(|(_, item)| match item {
+            Item::Struct(decl) => Some(decl),
+            Item::Entity(_) | Item::Enum(_) | Item::Namespace(_) => None,
         })
+    }
+
+    /// The entities, in order, those of namespaces too.
+    pub fn entities(&self) -> impl Iterator<Item = &EntityDecl> {
+        self.declarations().filter_map(|(_, item)| match item {
+            Item::Entity(decl) => Some(decl),
+            Item::Struct(_) | Item::Enum(_) | Item::Namespace(_) => None,
+        })
+    }
+
+    /// Everything that is declared, in order, each with the namespace that it stands in; namespaces left out.
+    pub fn declarations(&self) -> impl Iterator<Item = (Option<&NamespaceDecl>, &Item)> {
+        self.items.iter().flat_map(|item| {
+            let (space, items) = match item {
+                Item::Namespace(space) => (Some(space), space.items.as_slice()),
+                Item::Enum(_) | Item::Struct(_) | Item::Entity(_) => (None, std::slice::from_ref(item)),
+            };
+            items.iter().map(move |item| (space, item))
+        })
+    }
+
+    /// The declaration of a name, which has its namespace before it: `billing.Invoice`.
+    pub fn declaration(&self, name: &str) -> Option<&Item> {
+        let (space, bare) = name.rsplit_once('.').map_or((None, name), |(space, bare)| (Some(space), bare));
+        let found = self
+            .declarations()
+            .find(|(of, item)| of.map(|of| of.name.as_str()) == space && item.name().as_str() == bare);
+        found.map(|(_, item)| item)
     }
 }
 
@@ -105,8 +133,36 @@ impl SchemaAst {
 pub enum Item {
     /// `enum Name { … }`
     Enum(EnumDecl),
+    /// `struct Name { … }`: fields, and `@@was` at most.
+    Struct(EntityDecl),
     /// `entity Name { … }`
     Entity(EntityDecl),
+    /// `namespace name { … }`
+    Namespace(NamespaceDecl),
+}
+
+impl Item {
+    /// The name that it declares.
+    pub const fn name(&self) -> &Name {
+        match self {
+            Item::Enum(decl) => &decl.name,
+            Item::Struct(decl) | Item::Entity(decl) => &decl.name,
+            Item::Namespace(decl) => &decl.name,
+        }
+    }
+}
+
+/// `namespace billing { … }`
+#[derive(Clone, Debug, PartialEq)]
+pub struct NamespaceDecl {
+    /// Comments.
+    pub notes: Notes,
+    /// The name.
+    pub name: Name,
+    /// Enums, structs and entities, in order; no namespace.
+    pub items: Vec<Item>,
+    /// The comments above the closing brace.
+    pub tail: Vec<Comment>,
 }
 
 /// `enum Role { reader, author @was("writer"), @@was("Position") }`
@@ -208,7 +264,7 @@ pub struct TypeRef {
 pub enum TypeName {
     /// A scalar type of the language.
     Scalar(ScalarType),
-    /// An enum or an entity.
+    /// An enum, a struct or an entity.
     Named(Name),
 }
 

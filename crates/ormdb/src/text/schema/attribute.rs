@@ -251,7 +251,7 @@ fn index(cursor: &mut Cursor<'_>) -> Result<(IndexDecl, Option<NullsDistinct>)> 
     let mut columns = Vec::new();
     cursor.separated(")", |cursor| {
         if !index_option(cursor, &mut nulls, &mut name)? {
-            let field = cursor.name("a field")?;
+            let field = cursor.dotted("a field")?;
             let descending = cursor.eat_word("desc");
             if !descending {
                 cursor.eat_word("asc");
@@ -278,7 +278,7 @@ fn index(cursor: &mut Cursor<'_>) -> Result<(IndexDecl, Option<NullsDistinct>)> 
 
 fn through(cursor: &mut Cursor<'_>) -> Result<ThroughDecl> {
     cursor.expect_symbol("(")?;
-    let edge = cursor.name("the name of the edge entity")?;
+    let edge = cursor.dotted("the name of the edge entity")?;
     let mut near = None;
     let mut far = None;
     if cursor.eat_symbol(",") {
@@ -338,19 +338,23 @@ fn foreign_key(cursor: &mut Cursor<'_>) -> Result<ForeignKeyDecl> {
     let fields = if cursor.is_symbol("(") {
         cursor.names_in_parentheses("a field of this entity")?
     } else {
-        vec![cursor.name("a field of this entity")?]
+        vec![cursor.dotted("a field of this entity")?]
     };
     cursor.expect_symbol("->")?;
-    let target = cursor.name("the entity that is referred to")?;
-    if !cursor.is_symbol(".") {
-        let hint = format!("as in `{} -> {target}.id`", names(&fields));
-        return Err(cursor.unexpected(&[Want::Is(".")]).hint(hint));
-    }
-    cursor.advance();
-    let references = if cursor.is_symbol("(") {
+    let mut target = cursor.dotted("the entity that is referred to")?;
+    let references = if cursor.is_symbol(".") && cursor.is_symbol_at(1, "(") {
+        cursor.advance();
         cursor.names_in_parentheses("a field of the target")?
     } else {
-        vec![cursor.name("a field of the target")?]
+        // Which of the names are the entity's is decided where entities are known; here the last is the field's.
+        let Some((entity, field)) = target.text.rsplit_once('.') else {
+            let hint = format!("as in `{} -> {target}.id`", names(&fields));
+            return Err(cursor.unexpected(&[Want::Is(".")]).hint(hint));
+        };
+        let (entity, field) = (entity.to_owned(), field.to_owned());
+        let last = cursor.last_span();
+        target = Name { text: entity, span: Span { end: last.start.saturating_sub(1), ..target.span } };
+        vec![Name { text: field, span: last }]
     };
     let span = cursor.span_since(start);
     if fields.len() != references.len() {

@@ -6,12 +6,11 @@ use ormdb_proto::schema::{Generator, NullsDistinct, ReferentialAction};
 
 use super::ast::{
     CheckDecl, Comment, DefaultDecl, EntityAttribute, EntityAttributeKind, EntityDecl, EnumDecl,
-    FieldAttributeKind, FieldDecl, ForeignKeyDecl, IndexDecl, Item, Member, Name, Notes, RelationDecl,
-    SchemaAst, ThroughDecl, TypeName, TypeRef,
+    FieldAttributeKind, FieldDecl, ForeignKeyDecl, IndexDecl, Item, Member, Name, NamespaceDecl, Notes,
+    RelationDecl, SchemaAst, ThroughDecl, TypeName, TypeRef,
 };
 use super::parser::parse_schema;
-use crate::text::lexer::is_plain_name;
-use crate::text::print::{print_expr, print_order, print_string};
+use crate::text::print::{print_declared, print_expr, print_order, print_string};
 
 /// The widest enum that stands on one line.
 const ENUM_LINE_MAX: usize = 100;
@@ -24,23 +23,26 @@ pub fn format_schema(text: &str) -> Result<String, Vec<Error>> {
     parse_schema(text).map(|ast| ast.to_string())
 }
 
+/// One struct in its canonical form.
+pub fn print_struct(decl: &EntityDecl) -> String {
+    let mut out = Output::default();
+    out.entity_decl(decl, "struct", true);
+    out.text.truncate(out.text.trim_end().len());
+    out.text
+}
+
 /// One entity in its canonical form.
 pub fn print_entity(entity: &EntityDecl) -> String {
-    let mut out = Output { text: String::new() };
-    out.entity_decl(entity, true);
+    let mut out = Output::default();
+    out.entity_decl(entity, "entity", true);
     out.text.truncate(out.text.trim_end().len());
     out.text
 }
 
 impl std::fmt::Display for SchemaAst {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut out = Output { text: String::new() };
-        for (i, item) in self.items.iter().enumerate() {
-            match item {
-                Item::Enum(decl) => out.enum_decl(decl, i == 0),
-                Item::Entity(decl) => out.entity_decl(decl, i == 0),
-            }
-        }
+        let mut out = Output::default();
+        out.items(&self.items);
         for (i, comment) in self.tail.iter().enumerate() {
             let first = i == 0;
             let blank = !out.text.is_empty() && (first || comment.blank_before);
@@ -50,12 +52,46 @@ impl std::fmt::Display for SchemaAst {
     }
 }
 
+#[derive(Default)]
 struct Output {
     text: String,
+    /// What stands before every line: two spaces in a namespace.
+    margin: &'static str,
 }
 
 impl Output {
+    fn items(&mut self, items: &[Item]) {
+        for (i, item) in items.iter().enumerate() {
+            let first = i == 0;
+            match item {
+                Item::Enum(decl) => self.enum_decl(decl, first),
+                Item::Struct(decl) => self.entity_decl(decl, "struct", first),
+                Item::Entity(decl) => self.entity_decl(decl, "entity", first),
+                Item::Namespace(decl) => self.namespace_decl(decl, first),
+            }
+        }
+    }
+
+    fn namespace_decl(&mut self, decl: &NamespaceDecl, first: bool) {
+        self.above(&decl.notes, "", first, true);
+        let beside = beside(&decl.notes);
+        if decl.items.is_empty() && decl.tail.is_empty() {
+            self.line("", &format!("namespace {} {{}}{beside}", name(&decl.name)));
+            return;
+        }
+        self.line("", &format!("namespace {} {{", name(&decl.name)));
+        self.margin = "  ";
+        self.items(&decl.items);
+        for (i, comment) in decl.tail.iter().enumerate() {
+            let blank = if i == 0 { !decl.items.is_empty() } else { comment.blank_before };
+            self.comment(comment, "", blank);
+        }
+        self.margin = "";
+        self.line("", &format!("}}{beside}"));
+    }
+
     fn line(&mut self, indent: &str, line: &str) {
+        self.text.push_str(self.margin);
         self.text.push_str(indent);
         self.text.push_str(line.trim_end());
         self.text.push('\n');
@@ -121,14 +157,14 @@ impl Output {
         self.line("", &format!("}}{beside}"));
     }
 
-    fn entity_decl(&mut self, decl: &EntityDecl, first: bool) {
+    fn entity_decl(&mut self, decl: &EntityDecl, word: &str, first: bool) {
         self.above(&decl.notes, "", first, true);
         let beside = beside(&decl.notes);
         if decl.members.is_empty() && decl.tail.is_empty() {
-            self.line("", &format!("entity {} {{}}{beside}", name(&decl.name)));
+            self.line("", &format!("{word} {} {{}}{beside}", name(&decl.name)));
             return;
         }
-        self.line("", &format!("entity {} {{", name(&decl.name)));
+        self.line("", &format!("{word} {} {{", name(&decl.name)));
         let width = |text: &str| text.chars().count();
         let names = decl.fields().map(|field| width(&name(&field.name))).max().unwrap_or(0);
         let types = decl.fields().map(|field| width(&type_ref(&field.ty))).max().unwrap_or(0);
@@ -174,7 +210,7 @@ fn beside(notes: &Notes) -> String {
 
 /// The name of a declaration: keywords need no backticks there.
 fn name(name: &Name) -> String {
-    if is_plain_name(&name.text) { name.text.clone() } else { format!("`{}`", name.text) }
+    print_declared(&name.text)
 }
 
 fn names(fields: &[Name]) -> String {

@@ -8,8 +8,8 @@ use ormdb_proto::value::PRECISION_MAX;
 use ormdb_proto::{Error, ErrorCode, Result};
 
 use super::ast::{
-    Comment, EntityDecl, EnumDecl, ExprText, FieldAttribute, FieldDecl, Item, LabelDecl, Member, Name, Notes,
-    SchemaAst, TypeName, TypeRef,
+    Comment, EntityDecl, EnumDecl, ExprText, FieldAttribute, FieldDecl, Item, LabelDecl, Member, Name,
+    NamespaceDecl, Notes, SchemaAst, TypeName, TypeRef,
 };
 use super::attribute;
 use crate::text::cursor::{Cursor, Want, describe};
@@ -18,6 +18,8 @@ use crate::text::lexer::{Lexed, LexedComment, Lexeme, Token, lex};
 
 /// The most errors that one parse tells of.
 const ERRORS_MAX: usize = 50;
+/// The words that begin a declaration.
+const DECLARATIONS: [&str; 4] = ["entity", "enum", "struct", "namespace"];
 
 /// Reads a schema text.
 ///
@@ -62,9 +64,10 @@ impl Parser<'_> {
 
     /// Passes over tokens up to a line that begins a declaration.
     fn skip_to_item(&mut self) {
-        let begins = ["enum", "entity", "struct", "type", "embedded", "model", "table", "class"];
+        let others = ["type", "embedded", "model", "table", "class", "schema"];
+        let begins = |word: &str| DECLARATIONS.contains(&word) || others.contains(&word);
         self.cursor.skip_until(
-            |token| matches!(&token.lexeme, Lexeme::Word(w) if token.first_of_line && begins.contains(&w.as_str())),
+            |token| matches!(&token.lexeme, Lexeme::Word(w) if token.first_of_line && begins(w.as_str())),
         );
     }
 
@@ -74,31 +77,38 @@ impl Parser<'_> {
             return Ok(Item::Enum(self.enum_decl(notes)?));
         }
         if self.cursor.is_word("entity") && self.cursor.is_name_at(1) {
-            return Ok(Item::Entity(self.entity_decl(notes)?));
+            return Ok(Item::Entity(self.entity_decl(notes, "entity")?));
         }
-        let span = self.cursor.peek().span;
+        if self.cursor.is_word("struct") && self.cursor.is_name_at(1) {
+            return Ok(Item::Struct(self.entity_decl(notes, "struct")?));
+        }
+        if self.cursor.is_word("namespace") && self.cursor.is_name_at(1) {
+            return Ok(Item::Namespace(self.namespace_decl(notes)?));
+        }
         let error = match self.cursor.word() {
-            Some("enum" | "entity") => {
-                let what = if self.cursor.is_word("enum") {
-                    "the name of the enum"
-                } else {
-                    "the name of the entity"
+            Some(word) if DECLARATIONS.contains(&word) => {
+                let what = match word {
+                    "enum" => "the name of the enum",
+                    "struct" => "the name of the struct",
+                    "namespace" => "the name of the namespace",
+                    _ => "the name of the entity",
                 };
                 self.cursor.advance();
                 self.cursor.unexpected(&[Want::A(what)])
             }
-            Some(word @ ("struct" | "type" | "embedded")) => {
-                let message = format!("embedded structs (`{word}`) are not in this version");
-                Error::new(ErrorCode::UnsupportedFeature, message)
-                    .span(span)
-                    .hint("use a `json` field or an entity")
-            }
-            Some("model" | "table" | "class") => {
-                let mut error = self.cursor.unexpected(&[Want::Is("entity"), Want::Is("enum")]);
-                error.detail.suggestion = Some("entity".to_owned());
+            word => {
+                let meant = match word {
+                    Some("model" | "table" | "class") => Some("entity"),
+                    Some("type" | "embedded") => Some("struct"),
+                    Some("schema") => Some("namespace"),
+                    _ => None,
+                };
+                let mut error = self.cursor.unexpected(&DECLARATIONS.map(Want::Is));
+                if let Some(meant) = meant {
+                    error.detail.suggestion = Some(meant.to_owned());
+                }
                 error
             }
-            _ => self.cursor.unexpected(&[Want::Is("entity"), Want::Is("enum")]),
         };
         self.cursor.advance();
         Err(error)
@@ -161,9 +171,41 @@ impl Parser<'_> {
         Ok(())
     }
 
-    fn entity_decl(&mut self, mut notes: Notes) -> Result<EntityDecl> {
+    fn namespace_decl(&mut self, mut notes: Notes) -> Result<NamespaceDecl> {
         self.cursor.advance();
-        let name = self.cursor.name("the name of the entity")?;
+        let name = self.cursor.name("the name of the namespace")?;
+        self.cursor.expect_symbol("{")?;
+        let mut items = Vec::new();
+        while !self.cursor.is_symbol("}") && !self.cursor.at_end() {
+            let start = self.cursor.peek().span;
+            if self.cursor.is_word("namespace") && self.cursor.is_name_at(1) {
+                let message = format!("namespace `{name}` holds another namespace");
+                return Err(Error::new(ErrorCode::InvalidSchema, message)
+                    .span(start)
+                    .hint("namespaces stand beside each other; a `}` may be missing before this line"));
+            }
+            match self.item() {
+                Ok(item) => items.push(item),
+                Err(error) => {
+                    self.errors.push(error);
+                    self.skip_to_item();
+                }
+            }
+        }
+        let tail = self.comments_above();
+        if self.cursor.at_end() {
+            let message = format!("namespace `{name}` is not closed");
+            return Err(Error::new(ErrorCode::SyntaxError, message).span(name.span).hint("a `}` is missing"));
+        }
+        self.cursor.expect_symbol("}")?;
+        notes.beside = self.comment_beside();
+        Ok(NamespaceDecl { notes, name, items, tail })
+    }
+
+    /// Reads an entity, or a struct, which is written alike; `word` says which.
+    fn entity_decl(&mut self, mut notes: Notes, word: &str) -> Result<EntityDecl> {
+        self.cursor.advance();
+        let name = self.cursor.name("the name of the declaration")?;
         self.cursor.expect_symbol("{")?;
         let mut members = Vec::new();
         while !self.cursor.is_symbol("}") && !self.cursor.at_end() {
@@ -178,7 +220,7 @@ impl Parser<'_> {
         }
         let tail = self.comments_above();
         if self.cursor.at_end() {
-            let message = format!("entity `{name}` is not closed");
+            let message = format!("{word} `{name}` is not closed");
             return Err(Error::new(ErrorCode::SyntaxError, message).span(name.span).hint("a `}` is missing"));
         }
         self.cursor.expect_symbol("}")?;
@@ -211,7 +253,8 @@ impl Parser<'_> {
                 "attributes of a field stand behind it on its line; those of an entity begin with `@@`",
             ));
         }
-        if (self.cursor.is_word("entity") || self.cursor.is_word("enum")) && self.cursor.is_symbol_at(2, "{")
+        if self.cursor.word().is_some_and(|word| DECLARATIONS.contains(&word))
+            && self.cursor.is_symbol_at(2, "{")
         {
             let message = "the declaration above is not closed";
             let error = Error::new(ErrorCode::SyntaxError, message)
@@ -276,7 +319,7 @@ impl Parser<'_> {
     }
 
     fn type_ref(&mut self) -> Result<TypeRef> {
-        let name = self.cursor.name("a type")?;
+        let name = self.cursor.dotted("a type")?;
         let start = name.span;
         let mut args = Vec::new();
         if self.cursor.eat_symbol("(") {

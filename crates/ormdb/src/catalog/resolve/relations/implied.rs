@@ -85,11 +85,7 @@ fn add_edge(
     let [first_name, second_name] = &names;
     let mut sorted = names.clone();
     sorted.sort();
-    let [low, high] = &sorted;
-    let name = match shared_name(first.decl) {
-        Some(name) => format!("_{name}"),
-        None => format!("_{low}To{high}"),
-    };
+    let name = edge_name(&sorted, shared_name(first.decl));
     if resolver.draft_named(&name).is_some() {
         let message = format!("the edge entity of `{}` would be a second `{name}`", first.decl.name);
         let hint = "give both sides another name: `@relation(\"name\")`";
@@ -100,7 +96,9 @@ fn add_edge(
     let ends = if first.draft == second.draft {
         ["source".to_owned(), "target".to_owned()]
     } else {
-        [lower_first(first_name), lower_first(second_name)]
+        // Entities of two namespaces may have one name: then the namespace tells the ends apart.
+        let [a, b] = [lower_first(first_name), lower_first(second_name)];
+        if a == b { [first_name.replace('.', "_"), second_name.replace('.', "_")] } else { [a, b] }
     };
     let was = previous_edge(resolver, &name, first.draft, second.draft);
     let (first, second, ends) = match was {
@@ -127,6 +125,24 @@ fn add_edge(
     let Some(edge) = id_at(resolver, at) else { return };
     kinds.push((first.draft, first.nth, RelationKind::Through { edge, near, far }));
     kinds.push((second.draft, second.nth, RelationKind::Through { edge, near: far, far: near }));
+}
+
+/// The name of an edge entity: in the namespace of both sides, or in none.
+fn edge_name(ends: &[String; 2], shared: Option<&str>) -> String {
+    let [low, high] = ends;
+    let space = |name: &'_ str| name.rsplit_once('.').map(|(space, _)| space.to_owned());
+    let (prefix, low, high) = match (space(low), space(high)) {
+        (Some(a), Some(b)) if a == b => {
+            let skip = a.len() + 1;
+            let bare = |name: &str| name.get(skip..).unwrap_or_default().to_owned();
+            (format!("{a}."), bare(low), bare(high))
+        }
+        _ => (String::new(), low.replace('.', "_"), high.replace('.', "_")),
+    };
+    match shared {
+        Some(name) => format!("{prefix}_{name}"),
+        None => format!("{prefix}_{low}To{high}"),
+    }
 }
 
 /// Whether this side was the near one of the first end of the edge of before: the sides may stand in another order in
@@ -187,7 +203,11 @@ fn add_end(
         let id = old.map_or_else(|| draft.field_id(), |old| old.id);
         draft.entity.fields.push(Field {
             id,
-            name: format!("{name}{}", upper_first(part.name.trim_start_matches('_'))),
+            name: part
+                .name
+                .trim_start_matches('_')
+                .split('.')
+                .fold(name.clone(), |so_far, part| so_far + &upper_first(part)),
             mapped_name: None,
             doc: None,
             ty: part.ty,
@@ -197,6 +217,7 @@ fn add_end(
             computed: None,
             computation: ormdb_proto::schema::Computation::WhenRead,
             hidden: false,
+            embedded: None,
             since_layout: old.map_or(0, |old| old.since_layout),
             absent_value: Value::Null,
         });

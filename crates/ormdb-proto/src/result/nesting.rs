@@ -1,0 +1,104 @@
+//! The objects of a row: columns of dotted names are members of structs.
+//!
+//! A column `home.city` is the member `city` of the struct `home`. A column `billing?` beside columns `billing.…` is no
+//! member: the struct is null where it is null or withheld. A struct stands where the first of its columns does.
+//!
+//! Invariant: structs nest at most [`DEPTH_MAX`] deep, whatever names a result has; deeper names stand as they are.
+
+use std::collections::{HashMap, HashSet};
+
+use super::ShapeNode;
+use crate::ir::DEPTH_MAX;
+use crate::schema::PRESENCE_SIGN;
+
+/// A column, edge or struct of a node, by its number.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Member {
+    Column(usize),
+    Edge(usize),
+    Struct(usize),
+}
+
+/// A struct of a node.
+#[derive(Debug, Default)]
+pub(super) struct StructView<'a> {
+    /// Its name in the object around it.
+    pub(super) name: &'a str,
+    /// The column that says whether it is there, if it may not be.
+    pub(super) presence: Option<usize>,
+    pub(super) members: Vec<Member>,
+}
+
+/// What a node's columns and edges become.
+#[derive(Debug, Default)]
+pub(super) struct Nesting<'a> {
+    /// Columns, structs and edges in the order asked for.
+    pub(super) members: Vec<Member>,
+    pub(super) structs: Vec<StructView<'a>>,
+    by_path: HashMap<&'a str, usize>,
+}
+
+/// The name of a column in the object that it is a member of.
+pub(super) fn own_name(column: &str) -> &str {
+    column.rsplit('.').next().unwrap_or(column)
+}
+
+impl<'a> Nesting<'a> {
+    pub(super) fn of(node: &'a ShapeNode) -> Nesting<'a> {
+        let mut nesting = Nesting::default();
+        let paths: HashSet<&str> = node.columns.iter().filter_map(|c| struct_of(&c.name)).collect();
+        let mut edges = node.edges.iter().enumerate().peekable();
+        for at in 0..=node.columns.len() {
+            let before = |n: u32| usize::try_from(n).is_ok_and(|n| n <= at);
+            while let Some((edge, _)) =
+                edges.next_if(|(_, e)| at == node.columns.len() || before(e.columns_before))
+            {
+                nesting.members.push(Member::Edge(edge));
+            }
+            let Some(column) = node.columns.get(at) else { continue };
+            let flagged = column.name.strip_suffix(PRESENCE_SIGN).filter(|path| {
+                let inside = |other: &&str| other.strip_prefix(path).is_some_and(|r| r.starts_with('.'));
+                struct_depth(path) < DEPTH_MAX && (paths.contains(path) || paths.iter().any(inside))
+            });
+            match flagged {
+                Some(path) => {
+                    let of = nesting.struct_at(path);
+                    if let Some(of) = nesting.structs.get_mut(of) {
+                        of.presence = Some(at);
+                    }
+                }
+                None => nesting.put(struct_of(&column.name), Member::Column(at)),
+            }
+        }
+        nesting
+    }
+
+    fn put(&mut self, path: Option<&'a str>, member: Member) {
+        let of = path.map(|path| self.struct_at(path));
+        match of.and_then(|of| self.structs.get_mut(of)) {
+            Some(of) => of.members.push(member),
+            None => self.members.push(member),
+        }
+    }
+
+    /// The struct of a path, and those around it.
+    fn struct_at(&mut self, path: &'a str) -> usize {
+        if let Some(at) = self.by_path.get(path) {
+            return *at;
+        }
+        let at = self.structs.len();
+        self.structs.push(StructView { name: own_name(path), ..StructView::default() });
+        self.by_path.insert(path, at);
+        self.put(path.rsplit_once('.').map(|(around, _)| around), Member::Struct(at));
+        at
+    }
+}
+
+fn struct_depth(path: &str) -> usize {
+    path.split('.').count()
+}
+
+/// The path of the struct that a column is a member of.
+fn struct_of(column: &str) -> Option<&str> {
+    column.rsplit_once('.').map(|(path, _)| path).filter(|path| struct_depth(path) <= DEPTH_MAX)
+}
