@@ -6,6 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Error, ErrorCode, Result};
+
 mod embedded;
 mod entity;
 mod field;
@@ -138,6 +140,32 @@ impl Schema {
     /// The entity of this name.
     pub fn entity(&self, name: &str) -> Option<&Entity> {
         self.entities.iter().find(|e| e.name == name)
+    }
+
+    /// The entity that a name of a statement means: its whole name, or its name without the namespace where only one
+    /// namespace has such an entity.
+    ///
+    /// # Errors
+    /// `UnknownEntity`, with the nearest name, or with all that the name can mean.
+    pub fn entity_named(&self, name: &str) -> Result<&Entity> {
+        if let Some(entity) = self.entity(name) {
+            return Ok(entity);
+        }
+        let behind = |e: &&Entity| e.name.rsplit_once('.').is_some_and(|(_, bare)| bare == name);
+        let found: Vec<&Entity> = self.entities.iter().filter(behind).collect();
+        match found.as_slice() {
+            [only] => Ok(*only),
+            [] => Err(Error::new(ErrorCode::UnknownEntity, format!("no entity is named `{name}`"))
+                .entity(name)
+                .suggest(name, self.entities.iter().map(|e| e.name.as_str()))),
+            several => {
+                let names: Vec<String> = several.iter().map(|e| format!("`{}`", e.name)).collect();
+                let message = format!("`{name}` can be {}; which one?", names.join(" or "));
+                Err(Error::new(ErrorCode::UnknownEntity, message)
+                    .entity(name)
+                    .hint("write the namespace before the name"))
+            }
+        }
     }
 
     /// The entity of this id.

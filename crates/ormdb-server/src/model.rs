@@ -7,7 +7,6 @@ use ormdb::catalog::resolve;
 use ormdb::text;
 use ormdb::text::ast::SchemaAst;
 use ormdb_proto::schema::{Entity, Field, FieldType, ScalarType, Schema};
-use ormdb_proto::{Error, ErrorCode};
 
 use crate::exit::{Failure, Result};
 use crate::target::Target;
@@ -79,11 +78,7 @@ impl Model {
 
     /// The entity of a name.
     pub(crate) fn entity(&self, name: &str) -> Result<&Entity> {
-        self.schema.entity(name).ok_or_else(|| {
-            let error = Error::new(ErrorCode::UnknownEntity, format!("no entity is named `{name}`"));
-            let known = self.schema.entities.iter().map(|entity| entity.name.as_str());
-            error.entity(name).suggest(name, known).into()
-        })
+        Ok(self.schema.entity_named(name)?)
     }
 
     /// The fields that rows of the entity store, in order.

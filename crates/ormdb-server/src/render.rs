@@ -3,7 +3,9 @@
 use comfy_table::{CellAlignment, Table, presets};
 use ormdb_proto::Value;
 use ormdb_proto::outcome::{MutationResult, Outcome};
-use ormdb_proto::result::{Cardinality, GraphResult, Row, ShapeNode};
+use ormdb_proto::result::{Cardinality, GraphResult, Row, ShapeColumn, ShapeNode};
+
+use ormdb_proto::schema::PRESENCE_SIGN;
 
 use crate::args::Format;
 use crate::exit::{Result, count};
@@ -66,7 +68,7 @@ fn table(result: &GraphResult) -> Result<String> {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED);
     if let Some(root) = result.shape().node(0) {
-        table.set_header(root.columns.iter().map(|column| column.name.as_str()));
+        table.set_header(root.columns.iter().filter(|c| is_shown(c)).map(|column| column.name.as_str()));
     }
     let mut numeric: Vec<bool> = Vec::new();
     for row in result.roots()? {
@@ -98,13 +100,19 @@ const fn is_number(value: &Value) -> bool {
     )
 }
 
+/// Whether a column holds a value: that a struct is there, its members tell.
+fn is_shown(column: &ShapeColumn) -> bool {
+    !column.name.ends_with(PRESENCE_SIGN)
+}
+
 /// The values of a row's columns.
 pub(crate) fn values(row: &Row<'_>) -> Result<Vec<Value>> {
     let columns = &row.node().columns;
-    let value = |(at, column): (usize, &ormdb_proto::result::ShapeColumn)| {
+    let shown = |(_, column): &(usize, &ShapeColumn)| is_shown(column);
+    let value = |(at, column): (usize, &ShapeColumn)| {
         Ok(row.column(at)?.to_value(&|position| column.labels.get(position)))
     };
-    columns.iter().enumerate().map(value).collect()
+    columns.iter().enumerate().filter(shown).map(value).collect()
 }
 
 /// A value on one line, cut where it is long.
@@ -130,7 +138,7 @@ pub(crate) fn tree(result: &GraphResult) -> Result<String> {
 /// The columns of a row, and its related rows of to-one relations, on one line.
 fn line(row: &Row<'_>) -> Result<String> {
     let mut parts = Vec::new();
-    for (value, column) in values(row)?.iter().zip(&row.node().columns) {
+    for (value, column) in values(row)?.iter().zip(row.node().columns.iter().filter(|c| is_shown(c))) {
         parts.push(format!("{}: {}", column.name, shown(value)));
     }
     for (at, edge) in row.node().edges.iter().enumerate() {

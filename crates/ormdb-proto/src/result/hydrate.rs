@@ -21,8 +21,10 @@ use super::nesting::{Member, own_name};
 use super::view::{NodeView, Presence, ROWS_WALKED_MAX, View};
 use super::{Cardinality, EnumLabels, GraphResult};
 use embedded::StructDe;
+use items::Items;
 
 mod embedded;
+mod items;
 
 impl GraphResult {
     /// The root rows as structs, maps or tuples.
@@ -390,9 +392,7 @@ impl<'de> Deserializer<'de> for CellDe<'_, '_> {
                 .deserialize_any(visitor)
                 .map_err(|e| HydrateError(malformed(format!("a JSON cell: {e}")))),
             ValueRef::Enum(v) => visitor.visit_str(label(self.labels, v)?),
-            ValueRef::Array(items) => {
-                visitor.visit_seq(Items { items: items.into_iter(), labels: self.labels })
-            }
+            ValueRef::Array(items) => visitor.visit_seq(Items::new(items, self.labels)),
             ValueRef::Decimal(_)
             | ValueRef::Uuid(_)
             | ValueRef::DateTime(_)
@@ -490,23 +490,5 @@ impl<'de> Deserializer<'de> for CellDe<'_, '_> {
 
     forward_to_deserialize_any! {
         bool i8 i16 i128 u8 u16 u32 u128 char unit unit_struct tuple_struct map struct identifier
-    }
-}
-
-struct Items<'v, 'a> {
-    items: std::vec::IntoIter<ValueRef<'a>>,
-    labels: &'v EnumLabels,
-}
-
-impl<'de> SeqAccess<'de> for Items<'_, '_> {
-    type Error = HydrateError;
-
-    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Hydrated<Option<S::Value>> {
-        let Some(value) = self.items.next() else { return Ok(None) };
-        seed.deserialize(CellDe { value, labels: self.labels }).map(Some)
-    }
-
-    fn size_hint(&self) -> Option<usize> {
-        Some(self.items.len())
     }
 }

@@ -42,9 +42,13 @@ fn check(file: &Path, against: Option<&str>) -> Result<()> {
     match changes {
         None => {
             let ast = text::parse_schema(&source).map_err(|errors| in_file(errors, file, &source))?;
-            let (entities, enums) = (ast.entities().count(), ast.enums().count());
+            let (entities, enums, structs) =
+                (ast.entities().count(), ast.enums().count(), ast.structs().count());
             let of = |n: usize, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
-            let found = format!("{}, {}", of(entities, "entity", "entities"), of(enums, "enum", "enums"));
+            let mut found = format!("{}, {}", of(entities, "entity", "entities"), of(enums, "enum", "enums"));
+            if structs > 0 {
+                found.push_str(&format!(", {}", of(structs, "struct", "structs")));
+            }
             output::print(&format!("{}: {found}, no errors", file.display()))
         }
         Some(changes) if changes.is_empty() => output::print("nothing would change"),

@@ -2,10 +2,11 @@
 
 use std::io::{BufRead, Read};
 
-use ormdb_proto::ir::RecordInput;
+use ormdb_proto::Value;
+use ormdb_proto::ir::{AssignOp, Assignment, Expr, RecordInput};
 use serde_json::Value as Json;
 
-use super::source::{BadRow, Columns, Source, SourceRow, assignment};
+use super::source::{BadRow, Columns, Source, SourceRow};
 use super::value;
 use crate::exit::{Failure, Result};
 
@@ -37,21 +38,42 @@ impl<'m, R: BufRead> JsonlSource<'m, R> {
         let Json::Object(members) = json else {
             return Err(bad(Some("column 1".to_owned()), "the line is no JSON object".to_owned()));
         };
+        let record = self.record("", &members);
+        let record = record.map_err(|(name, reason)| bad(Some(format!("member `{name}`")), reason))?;
+        Ok(SourceRow { line, record, raw })
+    }
+
+    /// The members of a row, or of a struct of it, whose names stand behind `prefix`. The error has the name of the
+    /// member, and what is wrong with it. JSON nests no deeper than its parser allows.
+    fn record(
+        &self,
+        prefix: &str,
+        members: &serde_json::Map<String, Json>,
+    ) -> std::result::Result<RecordInput, (String, String)> {
         let mut assignments = Vec::with_capacity(members.len());
-        for (name, member) in &members {
-            let place = || Some(format!("member `{name}`"));
-            let field = self.columns.field(name).map_err(|error| {
-                let meant = error.detail.suggestion.map(|name| format!("; did you mean `{name}`?"));
-                bad(place(), format!("{}{}", error.message, meant.unwrap_or_default()))
-            })?;
-            // What follows from the row's other fields is computed again.
-            if field.is_computed() {
-                continue;
-            }
-            let value = value::of_json(field, member).map_err(|reason| bad(place(), reason))?;
-            assignments.push(assignment(name, value));
+        for (name, member) in members {
+            let whole = format!("{prefix}{name}");
+            let op = if self.columns.is_struct(&whole) {
+                match member {
+                    Json::Null => AssignOp::Set(Expr::Literal(Value::Null)),
+                    Json::Object(members) => AssignOp::Struct(self.record(&format!("{whole}."), members)?),
+                    _ => return Err((whole, "an object is expected".to_owned())),
+                }
+            } else {
+                let field = self.columns.field(&whole).map_err(|error| {
+                    let meant = error.detail.suggestion.map(|name| format!("; did you mean `{name}`?"));
+                    (whole.clone(), format!("{}{}", error.message, meant.unwrap_or_default()))
+                })?;
+                // What follows from the row's other fields is computed again.
+                if field.is_computed() {
+                    continue;
+                }
+                let value = value::of_json(field, member).map_err(|reason| (whole, reason))?;
+                AssignOp::Set(Expr::Literal(value))
+            };
+            assignments.push(Assignment { name: name.clone(), span: None, op });
         }
-        Ok(SourceRow { line, record: RecordInput { assignments }, raw })
+        Ok(RecordInput { assignments })
     }
 }
 

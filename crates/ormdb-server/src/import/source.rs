@@ -4,6 +4,8 @@ use ormdb_proto::Error;
 use ormdb_proto::ir::{AssignOp, Assignment, Expr, RecordInput};
 use ormdb_proto::{ErrorCode, Value};
 
+use ormdb_proto::schema::Entity;
+
 use crate::exit::Result;
 use crate::model::{Model, StoredField};
 
@@ -58,22 +60,27 @@ pub(crate) trait Source {
 /// The fields of an entity that a file may name.
 #[derive(Debug)]
 pub(crate) struct Columns<'m> {
-    entity: &'m str,
+    entity: &'m Entity,
     fields: Vec<StoredField<'m>>,
 }
 
 impl<'m> Columns<'m> {
     pub(crate) fn of(model: &'m Model, entity: &'m str) -> Result<Columns<'m>> {
-        let fields = Model::stored_fields(model.entity(entity)?).collect();
-        Ok(Columns { entity, fields })
+        let entity = model.entity(entity)?;
+        Ok(Columns { entity, fields: Model::stored_fields(entity).collect() })
+    }
+
+    /// Whether a name is that of an embedded struct.
+    pub(crate) fn is_struct(&self, name: &str) -> bool {
+        self.entity.embedded_at(name).is_some()
     }
 
     /// The field of a name.
     pub(crate) fn field(&self, name: &str) -> std::result::Result<&StoredField<'m>, Error> {
         self.fields.iter().find(|field| field.name() == name).ok_or_else(|| {
-            let message = format!("entity `{}` stores no field `{name}`", self.entity);
+            let message = format!("entity `{}` stores no field `{name}`", self.entity.name);
             Error::new(ErrorCode::UnknownField, message)
-                .entity(self.entity)
+                .entity(&self.entity.name)
                 .field(name)
                 .suggest(name, self.fields.iter().map(|field| field.0.name.as_str()))
         })

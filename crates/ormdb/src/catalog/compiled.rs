@@ -99,24 +99,9 @@ impl Catalog {
     /// # Errors
     /// `UnknownEntity`, with the nearest name.
     pub fn entity(&self, name: &str) -> Result<&EntityInfo> {
-        if let Some(entity) = self.entities_by_name.get(name).and_then(|&at| self.entities.get(at)) {
-            return Ok(entity);
-        }
-        // Without its namespace, where only one has such an entity.
-        let behind = |e: &&EntityInfo| e.name.rsplit_once('.').is_some_and(|(_, bare)| bare == name);
-        let found: Vec<&EntityInfo> = self.entities.iter().filter(behind).collect();
-        match found.as_slice() {
-            [only] => Ok(*only),
-            [] => Err(Error::new(ErrorCode::UnknownEntity, format!("no entity is named `{name}`"))
-                .entity(name)
-                .suggest(name, self.entities.iter().map(|e| e.name.as_str()))),
-            several => {
-                let names: Vec<String> = several.iter().map(|e| format!("`{}`", e.name)).collect();
-                let message = format!("`{name}` can be {}; which one?", names.join(" or "));
-                Err(Error::new(ErrorCode::UnknownEntity, message)
-                    .entity(name)
-                    .hint("write the namespace before the name"))
-            }
+        match self.entities_by_name.get(name).and_then(|&at| self.entities.get(at)) {
+            Some(entity) => Ok(entity),
+            None => self.entity_by_id(self.schema.entity_named(name)?.id),
         }
     }
 

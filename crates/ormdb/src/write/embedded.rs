@@ -4,8 +4,8 @@
 //! it is, its required members are not.
 
 use ormdb_proto::ir::{AssignOp, Assignment, Expr, RecordInput};
-use ormdb_proto::schema::{Embedded, Field, FieldId, Lead};
-use ormdb_proto::value::ValueRef;
+use ormdb_proto::schema::{Embedded, Field, FieldId, FieldType, Lead, ScalarType};
+use ormdb_proto::value::{ValueRef, canonical_text};
 use ormdb_proto::{Error, ErrorCode, Result, Value};
 
 use super::create::at;
@@ -63,7 +63,9 @@ impl<'a> Writer<'a> {
         match value {
             Value::Null => Ok(StructValue::Null),
             Value::Json(text) | Value::String(text) => match serde_json::from_str(text) {
-                Ok(serde_json::Value::Object(members)) => Ok(StructValue::Object(record_of(members))),
+                Ok(serde_json::Value::Object(members)) => {
+                    Ok(StructValue::Object(record_of(info, of, members)))
+                }
                 Ok(serde_json::Value::Null) => Ok(StructValue::Null),
                 _ => Err(no_object(info, of)),
             },
@@ -172,21 +174,34 @@ enum StructValue<'a> {
     Other(&'a Embedded),
 }
 
-/// A JSON object as values of members. Numbers and texts bend to the types of the members.
-fn record_of(members: serde_json::Map<String, serde_json::Value>) -> RecordInput {
+/// A JSON object as values of members, those of arrays and json documents by the types of the fields.
+fn record_of(
+    info: &EntityInfo,
+    of: &Embedded,
+    members: serde_json::Map<String, serde_json::Value>,
+) -> RecordInput {
     use serde_json::Value as Json;
-    let op = |value: Json| match value {
-        Json::Object(members) => AssignOp::Struct(record_of(members)),
-        Json::Null => AssignOp::Set(Expr::Literal(Value::Null)),
-        Json::Bool(value) => AssignOp::Set(Expr::Literal(Value::Bool(value))),
-        Json::String(text) => AssignOp::Set(Expr::Literal(Value::String(text))),
-        Json::Number(number) => AssignOp::Set(Expr::Literal(match number.as_i64() {
-            Some(whole) => Value::Int64(whole),
-            None => Value::String(number.to_string()),
-        })),
-        list @ Json::Array(_) => AssignOp::Set(Expr::Literal(Value::Json(list.to_string()))),
+    let assignment = |(name, json): (String, Json)| {
+        let member = info.member(&format!("{}.{name}", of.path));
+        let ty = match &member {
+            Ok(Member::Field(field)) => Some(field.ty),
+            _ => None,
+        };
+        let op = match (member, json, ty) {
+            (Ok(Member::Struct(inner)), Json::Object(members), _) => {
+                AssignOp::Struct(record_of(info, inner, members))
+            }
+            (_, Json::Null, _) => AssignOp::Set(Expr::Literal(Value::Null)),
+            (_, Json::Array(items), Some(FieldType::Array(_))) => {
+                AssignOp::Set(Expr::Literal(Value::Array(items.iter().map(Value::from_json).collect())))
+            }
+            (_, json, Some(FieldType::Scalar(ScalarType::Json))) => {
+                AssignOp::Set(Expr::Literal(Value::Json(canonical_text(&json))))
+            }
+            (_, json, _) => AssignOp::Set(Expr::Literal(Value::from_json(&json))),
+        };
+        Assignment { name, span: None, op }
     };
-    let assignment = |(name, value)| Assignment { name, span: None, op: op(value) };
     RecordInput { assignments: members.into_iter().map(assignment).collect() }
 }
 
@@ -218,6 +233,9 @@ pub(super) fn is_absent(field: &Field, draft: &Draft<'_>) -> bool {
 
 /// Refuses a row that breaks an invariant.
 pub(super) fn check(info: &EntityInfo, values: &[ValueRef<'_>]) -> Result<()> {
+    if info.embedded.is_empty() {
+        return Ok(());
+    }
     let slots = &info.store().rows;
     let null = |id: FieldId| slots.slot(id).and_then(|slot| values.get(slot)).is_none_or(ValueRef::is_null);
     for field in &info.fields {

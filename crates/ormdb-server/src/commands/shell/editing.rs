@@ -24,7 +24,14 @@ impl ShellHelper {
     /// Where the word before `pos` begins, and how it may go on.
     fn completions(&self, line: &str, pos: usize) -> (usize, Vec<String>) {
         let before = line.get(..pos).unwrap_or(line);
-        let begins = |(_, c): &(usize, char)| !(c.is_alphanumeric() || matches!(c, '_' | '\\'));
+        // A member of a struct and a name behind a namespace are known with their points.
+        let dotted = self.starting_with(before, |c| c == '.');
+        if dotted.1.is_empty() { self.starting_with(before, |_| false) } else { dotted }
+    }
+
+    /// As [`completions`](Self::completions), where words have such characters too.
+    fn starting_with(&self, before: &str, also: impl Fn(char) -> bool) -> (usize, Vec<String>) {
+        let begins = |(_, c): &(usize, char)| !(c.is_alphanumeric() || matches!(c, '_' | '\\') || also(*c));
         let start = before.char_indices().rev().find(begins).map_or(0, |(at, c)| at + c.len_utf8());
         let word = before.get(start..).unwrap_or("");
         if word.is_empty() {
@@ -66,13 +73,16 @@ mod tests {
 
     #[test]
     fn completes_the_word_before_the_cursor() {
-        let words = ["Album", "Artist", "artistId", "where", "\\schema"].map(str::to_owned).to_vec();
+        let words = ["Album", "Artist", "artistId", "home", "home.city", "where", "\\schema"]
+            .map(str::to_owned)
+            .to_vec();
         let helper = ShellHelper::new(words);
         let complete = |line: &str| helper.completions(line, line.len());
         assert_eq!(complete("Ar"), (0, vec!["Artist".to_owned()]));
         assert_eq!(complete("AR"), (0, vec!["Artist".to_owned(), "artistId".to_owned()]));
         assert_eq!(complete("Album wh"), (6, vec!["where".to_owned()]));
         assert_eq!(complete("Album { é.arti"), (11, vec!["artistId".to_owned()]));
+        assert_eq!(complete("User { home.c"), (7, vec!["home.city".to_owned()]));
         assert_eq!(complete("\\sc"), (0, vec!["\\schema".to_owned()]));
         assert_eq!(complete("Album "), (6, Vec::<String>::new()));
     }

@@ -1,6 +1,7 @@
 //! What the shell does with a line, whoever types it.
 
 use ormdb::text;
+use ormdb::text::ast::Item;
 use ormdb_proto::ir::Params;
 
 use crate::args::Format;
@@ -105,6 +106,7 @@ impl ShellSession {
         if let Ok(model) = Model::of(&mut self.target) {
             for entity in model.entities() {
                 words.push(entity.name.clone());
+                words.extend(entity.name.rsplit_once('.').map(|(_, bare)| bare.to_owned()));
                 words.extend(entity.member_names().map(str::to_owned));
             }
             words.extend(model.ast().enums().flat_map(|e| &e.labels).map(|label| label.name.text.clone()));
@@ -181,17 +183,20 @@ impl ShellSession {
             return output::print(schema.trim_end());
         }
         let model = Model::parse(&schema)?;
-        if let Some(decl) = model.ast().enums().find(|decl| decl.name.text == name) {
-            let labels: Vec<&str> = decl.labels.iter().map(|label| label.name.as_str()).collect();
-            return output::print(&format!("enum {name} {{ {} }}", labels.join(", ")));
-        }
-        let decl = model.ast().entities().find(|decl| decl.name.text == name);
-        match (decl, model.entity(name)?) {
-            (Some(decl), _) => output::print(&text::print_entity(decl)),
-            (None, implied) => {
+        let entity = model.entity(name);
+        let whole = entity.as_ref().map_or(name, |entity| entity.name.as_str());
+        match (model.ast().declaration(whole), entity) {
+            (Some(Item::Enum(decl)), _) => {
+                let labels: Vec<&str> = decl.labels.iter().map(|label| label.name.as_str()).collect();
+                output::print(&format!("enum {name} {{ {} }}", labels.join(", ")))
+            }
+            (Some(Item::Struct(decl)), _) => output::print(&text::print_struct(decl)),
+            (Some(Item::Entity(decl)), _) => output::print(&text::print_entity(decl)),
+            (Some(Item::Namespace(_)) | None, implied) => {
+                let implied = implied?;
                 let fields: Vec<&str> =
                     Model::stored_fields(implied).map(|field| field.0.name.as_str()).collect();
-                output::print(&format!("implied edge entity {name} ({})", fields.join(", ")))
+                output::print(&format!("implied edge entity {whole} ({})", fields.join(", ")))
             }
         }
     }
