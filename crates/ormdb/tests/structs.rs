@@ -1,0 +1,104 @@
+//! Embedded structs and namespaces, from a schema text to the structs of a program.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed step is a failed test")]
+
+use std::sync::Arc;
+
+use ordinum::fs::MemoryFs;
+use ormdb::{Database, Error, ErrorCode, Options, Outcome, Params};
+use serde_json::json;
+
+const SCHEMA: &str = r#"
+struct Geo {
+  lat  float64  @check(lat >= -90)
+  lon  float64
+}
+struct Address {
+  street  string
+  city    string?
+  zip     string   @default("0000")
+  geo     Geo?
+}
+namespace billing {
+  entity Invoice { id int64 @id }
+}
+namespace sales {
+  entity Invoice { id int64 @id }
+}
+entity User {
+  id       int64     @id
+  home     Address
+  billing  Address?
+  @@index(home.city)
+}
+"#;
+
+#[derive(Debug, PartialEq, serde::Deserialize)]
+struct Address {
+    street: String,
+    city: Option<String>,
+}
+
+#[derive(Debug, PartialEq, serde::Deserialize)]
+struct User {
+    home: Address,
+    billing: Option<Address>,
+}
+
+fn database() -> Database {
+    let mut options = Options::default();
+    options.engine.fs = Arc::new(MemoryFs::default());
+    let database = Database::open_with("structs.ormdb", options).unwrap();
+    database.apply_schema(SCHEMA).unwrap();
+    database
+}
+
+fn run(database: &Database, text: &str) -> Result<Outcome, Error> {
+    database.session().query(text, &Params::none())
+}
+
+fn refused(database: &Database, text: &str) -> Error {
+    run(database, text).err().unwrap_or_else(|| panic!("{text} was not refused"))
+}
+
+#[test]
+fn structs_go_in_and_come_out_whole() {
+    let database = database();
+    run(
+        &database,
+        r#"create User { id: 1, home: { street: "A", city: "Rome", geo: { lat: 4.5, lon: 2.5 } } }"#,
+    )
+    .unwrap();
+    let Outcome::Fetched(all) =
+        run(&database, r#"User where home.city = "Rome" and billing is null"#).unwrap()
+    else {
+        panic!("a fetch fetches")
+    };
+    let home = json!({"street": "A", "city": "Rome", "zip": "0000", "geo": {"lat": 4.5, "lon": 2.5}});
+    assert_eq!(all.to_json_value().unwrap(), json!([{"id": 1, "home": home, "billing": null}]));
+    run(&database, r#"update User[1] set { home.city = "Oslo", billing: { street: "B" } }"#).unwrap();
+    let Outcome::Fetched(all) =
+        run(&database, "User { home { street, city }, billing { street, city } }").unwrap()
+    else {
+        panic!("a fetch fetches")
+    };
+    let address = |street: &str, city: Option<&str>| Address {
+        street: street.to_owned(),
+        city: city.map(str::to_owned),
+    };
+    let user = User { home: address("A", Some("Oslo")), billing: Some(address("B", None)) };
+    assert_eq!(all.rows::<User>().unwrap(), [user]);
+}
+
+#[test]
+fn what_a_struct_lacks_is_told_by_its_dotted_name() {
+    let database = database();
+    let error = refused(&database, r#"create User { id: 1, home: { city: "Rome" } }"#);
+    assert_eq!(error.code, ErrorCode::NotNullViolation);
+    assert_eq!(error.detail.field.as_deref(), Some("home.street"));
+    let error = refused(&database, "User where home = 1");
+    assert_eq!(error.code, ErrorCode::TypeMismatch);
+    let error = refused(&database, "Invoice");
+    assert_eq!(error.code, ErrorCode::UnknownEntity);
+    assert!(error.message.contains("`billing.Invoice` or `sales.Invoice`"));
+}
