@@ -116,14 +116,10 @@ fn all(results: &Results<'_>) -> Vec<Bar> {
     let mut bars = Vec::new();
     for (workload, required, goal) in THROUGHPUT {
         let ratio = ratio_to_best(results, workload, &PEERS);
-        bars.extend(ratio.map(|ratio| {
-            Bar::more(
-                format!("{workload}, to the better of RocksDB and fjall"),
-                ratio,
-                *required,
-                Some(*goal),
-            )
-        }));
+        let name = format!("{workload}, to the better of RocksDB and fjall");
+        let by_cpu =
+            beside_peers(results, workload, Measurement::cpu_us_per_op).map(|(own, peer)| peer / own);
+        bars.extend(ratio.map(|ratio| Bar { by_cpu, ..Bar::more(name, ratio, *required, Some(*goal)) }));
     }
     for workload in COMMITS {
         let ratio = ratio_to_best(results, workload, &ALL_PEERS);
