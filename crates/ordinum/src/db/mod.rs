@@ -263,6 +263,8 @@ impl Reader for Db {
 }
 
 #[cfg(test)]
+mod compact_tests;
+#[cfg(test)]
 mod estimate_tests;
 #[cfg(test)]
 mod failure_tests;
