@@ -12,20 +12,39 @@
 
 #![deny(clippy::indexing_slicing)]
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{Error, Result};
 use crate::family::{ColumnFamily, FamilyId};
+use crate::few::Few;
 use crate::key::{KEY_BYTES_MAX, Kind, VALUE_BYTES_MAX};
 use crate::memtable;
-use crate::varint;
+use crate::varint::{self, Varint};
 
 /// The most bytes of a batch, its header included.
 pub const BATCH_BYTES_MAX: usize = (1 << 30) + (256 << 20);
 
-/// Gives every batch its own tower heights, so that a key that is written again and again gets towers of all heights.
-static NEXT_SALT: AtomicU64 = AtomicU64::new(1);
+/// Gives every thread its own sequence of salts.
+static NEXT_THREAD: AtomicU64 = AtomicU64::new(1);
+
+thread_local! {
+    /// Gives every batch its own tower heights, so that a key that is written again and again gets towers of all heights.
+    static NEXT_SALT: Cell<u64> = Cell::new(NEXT_THREAD.fetch_add(1, Ordering::Relaxed).wrapping_mul(SALT_STEP));
+}
+
+/// Odd, with about as many ones as zeros.
+const SALT_STEP: u64 = 0xd134_2543_de82_ef95;
+
+fn next_salt() -> u64 {
+    // A thread that ends gets the same heights again and again: slower, and as good.
+    let next = |salt: &Cell<u64>| salt.replace(salt.get().rotate_left(17).wrapping_add(SALT_STEP));
+    NEXT_SALT.try_with(next).unwrap_or(SALT_STEP)
+}
+
+/// The most bytes of an operation beside its key and value.
+const OPERATION_OVERHEAD_BYTES: usize = 16;
 
 /// What a batch needs of a family.
 #[derive(Clone, Debug)]
@@ -43,7 +62,7 @@ pub struct Batch {
     operations: Vec<u8>,
     count: u32,
     header: Vec<u8>,
-    shares: Vec<Share>,
+    shares: Few<Share>,
     salt: u64,
 }
 
@@ -56,8 +75,8 @@ impl Default for Batch {
 impl Batch {
     /// An empty batch.
     pub fn new() -> Batch {
-        let salt = NEXT_SALT.fetch_add(1, Ordering::Relaxed).wrapping_mul(0xd134_2543_de82_ef95);
-        Batch { operations: Vec::new(), count: 0, header: Vec::new(), shares: Vec::new(), salt }
+        let (operations, header, shares) = (Vec::new(), Vec::new(), Few::new());
+        Batch { operations, count: 0, header, shares, salt: next_salt() }
     }
 
     /// Gives the key a value.
@@ -110,6 +129,7 @@ impl Batch {
         let limit = u64::from(u32::MAX);
         self.count =
             next.ok_or(Error::LimitExceeded { what: "the operations of a batch", actual: limit + 1, limit })?;
+        self.operations.reserve(key.len() + value.len() + OPERATION_OVERHEAD_BYTES);
         self.operations.push(kind as u8);
         varint::push_u32(&mut self.operations, family.family.id.0);
         varint::push_bytes(&mut self.operations, key);
@@ -117,7 +137,7 @@ impl Batch {
             varint::push_bytes(&mut self.operations, value);
         }
         let words = memtable::node_words(memtable::tower_height(self.salt, ordinal), key.len(), value.len());
-        match self.shares.iter_mut().find(|share| Arc::ptr_eq(&share.family.family, &family.family)) {
+        match self.shares.find_mut(|share| Arc::ptr_eq(&share.family.family, &family.family)) {
             Some(share) => share.words += words,
             None => self.shares.push(Share { family: family.clone(), words }),
         }
@@ -125,8 +145,8 @@ impl Batch {
     }
 
     /// What each family must have room for.
-    pub(crate) fn shares(&self) -> &[Share] {
-        &self.shares
+    pub(crate) fn shares(&self) -> impl Iterator<Item = &Share> {
+        self.shares.iter()
     }
 
     /// The height of the tower of the operation.
@@ -139,12 +159,12 @@ impl Batch {
         Operations { rest: &self.operations, left: self.count }
     }
 
-    /// The payload of the log record: what stands before the operations, and the operations.
-    pub(crate) fn encode(&self) -> (Vec<u8>, &[u8]) {
-        let mut front = Vec::with_capacity(self.header.len() + 16);
-        varint::push_bytes(&mut front, &self.header);
-        varint::push_u32(&mut front, self.count);
-        (front, &self.operations)
+    /// The payload of the log record, in parts: the header's length, the header, the number of operations, and they.
+    pub(crate) fn encode<'a>(&'a self, numbers: &'a mut [Varint; 2]) -> [&'a [u8]; 4] {
+        let [header_len, count] = numbers;
+        *header_len = Varint::new(self.header.len() as u64);
+        *count = Varint::new(u64::from(self.count));
+        [header_len.bytes(), &self.header, count.bytes(), &self.operations]
     }
 }
 

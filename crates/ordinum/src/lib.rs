@@ -14,6 +14,7 @@ pub(crate) mod cursor;
 pub(crate) mod db;
 pub(crate) mod error;
 pub(crate) mod family;
+pub(crate) mod few;
 pub(crate) mod file_header;
 pub(crate) mod file_name;
 pub(crate) mod iter;

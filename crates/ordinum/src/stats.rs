@@ -94,12 +94,27 @@ pub struct Stats {
     pub poisoned: Option<String>,
 }
 
+/// A number that is counted in the ordered section of commits, where there is one writer at a time.
+#[derive(Debug, Default)]
+pub(crate) struct OrderedCounter(AtomicU64);
+
+impl OrderedCounter {
+    /// Called in the ordered section only.
+    pub(crate) fn add(&self, n: u64) {
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// What is counted; each number only grows.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
-    pub(crate) commits: AtomicU64,
-    pub(crate) bytes_written: AtomicU64,
-    pub(crate) log_bytes: AtomicU64,
+    pub(crate) commits: OrderedCounter,
+    pub(crate) bytes_written: OrderedCounter,
+    pub(crate) log_bytes: OrderedCounter,
     pub(crate) syncs: AtomicU64,
     pub(crate) flushes: AtomicU64,
     pub(crate) flush_bytes: AtomicU64,
@@ -129,9 +144,9 @@ impl Core {
             cache_bytes: cache.bytes,
             pins: self.pins.count(),
             oldest_readable: self.pins.oldest(),
-            commits: of(&counters.commits),
-            bytes_written: of(&counters.bytes_written),
-            log_bytes: of(&counters.log_bytes),
+            commits: counters.commits.get(),
+            bytes_written: counters.bytes_written.get(),
+            log_bytes: counters.log_bytes.get(),
             syncs: of(&counters.syncs),
             flushes: of(&counters.flushes),
             flush_bytes: of(&counters.flush_bytes),

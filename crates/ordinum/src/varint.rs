@@ -11,6 +11,33 @@ pub(crate) fn push_u64(out: &mut Vec<u8>, mut n: u64) {
     out.push(n.to_le_bytes()[0]);
 }
 
+/// A number as bytes, where they are not to be appended to anything.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Varint {
+    bytes: [u8; 10],
+    len: usize,
+}
+
+impl Varint {
+    pub(crate) fn new(mut n: u64) -> Varint {
+        let mut varint = Varint::default();
+        for byte in &mut varint.bytes {
+            varint.len += 1;
+            *byte = n.to_le_bytes()[0] & 0x7f;
+            n >>= 7;
+            if n == 0 {
+                break;
+            }
+            *byte |= 0x80;
+        }
+        varint
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+}
+
 /// Appends `n`.
 pub(crate) fn push_u32(out: &mut Vec<u8>, n: u32) {
     push_u64(out, u64::from(n));

@@ -178,7 +178,7 @@ impl Core {
             match self.attempt(Work::Compact, |core| core.compact_step(mood)) {
                 Ok(true) => {}
                 Ok(false) => {
-                    let log_bytes = || self.counters.log_bytes.load(Ordering::Relaxed);
+                    let log_bytes = || self.counters.log_bytes.get();
                     let before = log_bytes();
                     self.room.wait_a_while(seen);
                     let is_quiet = self.room.now() == seen && log_bytes() - before <= QUIET_LOG_BYTES;

@@ -21,12 +21,14 @@ use super::core::Core;
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::family::Family;
+use crate::few::Few;
 use crate::key::SeqNo;
 use crate::log::{LogWriter, Payload, RecordKind};
 use crate::manifest::Edit;
 use crate::memtable::{Entry, Memtable, Reservation};
 use crate::options::Durability;
 use crate::transaction::{Check, RecentWrites};
+use crate::varint::Varint;
 
 /// How many sequence numbers the manifest reserves at a time. After a crash, numbering goes on behind them.
 pub(super) const SEQNOS_RESERVED: u64 = 1 << 20;
@@ -74,55 +76,59 @@ impl Commit {
 
     /// Returns its sequence number once it is as durable as asked for.
     pub(crate) fn reach(&self, durability: Durability) -> Result<SeqNo> {
-        match durability {
-            Durability::Synced => self.wait(),
-            Durability::Buffered => {
-                if self.written {
-                    self.db.core().hand_over()?;
-                }
-                Ok(self.seqno)
-            }
-            Durability::Interval(interval) => {
-                if self.written {
-                    self.db.core().sync_within(interval, self.seqno)?;
-                }
-                Ok(self.seqno)
-            }
+        if self.written {
+            self.db.core().reach(self.seqno, durability)?;
         }
+        Ok(self.seqno)
     }
 }
 
 /// Where a commit inserts.
 struct Place {
     seqno: SeqNo,
-    spaces: Vec<(Arc<Memtable>, Reservation)>,
+    /// In the order of the batch's shares.
+    spaces: Few<(Arc<Memtable>, Reservation)>,
 }
 
 impl Db {
     /// Validates, orders, logs, applies and publishes the batch.
     pub(crate) fn commit(db: &Db, batch: &Batch, check: Option<&Check<'_>>) -> Result<Commit> {
         let core = db.core();
-        core.check_writable()?;
-        for share in batch.shares() {
-            share.family.family.check(core.owner.id)?;
-        }
-        if batch.bytes() == 0 {
-            return Ok(Commit::nothing_written(db.clone(), core.visible()));
-        }
-        core.wait_for_room(batch)?;
-        let (front, operations) = batch.encode();
-        let payload = Payload::new(RecordKind::Batch, [&front, operations])?;
-        let place = core.place(batch, &payload, check)?;
-        let seqno = place.seqno;
-        apply(batch, place);
-        core.publication.publish(seqno);
-        core.counters.commits.fetch_add(1, Ordering::Relaxed);
-        core.counters.bytes_written.fetch_add(batch.bytes() as u64, Ordering::Relaxed);
-        Ok(Commit { db: db.clone(), seqno, written: true })
+        let (seqno, written) = core.commit(batch, check)?;
+        Ok(Commit { db: db.clone(), seqno, written })
     }
 }
 
 impl Core {
+    /// Validates, orders, logs, applies and publishes the batch. Returns its sequence number, and whether there was anything
+    /// to write.
+    pub(super) fn commit(&self, batch: &Batch, check: Option<&Check<'_>>) -> Result<(SeqNo, bool)> {
+        self.check_writable()?;
+        for share in batch.shares() {
+            share.family.family.check(self.owner.id)?;
+        }
+        if batch.bytes() == 0 {
+            return Ok((self.visible(), false));
+        }
+        self.wait_for_room(batch)?;
+        let mut numbers = [Varint::default(); 2];
+        let payload = Payload::new(RecordKind::Batch, batch.encode(&mut numbers))?;
+        let place = self.place(batch, &payload, check)?;
+        let seqno = place.seqno;
+        apply(batch, place);
+        self.publication.publish(seqno);
+        Ok((seqno, true))
+    }
+
+    /// Returns when a commit is as durable as asked for.
+    pub(super) fn reach(&self, seqno: SeqNo, durability: Durability) -> Result<()> {
+        match durability {
+            Durability::Synced => self.sync_through(seqno),
+            Durability::Buffered => self.hand_over(),
+            Durability::Interval(interval) => self.sync_within(interval, seqno),
+        }
+    }
+
     /// The ordered section.
     fn place(&self, batch: &Batch, payload: &Payload<'_>, check: Option<&Check<'_>>) -> Result<Place> {
         let mut commits = self.commits.lock();
@@ -135,15 +141,19 @@ impl Core {
         let seqno = self.append_in_order(&mut commits, payload, |core, commits| {
             let reserve =
                 |share: &crate::batch::Share| core.reserve_space(&share.family.family, share.words, commits);
-            batch.shares().iter().map(reserve).collect::<Result<Vec<_>>>()
+            let mut spaces = Few::new();
+            batch.shares().try_for_each(|share| reserve(share).map(|space| spaces.push(space)))?;
+            Ok(spaces)
         })?;
         let (seqno, spaces) = seqno;
-        for (memtable, _) in &spaces {
+        for (memtable, _) in spaces.iter() {
             memtable.note(commits.log.number(), seqno);
         }
         let before = commits.last;
         commits.last = seqno;
         commits.recent.remember(seqno, before, batch);
+        self.counters.commits.add(1);
+        self.counters.bytes_written.add(batch.bytes() as u64);
         Ok(Place { seqno, spaces })
     }
 
@@ -174,7 +184,7 @@ impl Core {
         commits.log.make_room(payload.record_bytes())?;
         let prepared = prepare(self, commits)?;
         commits.log.append(payload, seqno).map_err(|error| self.poisoned_by(error))?;
-        self.counters.log_bytes.fetch_add(payload.record_bytes(), Ordering::Relaxed);
+        self.counters.log_bytes.add(payload.record_bytes());
         Ok((seqno, prepared))
     }
 
@@ -295,8 +305,9 @@ fn apply(batch: &Batch, mut place: Place) {
     let mut operations = batch.operations();
     let mut ordinal = 0;
     while let Some(Ok(operation)) = operations.next_operation() {
-        let at = batch.shares().iter().position(|share| share.family.family.id == operation.family);
-        if let Some((memtable, space)) = at.and_then(|at| place.spaces.get_mut(at)) {
+        let mut spaces = batch.shares().zip(place.spaces.iter_mut());
+        let space = spaces.find(|(share, _)| share.family.family.id == operation.family);
+        if let Some((_, (memtable, space))) = space {
             let entry = Entry {
                 key: operation.key,
                 value: operation.value,

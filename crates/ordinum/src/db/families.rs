@@ -82,7 +82,10 @@ impl Core {
         varint::push_bytes(&mut record, name.as_bytes());
         let seqno = {
             let mut commits = self.commits.lock();
-            self.append_alone(&mut commits, &Payload::new(RecordKind::CreateFamily, [&record, &[]])?)?
+            self.append_alone(
+                &mut commits,
+                &Payload::new(RecordKind::CreateFamily, [&record, &[], &[], &[]])?,
+            )?
         };
         self.publication.publish(seqno);
         self.sync_through(seqno)?;
@@ -107,7 +110,7 @@ impl Core {
         let seqno = {
             let mut commits = self.commits.lock();
             self.check_family(family)?;
-            let payload = Payload::new(RecordKind::DropFamily, [&record, &[]])?;
+            let payload = Payload::new(RecordKind::DropFamily, [&record, &[], &[], &[]])?;
             let seqno = self.append_alone(&mut commits, &payload)?;
             family.family.dropped.store(true, Ordering::Release);
             family.family.view.expire();

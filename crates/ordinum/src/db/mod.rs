@@ -133,7 +133,12 @@ impl Db {
     /// [`crate::Error::FamilyDropped`]; [`crate::Error::Io`] or [`crate::Error::Poisoned`] if the log failed, now or
     /// before: it is not known then whether the batch is durable.
     pub fn write(&self, batch: Batch, durability: Durability) -> Result<SeqNo> {
-        self.write_unsynced(batch)?.reach(durability)
+        let core = self.core();
+        let (seqno, written) = core.commit(&batch, None)?;
+        if written {
+            core.reach(seqno, durability)?;
+        }
+        Ok(seqno)
     }
 
     /// Applies the batch: it is visible, and has its place in the log, when this returns; [`Commit::wait`] makes it durable.

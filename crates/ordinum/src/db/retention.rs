@@ -19,7 +19,6 @@ use crate::key::SeqNo;
 use crate::manifest::{Edit, Mark, State};
 use crate::options::Options;
 use crate::snapshot::Pin;
-use std::sync::atomic::Ordering;
 
 /// Into how many parts the marks divide the window.
 const MARKS_PER_WINDOW: u64 = 64;
@@ -78,7 +77,7 @@ impl Core {
     /// What may be read from now on; nobody reads below, unless it is pinned.
     pub(super) fn retention(&self) -> Retention {
         let (pins, oldest) = self.pins.raise(|| {
-            let log_bytes = self.counters.log_bytes.load(Ordering::Relaxed);
+            let log_bytes = self.counters.log_bytes.get();
             self.history.lock().horizon(&self.options, self.visible(), log_bytes)
         });
         Retention::new(pins, oldest)

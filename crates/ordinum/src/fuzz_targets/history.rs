@@ -49,7 +49,7 @@ pub fn fuzz_sealed_log(mut bytes: &[u8]) -> Result<()> {
             _ => RecordKind::DropFamily,
         };
         let Some(seqno) = SeqNo::new(written.len() as u64 + 1) else { break };
-        writer.append(&Payload::new(kind, [payload, &[]])?, seqno)?;
+        writer.append(&Payload::new(kind, [payload, &[], &[], &[]])?, seqno)?;
         written.push((kind, payload));
     }
     writer.hand_over()?;

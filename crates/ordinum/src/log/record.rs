@@ -35,14 +35,14 @@ impl RecordKind {
 /// The bytes of a record, measured and summed before its place in the log is known.
 pub(crate) struct Payload<'a> {
     pub(crate) kind: RecordKind,
-    pub(super) parts: [&'a [u8]; 2],
+    pub(super) parts: [&'a [u8]; 4],
     pub(super) len: u32,
     checksum: u32,
 }
 
 impl<'a> Payload<'a> {
     /// The payload that is `parts` joined.
-    pub(crate) fn new(kind: RecordKind, parts: [&'a [u8]; 2]) -> Result<Payload<'a>> {
+    pub(crate) fn new(kind: RecordKind, parts: [&'a [u8]; 4]) -> Result<Payload<'a>> {
         let len = parts.iter().map(|part| part.len() as u64).sum::<u64>();
         let limit = u64::from(u32::MAX);
         let len32 = u32::try_from(len);
@@ -73,19 +73,15 @@ impl RecordHeader {
     }
 
     pub(super) fn encode(&self, log: FileNumber, offset: u64) -> [u8; RECORD_HEADER_BYTES] {
-        let mut body = [0; RECORD_HEADER_BYTES - 4];
-        let fields = (self.len.to_le_bytes().into_iter())
-            .chain(self.seqno.get().to_le_bytes())
-            .chain(self.durable.to_le_bytes())
-            .chain(self.checksum.to_le_bytes())
-            .chain([self.kind as u8]);
-        for (byte, field) in body.iter_mut().zip(fields) {
-            *byte = field;
-        }
-        let sum = header_checksum(log, offset, &body).to_le_bytes();
         let mut out = [0; RECORD_HEADER_BYTES];
-        for (byte, field) in out.iter_mut().zip(sum.into_iter().chain(body)) {
-            *byte = field;
+        if let Some((sum, body)) = out.split_first_chunk_mut::<4>() {
+            let mut rest: &mut [u8] = body;
+            put(&mut rest, self.len.to_le_bytes());
+            put(&mut rest, self.seqno.get().to_le_bytes());
+            put(&mut rest, self.durable.to_le_bytes());
+            put(&mut rest, self.checksum.to_le_bytes());
+            put(&mut rest, [self.kind as u8]);
+            *sum = header_checksum(log, offset, body).to_le_bytes();
         }
         out
     }
@@ -114,7 +110,18 @@ impl RecordHeader {
     }
 }
 
+/// Puts the bytes at the front of `out`, and leaves what is behind them.
+fn put<const N: usize>(out: &mut &mut [u8], bytes: [u8; N]) {
+    if let Some((place, rest)) = std::mem::take(out).split_first_chunk_mut::<N>() {
+        *place = bytes;
+        *out = rest;
+    }
+}
+
 fn header_checksum(log: FileNumber, offset: u64, body: &[u8]) -> u32 {
-    let place = crc32c::crc32c_append(crc32c::crc32c(&log.0.to_le_bytes()), &offset.to_le_bytes());
-    crc32c::crc32c_append(place, body)
+    let mut place = [0; 16];
+    let mut rest: &mut [u8] = &mut place;
+    put(&mut rest, log.0.to_le_bytes());
+    put(&mut rest, offset.to_le_bytes());
+    crc32c::crc32c_append(crc32c::crc32c(&place), body)
 }

@@ -16,7 +16,7 @@ fn log() -> (Vec<u8>, Vec<u64>) {
     let mut writer = LogWriter::create(&fs, Path::new("/d"), NUMBER, SeqNo::new(4).unwrap(), None).unwrap();
     let mut ends = vec![writer.end()];
     for n in 5..8 {
-        let payload = Payload::new(RecordKind::Batch, [b"pay", b"load"]).unwrap();
+        let payload = Payload::new(RecordKind::Batch, [b"pay", b"load", b"", b""]).unwrap();
         writer.append(&payload, SeqNo::new(n).unwrap()).unwrap();
         ends.push(writer.end());
         writer.hand_over().unwrap();

@@ -38,7 +38,7 @@ impl Memtable {
         };
         let (mut at, mut node) = (HEAD, 0);
         for level in (level..self.height.load(Ordering::Relaxed)).rev() {
-            (at, node) = self.descend(at, level, &start);
+            (at, node) = self.descend(at, node, level, &start);
         }
         let mut nodes = 0;
         while node != 0 && !range.behind(self.key(node)) {

@@ -8,13 +8,14 @@
 //!     one batch, and readers see only the last operation of a batch on a key: iterators and `get` fold the others away.
 //!
 //! ```text
-//! node, in words of 4 bytes
+//! node, in words of 4 bytes; what a search looks at comes first, and mostly lies in one cache line
 //!   0     key length, 16 bits | height, 16 bits
-//!   1     value length
-//!   2..4  trailer
-//!   4     ordinal
-//!   5..7  the first 8 bytes of the key, as a big-endian number
-//!   7..   one link a level, then key and value bytes, then padding to a word
+//!   1..   one link a level
+//!         key bytes, and padding to a word
+//!   +0    trailer, 2 words
+//!   +2    ordinal
+//!   +3    value length
+//!   +4    value bytes, and padding, so that the next node starts at a multiple of 16 bytes
 //! ```
 
 mod arena;
@@ -23,7 +24,7 @@ mod iter;
 
 use std::cmp::Ordering as Order;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use arena::{Arena, At, WORD_BYTES};
 pub(crate) use iter::MemtableIter;
@@ -35,11 +36,15 @@ use crate::slice::Slice;
 /// The most levels of a tower: with one node in four rising, enough for a billion nodes.
 const HEIGHT_MAX: u32 = 15;
 /// Words before the links.
-const FIXED_WORDS: u32 = 7;
+const LINKS: u32 = 1;
+/// Words between the key and the value.
+const MIDDLE_WORDS: u32 = 4;
+/// A node starts at a multiple of so many words.
+const NODE_ALIGN_WORDS: u32 = 4;
 /// Where the head stands: word 0 is kept free, so that 0 can mean nowhere.
-const HEAD: At = 1;
-/// The first word behind the head.
-const FIRST_FREE: At = HEAD + FIXED_WORDS + HEIGHT_MAX;
+const HEAD: At = NODE_ALIGN_WORDS;
+/// The first word behind the head, which has links only.
+const FIRST_FREE: At = (HEAD + LINKS + HEIGHT_MAX).next_multiple_of(NODE_ALIGN_WORDS);
 /// Values up to this length are copied out; longer ones are pinned with the memtable.
 const COPIED_VALUE_BYTES_MAX: usize = 1024;
 /// The most words of an arena.
@@ -57,7 +62,13 @@ pub(crate) fn tower_height(salt: u64, ordinal: u32) -> u32 {
 
 /// The words that an entry takes.
 pub(crate) fn node_words(height: u32, key_len: usize, value_len: usize) -> u64 {
-    u64::from(FIXED_WORDS + height) + (key_len + value_len).div_ceil(WORD_BYTES) as u64
+    let bytes = (key_len.div_ceil(WORD_BYTES) + value_len.div_ceil(WORD_BYTES)) as u64;
+    (u64::from(LINKS + height + MIDDLE_WORDS) + bytes).next_multiple_of(u64::from(NODE_ALIGN_WORDS))
+}
+
+/// The words that a key takes.
+fn words_of(key_len: u32) -> u32 {
+    key_len.div_ceil(4)
 }
 
 /// Space in a memtable that belongs to one batch.
@@ -80,7 +91,6 @@ pub(crate) struct Entry<'a> {
 /// The position of an entry in the order of the list.
 #[derive(Clone, Copy)]
 struct Position<'a> {
-    prefix: u64,
     key: &'a [u8],
     seqno: u64,
     ordinal: u32,
@@ -88,15 +98,22 @@ struct Position<'a> {
 
 impl<'a> Position<'a> {
     fn new(key: &'a [u8], seqno: SeqNo, ordinal: u32) -> Position<'a> {
-        Position { prefix: prefix(key), key, seqno: seqno.get(), ordinal }
+        Position { key, seqno: seqno.get(), ordinal }
     }
 }
 
-fn prefix(key: &[u8]) -> u64 {
-    let mut first = [0; 8];
-    let len = key.len().min(8);
-    first[..len].copy_from_slice(&key[..len]);
-    u64::from_be_bytes(first)
+/// The order of two keys, eight bytes at a time.
+#[inline]
+fn compare_keys(mut a: &[u8], mut b: &[u8]) -> Order {
+    while let (Some((x, rest_a)), Some((y, rest_b))) =
+        (a.split_first_chunk::<8>(), b.split_first_chunk::<8>())
+    {
+        if x != y {
+            return u64::from_be_bytes(*x).cmp(&u64::from_be_bytes(*y));
+        }
+        (a, b) = (rest_a, rest_b);
+    }
+    if a.is_empty() || b.is_empty() { a.len().cmp(&b.len()) } else { a.cmp(b) }
 }
 
 pub(crate) struct Memtable {
@@ -109,6 +126,10 @@ pub(crate) struct Memtable {
     first_log: AtomicU64,
     /// The newest sequence number that was given space here.
     newest: AtomicU64,
+    /// The node that was inserted last, and whether it stood right behind the one before it: while keys ascend, most are
+    /// placed without a search.
+    last_inserted: AtomicU32,
+    ascends: AtomicBool,
 }
 
 impl Memtable {
@@ -126,6 +147,8 @@ impl Memtable {
             entries: AtomicU64::new(0),
             first_log: AtomicU64::new(0),
             newest: AtomicU64::new(0),
+            last_inserted: AtomicU32::new(0),
+            ascends: AtomicBool::new(false),
         }
     }
 
@@ -168,7 +191,7 @@ impl Memtable {
 
     /// The bytes that are given out.
     pub(crate) fn bytes(&self) -> u64 {
-        u64::from(self.used.load(Ordering::Relaxed)) * WORD_BYTES as u64
+        u64::from(self.used.load(Ordering::Relaxed) - FIRST_FREE) * WORD_BYTES as u64
     }
 
     /// The entries inserted.
@@ -180,17 +203,45 @@ impl Memtable {
     pub(crate) fn insert(&self, space: &mut Reservation, entry: &Entry<'_>) {
         let node = self.write_node(space, entry);
         let position = Position::new(entry.key, entry.seqno, entry.ordinal);
-        self.height.fetch_max(entry.height, Ordering::Relaxed);
+        let last = self.last_inserted.load(Ordering::Acquire);
+        if !self.insert_behind(last, node, entry.height, &position) {
+            let before = self.insert_by_search(node, entry.height, &position);
+            self.ascends.store(before == last, Ordering::Relaxed);
+        }
+        self.last_inserted.store(node, Ordering::Release);
+        self.entries.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Inserts a node of one level right behind `last`, if it belongs there. It is not tried while keys do not ascend.
+    fn insert_behind(&self, last: At, node: At, height: u32, position: &Position<'_>) -> bool {
+        if height > 1 || last == 0 || !self.ascends.load(Ordering::Relaxed) {
+            return false;
+        }
+        if self.compare(last, position).is_ge() {
+            return false;
+        }
+        let next = self.next(last, 0);
+        if next != 0 && self.compare(next, position).is_lt() {
+            return false;
+        }
+        self.link(node, 0).store(next, Ordering::Relaxed);
+        self.link(last, 0).compare_exchange(next, node, Ordering::Release, Ordering::Relaxed).is_ok()
+    }
+
+    /// Inserts a node where it belongs, and returns the one before it.
+    fn insert_by_search(&self, node: At, height: u32, position: &Position<'_>) -> At {
+        if height > self.height.load(Ordering::Relaxed) {
+            self.height.fetch_max(height, Ordering::Relaxed);
+        }
         let mut before = [HEAD; HEIGHT_MAX as usize];
         let mut after = [0; HEIGHT_MAX as usize];
-        let mut at = HEAD;
+        let (mut at, mut behind) = (HEAD, 0);
         for level in (0..self.height.load(Ordering::Relaxed)).rev() {
-            let next;
-            (at, next) = self.descend(at, level, &position);
+            (at, behind) = self.descend(at, behind, level, position);
             before[level as usize] = at;
-            after[level as usize] = next;
+            after[level as usize] = behind;
         }
-        for level in 0..entry.height {
+        for level in 0..height {
             let (mut left, mut right) = (before[level as usize], after[level as usize]);
             loop {
                 self.link(node, level).store(right, Ordering::Relaxed);
@@ -198,10 +249,10 @@ impl Memtable {
                 if link.compare_exchange(right, node, Ordering::Release, Ordering::Relaxed).is_ok() {
                     break;
                 }
-                (left, right) = self.descend(left, level, &position);
+                (left, right) = self.descend(left, 0, level, position);
             }
         }
-        self.entries.fetch_add(1, Ordering::Relaxed);
+        before[0]
     }
 
     #[allow(unsafe_code, reason = "the bytes of a new node are written into its own space")]
@@ -215,15 +266,15 @@ impl Memtable {
         let value_len = u32::try_from(entry.value.len()).unwrap_or(u32::MAX);
         assert!(key_len <= u32::from(u16::MAX), "batches refuse longer keys");
         self.arena.set(node, key_len | entry.height << 16);
-        self.arena.set(node + 1, value_len);
-        self.arena.set_u64(node + 2, key::trailer(entry.seqno, entry.kind));
-        self.arena.set(node + 4, entry.ordinal);
-        self.arena.set_u64(node + 5, prefix(entry.key));
-        let bytes_at = node + FIXED_WORDS + entry.height;
+        let key_at = node + LINKS + entry.height;
+        let middle = key_at + words_of(key_len);
+        self.arena.set_u64(middle, key::trailer(entry.seqno, entry.kind));
+        self.arena.set(middle + 2, entry.ordinal);
+        self.arena.set(middle + 3, value_len);
         // SAFETY: the space was given to this batch alone, and the node is linked only after this.
         unsafe {
-            self.arena.write(bytes_at, 0, entry.key);
-            self.arena.write(bytes_at, entry.key.len(), entry.value);
+            self.arena.write(key_at, entry.key);
+            self.arena.write(middle + MIDDLE_WORDS, entry.value);
         }
         node
     }
@@ -239,37 +290,42 @@ impl Memtable {
     }
 
     fn link(&self, node: At, level: u32) -> &AtomicU32 {
-        self.arena.word(node + FIXED_WORDS + level)
+        self.arena.word(node + LINKS + level)
     }
 
     fn next(&self, node: At, level: u32) -> At {
         self.link(node, level).load(Ordering::Acquire)
     }
 
-    /// From `at` along `level`: the last node before the position, and the one behind it.
-    fn descend(&self, mut at: At, level: u32, position: &Position<'_>) -> (At, At) {
+    /// From `at` along `level`: the last node before the position, and the one behind it. `behind` is known to be behind
+    /// the position, or is 0.
+    fn descend(&self, mut at: At, behind: At, level: u32, position: &Position<'_>) -> (At, At) {
         loop {
             let next = self.next(at, level);
-            if next == 0 || self.compare(next, position).is_ge() {
+            if next == behind || next == 0 || self.compare(next, position).is_ge() {
                 return (at, next);
             }
             at = next;
         }
     }
 
+    /// The last node before the position, or the head, and the one behind it, or 0.
+    fn around(&self, position: &Position<'_>) -> (At, At) {
+        let (mut at, mut behind) = (HEAD, 0);
+        for level in (0..self.height.load(Ordering::Relaxed)).rev() {
+            (at, behind) = self.descend(at, behind, level, position);
+        }
+        (at, behind)
+    }
+
     /// The last node before the position, or the head.
     fn before(&self, position: &Position<'_>) -> At {
-        let mut at = HEAD;
-        for level in (0..self.height.load(Ordering::Relaxed)).rev() {
-            (at, _) = self.descend(at, level, position);
-        }
-        at
+        self.around(position).0
     }
 
     /// The first node at or after the position, or 0.
     fn at_or_after(&self, position: &Position<'_>) -> At {
-        let before = self.before(position);
-        self.descend(before, 0, position).1
+        self.around(position).1
     }
 
     /// The last node, or the head.
@@ -287,41 +343,50 @@ impl Memtable {
         at
     }
 
+    #[inline]
     fn compare(&self, node: At, position: &Position<'_>) -> Order {
-        let by_prefix = self.arena.get_u64(node + 5).cmp(&position.prefix);
-        by_prefix.then_with(|| self.key(node).cmp(position.key)).then_with(|| {
+        compare_keys(self.key(node), position.key).then_with(|| {
             let seqno = self.trailer(node) >> 8;
             position.seqno.cmp(&seqno).then_with(|| position.ordinal.cmp(&self.ordinal(node)))
         })
     }
 
     fn ordinal(&self, node: At) -> u32 {
-        self.arena.get(node + 4)
+        self.arena.get(self.middle(node) + 2)
     }
 
     fn trailer(&self, node: At) -> u64 {
-        self.arena.get_u64(node + 2)
+        self.arena.get_u64(self.middle(node))
     }
 
-    /// Where the bytes of the node start, and the length of its key.
-    fn layout(&self, node: At) -> (At, usize) {
+    /// Where the key of the node starts, and its length.
+    #[inline]
+    fn key_layout(&self, node: At) -> (At, u32) {
         let word = self.arena.get(node);
-        (node + FIXED_WORDS + (word >> 16), (word & 0xffff) as usize)
+        (node + LINKS + (word >> 16), word & 0xffff)
     }
 
+    /// Where the words between key and value start.
+    fn middle(&self, node: At) -> At {
+        let (key_at, key_len) = self.key_layout(node);
+        key_at + words_of(key_len)
+    }
+
+    #[inline]
     #[allow(unsafe_code, reason = "reads the bytes of a published node")]
     fn key(&self, node: At) -> &[u8] {
-        let (bytes_at, key_len) = self.layout(node);
-        // SAFETY: `node` was reached through an acquire load of a link, so it is published (arena invariant 1).
-        unsafe { self.arena.bytes(bytes_at, 0, key_len) }
+        let (key_at, key_len) = self.key_layout(node);
+        // SAFETY: `node` was reached through an acquire load of a link, or of the last node inserted, so it is published
+        // (arena invariant 1).
+        unsafe { self.arena.bytes(key_at, key_len as usize) }
     }
 
     #[allow(unsafe_code, reason = "reads the bytes of a published node")]
     fn value(&self, node: At) -> &[u8] {
-        let (bytes_at, key_len) = self.layout(node);
-        let value_len = self.arena.get(node + 1) as usize;
+        let middle = self.middle(node);
+        let value_len = self.arena.get(middle + 3) as usize;
         // SAFETY: as in `key`.
-        unsafe { self.arena.bytes(bytes_at, key_len, value_len) }
+        unsafe { self.arena.bytes(middle + MIDDLE_WORDS, value_len) }
     }
 
     fn value_slice(self: &Arc<Self>, node: At) -> Slice {

@@ -68,6 +68,10 @@ impl RecentWrites {
 
     /// Remembers what the batch wrote; `last` is the sequence number before it.
     pub(crate) fn remember(&mut self, seqno: SeqNo, last: SeqNo, batch: &Batch) {
+        if self.commits.is_empty() && self.open.lock().is_empty() {
+            self.floor = seqno;
+            return;
+        }
         self.forget(last);
         if self.open.lock().is_empty() {
             self.floor = seqno;
