@@ -24,7 +24,7 @@ pub fn fuzz_table(bytes: &[u8]) -> Result<()> {
     let fs = MemoryFs::new();
     let path = Path::new("/table");
     fs.create(path)?.append(bytes)?;
-    let cache = Arc::new(BlockCache::new(1 << 20)?);
+    let cache = Arc::new(BlockCache::new(1 << 20));
     let table = Arc::new(TableReader::open(fs.open(path)?, FileNumber(1), path.into(), cache)?);
     let verified = table.verify().map(drop);
     let key = bytes.get(..8).unwrap_or(bytes);

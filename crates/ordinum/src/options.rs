@@ -80,7 +80,8 @@ pub struct Options {
     /// How much is written in a second when writes begin to be slowed down; the longer level 0 and the more there is to
     /// compact, the less, down to a thousandth.
     pub delayed_write_bytes_per_second: u64,
-    /// The memory for blocks of tables that were read.
+    /// The memory for blocks of tables that were read, and for the filters and indexes of open tables. Filters and the top of
+    /// indexes are held whatever it is; an eighth of it stays for blocks whatever they take.
     pub block_cache_bytes: u64,
     /// The options of families that are not named in `families`.
     pub family_defaults: FamilyOptions,

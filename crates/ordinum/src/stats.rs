@@ -48,6 +48,8 @@ pub struct Stats {
     pub cache_misses: u64,
     /// Bytes in the cache now.
     pub cache_bytes: u64,
+    /// Bytes of filters and indexes that open tables hold now; they count against the budget of the cache.
+    pub cache_pinned_bytes: u64,
     /// The sequence numbers that are pinned now by snapshots and transactions.
     pub pins: usize,
     /// Every sequence number from this one on can be read: [`crate::Db::snapshot_at`].
@@ -142,6 +144,7 @@ impl Core {
             cache_hits: cache.hits,
             cache_misses: cache.misses,
             cache_bytes: cache.bytes,
+            cache_pinned_bytes: cache.pinned_bytes,
             pins: self.pins.count(),
             oldest_readable: self.pins.oldest(),
             commits: counters.commits.get(),

@@ -11,7 +11,7 @@ use crate::memtable::{Memtable, MemtableIter};
 use crate::part::Part;
 use crate::reader::KeyRange;
 use crate::slice::Slice;
-use crate::table::Lookup;
+use crate::table::{Lookup, hash_key};
 use crate::version::Levels;
 
 #[derive(Clone)]
@@ -37,17 +37,20 @@ impl SuperVersion {
 
     /// The newest entry of the key at or below `seqno`.
     pub(crate) fn get(&self, user_key: &[u8], seqno: SeqNo) -> Result<Option<(Kind, SeqNo, Slice)>> {
-        let in_memory = self.memtables().find_map(|memtable| memtable.get(user_key, seqno));
+        // One hash serves every filter on the way.
+        let key_hash = hash_key(user_key);
+        let in_memory = self.memtables().find_map(|memtable| memtable.get(user_key, key_hash, seqno));
         if in_memory.is_some() {
             return Ok(in_memory);
         }
-        self.levels.get(user_key, key::seek_trailer(seqno))
+        self.levels.get(user_key, key::seek_trailer(seqno), key_hash)
     }
 
     /// What [`SuperVersion::get`] finds of each key; the keys ascend.
     pub(crate) fn multi_get(&self, lookups: &mut [Lookup<'_>], seqno: SeqNo) -> Result<()> {
         for lookup in lookups.iter_mut() {
-            lookup.found = self.memtables().find_map(|memtable| memtable.get(lookup.user_key, seqno));
+            let Lookup { user_key, key_hash, .. } = *lookup;
+            lookup.found = self.memtables().find_map(|memtable| memtable.get(user_key, key_hash, seqno));
         }
         self.levels.multi_get(lookups, key::seek_trailer(seqno))
     }

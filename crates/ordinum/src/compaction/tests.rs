@@ -17,6 +17,7 @@ use crate::key::{Kind, SeqNo, push_internal, seek_trailer, split_internal, split
 use crate::merge::MergeIter;
 use crate::part::Part;
 use crate::rate_limiter::Haste;
+use crate::table::hash_key;
 use crate::version::{FileMeta, Levels, TableStore, Tally};
 
 fn seqno(n: u64) -> SeqNo {
@@ -24,7 +25,7 @@ fn seqno(n: u64) -> SeqNo {
 }
 
 fn store(fs: &MemoryFs) -> Arc<TableStore> {
-    let cache = Arc::new(BlockCache::new(1 << 20).unwrap());
+    let cache = Arc::new(BlockCache::new(1 << 20));
     Arc::new(TableStore { fs: Arc::new(fs.clone()), directory: PathBuf::from("/db"), cache, limiter: None })
 }
 
@@ -201,7 +202,7 @@ impl Bed {
             let view = self.view(at);
             assert_eq!(self.shown(at), view, "at {at}");
             for key in self.history.keys() {
-                let found = self.levels.get(key, seek_trailer(at)).unwrap();
+                let found = self.levels.get(key, seek_trailer(at), hash_key(key)).unwrap();
                 let found = found.filter(|(kind, ..)| *kind == Kind::Put);
                 let found = found.map(|(_, written, value)| (written.get(), value.to_vec()));
                 assert_eq!(found.as_ref(), view.get(key), "at {at}");

@@ -88,7 +88,7 @@ impl<'a> Recovery<'a> {
         let store = TableStore {
             fs: Arc::clone(&options.fs),
             directory: directory.to_path_buf(),
-            cache: Arc::new(BlockCache::new(options.block_cache_bytes)?),
+            cache: Arc::new(BlockCache::new(options.block_cache_bytes)),
             limiter: RateLimiter::new(Arc::clone(&options.clock), options.background_bytes_per_second)
                 .map(Arc::new),
         };

@@ -20,6 +20,7 @@
 
 mod arena;
 mod estimate;
+mod filter;
 mod iter;
 
 use std::cmp::Ordering as Order;
@@ -27,11 +28,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use arena::{Arena, At, WORD_BYTES};
+use filter::Filter;
 pub(crate) use iter::MemtableIter;
 
 use crate::file_name::FileNumber;
 use crate::key::{self, Kind, SeqNo};
 use crate::slice::Slice;
+use crate::table::hash_key;
 
 /// The most levels of a tower: with one node in four rising, enough for a billion nodes.
 const HEIGHT_MAX: u32 = 15;
@@ -118,6 +121,7 @@ fn compare_keys(mut a: &[u8], mut b: &[u8]) -> Order {
 
 pub(crate) struct Memtable {
     arena: Arena,
+    filter: Filter,
     words: u32,
     used: AtomicU32,
     height: AtomicU32,
@@ -141,6 +145,7 @@ impl Memtable {
         arena.set(HEAD, HEIGHT_MAX << 16);
         Memtable {
             arena,
+            filter: Filter::new(u64::from(words) * WORD_BYTES as u64),
             words,
             used: AtomicU32::new(FIRST_FREE),
             height: AtomicU32::new(1),
@@ -201,6 +206,7 @@ impl Memtable {
 
     /// Inserts the entry into the space of its batch. No entry with the same key, sequence number and ordinal is there.
     pub(crate) fn insert(&self, space: &mut Reservation, entry: &Entry<'_>) {
+        self.filter.add(hash_key(entry.key));
         let node = self.write_node(space, entry);
         let position = Position::new(entry.key, entry.seqno, entry.ordinal);
         let last = self.last_inserted.load(Ordering::Acquire);
@@ -279,8 +285,16 @@ impl Memtable {
         node
     }
 
-    /// The newest entry of `key` at or below `seqno`.
-    pub(crate) fn get(self: &Arc<Self>, key: &[u8], seqno: SeqNo) -> Option<(Kind, SeqNo, Slice)> {
+    /// The newest entry of `key`, whose hash is `key_hash`, at or below `seqno`.
+    pub(crate) fn get(
+        self: &Arc<Self>,
+        key: &[u8],
+        key_hash: u64,
+        seqno: SeqNo,
+    ) -> Option<(Kind, SeqNo, Slice)> {
+        if !self.filter.may_contain(key_hash) {
+            return None;
+        }
         let node = self.at_or_after(&Position::new(key, seqno, u32::MAX));
         if node == 0 || self.key(node) != key {
             return None;

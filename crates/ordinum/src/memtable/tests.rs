@@ -63,7 +63,7 @@ fn random_entries_are_found_and_iterated_both_ways() {
         assert_eq!(iter.seek(&key, trailer).unwrap().then(|| here(&iter)).as_ref(), flat.get(split));
         let before = split.checked_sub(1).map(|at| &flat[at]);
         assert_eq!(iter.seek_before(&key, trailer).unwrap().then(|| here(&iter)).as_ref(), before);
-        let found = table.get(&key, SeqNo::new(seqno).unwrap());
+        let found = table.get(&key, hash_key(&key), SeqNo::new(seqno).unwrap());
         let expected = flat.iter().find(|e| e.0 == key && e.1 <= seqno);
         assert_eq!(found.map(|(_, s, v)| (s.get(), v.to_vec())), expected.map(|e| (e.1, e.3.clone())));
     }

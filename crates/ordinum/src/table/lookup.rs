@@ -16,7 +16,7 @@ use crate::table::reader::TableReader;
 #[derive(Debug)]
 pub(crate) struct Lookup<'a> {
     pub(crate) user_key: &'a [u8],
-    key_hash: u64,
+    pub(crate) key_hash: u64,
     pub(crate) found: Option<(Kind, SeqNo, Slice)>,
 }
 

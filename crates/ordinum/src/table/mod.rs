@@ -49,4 +49,4 @@ pub(crate) use reader::TableReader;
 pub(crate) use table_iter::TableIter;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

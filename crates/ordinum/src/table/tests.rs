@@ -31,8 +31,17 @@ fn open_as(bytes: &[u8], number: FileNumber) -> Result<Arc<TableReader>> {
     let fs = MemoryFs::new();
     let path = Path::new("/t");
     fs.create(path).unwrap().append(bytes).unwrap();
-    let cache = Arc::new(BlockCache::new(1 << 20).unwrap());
+    let cache = Arc::new(BlockCache::new(1 << 20));
     TableReader::open(fs.open(path).unwrap(), number, path.into(), cache).map(Arc::new)
+}
+
+/// A block of these entries.
+pub(crate) fn block_of(entries: &[(&[u8], u64, &[u8])], path: &Path) -> Block {
+    let mut builder = block_builder::BlockBuilder::new();
+    for (key, trailer, value) in entries {
+        builder.add(key, *trailer, value);
+    }
+    Block::parse(builder.finish().to_vec(), path.into(), 0).unwrap()
 }
 
 fn open(bytes: &[u8]) -> Result<Arc<TableReader>> {
@@ -183,7 +192,7 @@ fn the_filter_spares_reading_blocks() {
         let (bytes, _) = build(&entries, &options);
         let fs = MemoryFs::new();
         fs.create(Path::new("/t")).unwrap().append(&bytes).unwrap();
-        let cache = Arc::new(BlockCache::new(1 << 20).unwrap());
+        let cache = Arc::new(BlockCache::new(1 << 20));
         let file = fs.open(Path::new("/t")).unwrap();
         let table = TableReader::open(file, NUMBER, Path::new("/t").into(), Arc::clone(&cache)).unwrap();
         assert_eq!(get(&table, b"aaaaaaaaaaaaaaaa", seek_trailer(crate::key::SeqNo::MAX)), None);
@@ -199,7 +208,7 @@ fn the_cache_keeps_its_bound_and_pinned_values_stay() {
         build(&entries, &TableOptions { compression: Compression::None, ..TableOptions::default() });
     let fs = MemoryFs::new();
     fs.create(Path::new("/t")).unwrap().append(&bytes).unwrap();
-    let cache = Arc::new(BlockCache::new(100_000).unwrap());
+    let cache = Arc::new(BlockCache::new(100_000));
     let file = fs.open(Path::new("/t")).unwrap();
     let table = TableReader::open(file, NUMBER, Path::new("/t").into(), Arc::clone(&cache)).unwrap();
     let values: Vec<_> = entries

@@ -11,7 +11,7 @@ use crate::key::{Kind, SeqNo};
 use crate::part::Part;
 use crate::reader::KeyRange;
 use crate::slice::Slice;
-use crate::table::{Lookup, hash_key};
+use crate::table::Lookup;
 use crate::version::{LEVELS, Level, LiveTable, level_iter, user_range};
 
 /// The tables of one column family. The invariants are those of the module above.
@@ -22,9 +22,13 @@ pub(crate) struct Levels {
 }
 
 impl Levels {
-    /// The newest entry of the key at or below `seek_trailer`.
-    pub(crate) fn get(&self, user_key: &[u8], seek_trailer: u64) -> Result<Option<(Kind, SeqNo, Slice)>> {
-        let key_hash = hash_key(user_key);
+    /// The newest entry of the key, whose hash is `key_hash`, at or below `seek_trailer`.
+    pub(crate) fn get(
+        &self,
+        user_key: &[u8],
+        seek_trailer: u64,
+        key_hash: u64,
+    ) -> Result<Option<(Kind, SeqNo, Slice)>> {
         let [level0, deeper @ ..] = &self.levels;
         for table in level0.holding(user_key) {
             if let Some(found) = table.reader()?.get(user_key, seek_trailer, key_hash)? {

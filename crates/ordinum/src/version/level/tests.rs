@@ -1,3 +1,5 @@
+#![allow(clippy::indexing_slicing, reason = "a failed step is a failed test")]
+
 use std::path::PathBuf;
 
 use fastrand::Rng;
@@ -14,7 +16,7 @@ fn table(smallest: &[u8], largest: &[u8]) -> Arc<LiveTable> {
     let store = TableStore {
         fs: Arc::new(MemoryFs::new()),
         directory: PathBuf::from("/db"),
-        cache: Arc::new(BlockCache::new(0).unwrap()),
+        cache: Arc::new(BlockCache::new(0)),
         limiter: None,
     };
     let internal = |user_key: &[u8], trailer| {
