@@ -1,4 +1,5 @@
-//! Embedded structs and namespaces, from a schema text to the structs of a program.
+//! Embedded structs and namespaces, from a schema text to the structs of a program. The files of `tests/structs` are a
+//! database each; `REWRITE=1 cargo test -p ormdb --test structs` rewrites their outputs.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed step is a failed test")]
 
@@ -7,6 +8,8 @@ use std::sync::Arc;
 use ordinum::fs::MemoryFs;
 use ormdb::{Database, Error, ErrorCode, Options, Outcome, Params};
 use serde_json::json;
+
+mod driven;
 
 const SCHEMA: &str = r#"
 struct Geo {
@@ -59,6 +62,11 @@ fn run(database: &Database, text: &str) -> Result<Outcome, Error> {
 
 fn refused(database: &Database, text: &str) -> Error {
     run(database, text).err().unwrap_or_else(|| panic!("{text} was not refused"))
+}
+
+#[test]
+fn files() {
+    driven::walk("tests/structs");
 }
 
 #[test]
