@@ -12,9 +12,7 @@
 
 #![deny(clippy::indexing_slicing)]
 
-use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{Error, Result};
 use crate::family::{ColumnFamily, FamilyId};
@@ -25,23 +23,6 @@ use crate::varint::{self, Varint};
 
 /// The most bytes of a batch, its header included.
 pub const BATCH_BYTES_MAX: usize = (1 << 30) + (256 << 20);
-
-/// Gives every thread its own sequence of salts.
-static NEXT_THREAD: AtomicU64 = AtomicU64::new(1);
-
-thread_local! {
-    /// Gives every batch its own tower heights, so that a key that is written again and again gets towers of all heights.
-    static NEXT_SALT: Cell<u64> = Cell::new(NEXT_THREAD.fetch_add(1, Ordering::Relaxed).wrapping_mul(SALT_STEP));
-}
-
-/// Odd, with about as many ones as zeros.
-const SALT_STEP: u64 = 0xd134_2543_de82_ef95;
-
-fn next_salt() -> u64 {
-    // A thread that ends gets the same heights again and again: slower, and as good.
-    let next = |salt: &Cell<u64>| salt.replace(salt.get().rotate_left(17).wrapping_add(SALT_STEP));
-    NEXT_SALT.try_with(next).unwrap_or(SALT_STEP)
-}
 
 /// The most bytes of an operation beside its key and value.
 const OPERATION_OVERHEAD_BYTES: usize = 16;
@@ -63,7 +44,6 @@ pub struct Batch {
     count: u32,
     header: Vec<u8>,
     shares: Few<Share>,
-    salt: u64,
 }
 
 impl Default for Batch {
@@ -76,7 +56,7 @@ impl Batch {
     /// An empty batch.
     pub fn new() -> Batch {
         let (operations, header, shares) = (Vec::new(), Vec::new(), Few::new());
-        Batch { operations, count: 0, header, shares, salt: next_salt() }
+        Batch { operations, count: 0, header, shares }
     }
 
     /// Gives the key a value.
@@ -124,8 +104,7 @@ impl Batch {
     fn push(&mut self, family: &ColumnFamily, kind: Kind, key: &[u8], value: &[u8]) -> Result<()> {
         within("a key", key.len(), KEY_BYTES_MAX)?;
         within("a batch", self.bytes().saturating_add(key.len() + value.len() + 16), BATCH_BYTES_MAX)?;
-        let ordinal = self.count;
-        let next = ordinal.checked_add(1);
+        let next = self.count.checked_add(1);
         let limit = u64::from(u32::MAX);
         self.count =
             next.ok_or(Error::LimitExceeded { what: "the operations of a batch", actual: limit + 1, limit })?;
@@ -136,7 +115,7 @@ impl Batch {
         if kind == Kind::Put {
             varint::push_bytes(&mut self.operations, value);
         }
-        let words = memtable::node_words(memtable::tower_height(self.salt, ordinal), key.len(), value.len());
+        let words = memtable::node_words(key.len(), value.len());
         match self.shares.find_mut(|share| Arc::ptr_eq(&share.family.family, &family.family)) {
             Some(share) => share.words += words,
             None => self.shares.push(Share { family: family.clone(), words }),
@@ -147,11 +126,6 @@ impl Batch {
     /// What each family must have room for.
     pub(crate) fn shares(&self) -> impl Iterator<Item = &Share> {
         self.shares.iter()
-    }
-
-    /// The height of the tower of the operation.
-    pub(crate) fn tower_height(&self, ordinal: u32) -> u32 {
-        memtable::tower_height(self.salt, ordinal)
     }
 
     /// The operations in order.

@@ -212,7 +212,8 @@ impl Core {
 
     /// Seals the active memtable and puts an empty one, with room for `words`, in its place. Within the ordered section.
     pub(super) fn seal(&self, family: &Family, words: u64) -> Arc<Memtable> {
-        let active = Arc::new(Memtable::new(family.options.write_buffer_bytes, words));
+        let before = Arc::clone(&family.view.load().active);
+        let active = Arc::new(before.successor(family.options.write_buffer_bytes, words));
         family.view.update(|view| view.with_active(Arc::clone(&active)));
         self.weigh(family);
         self.room.changed();
@@ -314,7 +315,6 @@ fn apply(batch: &Batch, mut place: Place) {
                 seqno: place.seqno,
                 kind: operation.kind,
                 ordinal,
-                height: batch.tower_height(ordinal),
             };
             memtable.insert(space, &entry);
         }

@@ -354,7 +354,6 @@ impl<'a> Recovery<'a> {
         let mut room: Vec<(FamilyId, Arc<Memtable>)> = Vec::new();
         while let Some(operation) = operations.next_operation() {
             let operation = operation.ok()?;
-            let height = memtable::tower_height(seqno.get(), ordinal);
             let flushed = match self.state.families.get(&operation.family) {
                 Some(family) => family.flushed_through >= seqno,
                 None if operation.family < self.state.next_family => true,
@@ -362,13 +361,13 @@ impl<'a> Recovery<'a> {
             };
             if !flushed {
                 if !room.iter().any(|(family, _)| *family == operation.family) {
-                    room.push((operation.family, self.make_room(operation.family, seqno, payload)?));
+                    room.push((operation.family, self.make_room(operation.family, payload)?));
                 }
                 let memtable = &room.iter().find(|(family, _)| *family == operation.family)?.1;
-                let words = memtable::node_words(height, operation.key.len(), operation.value.len());
+                let words = memtable::node_words(operation.key.len(), operation.value.len());
                 let mut space = memtable.reserve(words)?;
                 let (key, value, kind) = (operation.key, operation.value, operation.kind);
-                memtable.insert(&mut space, &Entry { key, value, seqno, kind, ordinal, height });
+                memtable.insert(&mut space, &Entry { key, value, seqno, kind, ordinal });
                 memtable.note(log, seqno);
                 self.replayed.insert(log);
             }
@@ -378,23 +377,21 @@ impl<'a> Recovery<'a> {
     }
 
     /// The memtable of the family, with room for all that the batch writes to it.
-    fn make_room(&self, id: FamilyId, seqno: SeqNo, payload: &[u8]) -> Option<Arc<Memtable>> {
+    fn make_room(&self, id: FamilyId, payload: &[u8]) -> Option<Arc<Memtable>> {
         let mut operations = Operations::decode(payload)?;
-        let (mut words, mut ordinal) = (0, 0);
+        let mut words = 0;
         while let Some(operation) = operations.next_operation() {
             let operation = operation.ok()?;
             if operation.family == id {
-                let height = memtable::tower_height(seqno.get(), ordinal);
-                words += memtable::node_words(height, operation.key.len(), operation.value.len());
+                words += memtable::node_words(operation.key.len(), operation.value.len());
             }
-            ordinal += 1;
         }
         let family = &self.family(id)?.family;
         let active = Arc::clone(&family.view.load().active);
         if active.has_room(words) {
             return Some(active);
         }
-        let next = Arc::new(Memtable::new(family.options.write_buffer_bytes, words));
+        let next = Arc::new(active.successor(family.options.write_buffer_bytes, words));
         family.view.update(|view| view.with_active(Arc::clone(&next)));
         Some(next)
     }

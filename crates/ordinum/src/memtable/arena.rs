@@ -1,4 +1,4 @@
-//! The memory of a memtable: one mapping, addressed by words of four bytes, so that an offset takes 32 bits.
+//! The memory of a memtable: one mapping, addressed by words of eight bytes, so that an offset takes 32 bits.
 //!
 //! The system gives pages when they are touched: an arena costs what is in it, not what it could hold. From two megabytes
 //! on it may give large ones, which spare most misses of the address cache.
@@ -16,7 +16,7 @@
 use std::alloc::{Layout, handle_alloc_error};
 use std::ops::Deref;
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::mm::{Advice, MapFlags, ProtFlags};
 
@@ -24,7 +24,7 @@ use rustix::mm::{Advice, MapFlags, ProtFlags};
 pub(super) type At = u32;
 
 /// Bytes of a word.
-pub(super) const WORD_BYTES: usize = 4;
+pub(super) const WORD_BYTES: usize = 8;
 /// Up to here an arena has small pages, so that many small memtables stay small.
 const SMALL_PAGES_BYTES: usize = 2 << 20;
 
@@ -38,56 +38,47 @@ impl Arena {
         Arena { words: Mapping::new(words as usize) }
     }
 
-    pub(super) fn word(&self, at: At) -> &AtomicU32 {
+    pub(super) fn word(&self, at: At) -> &AtomicU64 {
         &self.words[at as usize]
     }
 
-    pub(super) fn get(&self, at: At) -> u32 {
+    pub(super) fn get(&self, at: At) -> u64 {
         self.word(at).load(Ordering::Relaxed)
     }
 
-    pub(super) fn set(&self, at: At, value: u32) {
+    pub(super) fn set(&self, at: At, value: u64) {
         self.word(at).store(value, Ordering::Relaxed);
     }
 
-    pub(super) fn get_u64(&self, at: At) -> u64 {
-        u64::from(self.get(at)) | u64::from(self.get(at + 1)) << 32
-    }
-
-    pub(super) fn set_u64(&self, at: At, value: u64) {
-        let [a, b, c, d, e, f, g, h] = value.to_le_bytes();
-        self.set(at, u32::from_le_bytes([a, b, c, d]));
-        self.set(at + 1, u32::from_le_bytes([e, f, g, h]));
-    }
-
-    /// The `len` bytes that start at `at`.
+    /// The `len` bytes that start `skip` bytes behind `at`.
     ///
     /// # Safety
     /// They were written by [`Arena::write`] before the node they belong to was published to this thread.
     #[inline]
-    pub(super) unsafe fn bytes(&self, at: At, len: usize) -> &[u8] {
-        let range = &self.words[at as usize..][..len.div_ceil(WORD_BYTES)];
+    pub(super) unsafe fn bytes(&self, at: At, skip: usize, len: usize) -> &[u8] {
+        let range = &self.words[at as usize..][..(skip + len).div_ceil(WORD_BYTES)];
         // SAFETY: the range check above keeps the bytes inside the allocation; the caller promises that they are
         // published, and after that nobody writes them (invariant 1).
-        unsafe { std::slice::from_raw_parts(range.as_ptr().cast::<u8>(), len) }
+        unsafe { std::slice::from_raw_parts(range.as_ptr().cast::<u8>().add(skip), len) }
     }
 
-    /// Writes `bytes`, starting at `at`.
+    /// Writes `bytes`, starting `skip` bytes behind `at`.
     ///
     /// # Safety
     /// The range belongs to the calling writer, and no node in it is published.
-    pub(super) unsafe fn write(&self, at: At, bytes: &[u8]) {
-        let range = &self.words[at as usize..][..bytes.len().div_ceil(WORD_BYTES)];
+    #[inline]
+    pub(super) unsafe fn write(&self, at: At, skip: usize, bytes: &[u8]) {
+        let range = &self.words[at as usize..][..(skip + bytes.len()).div_ceil(WORD_BYTES)];
         let target = range.as_ptr().cast::<u8>().cast_mut();
         // SAFETY: the range check above keeps the copy inside the allocation; atomics allow writes through a shared
         // reference, and the caller promises that nobody else touches the range.
-        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), target, bytes.len()) };
+        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), target.add(skip), bytes.len()) };
     }
 }
 
 /// Zeroed memory of its own, in whole pages.
 struct Mapping {
-    start: NonNull<AtomicU32>,
+    start: NonNull<AtomicU64>,
     words: usize,
 }
 
@@ -109,7 +100,7 @@ impl Mapping {
             )
         };
         let Some(start) = mapped.ok().and_then(NonNull::new) else {
-            handle_alloc_error(Layout::new::<AtomicU32>())
+            handle_alloc_error(Layout::new::<AtomicU64>())
         };
         if bytes > SMALL_PAGES_BYTES {
             // SAFETY: the range lies in the mapping, at a page's start, and the advice changes none of its contents.
@@ -125,9 +116,9 @@ impl Mapping {
 }
 
 impl Deref for Mapping {
-    type Target = [AtomicU32];
+    type Target = [AtomicU64];
 
-    fn deref(&self) -> &[AtomicU32] {
+    fn deref(&self) -> &[AtomicU64] {
         // SAFETY: the mapping has so many words, aligned as pages are, and zero bytes are valid atomics; it lives as long
         // as the borrow.
         unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.words) }

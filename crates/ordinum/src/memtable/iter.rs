@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{At, HEAD, Memtable, Position};
+use super::{At, HEAD, Memtable};
 use crate::error::Result;
 use crate::iter::InternalIterator;
 use crate::key::{self, SeqNo};
@@ -28,12 +28,12 @@ impl MemtableIter {
     /// The first node behind the operations of the batch and key that `node` belongs to.
     fn behind_batch(&self, node: At) -> At {
         let seqno = key::split_trailer(self.memtable.trailer(node)).0;
-        let mut next = self.memtable.next(node, 0);
+        let mut next = self.memtable.next(node);
         while next != 0
             && key::split_trailer(self.memtable.trailer(next)).0 == seqno
             && self.memtable.key(next) == self.memtable.key(node)
         {
-            next = self.memtable.next(next, 0);
+            next = self.memtable.next(next);
         }
         next
     }
@@ -44,13 +44,13 @@ impl MemtableIter {
             return node;
         }
         let seqno = key::split_trailer(self.memtable.trailer(node)).0;
-        self.memtable.at_or_after(&Position::new(self.memtable.key(node), seqno, u32::MAX))
+        self.memtable.at_or_after(&self.memtable.position(self.memtable.key(node), seqno, u32::MAX))
     }
 }
 
 impl InternalIterator for MemtableIter {
     fn first(&mut self) -> Result<bool> {
-        self.stand(self.memtable.next(HEAD, 0))
+        self.stand(self.memtable.next(HEAD))
     }
 
     fn last(&mut self) -> Result<bool> {
@@ -60,7 +60,7 @@ impl InternalIterator for MemtableIter {
 
     fn seek(&mut self, user_key: &[u8], trailer: u64) -> Result<bool> {
         let seqno = key::split_trailer(trailer).0;
-        let mut node = self.memtable.at_or_after(&Position::new(user_key, seqno, u32::MAX));
+        let mut node = self.memtable.at_or_after(&self.memtable.position(user_key, seqno, u32::MAX));
         if node != 0 && self.memtable.trailer(node) > trailer && self.memtable.key(node) == user_key {
             node = self.behind_batch(node);
         }
@@ -69,7 +69,7 @@ impl InternalIterator for MemtableIter {
 
     fn seek_before(&mut self, user_key: &[u8], trailer: u64) -> Result<bool> {
         let seqno = key::split_trailer(trailer).0;
-        let position = Position::new(user_key, seqno, u32::MAX);
+        let position = self.memtable.position(user_key, seqno, u32::MAX);
         let at = self.memtable.at_or_after(&position);
         let same = at != 0 && self.memtable.trailer(at) > trailer && self.memtable.key(at) == user_key;
         let node = if same { at } else { self.last_of_batch(self.memtable.before(&position)) };
@@ -89,7 +89,8 @@ impl InternalIterator for MemtableIter {
             return Ok(false);
         }
         let seqno = key::split_trailer(self.memtable.trailer(self.node)).0;
-        let before = self.memtable.before(&Position::new(self.memtable.key(self.node), seqno, u32::MAX));
+        let before =
+            self.memtable.before(&self.memtable.position(self.memtable.key(self.node), seqno, u32::MAX));
         let node = self.last_of_batch(before);
         self.stand(node)
     }

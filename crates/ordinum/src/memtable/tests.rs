@@ -8,9 +8,8 @@ use crate::iter::InternalIterator;
 type Key = (Vec<u8>, std::cmp::Reverse<u64>);
 
 fn insert(table: &Memtable, key: &[u8], value: &[u8], seqno: u64, kind: Kind, ordinal: u32) {
-    let height = tower_height(seqno, ordinal);
-    let mut space = table.reserve(node_words(height, key.len(), value.len())).unwrap();
-    table.insert(&mut space, &Entry { key, value, seqno: SeqNo::new(seqno).unwrap(), kind, ordinal, height });
+    let mut space = table.reserve(node_words(key.len(), value.len())).unwrap();
+    table.insert(&mut space, &Entry { key, value, seqno: SeqNo::new(seqno).unwrap(), kind, ordinal });
 }
 
 #[test]
@@ -18,7 +17,16 @@ fn random_entries_are_found_and_iterated_both_ways() {
     let seed = fastrand::u64(..);
     println!("seed {seed}");
     let mut random = fastrand::Rng::with_seed(seed);
-    let table = Arc::new(Memtable::new(1 << 20, 0));
+    let first = Memtable::new(1 << 20, 0);
+    compare_with_model(&mut random, Arc::new(first.successor(1 << 20, 0)));
+    // The next one knows what some of its keys begin with.
+    for key in [&[1, 2, 0, 0][..], &[1, 2, 2]] {
+        insert(&first, key, b"", 1, Kind::Put, 0);
+    }
+    compare_with_model(&mut random, Arc::new(first.successor(1 << 20, 0)));
+}
+
+fn compare_with_model(random: &mut fastrand::Rng, table: Arc<Memtable>) {
     let mut model = BTreeMap::<Key, (Kind, Vec<u8>)>::new();
     for seqno in 1..400 {
         for ordinal in 0..random.u32(1..6) {
@@ -75,14 +83,13 @@ fn threads_insert_side_by_side() {
     std::thread::scope(|scope| {
         for thread in 0..4u64 {
             let table = &table;
-            let words: u64 = (0..2000).map(|n| node_words(tower_height(thread, n), 8, 8)).sum();
+            let words: u64 = 2000 * node_words(8, 8);
             let mut space = table.reserve(words).unwrap();
             scope.spawn(move || {
                 for n in 0..2000u32 {
                     let key = (u64::from(n) * 7919 % 2000).to_be_bytes();
                     let seqno = SeqNo::new(thread + 1).unwrap();
-                    let height = tower_height(thread, n);
-                    let entry = Entry { key: &key, value: &key, seqno, kind: Kind::Put, ordinal: n, height };
+                    let entry = Entry { key: &key, value: &key, seqno, kind: Kind::Put, ordinal: n };
                     table.insert(&mut space, &entry);
                 }
             });
@@ -101,10 +108,73 @@ fn threads_insert_side_by_side() {
     assert_eq!(table.entries(), 8000);
 }
 
+/// Writers on a few hot keys and on keys all over, while readers look for what is there already: nothing that was inserted
+/// may be missed, and what lies around it stays in order.
+#[test]
+fn readers_miss_nothing_while_others_insert() {
+    const WRITERS: u64 = 3;
+    const EACH: u64 = 3000;
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    let table = Arc::new(Memtable::new(8 << 20, 0));
+    // Writer w has inserted what its numbers below done[w] stand for.
+    let done: [AtomicU64; WRITERS as usize] = Default::default();
+    let key = |writer: u64, n: u64| -> Vec<u8> {
+        let mixed = (n * WRITERS + writer).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let spread = if n.is_multiple_of(4) { mixed % 7 } else { mixed };
+        [b"pre", &spread.to_be_bytes()[..]].concat()
+    };
+    let seqno = |writer: u64, n: u64| 1 + n * WRITERS + writer;
+    std::thread::scope(|scope| {
+        for writer in 0..WRITERS {
+            let (table, done) = (&table, &done[writer as usize]);
+            let mut space = table.reserve(EACH * node_words(11, 8)).unwrap();
+            scope.spawn(move || {
+                for n in 0..EACH {
+                    let seqno = SeqNo::new(seqno(writer, n)).unwrap();
+                    let (key, value) = (key(writer, n), n.to_be_bytes());
+                    let entry = Entry { key: &key, value: &value, seqno, kind: Kind::Put, ordinal: 0 };
+                    table.insert(&mut space, &entry);
+                    done.store(n + 1, Ordering::Release);
+                }
+            });
+        }
+        for reader in 0..2u64 {
+            let (table, done) = (&table, &done);
+            let mut random = fastrand::Rng::with_seed(seed ^ reader);
+            scope.spawn(move || {
+                while done.iter().any(|done| done.load(Ordering::Acquire) < EACH) {
+                    let writer = random.u64(0..WRITERS);
+                    let inserted = done[writer as usize].load(Ordering::Acquire);
+                    let Some(n) = inserted.checked_sub(1).map(|last| random.u64(0..=last)) else { continue };
+                    let at = SeqNo::new(seqno(writer, n)).unwrap();
+                    let found = table.get(&key(writer, n), hash_key(&key(writer, n)), at).unwrap();
+                    assert_eq!((found.1, found.2.to_vec()), (at, n.to_be_bytes().to_vec()));
+                    let mut iter = MemtableIter::new(Arc::clone(table));
+                    assert!(iter.seek(&key(writer, n), key::seek_trailer(at)).unwrap());
+                    for _ in 0..5 {
+                        let here = (iter.user_key().to_vec(), iter.trailer());
+                        if !iter.next().unwrap() {
+                            break;
+                        }
+                        let next = (iter.user_key(), iter.trailer());
+                        assert!(key::compare((&here.0, here.1), next).is_lt());
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(table.entries(), WRITERS * EACH);
+    for (writer, n) in (0..WRITERS).flat_map(|writer| (0..EACH).map(move |n| (writer, n))) {
+        let at = SeqNo::new(seqno(writer, n)).unwrap();
+        assert_eq!(table.get(&key(writer, n), hash_key(&key(writer, n)), at).unwrap().1, at);
+    }
+}
+
 #[test]
 fn space_that_does_not_fit_is_refused() {
     let table = Memtable::new(400, 0);
-    assert!(table.reserve(100).is_some());
+    assert!(table.reserve(50).is_some());
     assert!(table.reserve(1).is_none());
     assert!(Memtable::new(400, 1000).reserve(1000).is_some());
 }

@@ -1,0 +1,55 @@
+use super::*;
+
+/// The numbers of the entries are their order; hints tell only a part of it.
+fn sought(number: u32, shift: u32) -> Sought<impl Fn(At) -> bool> {
+    Sought { hint: number >> shift, is_before: move |entry| entry < number }
+}
+
+fn check(numbers: &[u32], shift: u32) {
+    let index = Index::new(numbers.len() as u64, 1);
+    let mut there = std::collections::BTreeSet::from([1]);
+    for number in numbers {
+        let before = there.range(..number).next_back();
+        assert_eq!(Some(&index.last_before(&sought(*number, shift))), before);
+        index.insert(*number, &sought(*number, shift));
+        there.insert(*number);
+        assert_eq!(index.last_before(&sought(number + 1, shift)), *number);
+    }
+    for number in &there {
+        assert_eq!(index.last_before(&sought(number + 1, shift)), *number);
+    }
+    let entries = numbers.len() as u64;
+    for (start, end) in [(0, u32::MAX), (1 << 20, 1 << 21), (1 << 19, 1 << 22)] {
+        let exact = there.range(start.max(2)..end).count() as u64;
+        let count = |nodes_max| {
+            index.approximate_entries(entries, &sought(start.max(2), shift), |entry| entry >= end, nodes_max)
+        };
+        assert_eq!(count(u32::MAX), exact);
+        assert!(count(64).abs_diff(exact) <= entries / 8, "{} for {exact}", count(64));
+    }
+}
+
+#[test]
+fn entries_are_found_in_any_order_of_insertion() {
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut numbers: Vec<u32> = (0..20_000).map(|n| 2 + n * 211).collect();
+    for shift in [0, 16, 31] {
+        check(&numbers, shift);
+        numbers.reverse();
+        check(&numbers, shift);
+        random.shuffle(&mut numbers);
+        check(&numbers, shift);
+        numbers.sort_unstable();
+    }
+}
+
+#[test]
+fn an_index_without_room_ends_searches_early() {
+    let index = Index::new(10, 1);
+    for number in 2..5000 {
+        index.insert(number, &sought(number, 0));
+    }
+    assert!((1..5000).contains(&index.last_before(&sought(5000, 0))));
+}
