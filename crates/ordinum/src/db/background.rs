@@ -178,6 +178,10 @@ impl Core {
             match self.attempt(Work::Compact, |core| core.compact_step(mood)) {
                 Ok(true) => {}
                 Ok(false) => {
+                    // A failure leaves things as they are: whoever writes next meets it.
+                    if mood == Mood::Quiet && self.trim_log().is_err() {
+                        self.room.changed();
+                    }
                     let log_bytes = || self.counters.log_bytes.get();
                     let before = log_bytes();
                     self.room.wait_a_while(seen);

@@ -228,7 +228,7 @@ impl Core {
     }
 
     /// Closes the log and begins the next one. Its records are durable before a record of the next can be.
-    fn rotate_log(&self, commits: &mut Commits) -> Result<()> {
+    pub(super) fn rotate_log(&self, commits: &mut Commits) -> Result<()> {
         let end = commits.log.end();
         let synced = commits.log.hand_over().and_then(|()| commits.log.segment().sync(end));
         synced.map_err(|error| self.poisoned_by(error))?;

@@ -26,6 +26,9 @@ use crate::memtable::{Memtable, MemtableIter};
 use crate::rate_limiter::Haste;
 use crate::version::{FileMeta, LiveTable};
 
+/// A log is long when it has this part of a full segment.
+const TRIMMED_PART: u64 = 32;
+
 impl Core {
     /// Makes the edits durable; a failure poisons.
     pub(super) fn install(&self, manifest: &mut Manifest, edits: &[Edit]) -> Result<()> {
@@ -35,8 +38,13 @@ impl Core {
         manifest.install(&edits).map_err(|error| self.poisoned_by(error))
     }
 
-    /// Writes what the family has in memory to tables.
+    /// Writes what the family has in memory to tables, and gives back the space of logs that nothing is needed of then.
     pub(super) fn flush(&self, family: &ColumnFamily) -> Result<()> {
+        self.flush_family(family)?;
+        self.trim_log()
+    }
+
+    pub(super) fn flush_family(&self, family: &ColumnFamily) -> Result<()> {
         self.check_writable()?;
         self.check_family(family)?;
         let through = {
@@ -204,6 +212,31 @@ impl Core {
         Ok(())
     }
 
+    /// If nothing is in memory, nothing of the log is needed: a long one is left for an empty one, and the spare one goes.
+    /// For times in which little is written; otherwise segments are left when they are full, and written over.
+    pub(super) fn trim_log(&self) -> Result<()> {
+        self.check_writable()?;
+        let families = self.live_families();
+        {
+            let mut commits = self.commits.lock();
+            let is_long = commits.log.end() > self.options.log_segment_bytes / TRIMMED_PART;
+            if !is_long || families.iter().any(|family| first_log(family).is_some()) {
+                return Ok(());
+            }
+            self.remove_spare_log();
+            self.rotate_log(&mut commits)?;
+        }
+        self.remove_old_logs(&mut self.manifest.lock())?;
+        self.remove_spare_log();
+        Ok(())
+    }
+
+    fn remove_spare_log(&self) {
+        if let Some(spare) = self.spare_log.lock().take() {
+            self.remove_log(spare.number);
+        }
+    }
+
     fn remove_log(&self, number: FileNumber) {
         // A file that stays is removed when the database is opened next.
         drop(self.options.fs.remove(&file_name::path(&self.directory, FileKind::Log, number)));
@@ -222,9 +255,7 @@ impl Core {
         // Who opens the directory next must not meet files that somebody here still writes.
         drop((self.family_changes.lock(), self.flushing.lock()));
         self.compactions.wait_for_end();
-        if let Some(spare) = self.spare_log.lock().take() {
-            self.remove_log(spare.number);
-        }
+        self.remove_spare_log();
         drop(self.lock.lock().take());
         result
     }

@@ -52,7 +52,8 @@ fn a_log_that_is_written_over_shows_nothing_of_the_one_before() {
                 put(&db, written, Durability::Buffered).unwrap();
                 written += 1;
             }
-            db.flush_all().unwrap();
+            // As the background does it: the log is not left before it is full.
+            db.core().flush_family(&db.default_column_family()).unwrap();
         }
         let mut synced = written;
         for n in 0..seed {
@@ -218,4 +219,35 @@ fn salvaging_cuts_nothing_that_is_sound() {
     of_many_logs(&fs);
     let db = Db::open("/db", Options { recovery: RecoveryMode::Salvage, ..options(fs) }).unwrap();
     assert_eq!((db.salvage(), count(&db)), (None, 250));
+}
+
+/// The bytes of all logs.
+fn log_bytes(fs: &dyn Fs) -> u64 {
+    logs(fs, Path::new("/db")).iter().map(|log| fs.open(log).unwrap().len().unwrap()).sum()
+}
+
+#[test]
+fn logs_give_their_space_back_once_everything_is_in_tables() {
+    let fs = MemoryFs::new();
+    let db = Db::open("/db", options(fs.clone())).unwrap();
+    let second = db.create_column_family("second", FamilyOptions::default()).unwrap();
+    for round in 0..3 {
+        for n in 0..300 {
+            put(&db, round * 300 + n, Durability::Buffered).unwrap();
+        }
+        let mut batch = Batch::new();
+        batch.put(&second, b"k", b"v").unwrap();
+        db.write(batch, Durability::Buffered).unwrap();
+        assert!(log_bytes(&fs) > 24 << 10);
+        // As long as another family needs the log, it stays.
+        db.flush(&db.default_column_family()).unwrap();
+        let needed = log_bytes(&fs);
+        db.flush(&second).unwrap();
+        assert!(log_bytes(&fs) < needed);
+        assert!(log_bytes(&fs) < 1 << 10, "{}", log_bytes(&fs));
+    }
+    db.close().unwrap();
+    drop(db);
+    let db = Db::open("/db", options(fs)).unwrap();
+    assert_eq!(count(&db), 900);
 }
