@@ -84,7 +84,9 @@ fn random_options(rng: &mut Rng, fs: &FaultFs, background: Background) -> Option
         write_buffer_bytes: rng.u64(4 << 10..16 << 10),
         immutable_memtables_max: rng.usize(1..4),
         block_bytes: rng.usize(256..1000),
-        compression: std::array::from_fn(|_| if rng.bool() { Compression::Lz4 } else { Compression::None }),
+        compression: std::array::from_fn(|_| {
+            rng.choice([Compression::None, Compression::Lz4, Compression::Zstd]).unwrap_or_default()
+        }),
         filter_bits_per_key: rng.u32(0..12),
         compaction_style: match rng.u8(..6) {
             // Nothing expires during the test: the model does not know of time.

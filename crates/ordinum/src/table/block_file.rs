@@ -20,8 +20,11 @@ use crate::table::options::Compression;
 pub(crate) const TAIL_BYTES: usize = 5;
 const STORED: u8 = 0;
 const LZ4: u8 = 1;
-/// LZ4 cannot say more than this many bytes with one.
-const LZ4_RATIO_MAX: usize = 255;
+const ZSTD: u8 = 2;
+/// The level of Zstandard: its default.
+const ZSTD_LEVEL: i32 = 3;
+/// No more than this many bytes are believed to come from one: LZ4 cannot say more.
+const RATIO_MAX: usize = 255;
 /// The most bytes that a thread keeps for its reads.
 const SCRATCH_BYTES_MAX: usize = 64 * 1024;
 
@@ -43,12 +46,9 @@ pub(crate) fn push_block(
     number: FileNumber,
     offset: u64,
 ) -> BlockHandle {
-    let compressed = match compression {
-        Compression::None => None,
-        Compression::Lz4 => compress(contents),
-    };
+    let compressed = compress(contents, compression);
     let (payload, kind) = match &compressed {
-        Some(payload) => (payload.as_slice(), LZ4),
+        Some((payload, kind)) => (payload.as_slice(), *kind),
         None => (contents, STORED),
     };
     let sum = checksum(number, offset, &[payload, &[kind]]);
@@ -58,11 +58,23 @@ pub(crate) fn push_block(
     BlockHandle { offset, payload_bytes: u64::try_from(payload.len()).unwrap_or(u64::MAX) }
 }
 
-/// The compressed payload, if it saves at least an eighth.
-fn compress(contents: &[u8]) -> Option<Vec<u8>> {
-    u32::try_from(contents.len()).ok()?;
-    let payload = lz4_flex::block::compress_prepend_size(contents);
-    (payload.len() <= contents.len() - contents.len() / 8).then_some(payload)
+/// The compressed payload and what it is compressed with, if that saves at least an eighth.
+fn compress(contents: &[u8], compression: Compression) -> Option<(Vec<u8>, u8)> {
+    let size = u32::try_from(contents.len()).ok()?;
+    let (payload, kind) = match compression {
+        Compression::None => return None,
+        Compression::Lz4 => (lz4_flex::block::compress_prepend_size(contents), LZ4),
+        Compression::Zstd => {
+            let mut payload = size.to_le_bytes().to_vec();
+            payload.extend(zstd::bulk::compress(contents, ZSTD_LEVEL).ok()?);
+            if contents.len() > payload.len().saturating_mul(RATIO_MAX) {
+                // A reader would not believe it; LZ4 cannot say so much with so little.
+                return compress(contents, Compression::Lz4);
+            }
+            (payload, ZSTD)
+        }
+    };
+    (payload.len() <= contents.len() - contents.len() / 8).then_some((payload, kind))
 }
 
 /// The blocks of an open file.
@@ -155,9 +167,9 @@ impl BlockFile {
         }
         match checked.split_last() {
             Some((&STORED, payload)) => Ok(payload.to_vec()),
-            Some((&LZ4, payload)) => match decompress(payload) {
+            Some((kind @ (&LZ4 | &ZSTD), payload)) => match decompress(payload, *kind) {
                 Some(contents) => Ok(contents),
-                None => self.damaged(handle, "an LZ4 block", "bytes that do not decompress"),
+                None => self.damaged(handle, "a compressed block", "bytes that do not decompress"),
             },
             Some((other, _)) => {
                 self.damaged(handle, "a compression that this version knows", &other.to_string())
@@ -167,12 +179,15 @@ impl BlockFile {
     }
 }
 
-fn decompress(payload: &[u8]) -> Option<Vec<u8>> {
+fn decompress(payload: &[u8], kind: u8) -> Option<Vec<u8>> {
     let (size, block) = payload.split_first_chunk::<4>()?;
     let size = usize::try_from(u32::from_le_bytes(*size)).ok()?;
-    if size > block.len().saturating_mul(LZ4_RATIO_MAX) {
+    if size > payload.len().saturating_mul(RATIO_MAX) {
         return None;
     }
-    let contents = lz4_flex::block::decompress(block, size).ok()?;
+    let contents = match kind {
+        LZ4 => lz4_flex::block::decompress(block, size).ok()?,
+        _ => zstd::bulk::decompress(block, size).ok()?,
+    };
     (contents.len() == size).then_some(contents)
 }

@@ -10,7 +10,7 @@
 //! ```text
 //! table   | data block … | index partition … | top index | filter? | properties | footer |
 //! block   | payload | compression u8 | CRC32C u32 of (file number, offset, payload, compression) |
-//! payload | bytes as they are (compression 0), or length u32 and LZ4 block (compression 1) |
+//! payload | bytes as they are (compression 0), or length u32 and LZ4 block (1), or length u32 and Zstandard frame (2) |
 //! footer  see footer.rs; contents of a block see block.rs, and block_v1.rs for tables of the first format
 //! ```
 //!

@@ -8,6 +8,9 @@ pub enum Compression {
     /// LZ4 block format; a block that it does not shrink by an eighth is stored as it is.
     #[default]
     Lz4,
+    /// Zstandard: smaller, and several times as slow to read and to write. For levels that are seldom read. A block that it
+    /// does not shrink by an eighth is stored as it is.
+    Zstd,
 }
 
 /// What a table is built with.

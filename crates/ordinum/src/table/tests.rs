@@ -52,7 +52,7 @@ fn random_options(rng: &mut Rng) -> TableOptions {
     TableOptions {
         block_bytes: rng.usize(1..2000),
         index_block_bytes: rng.usize(1..2000),
-        compression: if rng.bool() { Compression::Lz4 } else { Compression::None },
+        compression: rng.choice([Compression::None, Compression::Lz4, Compression::Zstd]).unwrap(),
         filter_bits_per_key: rng.u32(..12),
     }
 }
@@ -296,4 +296,27 @@ fn blocks_of_the_first_format_are_read() {
     for len in 0..former.len() {
         drop(block_v1::rewrite(&former[..len]));
     }
+}
+
+/// The option is not ignored, and contents that shrink beyond what a reader believes are kept readable.
+#[test]
+fn what_compression_says_is_done() {
+    let mut rng = Rng::with_seed(6);
+    // Text that LZ4 finds no repetition in, and a code of variable length shrinks.
+    let value: Vec<u8> = (0..2000).map(|_| b"aaaaaaaabcdefghi"[rng.usize(..16)]).collect();
+    let entries: Vec<Entry> = (0..50_u8).map(|n| (vec![n], 1 << 8 | 1, value.clone())).collect();
+    let len = |compression| {
+        let options = TableOptions { compression, block_bytes: 1, ..TableOptions::default() };
+        let (bytes, _) = build(&entries, &options);
+        open(&bytes).unwrap().verify().unwrap();
+        bytes.len()
+    };
+    let [none, lz4, zstd] = [Compression::None, Compression::Lz4, Compression::Zstd].map(len);
+    assert!(lz4 < none, "{lz4} {none}");
+    assert!(zstd < lz4 * 4 / 5, "{zstd} {lz4}");
+    let zeros: Vec<Entry> = vec![(vec![1], 1 << 8 | 1, vec![0; 1 << 20])];
+    let (bytes, _) =
+        build(&zeros, &TableOptions { compression: Compression::Zstd, ..TableOptions::default() });
+    open(&bytes).unwrap().verify().unwrap();
+    assert!(bytes.len() < 10_000);
 }

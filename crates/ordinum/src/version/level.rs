@@ -56,6 +56,10 @@ impl Level {
     }
 
     fn place(&self, user_key: &[u8]) -> Place {
+        // Comparing no bytes is slow where the prefix is an empty vector, which points nowhere.
+        if self.prefix.is_empty() {
+            return Place::Head(head(user_key));
+        }
         match user_key.strip_prefix(self.prefix.as_slice()) {
             Some(rest) => Place::Head(head(rest)),
             None if user_key < self.prefix.as_slice() => Place::Before,
@@ -79,6 +83,9 @@ impl Level {
 
     /// The one table that may hold the key, of tables that are disjoint and ascend.
     pub(crate) fn only_holding(&self, user_key: &[u8]) -> Option<&Arc<LiveTable>> {
+        if self.tables.is_empty() {
+            return None;
+        }
         let Place::Head(head) = self.place(user_key) else { return None };
         let mut at = self.lasts.partition_point(|last| *last < head);
         while self.lasts.get(at) == Some(&head)
