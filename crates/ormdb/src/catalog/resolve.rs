@@ -169,8 +169,9 @@ impl<'a> Resolver<'a> {
     fn unknown_type(&mut self, name: &Name) {
         let ast = self.ast;
         let known = ast.items.iter().map(|item| item.name().as_str());
-        let error = Error::new(ErrorCode::UnknownName, format!("no type, enum or entity is named `{name}`"))
-            .span(name.span);
+        let error =
+            Error::new(ErrorCode::UnknownName, format!("no type, enum, struct or entity is named `{name}`"))
+                .span(name.span);
         self.error(suggest_name(error, &name.text, known.chain(SCALAR_NAMES)));
     }
 

@@ -71,10 +71,15 @@ impl Diff<'_> {
     }
 }
 
-/// The struct that one of before is: they share a member.
+/// The struct that one of before is: they share a presence flag, or else a member.
 fn embedded_before<'a>(was: &'a Entity, is: &Entity, of: &Embedded) -> Option<&'a Embedded> {
+    let flagged = of.presence.and_then(|flag| was.embedded.iter().find(|e| e.presence == Some(flag)));
+    if flagged.is_some() {
+        return flagged;
+    }
     let before = |field: &Field| {
-        let rest = of.rest(&field.name)?;
+        // A flag is a name of the struct around as well, so that it would say that this one is that.
+        let rest = of.rest(&field.name).filter(|_| !field.is_presence())?;
         let old = was.field_by_id(field.id)?;
         was.embedded.iter().find(|e| {
             let old_rest = e.rest(&old.name);

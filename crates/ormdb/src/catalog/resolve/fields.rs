@@ -202,8 +202,10 @@ fn add_fields(resolver: &mut Resolver<'_>, at: usize, decl: &EntityDecl, fields:
     let alike = |old: usize, new: usize| match (declared.get(old), fields.get(new)) {
         (Some(old), Some((new, ty))) => {
             let presence = new.name.text.ends_with(PRESENCE_SIGN);
-            // A presence flag is what its struct is, and is not asked about.
+            let depth = |name: &str| name.matches('.').count();
+            // A presence flag is what its struct is, and is not asked about. No rename makes a field a member.
             same_kind(old.ty, *ty)
+                && depth(&old.name) == depth(&new.name.text)
                 && old.computed.is_none()
                 && new.computed.is_none()
                 && !old.is_presence()

@@ -168,23 +168,56 @@ fn question(
 ) {
     let mut gone: Vec<(usize, &OldName<'_>)> =
         old.iter().enumerate().filter(|(at, _)| !matched.contains(&Some(*at))).collect();
+    let mut asked: Vec<Vec<(&str, &str)>> = Vec::new();
     for (new_at, item) in new.iter().enumerate().filter(|(at, _)| matched.get(*at) == Some(&None)) {
         let Some(at) = gone.iter().position(|(old_at, _)| alike(*old_at, new_at)) else { continue };
         let (_, was) = gone.remove(at);
+        let renames = renames(what, was.name, item.name);
+        // A struct that is renamed is asked about once, not at each of its members.
+        if asked.contains(&renames) {
+            continue;
+        }
+        let (what, old_name, new_name) = match renames.as_slice() {
+            [(_, at)] if *at != item.name => ("struct", outermost(was.name, at), *at),
+            _ => (what, was.name, item.name),
+        };
         let message = format!(
-            "{what} `{}`{inside} is gone and {what} `{}` is new and alike: was it renamed?",
-            was.name, item.name
+            "{what} `{old_name}`{inside} is gone and {what} `{new_name}` is new and alike: was it renamed?"
         );
+        let marks = renames.iter().map(|(old, at)| format!("`{}(\"{old}\")` at `{at}`", mark(what)));
         let hint = format!(
-            "write `{}(\"{}\")` at `{}` if it was; if not, keep `{}` beside it: {}",
-            mark(what),
-            was.name,
-            item.name,
-            was.name,
+            "write {} if it was; if not, keep `{old_name}` beside it: {}",
+            marks.collect::<Vec<_>>().join(" and "),
             dropping(what)
         );
+        asked.push(renames);
         errors.push(
             Error::new(ErrorCode::MigrationRefused, message).span(item.span).field(item.name).hint(hint),
         );
     }
+}
+
+/// The renames that make one name of the other: a former name, and the thing that had it. Those of a member are of
+/// itself and of the structs around it.
+fn renames<'a>(what: &str, was: &'a str, is: &'a str) -> Vec<(&'a str, &'a str)> {
+    if what != "field" {
+        return vec![(was, is)];
+    }
+    let mut end = 0;
+    let mut renames = Vec::new();
+    for (old, new) in was.split('.').zip(is.split('.')) {
+        end += new.len();
+        if let Some(at) = is.get(..end).filter(|_| old != new) {
+            renames.push((old, at));
+        }
+        end += 1;
+    }
+    renames
+}
+
+/// As many names of a path as another one has.
+fn outermost<'a>(path: &'a str, like: &str) -> &'a str {
+    let ends = path.match_indices('.').map(|(at, _)| at).chain([path.len()]);
+    let end = ends.into_iter().nth(like.matches('.').count()).unwrap_or(path.len());
+    path.get(..end).unwrap_or(path)
 }

@@ -131,6 +131,7 @@ fn check_structs(
     errors: &mut Vec<Error>,
 ) -> HashSet<String> {
     let mut first: HashMap<&str, &Name> = HashMap::new();
+    let mut related = HashSet::new();
     for decl in ast.structs() {
         let name = &decl.name;
         let other =
@@ -143,23 +144,27 @@ fn check_structs(
                     .hint(format!("the first is in line {}", taken.span.line)),
             );
         }
-        check_members(ast, decl, structs, errors);
+        if check_members(ast, decl, structs, errors) {
+            related.insert(name.as_str());
+        }
     }
     let mut sizes = HashMap::new();
     for decl in ast.structs() {
         let mut path = Vec::new();
         size(decl, structs, &mut sizes, &mut path, errors);
     }
-    sizes.into_iter().filter(|(_, size)| size.is_some()).map(|(name, _)| name).collect()
+    let usable = |name: &String, size: Option<usize>| size.is_some() && !related.contains(name.as_str());
+    sizes.into_iter().filter(|(name, size)| usable(name, *size)).map(|(name, _)| name).collect()
 }
 
-/// Reports members that a struct cannot have.
+/// Reports members that a struct cannot have. Says whether there are relations, which no entity can take apart.
 fn check_members(
     ast: &SchemaAst,
     decl: &EntityDecl,
     structs: &HashMap<String, EntityDecl>,
     errors: &mut Vec<Error>,
-) {
+) -> bool {
+    let mut related = false;
     let mut wrong = |span, message: String, hint: &str| {
         errors.push(Error::new(ErrorCode::InvalidSchema, message).span(span).hint(hint));
     };
@@ -179,6 +184,7 @@ fn check_members(
             TypeName::Scalar(_) => false,
         };
         if is_entity {
+            related = true;
             let message =
                 format!("`{name}` of struct `{}` is a relation, which a struct cannot have", decl.name);
             let hint =
@@ -211,6 +217,7 @@ fn check_members(
             wrong(attribute.span, message, hint);
         }
     }
+    related
 }
 
 fn struct_of<'s>(field: &FieldDecl, structs: &'s HashMap<String, EntityDecl>) -> Option<&'s EntityDecl> {

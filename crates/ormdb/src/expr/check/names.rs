@@ -161,6 +161,9 @@ impl<'s> Checker<'_, 's> {
         let [first, rest @ ..] = aggregate.relation.as_slice() else {
             return Err(Error::new(ErrorCode::InvalidQuery, "an aggregate names no relation"));
         };
+        if let Some(whole) = self.over_member(first, rest, aggregate) {
+            return self.aggregate(&whole);
+        }
         if !rest.is_empty() {
             let relation = self.to_one(first, aggregate.span)?;
             let tail = RelationAggregate { relation: rest.to_vec(), ..aggregate.clone() };
@@ -172,6 +175,26 @@ impl<'s> Checker<'_, 's> {
         }
         let relation = self.relation(first, aggregate.span)?;
         Ok(outside(self.scope.aggregate(relation, aggregate)?))
+    }
+}
+
+impl Checker<'_, '_> {
+    /// `max(posts.at.lat)`: the text says a relation and a field, and the names between may be those of structs.
+    fn over_member(
+        &self,
+        first: &str,
+        rest: &[String],
+        aggregate: &RelationAggregate,
+    ) -> Option<RelationAggregate> {
+        let Some(Expr::Path { path, span }) = &aggregate.value else { return None };
+        let relation = self.scope.entity().relation(first)?;
+        let target = self.scope.schema().entity_by_id(relation.target)?;
+        if !matches!(target.lead(rest)?, Lead::Struct(_) | Lead::Unknown(..)) {
+            return None;
+        }
+        let value = Expr::Path { path: [rest, path].concat(), span: *span };
+        let relation = vec![first.to_owned()];
+        Some(RelationAggregate { relation, value: Some(value), ..aggregate.clone() })
     }
 }
 
