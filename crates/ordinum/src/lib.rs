@@ -9,6 +9,7 @@ pub mod fuzz_targets;
 
 pub(crate) mod batch;
 pub(crate) mod cache;
+pub(crate) mod checksum;
 pub(crate) mod compaction;
 pub(crate) mod cursor;
 pub(crate) mod db;

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::LOG_FILE;
 use super::record::{RECORD_HEADER_BYTES, RecordHeader, RecordKind};
+use crate::checksum::crc32c;
 use crate::error::{Error, Result};
 use crate::file_header::{FileHeader, HEADER_BYTES};
 use crate::file_name::FileNumber;
@@ -109,7 +110,7 @@ fn record_at(bytes: &[u8], number: FileNumber, at: usize) -> Option<(RecordHeade
     let start = at + RECORD_HEADER_BYTES;
     let end = start.checked_add(usize::try_from(header.len).ok()?)?;
     let payload = bytes.get(start..end)?;
-    (crc32c::crc32c(payload) == header.checksum).then_some((header, start..end))
+    (crc32c(payload) == header.checksum).then_some((header, start..end))
 }
 
 /// The largest durable offset that an intact header behind `at` names. Every offset is tried, because the length of the

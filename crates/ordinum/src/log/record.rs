@@ -2,6 +2,7 @@
 
 #![deny(clippy::indexing_slicing)]
 
+use crate::checksum::{crc32c, crc32c_append};
 use crate::error::{Error, Result};
 use crate::file_name::FileNumber;
 use crate::key::SeqNo;
@@ -47,7 +48,7 @@ impl<'a> Payload<'a> {
         let limit = u64::from(u32::MAX);
         let len32 = u32::try_from(len);
         let len32 = len32.map_err(|_| Error::LimitExceeded { what: "a log record", actual: len, limit })?;
-        let checksum = parts.iter().fold(0, |sum, part| crc32c::crc32c_append(sum, part));
+        let checksum = parts.iter().fold(0, |sum, part| crc32c_append(sum, part));
         Ok(Payload { kind, parts, len: len32, checksum })
     }
 
@@ -123,5 +124,5 @@ fn header_checksum(log: FileNumber, offset: u64, body: &[u8]) -> u32 {
     let mut rest: &mut [u8] = &mut place;
     put(&mut rest, log.0.to_le_bytes());
     put(&mut rest, offset.to_le_bytes());
-    crc32c::crc32c_append(crc32c::crc32c(&place), body)
+    crc32c_append(crc32c(&place), body)
 }

@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::checksum;
 use crate::error::{Error, Result};
 use crate::file_name::FileNumber;
 use crate::fs::RandomAccessFile;
@@ -34,8 +35,8 @@ pub(crate) fn checksum(number: FileNumber, offset: u64, parts: &[&[u8]]) -> u32 
     let (first, second) = place.split_at_mut(8);
     first.copy_from_slice(&number.0.to_le_bytes());
     second.copy_from_slice(&offset.to_le_bytes());
-    let sum = crc32c::crc32c(&place);
-    parts.iter().fold(sum, |sum, part| crc32c::crc32c_append(sum, part))
+    let sum = checksum::crc32c(&place);
+    parts.iter().fold(sum, |sum, part| checksum::crc32c_append(sum, part))
 }
 
 /// Appends a block that stands at `offset` of file `number` to `out`.
