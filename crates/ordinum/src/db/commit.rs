@@ -25,13 +25,16 @@ use crate::few::Few;
 use crate::key::SeqNo;
 use crate::log::{LogWriter, Payload, RecordKind};
 use crate::manifest::Edit;
-use crate::memtable::{Entry, Memtable, Reservation};
+use crate::memtable::{Entry, Memtable, Reservation, Unlinked};
 use crate::options::Durability;
 use crate::transaction::{Check, RecentWrites};
 use crate::varint::Varint;
 
 /// How many sequence numbers the manifest reserves at a time. After a crash, numbering goes on behind them.
 pub(super) const SEQNOS_RESERVED: u64 = 1 << 20;
+
+/// From so many operations on, a batch inserts in the order of keys: what is touched is then fetched ahead.
+const SORTED_OPERATIONS_MIN: usize = 16;
 
 /// What the ordered section owns.
 #[derive(Debug)]
@@ -305,10 +308,15 @@ impl Core {
 fn apply(batch: &Batch, mut place: Place) {
     let mut operations = batch.operations();
     let mut ordinal = 0;
+    // For each share what is inserted at the end, sorted.
+    let mut written: Vec<Vec<Unlinked>> = Vec::new();
+    if batch.len() >= SORTED_OPERATIONS_MIN {
+        written.extend(batch.shares().map(|_| Vec::new()));
+    }
     while let Some(Ok(operation)) = operations.next_operation() {
-        let mut spaces = batch.shares().zip(place.spaces.iter_mut());
-        let space = spaces.find(|(share, _)| share.family.family.id == operation.family);
-        if let Some((_, (memtable, space))) = space {
+        let mut spaces = batch.shares().zip(place.spaces.iter_mut()).enumerate();
+        let space = spaces.find(|(_, (share, _))| share.family.family.id == operation.family);
+        if let Some((at, (_, (memtable, space)))) = space {
             let entry = Entry {
                 key: operation.key,
                 value: operation.value,
@@ -316,9 +324,15 @@ fn apply(batch: &Batch, mut place: Place) {
                 kind: operation.kind,
                 ordinal,
             };
-            memtable.insert(space, &entry);
+            match written.get_mut(at) {
+                Some(written) => written.push(memtable.write(space, &entry)),
+                None => memtable.insert(space, &entry),
+            }
         }
         ordinal += 1;
+    }
+    for ((memtable, _), written) in place.spaces.iter().zip(&mut written) {
+        memtable.insert_sorted(written);
     }
 }
 

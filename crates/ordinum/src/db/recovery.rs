@@ -6,7 +6,7 @@
 //!     ends before it, all that was behind it is cut, and the caller can ask what: what is left is the state behind one commit;
 //! (3) tables that are ahead of the end of the log refuse to open in any case: no state of the past could be told.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,7 +24,7 @@ use crate::fs::{Fs, read_whole};
 use crate::key::SeqNo;
 use crate::log::{LogEnd, LogScan, RecordKind, Replayed, scan_log};
 use crate::manifest::{self, Edit, FamilyState, LogState, State};
-use crate::memtable::{self, Entry, Memtable};
+use crate::memtable::{self, Entry, Memtable, Unlinked};
 use crate::options::{Options, RecoveryMode};
 use crate::published::Matrix;
 use crate::rate_limiter::RateLimiter;
@@ -74,6 +74,8 @@ pub(super) struct Recovery<'a> {
     pub(super) families: Vec<ColumnFamily>,
     /// The logs that have something which is in no table.
     pub(super) replayed: BTreeSet<FileNumber>,
+    /// What was written to the memtable of each family, and is inserted in the order of keys when it is full or all is read.
+    written: BTreeMap<FamilyId, Vec<Unlinked>>,
     /// The newest sequence number that was ever given.
     pub(super) last: SeqNo,
     /// The bytes of log behind the last mark.
@@ -104,6 +106,7 @@ impl<'a> Recovery<'a> {
             state,
             families: Vec::new(),
             replayed: BTreeSet::new(),
+            written: BTreeMap::new(),
             last: SeqNo::ZERO,
             unmarked_bytes: 0,
             history: History::default(),
@@ -236,6 +239,8 @@ impl<'a> Recovery<'a> {
                 break;
             }
         }
+        let ids: Vec<FamilyId> = self.written.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.insert_written(id));
         self.check_reach(recovered)?;
         self.last = recovered.max(self.state.reserved);
         Ok(())
@@ -340,6 +345,7 @@ impl<'a> Recovery<'a> {
                 }
                 if let Some(at) = self.families.iter().position(|family| family.family.id == id) {
                     self.families.remove(at);
+                    self.written.remove(&id);
                     apply(&mut self.state, &[Edit::DropFamily { id }]).ok()?;
                 }
                 Some(())
@@ -367,7 +373,8 @@ impl<'a> Recovery<'a> {
                 let words = memtable::node_words(operation.key.len(), operation.value.len());
                 let mut space = memtable.reserve(words)?;
                 let (key, value, kind) = (operation.key, operation.value, operation.kind);
-                memtable.insert(&mut space, &Entry { key, value, seqno, kind, ordinal });
+                let written = memtable.write(&mut space, &Entry { key, value, seqno, kind, ordinal });
+                self.written.entry(operation.family).or_default().push(written);
                 memtable.note(log, seqno);
                 self.replayed.insert(log);
             }
@@ -377,7 +384,7 @@ impl<'a> Recovery<'a> {
     }
 
     /// The memtable of the family, with room for all that the batch writes to it.
-    fn make_room(&self, id: FamilyId, payload: &[u8]) -> Option<Arc<Memtable>> {
+    fn make_room(&mut self, id: FamilyId, payload: &[u8]) -> Option<Arc<Memtable>> {
         let mut operations = Operations::decode(payload)?;
         let mut words = 0;
         while let Some(operation) = operations.next_operation() {
@@ -386,13 +393,22 @@ impl<'a> Recovery<'a> {
                 words += memtable::node_words(operation.key.len(), operation.value.len());
             }
         }
-        let family = &self.family(id)?.family;
-        let active = Arc::clone(&family.view.load().active);
+        let active = Arc::clone(&self.family(id)?.family.view.load().active);
         if active.has_room(words) {
             return Some(active);
         }
+        self.insert_written(id);
+        let family = &self.family(id)?.family;
         let next = Arc::new(active.successor(family.options.write_buffer_bytes, words));
         family.view.update(|view| view.with_active(Arc::clone(&next)));
         Some(next)
+    }
+
+    /// Inserts what was written to the memtable of the family.
+    fn insert_written(&mut self, id: FamilyId) {
+        let written = self.written.remove(&id);
+        if let (Some(mut written), Some(family)) = (written, self.family(id)) {
+            family.family.view.load().active.insert_sorted(&mut written);
+        }
     }
 }

@@ -22,6 +22,10 @@ impl MemtableIter {
 
     fn stand(&mut self, node: At) -> Result<bool> {
         self.node = if node == HEAD { 0 } else { node };
+        if self.node != 0 {
+            // Whoever steps through comes there next.
+            self.memtable.arena.prefetch(self.memtable.next(self.node));
+        }
         Ok(self.node != 0)
     }
 

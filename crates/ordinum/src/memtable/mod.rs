@@ -50,6 +50,8 @@ const END: u64 = (u32::MAX as u64) << 32;
 const ORDINAL_BYTES: usize = 4;
 /// Bytes of a hint.
 const HINT_BYTES: usize = 4;
+/// How many insertions a node is fetched ahead.
+const PREFETCHED_AHEAD: usize = 8;
 /// Values up to this length are copied out; longer ones are pinned with the memtable.
 const COPIED_VALUE_BYTES_MAX: usize = 1024;
 /// The most words of an arena.
@@ -66,6 +68,10 @@ pub(crate) struct Reservation {
     next: At,
     end: At,
 }
+
+/// An entry that was written, and is not in the list yet.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Unlinked(u64);
 
 /// One entry to insert.
 pub(crate) struct Entry<'a> {
@@ -189,24 +195,48 @@ impl Memtable {
 
     /// Inserts the entry into the space of its batch. No entry with the same key, sequence number and ordinal is there.
     pub(crate) fn insert(&self, space: &mut Reservation, entry: &Entry<'_>) {
+        let Unlinked(link) = self.write(space, entry);
+        self.link(link, &self.position(entry.key, entry.seqno, entry.ordinal));
+        self.entries.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Inserts entries that were written. In their order, a search mostly ends where the last one did.
+    pub(crate) fn insert_sorted(&self, written: &mut [Unlinked]) {
+        // By hint; those that share one are few, mostly.
+        written.sort_unstable();
+        for same in written.chunk_by_mut(|a, b| hint_of(a.0) == hint_of(b.0)) {
+            same.sort_unstable_by(|a, b| self.compare(target(a.0), &self.position_of(b.0)));
+        }
+        for (at, Unlinked(link)) in written.iter().enumerate() {
+            if let Some(soon) = written.get(at + PREFETCHED_AHEAD) {
+                self.arena.prefetch(target(soon.0));
+            }
+            self.link(*link, &self.position_of(*link));
+        }
+        self.entries.fetch_add(written.len() as u64, Ordering::Relaxed);
+    }
+
+    /// Writes the entry into the space of its batch, where nobody finds it yet.
+    pub(crate) fn write(&self, space: &mut Reservation, entry: &Entry<'_>) -> Unlinked {
         self.filter.add(hash_key(entry.key));
-        let node = self.write_node(space, entry);
-        let position = self.position(entry.key, entry.seqno, entry.ordinal);
-        let sought = self.sought(&position);
-        let new = link_to(node, position.hint);
+        Unlinked(link_to(self.write_node(space, entry), self.hint(entry.key)))
+    }
+
+    /// Links the node that `new` leads to at its position.
+    fn link(&self, new: u64, position: &Position<'_>) {
+        let node = target(new);
+        let sought = self.sought(position);
         let mut before = self.index.last_before(&sought);
         loop {
             let link;
-            (before, link) = self.follow(before, &position);
+            (before, link) = self.follow(before, position);
             self.arena.set(node, link);
-            let linked =
-                self.arena.word(before).compare_exchange(link, new, Ordering::Release, Ordering::Relaxed);
-            if linked.is_ok() {
+            let place = self.arena.word(before);
+            if place.compare_exchange(link, new, Ordering::Release, Ordering::Relaxed).is_ok() {
                 break;
             }
         }
         self.index.insert(node, &sought);
-        self.entries.fetch_add(1, Ordering::Relaxed);
     }
 
     #[allow(unsafe_code, reason = "the bytes of a new node are written into its own space")]
@@ -264,6 +294,13 @@ impl Memtable {
         }
         let (seqno, kind) = key::split_trailer(self.trailer(node));
         Some((Kind::from_byte(kind)?, seqno, self.value_slice(node)))
+    }
+
+    /// The position of the node that the link leads to.
+    fn position_of(&self, link: u64) -> Position<'_> {
+        let node = target(link);
+        let (key, seqno) = (self.key(node), self.trailer(node) >> 8);
+        Position { hint: hint_of(link), key, seqno, ordinal: self.ordinal(node) }
     }
 
     fn sought<'a>(&'a self, position: &'a Position<'a>) -> Sought<impl Fn(At) -> bool + 'a> {
@@ -343,7 +380,7 @@ impl Memtable {
     #[allow(unsafe_code, reason = "reads the bytes of a published node")]
     fn key(&self, node: At) -> &[u8] {
         // SAFETY: `node` was reached through an acquire load of a link, in the list or the index, so it is published (arena
-        // invariant 1).
+        // invariant 1); or this thread has written it and links it now.
         unsafe { self.arena.bytes(node + FIXED_WORDS, ORDINAL_BYTES, self.key_len(node)) }
     }
 

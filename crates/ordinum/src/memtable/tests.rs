@@ -28,15 +28,29 @@ fn random_entries_are_found_and_iterated_both_ways() {
 
 fn compare_with_model(random: &mut fastrand::Rng, table: Arc<Memtable>) {
     let mut model = BTreeMap::<Key, (Kind, Vec<u8>)>::new();
+    let mut written = Vec::new();
     for seqno in 1..400 {
+        let is_sorted = random.bool();
         for ordinal in 0..random.u32(1..6) {
             let key: Vec<u8> = (0..random.usize(0..12)).map(|_| random.u8(0..3)).collect();
             let value: Vec<u8> = (0..random.usize(0..9)).map(|_| random.u8(..)).collect();
             let kind = if random.bool() { Kind::Put } else { Kind::Delete };
-            insert(&table, &key, &value, seqno, kind, ordinal);
+            if is_sorted {
+                let mut space = table.reserve(node_words(key.len(), value.len())).unwrap();
+                let (key, value, seqno) = (&key[..], &value[..], SeqNo::new(seqno).unwrap());
+                written.push(table.write(&mut space, &Entry { key, value, seqno, kind, ordinal }));
+            } else {
+                insert(&table, &key, &value, seqno, kind, ordinal);
+            }
             model.insert((key, std::cmp::Reverse(seqno)), (kind, value));
         }
+        // What several batches have written may come in at once.
+        if random.u8(0..4) == 0 {
+            table.insert_sorted(&mut written);
+            written.clear();
+        }
     }
+    table.insert_sorted(&mut written);
     let flat: Vec<_> = model
         .iter()
         .map(|((key, seqno), (kind, value))| (key.clone(), seqno.0, *kind, value.clone()))
