@@ -4,6 +4,7 @@
 //! and sleeps on the clock until there is enough; whoever may not wait takes at once, and the bucket owes it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -14,7 +15,7 @@ use crate::fs::WritableFile;
 
 /// The bucket holds what comes in this time.
 const BURST: Duration = Duration::from_millis(100);
-/// The longest sleep at a time: another may have been paid for meanwhile.
+/// The longest sleep at a time: the database may close meanwhile.
 const WAIT_MAX: Duration = Duration::from_millis(100);
 
 /// Who writes.
@@ -32,6 +33,8 @@ pub(crate) struct RateLimiter {
     clock: Arc<dyn Clock>,
     bytes_per_second: u64,
     bucket: Mutex<Bucket>,
+    /// Set when nobody is to wait any more.
+    stopped: AtomicBool,
 }
 
 /// What is in the bucket is told as time: what is owed is paid for when the clock has come that far.
@@ -44,7 +47,8 @@ impl RateLimiter {
     /// A limit, or none for 0.
     pub(crate) fn new(clock: Arc<dyn Clock>, bytes_per_second: u64) -> Option<RateLimiter> {
         let bucket = Mutex::new(Bucket { paid_until: clock.monotonic() });
-        (bytes_per_second > 0).then_some(RateLimiter { clock, bytes_per_second, bucket })
+        let stopped = AtomicBool::new(false);
+        (bytes_per_second > 0).then_some(RateLimiter { clock, bytes_per_second, bucket, stopped })
     }
 
     /// Takes `bytes`, and returns when they may be written.
@@ -60,12 +64,17 @@ impl RateLimiter {
         match haste {
             Haste::Urgent => {}
             Haste::Patient => {
-                while let Some(rest) = due.checked_sub(self.clock.monotonic()).filter(|rest| !rest.is_zero())
-                {
+                let rest = || due.checked_sub(self.clock.monotonic()).filter(|rest| !rest.is_zero());
+                while let Some(rest) = rest().filter(|_| !self.stopped.load(Ordering::Acquire)) {
                     self.clock.wait(rest.min(WAIT_MAX));
                 }
             }
         }
+    }
+
+    /// Lets everybody go on, now and later: the database closes, and its work is about to end.
+    pub(crate) fn stop(&self) {
+        self.stopped.store(true, Ordering::Release);
     }
 
     fn time_of(&self, bytes: usize) -> Duration {
@@ -132,6 +141,15 @@ mod tests {
         assert_eq!(clock.monotonic(), Duration::from_secs(60));
         limiter.take(1, Haste::Patient);
         assert_eq!(clock.monotonic(), Duration::from_millis(60_100));
+    }
+
+    #[test]
+    fn nobody_waits_once_the_database_closes() {
+        let (clock, limiter) = limiter(1);
+        limiter.take(1_000_000, Haste::Urgent);
+        limiter.stop();
+        limiter.take(1, Haste::Patient);
+        assert_eq!(clock.monotonic(), Duration::ZERO);
     }
 
     #[test]

@@ -139,8 +139,7 @@ impl Threads {
 
     /// Stops the threads, and returns when they have ended.
     pub(super) fn stop(&self, core: &Core) {
-        core.stopping.store(true, Ordering::Release);
-        core.room.changed();
+        core.stop_work();
         core.deadline.wake();
         let running = std::mem::take(&mut *self.running.lock());
         for thread in running {

@@ -84,6 +84,15 @@ impl Core {
         self.publication.visible()
     }
 
+    /// Makes work end early, and wakes all who wait for some.
+    pub(super) fn stop_work(&self) {
+        self.stopping.store(true, Ordering::Release);
+        if let Some(limiter) = &self.store.limiter {
+            limiter.stop();
+        }
+        self.room.changed();
+    }
+
     /// How many compactions run.
     pub(crate) fn compactions_running(&self) -> usize {
         self.compactions.count()

@@ -250,8 +250,7 @@ impl Core {
         let result = self.close_log();
         self.closed.store(true, Ordering::Release);
         self.families.read().values().for_each(|family| family.family.view.expire());
-        self.stopping.store(true, Ordering::Release);
-        self.room.changed();
+        self.stop_work();
         // Who opens the directory next must not meet files that somebody here still writes.
         drop((self.family_changes.lock(), self.flushing.lock()));
         self.compactions.wait_for_end();

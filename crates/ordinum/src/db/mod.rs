@@ -12,7 +12,7 @@
 //! - `verify.rs` reads everything and checks it;
 //! - `background.rs` who does that, and who waits for it.
 //!
-//! Lock order: changes of families, flushing or the running compactions, the pins, the ordered section of commits, the manifest, the map of families.
+//! Lock order: changes of families, flushing or the running compactions, the ordered section of commits, holding pins off, the manifest, the map of families.
 //! The ordered section is not held while the log is synced, except where a log is closed.
 
 mod background;
