@@ -4,6 +4,7 @@
 //! goes byte by byte up to where they begin. A log record is shorter than that. Here the processor's instruction takes
 //! eight bytes at a time, where it has one.
 
+#![deny(clippy::indexing_slicing)]
 #![allow(unsafe_code, reason = "calls a function that needs instructions which not every processor has")]
 
 /// Longer inputs are faster in three streams.

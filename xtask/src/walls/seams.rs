@@ -105,7 +105,6 @@ const DECODERS: &[&str] = &[
 
 /// Files that make integers of bytes which the same process wrote or drew at random.
 const OWN_BYTES: &[&str] = &[
-    "crates/ordinum/src/memtable/arena.rs",
     "crates/ordinum/src/memtable/mod.rs",
     "crates/ormdb/src/store/generate.rs",
 ];
