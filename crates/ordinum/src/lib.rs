@@ -46,7 +46,7 @@ pub use db::{Commit, Db, Salvage, VerifyReport};
 pub use error::{Error, ErrorKind, Result};
 pub use family::{ColumnFamily, DEFAULT_FAMILY, FAMILY_NAME_BYTES_MAX};
 pub use key::{KEY_BYTES_MAX, SeqNo, VALUE_BYTES_MAX};
-pub use options::{Background, Durability, FamilyOptions, Options, RecoveryMode};
+pub use options::{Background, Durability, FamilyOptions, LogWriting, Options, RecoveryMode};
 pub use reader::{KeyRange, Reader};
 pub use slice::Slice;
 pub use snapshot::Snapshot;

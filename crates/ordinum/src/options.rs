@@ -35,6 +35,18 @@ pub enum RecoveryMode {
     Salvage,
 }
 
+/// How records get into the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum LogWriting {
+    /// By a call for each group of writes.
+    Calls,
+    /// By a copy into the mapped file, where its blocks are there before and stay in their place: ext4 and tmpfs. Elsewhere by
+    /// calls. A disk that is full, or fails when room is made, is told as an error; a file system that shuts down between that
+    /// and the copy may end the process.
+    #[default]
+    Mapped,
+}
+
 /// Who does the work that no caller waits for: flushes and compactions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Background {
@@ -57,11 +69,16 @@ pub struct Options {
     pub create_if_missing: bool,
     /// What to do about a damaged log.
     pub recovery: RecoveryMode,
+    /// How records get into the log.
+    pub log_writing: LogWriting,
     /// A log is closed, and the next one begun, when it is longer than this.
     pub log_segment_bytes: u64,
     /// While more closed logs than this are needed, the memtables that need the oldest are flushed, full or not: a family
     /// that is seldom written to does not keep logs for ever.
     pub closed_logs_max: usize,
+    /// What all families may hold in memory together. The largest memtable is sealed when those that are written reach half of
+    /// it, and writes wait while those that wait for their flush have more than the other half.
+    pub write_buffer_budget_bytes: u64,
     /// Who flushes and compacts.
     pub background: Background,
     /// How long a state can be read after it was overwritten ([`crate::Db::snapshot_at`]). None can if this is zero, as it is by
@@ -96,8 +113,10 @@ impl Default for Options {
             clock: Arc::new(OsClock::default()),
             create_if_missing: true,
             recovery: RecoveryMode::Strict,
-            log_segment_bytes: 64 << 20,
-            closed_logs_max: 8,
+            log_writing: LogWriting::Mapped,
+            log_segment_bytes: 16 << 20,
+            closed_logs_max: 16,
+            write_buffer_budget_bytes: 64 << 20,
             background: Background::Threads,
             retention_age: Duration::ZERO,
             retention_bytes: u64::MAX,
@@ -120,6 +139,7 @@ impl Options {
 
     pub(crate) fn check(&self) -> Result<()> {
         within("log_segment_bytes", self.log_segment_bytes, 4 << 10, 1 << 40)?;
+        within("write_buffer_budget_bytes", self.write_buffer_budget_bytes, 8 << 10, 1 << 44)?;
         within("closed_logs_max", self.closed_logs_max as u64, 1, 1 << 20)?;
         within("compaction_threads", self.compaction_threads as u64, 1, 64)?;
         within("compaction_slices_max", self.compaction_slices_max as u64, 1, 64)?;

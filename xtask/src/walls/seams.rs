@@ -78,6 +78,7 @@ const UNSAFE_FILES: &[&str] = &[
     "bench/engine/src/engines/rocksdb_c.rs",
     "bench/engine/src/syncs.rs",
     "crates/ordinum/src/checksum.rs",
+    "crates/ordinum/src/fs/window.rs",
     "crates/ordinum/src/memtable/arena.rs",
     "crates/ordinum/src/memtable/mod.rs",
     "crates/ordinum/src/published/slot.rs",

@@ -115,6 +115,10 @@ impl Core {
             }
             highest = highest.max(pressure);
         }
+        if self.is_over_budget() {
+            self.counters.stalls.fetch_add(1, Ordering::Relaxed);
+            self.wait_until(Work::Flush, || Ok(!self.is_over_budget()))?;
+        }
         if highest > 0 {
             self.slow_down(batch.bytes() as u64, highest);
         }
@@ -134,18 +138,30 @@ impl Core {
         }
     }
 
+    /// Returns when the family has room.
     fn stall(&self, family: &Family) -> Result<()> {
+        while let Some(work) = waits_for(&*self.view(family)?, &family.options) {
+            let has_changed = || Ok(waits_for(&*self.view(family)?, &family.options) != Some(work));
+            self.wait_until(work, has_changed)?;
+        }
+        Ok(())
+    }
+
+    /// Returns when what a write waits for has come; work that fails ends the wait with its cause.
+    fn wait_until(&self, work: Work, has_come: impl Fn() -> Result<bool>) -> Result<()> {
         loop {
             let seen = self.room.now();
             self.check_writable()?;
-            let Some(work) = waits_for(&*self.view(family)?, &family.options) else { return Ok(()) };
+            if has_come()? {
+                return Ok(());
+            }
             match self.options.background {
                 Background::Threads => match self.failures.of(work) {
                     Some(cause) => return Err(Error::Stopped { cause }),
                     None => self.room.wait(seen),
                 },
                 Background::Manual => {
-                    if !self.run_step().map_err(stopped)? && self.waits(family)? {
+                    if !self.run_step().map_err(stopped)? && !has_come()? {
                         return Err(Error::Bug {
                             message: "a write waits for work that nobody has".to_owned(),
                         });
@@ -153,10 +169,6 @@ impl Core {
                 }
             }
         }
-    }
-
-    fn waits(&self, family: &Family) -> Result<bool> {
-        Ok(waits_for(&*self.view(family)?, &family.options).is_some())
     }
 }
 

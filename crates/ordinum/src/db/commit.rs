@@ -25,7 +25,7 @@ use crate::few::Few;
 use crate::key::SeqNo;
 use crate::log::{LogWriter, Payload, RecordKind};
 use crate::manifest::Edit;
-use crate::memtable::{Entry, Memtable, Reservation, Unlinked};
+use crate::memtable::{self, Entry, Memtable, Reservation, Unlinked};
 use crate::options::Durability;
 use crate::transaction::{Check, RecentWrites};
 use crate::varint::Varint;
@@ -141,6 +141,7 @@ impl Core {
         if let Some(check) = check {
             commits.recent.validate(check, batch)?;
         }
+        self.keep_budget();
         let seqno = self.append_in_order(&mut commits, payload, |core, commits| {
             let reserve =
                 |share: &crate::batch::Share| core.reserve_space(&share.family.family, share.words, commits);
@@ -200,6 +201,7 @@ impl Core {
     ) -> Result<(Arc<Memtable>, Reservation)> {
         let active = Arc::clone(&self.view(family)?.active);
         if let Some(space) = active.reserve(words) {
+            self.memory.give(memtable::bytes_of(words));
             return Ok((active, space));
         }
         let active = self.seal(family, words);
@@ -210,6 +212,7 @@ impl Core {
             actual: words,
             limit,
         })?;
+        self.memory.give(memtable::bytes_of(words));
         Ok((active, space))
     }
 
@@ -219,6 +222,8 @@ impl Core {
         let active = Arc::new(before.successor(family.options.write_buffer_bytes, words));
         family.view.update(|view| view.with_active(Arc::clone(&active)));
         self.weigh(family);
+        self.weigh_active();
+        self.weigh_sealed();
         self.room.changed();
         active
     }
@@ -240,7 +245,14 @@ impl Core {
         let number = self.new_file_number();
         // A failure here leaves the old log as it is: the next write tries again, with another number.
         let spare = self.spare_log.lock().take();
-        let next = LogWriter::create(&*self.options.fs, &self.directory, number, commits.last, spare)?;
+        let next = LogWriter::create(
+            &*self.options.fs,
+            &self.directory,
+            number,
+            commits.last,
+            spare,
+            self.options.log_writing,
+        )?;
         let close = Edit::CloseLog { number: commits.log.number(), end };
         let add = Edit::AddLog { number, base: commits.last };
         self.install(&mut self.manifest.lock(), &[close, add])?;

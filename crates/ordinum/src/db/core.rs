@@ -18,6 +18,7 @@ use super::commit::{Commits, Publication, Syncing};
 use super::compactions::Compactions;
 use super::families::Owner;
 use super::interval::Deadline;
+use super::memory::Memory;
 use super::recovery::Salvage;
 use super::retention::History;
 use crate::cursor::Cursor;
@@ -69,6 +70,7 @@ pub(crate) struct Core {
     pub(super) pace: Pace,
     /// Set when work is to end early because the database closes.
     pub(super) stopping: AtomicBool,
+    pub(super) memory: Padded<Memory>,
     pub(super) deadline: Deadline,
     pub(super) room: Room,
     pub(crate) failures: Failures,

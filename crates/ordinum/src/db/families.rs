@@ -128,6 +128,8 @@ impl Core {
         for table in dropped.levels.tables() {
             table.mark_obsolete();
         }
+        self.weigh_sealed();
+        self.room.changed();
         self.remove_old_logs(&mut manifest)
     }
 }

@@ -104,6 +104,7 @@ impl Core {
         if memtable.entries() == 0 {
             forget_sealed(family, memtable);
             self.weigh(&family.family);
+            self.weigh_sealed();
             return Ok(());
         }
         let number = self.new_file_number();
@@ -179,6 +180,7 @@ impl Core {
             view
         });
         self.weigh(&family.family);
+        self.weigh_sealed();
         self.remove_old_logs(&mut manifest)
     }
 

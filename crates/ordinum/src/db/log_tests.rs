@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::*;
 use crate::error::{Error, ErrorKind};
 use crate::fs::{FaultFs, Fs, MemoryFs, OsFs, PowerLoss};
-use crate::options::{Background, RecoveryMode};
+use crate::options::{Background, LogWriting, RecoveryMode};
 
 fn options(fs: impl Fs + 'static) -> Options {
     Options {
@@ -96,6 +96,38 @@ fn a_file_with_room_behind_its_records_is_read_to_their_end() {
         }
     }
     assert_eq!(count(&Db::open(directory.path(), options(OsFs)).unwrap()), written);
+}
+
+#[test]
+fn what_is_buffered_is_in_the_file_whether_it_is_mapped_or_not() {
+    for log_writing in [LogWriting::Calls, LogWriting::Mapped] {
+        let directory = tempfile::tempdir().unwrap();
+        let [here, there] = ["here", "there"].map(|name| directory.path().join(name));
+        let options = || Options { log_writing, log_segment_bytes: 1 << 20, ..options(OsFs) };
+        let db = Db::open(&here, options()).unwrap();
+        let mut written = 0;
+        for round in 0..4 {
+            for n in 0..3000 {
+                let durability = if n % 1000 == 0 { Durability::Synced } else { Durability::Buffered };
+                put(&db, written, durability).unwrap();
+                written += 1;
+            }
+            // As another process would find it if this one ended now.
+            let there = there.join(round.to_string());
+            std::fs::create_dir_all(&there).unwrap();
+            for name in OsFs.list(&here).unwrap() {
+                std::fs::copy(here.join(&name), there.join(&name)).unwrap();
+            }
+            let copy = Db::open(&there, options()).unwrap();
+            assert_eq!(count(&copy), written, "{log_writing:?}, round {round}");
+            assert!(copy.verify().unwrap().damages.is_empty());
+            if round == 1 {
+                // Logs that are written over are mapped, too.
+                db.flush_all().unwrap();
+            }
+        }
+        assert!(db.verify().unwrap().damages.is_empty());
+    }
 }
 
 #[test]

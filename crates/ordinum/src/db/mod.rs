@@ -8,6 +8,7 @@
 //! - `compact.rs` tables to deeper levels, and `compactions.rs` which of them run;
 //! - `backpressure.rs` holds writers back while that is behind;
 //! - `retention.rs` how far back can be read;
+//! - `memory.rs` the budget of all memtables;
 //! - `interval.rs` syncs of the log that are due at a time;
 //! - `verify.rs` reads everything and checks it;
 //! - `background.rs` who does that, and who waits for it.
@@ -24,6 +25,7 @@ mod core;
 mod families;
 mod flush;
 mod interval;
+mod memory;
 mod open;
 mod recovery;
 mod retention;
@@ -87,6 +89,8 @@ impl Db {
     pub fn open(directory: impl AsRef<Path>, options: Options) -> Result<Db> {
         let core = Arc::new(Core::open(directory.as_ref(), options)?);
         core.live_families().iter().for_each(|family| core.weigh(&family.family));
+        core.weigh_active();
+        core.weigh_sealed();
         let threads = background::Threads::start(&core);
         Ok(Db { handle: Arc::new(Handle { core, threads }) })
     }
@@ -279,6 +283,8 @@ mod idle_tests;
 mod interval_tests;
 #[cfg(test)]
 mod log_tests;
+#[cfg(test)]
+mod memory_tests;
 #[cfg(test)]
 mod retention_tests;
 #[cfg(test)]

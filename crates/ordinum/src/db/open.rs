@@ -58,7 +58,7 @@ impl Core {
             next_file += 1;
             FileNumber(next_file - 1)
         };
-        let log = LogWriter::create(&*fs, directory, new_number(), last, None)?;
+        let log = LogWriter::create(&*fs, directory, new_number(), last, None, options.log_writing)?;
         let manifest_number = new_number();
         let edits = [
             Edit::AddLog { number: log.number(), base: last },
@@ -93,6 +93,7 @@ impl Core {
             flushing: Mutex::new(()),
             compactions: Compactions::new(),
             pace: Pace::default(),
+            memory: Padded::default(),
             stopping: AtomicBool::new(false),
             deadline: Deadline::default(),
             room: Room::default(),

@@ -13,6 +13,7 @@
 mod fault;
 mod memory;
 mod os;
+mod window;
 
 use std::fmt::Debug;
 use std::path::Path;
@@ -68,6 +69,11 @@ pub trait WritableFile: Send + Sync + Debug {
     /// [`crate::Error::Io`] if there is no such space; the file is as before.
     fn make_room(&self, _end: u64) -> Result<()> {
         Ok(())
+    }
+    /// Maps the file from its end up to the offset `end`, for which room was made: such appends copy into memory that is the
+    /// file's, and are as safe from the end of the process as any. Whether it could; where it cannot, appends write.
+    fn map(&self, _end: u64) -> bool {
+        false
     }
     /// Makes everything appended before the call durable. May run beside an append.
     fn sync(&self) -> Result<()>;

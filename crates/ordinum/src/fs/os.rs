@@ -1,11 +1,14 @@
 //! The file system of the operating system.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use parking_lot::Mutex;
+
+use super::window::Window;
 use super::{FileLock, Fs, RandomAccessFile, WritableFile};
 use crate::error::{Error, Result};
 
@@ -22,11 +25,39 @@ fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Err
 struct OsFile {
     file: File,
     path: PathBuf,
+    tail: Mutex<Tail>,
+}
+
+/// Where the next append goes.
+#[derive(Debug, Default)]
+struct Tail {
+    at: u64,
+    window: Option<Window>,
+}
+
+impl OsFile {
+    fn new(file: File, path: &Path) -> OsFile {
+        OsFile { file, path: path.to_path_buf(), tail: Mutex::default() }
+    }
 }
 
 impl WritableFile for OsFile {
     fn append(&self, bytes: &[u8]) -> Result<()> {
-        (&self.file).write_all(bytes).map_err(failed("append to", &self.path))
+        let mut tail = self.tail.lock();
+        let at = tail.at;
+        if !tail.window.as_mut().is_some_and(|window| window.write(at, bytes)) {
+            self.file.write_all_at(bytes, at).map_err(failed("append to", &self.path))?;
+        }
+        tail.at += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn map(&self, end: u64) -> bool {
+        let mut tail = self.tail.lock();
+        // The one before goes first: both would count.
+        tail.window = None;
+        tail.window = Window::open(&self.file, tail.at, end);
+        tail.window.is_some()
     }
 
     fn make_room(&self, end: u64) -> Result<()> {
@@ -39,7 +70,12 @@ impl WritableFile for OsFile {
     }
 
     fn sync(&self) -> Result<()> {
-        self.file.sync_data().map_err(failed("sync", &self.path))
+        self.file.sync_data().map_err(failed("sync", &self.path))?;
+        let mut tail = self.tail.lock();
+        let at = tail.at;
+        // The sync may have taken the page at the end; where it cannot be had again, appends write from now on.
+        tail.window.take_if(|window| !window.refresh(at));
+        Ok(())
     }
 }
 
@@ -69,32 +105,36 @@ impl FileLock for OsFile {}
 impl Fs for OsFs {
     fn create(&self, path: &Path) -> Result<Box<dyn WritableFile>> {
         let file = OpenOptions::new()
+            .read(true)
             .write(true)
             .create(true)
             .truncate(true)
             .open(path)
             .map_err(failed("create", path))?;
-        Ok(Box::new(OsFile { file, path: path.to_path_buf() }))
+        Ok(Box::new(OsFile::new(file, path)))
     }
 
     fn open_append(&self, path: &Path) -> Result<Box<dyn WritableFile>> {
-        let file = OpenOptions::new().append(true).open(path).map_err(failed("open", path))?;
-        Ok(Box::new(OsFile { file, path: path.to_path_buf() }))
+        let file = OpenOptions::new().write(true).open(path).map_err(failed("open", path))?;
+        let at = file.metadata().map_err(failed("measure", path))?.len();
+        let file = OsFile::new(file, path);
+        file.tail.lock().at = at;
+        Ok(Box::new(file))
     }
 
     fn open(&self, path: &Path) -> Result<Arc<dyn RandomAccessFile>> {
         let file = OpenOptions::new().read(true).open(path).map_err(failed("open", path))?;
-        Ok(Arc::new(OsFile { file, path: path.to_path_buf() }))
+        Ok(Arc::new(OsFile::new(file, path)))
     }
 
     fn reuse(&self, from: &Path, to: &Path) -> Result<Box<dyn WritableFile>> {
-        let file = OpenOptions::new().write(true).open(from).map_err(failed("open", from))?;
+        let file = OpenOptions::new().read(true).write(true).open(from).map_err(failed("open", from))?;
         if file.metadata().map_err(failed("measure", from))?.nlink() > 1 {
             self.remove(from)?;
             return self.create(to);
         }
         self.rename(from, to)?;
-        Ok(Box::new(OsFile { file, path: to.to_path_buf() }))
+        Ok(Box::new(OsFile::new(file, to)))
     }
 
     #[allow(clippy::disallowed_methods, reason = "this is the seam")]
@@ -139,7 +179,7 @@ impl Fs for OsFs {
             .open(path)
             .map_err(failed("create", path))?;
         match file.try_lock() {
-            Ok(()) => Ok(Box::new(OsFile { file, path: path.to_path_buf() })),
+            Ok(()) => Ok(Box::new(OsFile::new(file, path))),
             Err(TryLockError::WouldBlock) => Err(Error::Locked { path: path.to_path_buf() }),
             Err(TryLockError::Error(source)) => Err(failed("lock", path)(source)),
         }

@@ -84,3 +84,27 @@ fn faults_strike_the_operation_they_were_set_for() {
     fs.clear();
     assert_eq!(read_whole(&fs, path).unwrap(), b"1234560ab");
 }
+
+#[test]
+fn a_log_is_mapped_where_blocks_stay_in_their_place() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log");
+    let file = OsFs.create(&path).unwrap();
+    file.append(b"before ").unwrap();
+    assert!(!file.map(1 << 20), "the file ends before");
+    file.make_room(1 << 20).unwrap();
+    let magic = rustix::fs::statfs(directory.path()).unwrap().f_type;
+    assert_eq!(file.map(100_000), window::IN_PLACE.contains(&magic));
+    file.append(b"inside").unwrap();
+    file.sync().unwrap();
+    // Across the end of the window, and behind it.
+    file.append(&[b'x'; 200_000]).unwrap();
+    file.append(b"behind").unwrap();
+    assert!(file.map(400_000) || !window::IN_PLACE.contains(&magic));
+    file.append(b"again").unwrap();
+    let found = read_whole(&OsFs, &path).unwrap();
+    assert_eq!(found.len(), 1 << 20);
+    assert_eq!(&found[..13], b"before inside");
+    assert!(found[13..][..200_000].iter().all(|byte| *byte == b'x'));
+    assert_eq!(&found[200_013..][..12], b"behindagain\0");
+}

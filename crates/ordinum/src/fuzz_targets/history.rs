@@ -11,6 +11,7 @@ use crate::fs::{self, Fs, MemoryFs};
 use crate::key::SeqNo;
 use crate::log::{LogEnd, LogWriter, Payload, RecordKind, read_log};
 use crate::manifest::{Edit, State, read_manifest, take_name};
+use crate::options::LogWriting;
 use crate::varint;
 
 const NUMBER: FileNumber = FileNumber(1);
@@ -38,7 +39,7 @@ pub fn fuzz_sealed_log(mut bytes: &[u8]) -> Result<()> {
     let memory = MemoryFs::new();
     let directory = Path::new("/database");
     memory.create_dir_all(directory)?;
-    let mut writer = LogWriter::create(&memory, directory, NUMBER, SeqNo::ZERO, None)?;
+    let mut writer = LogWriter::create(&memory, directory, NUMBER, SeqNo::ZERO, None, LogWriting::Calls)?;
     let mut written = Vec::new();
     while let Some((&[kind, length], rest)) = bytes.split_first_chunk::<2>() {
         let (payload, rest) = rest.split_at(usize::from(length).min(rest.len()));

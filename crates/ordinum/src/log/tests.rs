@@ -7,13 +7,16 @@ use crate::error::Error;
 use crate::file_name::FileNumber;
 use crate::fs::{MemoryFs, read_whole};
 use crate::key::SeqNo;
+use crate::options::LogWriting;
 
 const NUMBER: FileNumber = FileNumber(7);
 
 /// A log of three records; the first is durable when the second is written.
 fn log() -> (Vec<u8>, Vec<u64>) {
     let fs = MemoryFs::new();
-    let mut writer = LogWriter::create(&fs, Path::new("/d"), NUMBER, SeqNo::new(4).unwrap(), None).unwrap();
+    let mut writer =
+        LogWriter::create(&fs, Path::new("/d"), NUMBER, SeqNo::new(4).unwrap(), None, LogWriting::Calls)
+            .unwrap();
     let mut ends = vec![writer.end()];
     for n in 5..8 {
         let payload = Payload::new(RecordKind::Batch, [b"pay", b"load", b"", b""]).unwrap();

@@ -11,10 +11,13 @@ use crate::file_header::{FileHeader, HEADER_BYTES};
 use crate::file_name::{self, FileKind, FileNumber};
 use crate::fs::{Fs, WritableFile};
 use crate::key::SeqNo;
+use crate::options::LogWriting;
 
 /// The least and the most room that is made at a time.
 const ROOM_BYTES_MIN: u64 = 64 << 10;
 const ROOM_BYTES_MAX: u64 = 4 << 20;
+/// How much of a log is mapped at a time.
+const MAPPED_BYTES: u64 = 512 << 10;
 /// Records are gathered up to this many bytes before they are handed to the file system.
 const GATHERED_BYTES_MAX: usize = 64 * 1024;
 
@@ -44,6 +47,16 @@ pub(crate) struct LogWriter {
     gathered: Vec<u8>,
     /// The offset up to which the file has room.
     room: u64,
+    mapping: Mapping,
+}
+
+/// Whether the log is mapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mapping {
+    /// It is not to be, or it cannot be.
+    Never,
+    /// Up to this offset.
+    Through(u64),
 }
 
 /// A log file that nothing is needed of any more: another can be written in its place.
@@ -62,6 +75,7 @@ impl LogWriter {
         number: FileNumber,
         base: SeqNo,
         spare: Option<SpareLog>,
+        writing: LogWriting,
     ) -> Result<LogWriter> {
         let path = file_name::path(directory, FileKind::Log, number);
         let file = match spare {
@@ -74,7 +88,11 @@ impl LogWriter {
         let end = HEADER_BYTES as u64;
         let segment = Segment { number, file, durable: AtomicU64::new(end) };
         let room = spare.map_or(end, |spare| spare.bytes);
-        Ok(LogWriter { segment: Arc::new(segment), end, gathered: Vec::new(), room })
+        let mapping = match writing {
+            LogWriting::Calls => Mapping::Never,
+            LogWriting::Mapped => Mapping::Through(0),
+        };
+        Ok(LogWriter { segment: Arc::new(segment), end, gathered: Vec::new(), room, mapping })
     }
 
     pub(crate) fn segment(&self) -> &Arc<Segment> {
@@ -97,7 +115,22 @@ impl LogWriter {
             self.segment.file.make_room(room)?;
             self.room = room;
         }
-        Ok(())
+        self.map(needed)
+    }
+
+    /// Maps the file behind the records, if it is to be mapped and ends before `needed`.
+    fn map(&mut self, needed: u64) -> Result<()> {
+        match self.mapping {
+            Mapping::Through(mapped) if mapped < needed => {
+                // The file must have all that is before the map.
+                self.hand_over()?;
+                let end = needed.saturating_add(MAPPED_BYTES).min(self.room);
+                self.mapping =
+                    if self.segment.file.map(end) { Mapping::Through(end) } else { Mapping::Never };
+                Ok(())
+            }
+            Mapping::Through(_) | Mapping::Never => Ok(()),
+        }
     }
 
     /// Appends a record, for which there is room. After an error the end of the log is unknown: nothing may be appended any more.
@@ -114,7 +147,8 @@ impl LogWriter {
             }
         }
         self.end += payload.record_bytes();
-        if self.gathered.len() >= GATHERED_BYTES_MAX {
+        let at_once = self.mapping != Mapping::Never;
+        if at_once || self.gathered.len() >= GATHERED_BYTES_MAX {
             self.hand_over()?;
         }
         Ok(())

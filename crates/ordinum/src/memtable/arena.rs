@@ -88,7 +88,7 @@ impl Arena {
 }
 
 /// Zeroed memory of its own, in whole pages.
-struct Mapping {
+pub(super) struct Mapping {
     start: NonNull<AtomicU64>,
     words: usize,
 }
@@ -99,7 +99,7 @@ unsafe impl Send for Mapping {}
 unsafe impl Sync for Mapping {}
 
 impl Mapping {
-    fn new(words: usize) -> Mapping {
+    pub(super) fn new(words: usize) -> Mapping {
         let bytes = words.max(1) * WORD_BYTES;
         // SAFETY: a new private mapping at an address of the system's choice changes no other memory.
         let mapped = unsafe {

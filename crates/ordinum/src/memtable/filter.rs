@@ -5,13 +5,15 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::arena::Mapping;
+
 /// For so many bytes of a memtable there is one bit: about 18 for an entry of 150 bytes, 5 for one of 40.
 const BYTES_PER_BIT: u64 = 8;
 
 /// Bits of user keys: each key has four, in one word.
 pub(super) struct Filter {
     /// A power of two of them.
-    words: Box<[AtomicU64]>,
+    words: Mapping,
 }
 
 impl Filter {
@@ -19,7 +21,7 @@ impl Filter {
     pub(super) fn new(bytes: u64) -> Filter {
         let words = (bytes / BYTES_PER_BIT / u64::from(u64::BITS)).max(1).next_power_of_two();
         let words = usize::try_from(words).unwrap_or(1);
-        Filter { words: (0..words).map(|_| AtomicU64::new(0)).collect() }
+        Filter { words: Mapping::new(words) }
     }
 
     fn word(&self, key_hash: u64) -> &AtomicU64 {

@@ -62,6 +62,11 @@ pub(crate) fn node_words(key_len: usize, value_len: usize) -> u64 {
     u64::from(FIXED_WORDS) + (ORDINAL_BYTES + key_len + value_len).div_ceil(WORD_BYTES) as u64
 }
 
+/// The bytes of so many words.
+pub(crate) fn bytes_of(words: u64) -> u64 {
+    words.saturating_mul(WORD_BYTES as u64)
+}
+
 /// Space in a memtable that belongs to one batch.
 #[derive(Debug)]
 pub(crate) struct Reservation {
