@@ -86,9 +86,20 @@ impl Commit {
     }
 }
 
+/// A commit that is applied and visible.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Committed {
+    seqno: SeqNo,
+    /// Whether there was anything to write.
+    written: bool,
+    /// Whether its record is with the file system already: a mapped log has it at once.
+    handed_over: bool,
+}
+
 /// Where a commit inserts.
 struct Place {
     seqno: SeqNo,
+    handed_over: bool,
     /// In the order of the batch's shares.
     spaces: Few<(Arc<Memtable>, Reservation)>,
 }
@@ -97,34 +108,43 @@ impl Db {
     /// Validates, orders, logs, applies and publishes the batch.
     pub(crate) fn commit(db: &Db, batch: &Batch, check: Option<&Check<'_>>) -> Result<Commit> {
         let core = db.core();
-        let (seqno, written) = core.commit(batch, check)?;
+        let Committed { seqno, written, .. } = core.commit(batch, check)?;
         Ok(Commit { db: db.clone(), seqno, written })
     }
 }
 
 impl Core {
-    /// Validates, orders, logs, applies and publishes the batch. Returns its sequence number, and whether there was anything
-    /// to write.
-    pub(super) fn commit(&self, batch: &Batch, check: Option<&Check<'_>>) -> Result<(SeqNo, bool)> {
+    /// Validates, orders, logs, applies and publishes the batch, and returns its sequence number when it is as durable as asked
+    /// for.
+    pub(super) fn write(&self, batch: &Batch, durability: Durability) -> Result<SeqNo> {
+        let Committed { seqno, written, handed_over } = self.commit(batch, None)?;
+        if written && !(handed_over && durability == Durability::Buffered) {
+            self.reach(seqno, durability)?;
+        }
+        Ok(seqno)
+    }
+
+    /// Validates, orders, logs, applies and publishes the batch.
+    fn commit(&self, batch: &Batch, check: Option<&Check<'_>>) -> Result<Committed> {
         self.check_writable()?;
         for share in batch.shares() {
             share.family.family.check(self.owner.id)?;
         }
         if batch.bytes() == 0 {
-            return Ok((self.visible(), false));
+            return Ok(Committed { seqno: self.visible(), written: false, handed_over: true });
         }
         self.wait_for_room(batch)?;
         let mut numbers = [Varint::default(); 2];
         let payload = Payload::new(RecordKind::Batch, batch.encode(&mut numbers))?;
         let place = self.place(batch, &payload, check)?;
-        let seqno = place.seqno;
+        let (seqno, handed_over) = (place.seqno, place.handed_over);
         apply(batch, place);
         self.publication.publish(seqno);
-        Ok((seqno, true))
+        Ok(Committed { seqno, written: true, handed_over })
     }
 
     /// Returns when a commit is as durable as asked for.
-    pub(super) fn reach(&self, seqno: SeqNo, durability: Durability) -> Result<()> {
+    fn reach(&self, seqno: SeqNo, durability: Durability) -> Result<()> {
         match durability {
             Durability::Synced => self.sync_through(seqno),
             Durability::Buffered => self.hand_over(),
@@ -158,7 +178,7 @@ impl Core {
         commits.recent.remember(seqno, before, batch);
         self.counters.commits.add(1);
         self.counters.bytes_written.add(batch.bytes() as u64);
-        Ok(Place { seqno, spaces })
+        Ok(Place { seqno, handed_over: !commits.log.has_gathered(), spaces })
     }
 
     /// Gives the next sequence number to a record that is no batch, and appends it; nothing is to be applied.

@@ -137,12 +137,7 @@ impl Db {
     /// [`crate::Error::FamilyDropped`]; [`crate::Error::Io`] or [`crate::Error::Poisoned`] if the log failed, now or
     /// before: it is not known then whether the batch is durable.
     pub fn write(&self, batch: Batch, durability: Durability) -> Result<SeqNo> {
-        let core = self.core();
-        let (seqno, written) = core.commit(&batch, None)?;
-        if written {
-            core.reach(seqno, durability)?;
-        }
-        Ok(seqno)
+        self.core().write(&batch, durability)
     }
 
     /// Applies the batch: it is visible, and has its place in the log, when this returns; [`Commit::wait`] makes it durable.
