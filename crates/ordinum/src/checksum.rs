@@ -30,12 +30,14 @@ pub(crate) fn crc32c_append(sum: u32, bytes: &[u8]) -> u32 {
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "sse4.2")]
 fn one_stream(sum: u32, bytes: &[u8]) -> u32 {
-    use std::arch::x86_64::{_mm_crc32_u8, _mm_crc32_u64};
+    use std::arch::x86_64::{_mm_crc32_u8, _mm_crc32_u32, _mm_crc32_u64};
     let (words, rest) = bytes.as_chunks::<8>();
     let state =
         words.iter().fold(u64::from(!sum), |state, word| _mm_crc32_u64(state, u64::from_le_bytes(*word)));
-    // The upper half is zero.
+    let (halves, rest) = rest.as_chunks::<4>();
+    // The upper half of the state is zero.
     let state = (state & 0xffff_ffff) as u32;
+    let state = halves.iter().fold(state, |state, half| _mm_crc32_u32(state, u32::from_le_bytes(*half)));
     !rest.iter().fold(state, |state, byte| _mm_crc32_u8(state, *byte))
 }
 
