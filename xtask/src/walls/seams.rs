@@ -105,10 +105,7 @@ const DECODERS: &[&str] = &[
 ];
 
 /// Files that make integers of bytes which the same process wrote or drew at random.
-const OWN_BYTES: &[&str] = &[
-    "crates/ordinum/src/memtable/mod.rs",
-    "crates/ormdb/src/store/generate.rs",
-];
+const OWN_BYTES: &[&str] = &["crates/ordinum/src/memtable/mod.rs", "crates/ormdb/src/store/generate.rs"];
 
 /// What makes an integer of bytes.
 const INTEGER_READS: &[&str] = &["from_le_bytes", "from_be_bytes"];
