@@ -60,11 +60,9 @@ impl<'a> Writer<'a> {
         let (was_live, is_live) = (self.is_live(info, old)?, self.is_live(info, &row)?);
         let stored = self.store_change(info, Some(old), Some(&row));
         stored.map_err(|error| if is_live && !was_live { refusal::of_restoring(error) } else { error })?;
-        if was_live && !is_live {
+        let hides = was_live && !is_live;
+        if hides {
             self.written.deleted += 1;
-            if !info.referrers().is_empty() {
-                self.events.push_back(Event::Hidden { entity: info.id, old: row.clone() });
-            }
         } else {
             self.written.updated += 1;
         }
@@ -79,6 +77,10 @@ impl<'a> Writer<'a> {
         let changed = |field| changes.iter().any(|(slot, _)| Some(*slot) == store.rows.slot(field));
         if info.referrers().iter().any(|r| r.foreign_key.references.iter().any(|f| changed(*f))) {
             self.events.push_back(Event::Changed { entity: info.id, old: old.clone(), new: row.clone() });
+        }
+        // Behind the change of its key: those that refer to it follow first, and then see it go.
+        if hides && !info.referrers().is_empty() {
+            self.events.push_back(Event::Hidden { entity: info.id, old: row.clone() });
         }
         Ok(row)
     }
