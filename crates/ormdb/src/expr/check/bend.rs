@@ -169,10 +169,22 @@ pub(super) fn constant(schema: &Schema, value: &Value) -> Result<Checked> {
     let node = match (ty, value) {
         // The label of an enum has no number before its place tells the enum.
         (_, Value::Enum(label)) => return Ok(word(label)),
+        // As above; until then they are texts.
+        (Some(FieldType::Array(_)), Value::Array(items)) if items.iter().any(is_label) => {
+            let texts = items.iter().map(|item| match item {
+                Value::Enum(label) => Datum::Text(label.clone()),
+                _ => Datum::NULL,
+            });
+            Node::Const(Datum::Array(texts.collect()))
+        }
         (Some(ty), value) => Node::Const(Datum::of_value(schema, value, ty)?),
         (None, _) => Node::Const(Datum::Array(Vec::new())),
     };
     Ok(Checked { node, ty, bend: Bend::Constant(value.clone()) })
+}
+
+const fn is_label(value: &Value) -> bool {
+    matches!(value, Value::Enum(_))
 }
 
 fn word(label: &str) -> Checked {
