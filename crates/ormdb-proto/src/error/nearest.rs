@@ -1,11 +1,13 @@
 //! The known name that is nearest to an unknown one.
 
-/// The name among `known` that `unknown` was probably meant to be: equal but for case, or a few edits away.
+/// The name among `known` that `unknown` was probably meant to be: equal but for case, or a few edits away. The name
+/// itself is none: what is known and does not belong where it stands is no slip.
 pub fn nearest<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let bound = unknown.chars().count().div_ceil(3).clamp(1, 3);
     let lower = unknown.to_lowercase();
     known
         .into_iter()
+        .filter(|name| *name != unknown)
         .map(|name| (edits(&lower, &name.to_lowercase()), name))
         .filter(|(distance, _)| *distance <= bound)
         .min_by_key(|(distance, _)| *distance)
@@ -43,5 +45,6 @@ mod tests {
         assert_eq!(nearest("EMAIL", known), Some("email"));
         assert_eq!(nearest("creatdAt", known), Some("createdAt"));
         assert_eq!(nearest("zebra", known), None);
+        assert_eq!(nearest("name", known), None);
     }
 }

@@ -244,6 +244,17 @@ impl<'t> Cursor<'t> {
         error
     }
 
+    /// Whether `with deleted` stands here.
+    pub(super) fn is_with_deleted(&self) -> bool {
+        self.is_word("with") && self.is_word_at(1, "deleted")
+    }
+
+    /// The error of a `with deleted` where only live rows are seen.
+    pub(super) fn no_deleted(&self, place: &str) -> Error {
+        let message = format!("`with deleted` is for the rows of a level, and not for {place}");
+        Error::new(ErrorCode::UnsupportedFeature, message).span(self.peek().span)
+    }
+
     /// Reads something nested one level deeper.
     pub(super) fn nested<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         self.check_height(1)?;

@@ -147,6 +147,9 @@ fn relation_aggregate(cursor: &mut Cursor<'_>, function: AggregateFunction, star
     }
     let distinct = cursor.eat_word("distinct");
     let mut relation = path(cursor)?;
+    if cursor.is_with_deleted() {
+        return Err(cursor.no_deleted("an aggregate"));
+    }
     let mut height = 1;
     let value = if cursor.eat_symbol(":") {
         let value = or(cursor)?;

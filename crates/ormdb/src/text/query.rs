@@ -1,7 +1,7 @@
 //! The query language: text to statements of the IR.
 
 use ormdb_proto::error::Span;
-use ormdb_proto::ir::{Explain, Expr, Statement};
+use ormdb_proto::ir::{DeletedRows, Explain, Expr, Statement};
 use ormdb_proto::{Error, ErrorCode, Result};
 
 use super::cursor::{Cursor, Want};
@@ -152,6 +152,10 @@ fn behind(cursor: &Cursor<'_>, statement: &Statement) -> Error {
                     .span(fetch.span.unwrap_or_else(|| cursor.peek().span))
                     .hint("a query begins with the entity: `User where name = \"Ann\" { id, name }`");
             }
+            let quantifier = ["some", "every", "none", "is"].into_iter().any(|word| cursor.is_word(word));
+            if quantifier && fetch.selection.deleted == DeletedRows::Shown {
+                return cursor.no_deleted("a condition");
+            }
             if fetch.selection.items.is_empty() {
                 &[Want::A("a clause"), Want::Is("{"), Want::Is(";"), Want::A("the end of the query")]
             } else {
@@ -162,7 +166,7 @@ fn behind(cursor: &Cursor<'_>, statement: &Statement) -> Error {
             words.extend(["skip", "return"]);
             &[Want::Is("skip"), Want::Is("return"), Want::Is(";"), Want::A("the end of the statement")]
         }
-        Statement::Update(_) if cursor.is_word("with") && cursor.is_word_at(1, "deleted") => {
+        Statement::Update(_) if cursor.is_with_deleted() => {
             let message = "`with deleted` stands behind the record";
             return Error::new(ErrorCode::SyntaxError, message)
                 .span(cursor.peek().span)

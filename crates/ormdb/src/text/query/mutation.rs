@@ -74,7 +74,7 @@ pub(super) fn delete(cursor: &mut Cursor<'_>) -> Result<Delete> {
         Removal::AsDeclared
     };
     let entity = cursor.dotted("an entity")?;
-    if cursor.is_word("with") && cursor.is_word_at(1, "deleted") {
+    if cursor.is_with_deleted() {
         let message = "a delete is for rows that are not deleted yet";
         let error = Error::new(ErrorCode::SyntaxError, message).span(cursor.peek().span);
         return Err(error.hint("`delete permanently` removes deleted rows as well"));
@@ -239,10 +239,13 @@ fn nested_write(cursor: &mut Cursor<'_>) -> Result<NestedWrite> {
 
 /// The key of one row, or a filter, or neither.
 fn which(cursor: &mut Cursor<'_>) -> Result<(Option<Vec<KeyPart>>, Option<Expr>)> {
-    if cursor.is_symbol("[") {
-        return Ok((Some(fetch::key(cursor)?), None));
+    let chosen =
+        if cursor.is_symbol("[") { (Some(fetch::key(cursor)?), None) } else { (None, filter(cursor)?) };
+    if cursor.is_with_deleted() {
+        let hint = "update deleted rows by a statement of their own: `update Post with deleted … set { … }`";
+        return Err(cursor.no_deleted("a nested write").hint(hint));
     }
-    Ok((None, filter(cursor)?))
+    Ok(chosen)
 }
 
 fn nested_key(cursor: &mut Cursor<'_>) -> Result<Vec<KeyPart>> {
