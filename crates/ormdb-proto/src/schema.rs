@@ -155,9 +155,17 @@ impl Schema {
         let found: Vec<&Entity> = self.entities.iter().filter(behind).collect();
         match found.as_slice() {
             [only] => Ok(*only),
-            [] => Err(Error::new(ErrorCode::UnknownEntity, format!("no entity is named `{name}`"))
-                .entity(name)
-                .suggest(name, self.entities.iter().map(|e| e.name.as_str()))),
+            [] => {
+                let error = Error::new(ErrorCode::UnknownEntity, format!("no entity is named `{name}`"));
+                let names = || self.entities.iter().map(|e| e.name.as_str());
+                let mut error = error.entity(name).suggest(name, names());
+                // The same name in another namespace, or in none.
+                let bare = |name: &str| name.rsplit_once('.').map_or(name, |(_, bare)| bare).to_owned();
+                if error.detail.suggestion.is_none() && name.contains('.') {
+                    error.detail.suggestion = names().find(|n| bare(n) == bare(name)).map(str::to_owned);
+                }
+                Err(error)
+            }
             several => {
                 let names: Vec<String> = several.iter().map(|e| format!("`{}`", e.name)).collect();
                 let message = format!("`{name}` can be {}; which one?", names.join(" or "));

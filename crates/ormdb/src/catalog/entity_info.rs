@@ -79,7 +79,11 @@ impl EntityInfo {
         let fields = || entity.fields.iter().enumerate();
         let relations = || entity.relations.iter().enumerate();
         EntityInfo {
-            fields_by_name: fields().map(|(at, f)| (f.name.clone(), at)).collect(),
+            // A statement names a struct, and not its presence flag.
+            fields_by_name: fields()
+                .filter(|(_, f)| !f.is_presence())
+                .map(|(at, f)| (f.name.clone(), at))
+                .collect(),
             fields_by_id: fields().map(|(at, f)| (f.id, at)).collect(),
             relations_by_name: relations().map(|(at, r)| (r.name.clone(), at)).collect(),
             relations_by_id: relations().map(|(at, r)| (r.id, at)).collect(),

@@ -159,9 +159,10 @@ impl<'a> Writer<'a> {
         }
         for field in &info.fields {
             let Some(rest) = of.rest(&field.name).filter(|_| Some(field.id) != of.presence) else { continue };
-            let from = info.field_named(&format!("{}.{rest}", other.path))?;
-            let value = Expr::path([from.name.as_str()]);
-            draft.set(field.id, self.evaluate(info, field, &value, Some(&view))?)?;
+            // Both are of one struct, so that their members are of the same types.
+            let name = format!("{}.{rest}", other.path);
+            let Some(from) = info.field(&name) else { return Err(member::unknown_member(info, other, rest)) };
+            draft.set(field.id, Datum::Ref(view.field(from.id)?).into_owned())?;
         }
         Ok(())
     }

@@ -38,7 +38,8 @@ pub(super) fn describe_row(
 
 /// `a Post`, `an Album`
 fn with_article(name: &str) -> String {
-    let vowel = name.starts_with(['a', 'e', 'i', 'o', 'u', 'A', 'E', 'I', 'O', 'U']);
+    // A `U` is mostly spoken as in "user".
+    let vowel = name.starts_with(['a', 'e', 'i', 'o', 'A', 'E', 'I', 'O']);
     format!("{} {name}", if vowel { "an" } else { "a" })
 }
 

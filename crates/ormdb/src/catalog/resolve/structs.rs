@@ -22,6 +22,9 @@ use flattener::Flattener;
 
 mod flattener;
 
+/// How deep structs nest at most.
+const DEPTH_MAX: usize = 16;
+
 /// A text without structs, and what stood there.
 pub(super) struct Flat {
     pub(super) ast: SchemaAst,
@@ -153,7 +156,7 @@ fn check_structs(
         let mut path = Vec::new();
         size(decl, structs, &mut sizes, &mut path, errors);
     }
-    let usable = |name: &String, size: Option<usize>| size.is_some() && !related.contains(name.as_str());
+    let usable = |name: &String, size: Option<Size>| size.is_some() && !related.contains(name.as_str());
     sizes.into_iter().filter(|(name, size)| usable(name, *size)).map(|(name, _)| name).collect()
 }
 
@@ -202,6 +205,7 @@ fn check_members(
                 FieldAttributeKind::Default(_) => "write defaults at the members of the inner struct",
                 FieldAttributeKind::Id => "write `@@id(…)` in the entity, over a dotted name",
                 FieldAttributeKind::Unique { .. } => "write `@@unique(…)` in the entity, over a dotted name",
+                FieldAttributeKind::Stored if member.computed.is_some() => continue,
                 FieldAttributeKind::Stored => "compute a field of the entity from its members",
                 FieldAttributeKind::UpdatedAt => "write it at a field of the entity",
                 FieldAttributeKind::Map(_) => "members of a struct have no names outside",
@@ -231,22 +235,31 @@ fn is_struct(field: &FieldDecl, structs: &HashMap<String, EntityDecl>) -> bool {
     struct_of(field, structs).is_some()
 }
 
-/// How many fields a struct becomes; none if it contains itself or becomes too many, which is reported once.
+/// How large a struct is, with those inside of it.
+#[derive(Clone, Copy)]
+struct Size {
+    /// How many fields it becomes.
+    fields: usize,
+    /// How many structs are inside of each other, itself counted.
+    depth: usize,
+}
+
+/// How large a struct is; none if it contains itself or is too large, which is reported once.
 fn size(
     decl: &EntityDecl,
     structs: &HashMap<String, EntityDecl>,
-    sizes: &mut HashMap<String, Option<usize>>,
+    sizes: &mut HashMap<String, Option<Size>>,
     path: &mut Vec<String>,
     errors: &mut Vec<Error>,
-) -> Option<usize> {
+) -> Option<Size> {
     if let Some(size) = sizes.get(&decl.name.text) {
         return *size;
     }
     path.push(decl.name.text.clone());
-    let mut total = Some(0usize);
+    let mut total = Some(Size { fields: 0, depth: 1 });
     for member in decl.fields() {
         let Some(inner) = struct_of(member, structs) else {
-            total = total.map(|n| n.saturating_add(1));
+            total = total.map(|of| Size { fields: of.fields.saturating_add(1), ..of });
             continue;
         };
         let inner_size = if path.contains(&inner.name.text) {
@@ -254,20 +267,42 @@ fn size(
             let hint = "use an entity with a relation to itself, or a `json` field";
             errors.push(Error::new(ErrorCode::InvalidSchema, message).span(member.ty.span).hint(hint));
             None
-        } else {
+        } else if path.len() < DEPTH_MAX {
             size(inner, structs, sizes, path, errors)
+        } else {
+            // Looked at no further, so that a chain of any length stays on the stack.
+            let outer = path.first().map_or("", String::as_str);
+            errors.push(too_deep(outer).span(member.ty.span));
+            None
         };
-        total = total.zip(inner_size).map(|(n, inner)| n.saturating_add(inner).saturating_add(1));
+        total = total.zip(inner_size).map(|(of, inner)| Size {
+            fields: of.fields.saturating_add(inner.fields).saturating_add(1),
+            depth: of.depth.max(inner.depth.saturating_add(1)),
+        });
     }
     path.pop();
-    if total.is_some_and(|n| n > FIELDS_MAX) {
-        let message =
-            format!("struct `{}` has more than {FIELDS_MAX} members, inner ones counted", decl.name);
-        errors.push(Error::new(ErrorCode::LimitExceeded, message).span(decl.name.span));
+    let name = &decl.name;
+    let too_large = total.and_then(|of| {
+        if of.depth > DEPTH_MAX {
+            Some(too_deep(name.as_str()))
+        } else if of.fields > FIELDS_MAX {
+            let message = format!("struct `{name}` has more than {FIELDS_MAX} members, inner ones counted");
+            Some(Error::new(ErrorCode::LimitExceeded, message))
+        } else {
+            None
+        }
+    });
+    if let Some(error) = too_large {
+        errors.push(error.span(name.span));
         total = None;
     }
-    sizes.insert(decl.name.text.clone(), total);
+    sizes.insert(name.text.clone(), total);
     total
+}
+
+fn too_deep(name: &str) -> Error {
+    let message = format!("the structs in struct `{name}` nest more than {DEPTH_MAX} deep");
+    Error::new(ErrorCode::LimitExceeded, message)
 }
 
 /// The structs of the schema, each with the id that it had.

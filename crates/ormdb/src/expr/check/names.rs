@@ -68,6 +68,11 @@ impl<'s> Checker<'_, 's> {
             );
             return Err(at(error.entity(entity.name.clone()).field(name), span));
         }
+        if entity.embedded_at(name).is_some() {
+            let message = format!("`{name}` is a struct of {}, not a relation", entity.name);
+            let error = Error::new(ErrorCode::TypeMismatch, message);
+            return Err(at(error.entity(entity.name.clone()).field(name), span));
+        }
         Err(unknown_member(entity, name, span))
     }
 

@@ -146,6 +146,9 @@ impl<'a> Flattener<'a> {
 
     fn member(&mut self, member: &FieldDecl, names: &HashSet<&str>, of: &Opened<'_>) {
         let mut field = member.clone();
+        // Reported where the struct is declared.
+        field.computed = None;
+        field.attributes.retain(|a| !matches!(a.kind, FieldAttributeKind::Stored));
         for attribute in &mut field.attributes {
             let expr = match &mut attribute.kind {
                 FieldAttributeKind::Default(DefaultDecl::Expr(text)) => text,
