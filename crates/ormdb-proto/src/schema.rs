@@ -157,7 +157,7 @@ impl Schema {
             [only] => Ok(*only),
             [] => {
                 let error = Error::new(ErrorCode::UnknownEntity, format!("no entity is named `{name}`"));
-                let names = || self.entities.iter().map(|e| e.name.as_str());
+                let names = || self.entities.iter().flat_map(Entity::names);
                 let mut error = error.entity(name).suggest(name, names());
                 // The same name in another namespace, or in none.
                 let bare = |name: &str| name.rsplit_once('.').map_or(name, |(_, bare)| bare).to_owned();

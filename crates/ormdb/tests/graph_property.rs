@@ -125,10 +125,24 @@ fn create(model: &Model, entity: usize, row: usize) -> String {
     let Entity { name, fields, rows, implied, .. } = &model.entities[entity];
     let values = &rows[row];
     if !implied {
-        let values = fields.iter().zip(values).filter(|(f, value)| f.made_of.is_none() && !value.is_null());
-        let values: Vec<String> =
-            values.map(|(field, value)| format!("{}: {}", field.name, value.text())).collect();
-        return format!("create {name} {{ {} }}", values.join(", "));
+        let this = &model.entities[entity];
+        let given = |at: &usize| fields[*at].made_of.is_none() && !values[*at].is_null();
+        // Every second row gives its structs whole, and the others member by member.
+        let whole = |at: usize| row.is_multiple_of(2) && this.struct_of(at).is_some();
+        let plain = (0..fields.len()).filter(|at| given(at) && !whole(*at));
+        let mut items: Vec<String> =
+            plain.map(|at| format!("{}: {}", fields[at].name, values[at].text())).collect();
+        for of in this.structs.iter().filter(|of| whole(of.members[0])) {
+            let member =
+                |at: &usize| format!("{}: {}", &fields[*at].name[of.name.len() + 1..], values[*at].text());
+            let members: Vec<String> = of.members.iter().filter(|at| given(at)).map(member).collect();
+            if members.is_empty() {
+                items.push(format!("{}: null", of.name));
+            } else {
+                items.push(format!("{}: {{ {} }}", of.name, members.join(", ")));
+            }
+        }
+        return format!("create {name} {{ {} }}", items.join(", "));
     }
     let key = |entity: &Entity, fields: &[usize], remote: &[usize]| {
         let part = |(local, remote): (&usize, &usize)| {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use ordinum::fs::MemoryFs;
-use ormdb::{Database, Error, ErrorCode, Options, Outcome, Params};
+use ormdb::{Database, Error, ErrorCode, Options, Outcome, Params, Value};
 use serde_json::json;
 
 mod driven;
@@ -109,4 +109,43 @@ fn what_a_struct_lacks_is_told_by_its_dotted_name() {
     let error = refused(&database, "Invoice");
     assert_eq!(error.code, ErrorCode::UnknownEntity);
     assert!(error.message.contains("`billing.Invoice` or `sales.Invoice`"));
+}
+
+#[test]
+fn parameters_are_objects() {
+    let database = database();
+    let session = database.session();
+    let given = |json: serde_json::Value| Params::none().with("p", Value::from_json(&json));
+    let home = json!({"street": "A", "geo": {"lat": 1, "lon": 2}});
+    session.query("create User { id: 1, home: $p }", &given(home)).unwrap();
+    session.query("update User[1] set { billing: $p }", &given(json!({"street": "B", "geo": null}))).unwrap();
+    let all = session.fetch("User[1]", &Params::none()).unwrap().to_json_value().unwrap();
+    let geo = json!({"lat": 1, "lon": 2});
+    assert_eq!(
+        all,
+        json!([{
+            "id": 1,
+            "home": {"street": "A", "city": null, "zip": "0000", "geo": geo},
+            "billing": {"street": "B", "city": null, "zip": "0000", "geo": null},
+        }])
+    );
+    session.query("update User[1] set { billing: $p }", &given(json!(null))).unwrap();
+    session.query("update User[1] set { home.geo: $p }", &given(json!({"lat": 5.5, "lon": 1}))).unwrap();
+    let all = session.fetch("User { home { geo }, billing }", &Params::none()).unwrap();
+    let geo = json!({"lat": 5.5, "lon": 1});
+    assert_eq!(all.to_json_value().unwrap(), json!([{"home": {"geo": geo}, "billing": null}]));
+    for (wrong, code) in [
+        (json!({"stret": "B"}), ErrorCode::UnknownField),
+        (json!({"city": "B"}), ErrorCode::NotNullViolation),
+        (json!({"street": 4}), ErrorCode::TypeMismatch),
+        (json!({"street": {"a": 1}}), ErrorCode::TypeMismatch),
+        (json!({"street": "A", "geo": [1]}), ErrorCode::TypeMismatch),
+        (json!([1]), ErrorCode::TypeMismatch),
+        (json!("text"), ErrorCode::TypeMismatch),
+    ] {
+        let error = session.query("update User[1] set { home: $p }", &given(wrong.clone())).unwrap_err();
+        assert_eq!(error.code, code, "{wrong}: {error}");
+    }
+    let error = session.query("User where home.geo = $p", &given(json!({"lat": 1}))).unwrap_err();
+    assert_eq!(error.code, ErrorCode::TypeMismatch);
 }

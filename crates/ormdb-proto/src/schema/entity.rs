@@ -84,6 +84,12 @@ pub enum ConstraintState {
 }
 
 impl Entity {
+    /// Its name, and the one without its namespace.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        let bare = self.name.rsplit_once('.').map(|(_, bare)| bare);
+        std::iter::once(self.name.as_str()).chain(bare)
+    }
+
     /// The field of this name.
     pub fn field(&self, name: &str) -> Option<&Field> {
         self.fields.iter().find(|f| f.name == name)

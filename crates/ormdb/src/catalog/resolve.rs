@@ -59,6 +59,16 @@ const NAME_CHARS_MAX: usize = 128;
 pub fn resolve(ast: &SchemaAst, previous: &Schema) -> Result<Schema, Vec<Error>> {
     let mut errors = Vec::new();
     let plain = namespaces::flatten(ast, previous, &mut errors);
+    let trial = structs::trial(&plain);
+    let schema = resolve_plain(plain, previous, errors)?;
+    match trial {
+        None => Ok(schema),
+        Some(trial) => resolve_plain(trial, &Schema::empty(), Vec::new()).map(|_| schema),
+    }
+}
+
+/// As [`resolve`], of a text without namespaces.
+fn resolve_plain(plain: SchemaAst, previous: &Schema, mut errors: Vec<Error>) -> Result<Schema, Vec<Error>> {
     let flat = structs::flatten(plain, previous, &mut errors);
     let mut resolver = Resolver {
         ast: &flat.ast,

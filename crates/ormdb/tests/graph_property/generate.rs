@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use fastrand::Rng;
 
-use super::model::{Entity, Field, LABELS, Model, Reach, Relation, Ty, Val};
+use super::model::{Entity, Field, LABELS, Model, Reach, Relation, Struct, Ty, Val};
 
 const TYPES: [Ty; 8] = [Ty::Bool, Ty::Int16, Ty::Int32, Ty::Int64, Ty::Dec, Ty::Text, Ty::Date, Ty::Color];
 const WORDS: [&str; 7] = ["", "a", "ab", "abc", "b", "\u{e9}", "z%"];
@@ -49,7 +49,8 @@ fn field(name: String, ty: Ty) -> Field {
 }
 
 fn entity(rng: &mut Rng, at: usize) -> Entity {
-    let mut entity = Entity { name: format!("E{at}"), ..Entity::default() };
+    let space = ["", "", "one.", "two."][rng.usize(..4)];
+    let mut entity = Entity { name: format!("{space}E{at}"), ..Entity::default() };
     let key: &[Ty] = match rng.u8(..4) {
         0 => &[Ty::Int64],
         1 => &[Ty::Text],
@@ -77,6 +78,17 @@ fn entity(rng: &mut Rng, at: usize) -> Entity {
     if rng.bool() {
         // Another key, which foreign keys may refer to.
         entity.fields.push(Field { unique: true, ..field("code".to_owned(), Ty::Int32) });
+    }
+    for number in 0..rng.usize(..3) {
+        let name = format!("s{number}");
+        let start = entity.fields.len();
+        for member in 0..rng.usize(1..4) {
+            let optional = member > 0 && rng.bool();
+            let ty = TYPES[rng.usize(..TYPES.len())];
+            entity.fields.push(Field { optional, ..field(format!("{name}.m{member}"), ty) });
+        }
+        let members = (start..entity.fields.len()).collect();
+        entity.structs.push(Struct { name, optional: rng.bool(), members });
     }
     entity
 }
@@ -293,6 +305,11 @@ fn row(rng: &mut Rng, model: &Model, entity: usize) -> Option<Vec<Val>> {
             Val::Int(value) => Val::Int(value + by),
             _ => Val::Null,
         };
+    }
+    for of in model.entities[entity].structs.iter().filter(|of| of.optional) {
+        if rng.u8(..3) == 0 {
+            of.members.iter().for_each(|f| row[*f] = Val::Null);
+        }
     }
     let edges: Vec<(usize, Vec<usize>, Vec<usize>)> = if model.entities[entity].implied {
         implied_ends(model, entity)

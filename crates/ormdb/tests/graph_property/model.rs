@@ -68,6 +68,15 @@ impl Relation {
     }
 }
 
+/// An embedded struct: its members are fields of dotted names.
+#[derive(Clone, Debug)]
+pub struct Struct {
+    pub name: String,
+    /// If so, a row has it where its first member, which is required, is not null.
+    pub optional: bool,
+    pub members: Vec<usize>,
+}
+
 #[derive(Clone, Debug, Default)]
 pub struct Entity {
     pub name: String,
@@ -81,6 +90,7 @@ pub struct Entity {
     pub implied: bool,
     /// Whether deleted rows are kept.
     pub keeps: bool,
+    pub structs: Vec<Struct>,
     pub rows: Vec<Vec<Val>>,
     /// The rows that are deleted and kept.
     pub dead: BTreeSet<usize>,
@@ -167,6 +177,29 @@ impl Ty {
     }
 }
 
+impl Entity {
+    /// The struct that a field is a member of.
+    pub fn struct_of(&self, field: usize) -> Option<&Struct> {
+        self.structs.iter().find(|s| s.members.contains(&field))
+    }
+
+    /// The fields of a struct as its declaration has them.
+    fn declaration(&self, of: &Struct) -> String {
+        // The entity may be in a namespace; its structs are in none.
+        let mut out = format!("struct {} {{\n", struct_name(&self.name, of));
+        for field in of.members.iter().map(|f| &self.fields[*f]) {
+            let optional = if field.optional { "?" } else { "" };
+            let name = field.name.rsplit('.').next().unwrap();
+            writeln!(out, "  {name} {}{optional}", field.ty.name()).unwrap();
+        }
+        out + "}\n"
+    }
+}
+
+fn struct_name(entity: &str, of: &Struct) -> String {
+    format!("{}_{}", entity.replace('.', "_"), of.name)
+}
+
 impl Model {
     /// The live rows that a relation leads to from a row: each once, in the order of the target's rows.
     pub fn related(&self, entity: usize, row: usize, relation: &Relation) -> Vec<usize> {
@@ -210,8 +243,20 @@ impl Model {
     pub fn schema(&self) -> String {
         let mut out = format!("enum Color {{ {} }}\n", LABELS.join(", "));
         for entity in self.entities.iter().filter(|e| !e.implied) {
-            writeln!(out, "entity {} {{", entity.name).unwrap();
-            for field in &entity.fields {
+            entity.structs.iter().for_each(|of| out.push_str(&entity.declaration(of)));
+            let (space, name) = entity.name.split_once('.').unwrap_or(("", &entity.name));
+            if !space.is_empty() {
+                writeln!(out, "namespace {space} {{").unwrap();
+            }
+            writeln!(out, "entity {name} {{").unwrap();
+            for of in &entity.structs {
+                let optional = if of.optional { "?" } else { "" };
+                writeln!(out, "  {} {}{optional}", of.name, struct_name(&entity.name, of)).unwrap();
+            }
+            for (at, field) in entity.fields.iter().enumerate() {
+                if entity.struct_of(at).is_some() {
+                    continue;
+                }
                 let optional = if field.optional { "?" } else { "" };
                 let unique = if field.unique { " @unique" } else { "" };
                 let made = field.made_of.map_or(String::new(), |(source, by)| {
@@ -238,7 +283,7 @@ impl Model {
                 let covering = if extra.is_empty() { extra } else { format!(" covering ({extra})") };
                 writeln!(out, "  @@index({}){covering}", names(&mut index.iter().map(column))).unwrap();
             }
-            out.push_str("}\n");
+            out.push_str(if space.is_empty() { "}\n" } else { "}\n}\n" });
         }
         out
     }

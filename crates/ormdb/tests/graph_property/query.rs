@@ -207,7 +207,19 @@ impl Expr {
             Expr::And(terms) => all(" and ", terms),
             Expr::Or(terms) => all(" or ", terms),
             Expr::Not(operand) => format!("not ({})", of(operand)),
-            Expr::IsNull(operand, negated) => format!("{} is {}null", of(operand), not(negated)),
+            Expr::IsNull(operand, negated) => {
+                let mut text = of(operand);
+                if let Expr::Path(hops, field) = operand.as_ref() {
+                    let holder = &model.entities[hops.last().map_or(entity, |hop| hop.target)];
+                    // Where the first member of an optional struct is null, the struct is.
+                    let marked = |of: &&super::model::Struct| of.optional && of.members[0] == *field;
+                    if let Some(of) = holder.struct_of(*field).filter(marked) {
+                        let rest = holder.fields[*field].name.len() - of.name.len();
+                        text.truncate(text.len() - rest);
+                    }
+                }
+                format!("{text} is {}null", not(negated))
+            }
             Expr::In(operand, list, negated) => {
                 let list: Vec<String> = list.iter().map(Val::text).collect();
                 format!("{} {}in ({})", of(operand), not(negated), list.join(", "))
@@ -445,7 +457,18 @@ impl Select {
         let this = &model.entities[entity];
         let mut object = Map::new();
         for field in &self.fields {
-            object.insert(this.fields[*field].name.clone(), this.rows[row][*field].json());
+            let (values, name) = (&this.rows[row], &this.fields[*field].name);
+            let Some(of) = this.struct_of(*field) else {
+                object.insert(name.clone(), values[*field].json());
+                continue;
+            };
+            if of.optional && values[of.members[0]].is_null() {
+                object.insert(of.name.clone(), Json::Null);
+                continue;
+            }
+            let member = name[of.name.len() + 1..].to_owned();
+            let inner = object.entry(of.name.clone()).or_insert_with(|| Json::Object(Map::new()));
+            inner.as_object_mut().unwrap().insert(member, values[*field].json());
         }
         for (at, expr) in self.computed.iter().enumerate() {
             object.insert(format!("c{at}"), expr.eval(model, entity, row).json());

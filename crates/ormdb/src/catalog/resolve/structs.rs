@@ -16,8 +16,10 @@ use ormdb_proto::{Error, ErrorCode, Value};
 use super::identity::{NewName, OldName, match_names};
 use super::{FIELDS_MAX, Resolver};
 use crate::text::ast::{
-    EntityAttributeKind, EntityDecl, FieldAttributeKind, FieldDecl, Item, Name, SchemaAst, TypeName,
+    EntityAttributeKind, EntityDecl, FieldAttributeKind, FieldDecl, Item, Member, Name, SchemaAst, TypeName,
+    TypeRef,
 };
+use crate::text::parse_schema;
 use flattener::Flattener;
 
 mod flattener;
@@ -82,6 +84,37 @@ impl Flat {
 /// The name of the presence flag of a struct.
 fn presence_name(path: &str) -> String {
     format!("{path}{PRESENCE_SIGN}")
+}
+
+/// A text in which structs that nothing has stand each in an entity: what is wrong with their members is told there, as
+/// for all others. None if there are no such structs.
+pub(super) fn trial(plain: &SchemaAst) -> Option<SchemaAst> {
+    let fields = plain.entities().chain(plain.structs()).flat_map(EntityDecl::fields);
+    let used: HashSet<&str> = fields
+        .filter_map(|field| match &field.ty.name {
+            TypeName::Named(name) => Some(name.as_str()),
+            TypeName::Scalar(_) => None,
+        })
+        .collect();
+    let unused: Vec<&EntityDecl> = plain.structs().filter(|s| !used.contains(s.name.as_str())).collect();
+    let pattern = parse_schema("entity Trial {\n  id int64 @id\n  of Trial\n}\n").ok()?;
+    let pattern = pattern.entities().next().filter(|_| !unused.is_empty())?;
+    let is_entity = |item: &&Item| matches!(item, Item::Entity(_));
+    let mut items: Vec<Item> = plain.items.iter().filter(|item| !is_entity(item)).cloned().collect();
+    for decl in unused {
+        let mut entity = pattern.clone();
+        entity.name = Name { text: format!("struct {}", decl.name), span: decl.name.span };
+        for member in &mut entity.members {
+            if let Member::Field(FieldDecl { name, ty: TypeRef { name: TypeName::Named(of), .. }, .. }) =
+                member
+            {
+                *of = decl.name.clone();
+                decl.name.text.rsplit('.').next().unwrap_or_default().clone_into(&mut name.text);
+            }
+        }
+        items.push(Item::Entity(entity));
+    }
+    Some(SchemaAst { items, tail: Vec::new() })
 }
 
 /// The text without structs.
