@@ -39,7 +39,7 @@ pub(crate) fn run(args: &Export) -> Result<()> {
             return Err(Failure::Request(message.to_owned()));
         };
         let mut out = io::BufWriter::new(io::stdout().lock());
-        export(&mut snapshot, entity, deleted_rows(args), args.format, &mut out)?;
+        export(&mut snapshot, &model, entity, deleted_rows(args), args.format, &mut out)?;
         return out.flush().map_err(Failure::output);
     };
     std::fs::create_dir_all(dir).map_err(|error| Failure::file(dir, error))?;
@@ -55,7 +55,7 @@ pub(crate) fn run(args: &Export) -> Result<()> {
             return Err(Failure::Request(message));
         }
         let path = dir.join(file);
-        let rows = export_file(&mut snapshot, entity, args, &path)?;
+        let rows = export_file(&mut snapshot, &model, entity, args, &path)?;
         output::print(&format!("{}: {}", path.display(), count(rows, "row")))?;
     }
     Ok(())
@@ -66,9 +66,15 @@ const fn deleted_rows(args: &Export) -> DeletedRows {
     if args.with_deleted { DeletedRows::Shown } else { DeletedRows::Hidden }
 }
 
-fn export_file(snapshot: &mut Snapshot<'_>, entity: &Entity, args: &Export, path: &Path) -> Result<u64> {
+fn export_file(
+    snapshot: &mut Snapshot<'_>,
+    model: &Model,
+    entity: &Entity,
+    args: &Export,
+    path: &Path,
+) -> Result<u64> {
     let mut out = text_file::create(path)?;
-    let rows = export(snapshot, entity, deleted_rows(args), args.format, &mut out)?;
+    let rows = export(snapshot, model, entity, deleted_rows(args), args.format, &mut out)?;
     out.flush().map_err(|error| Failure::file(path, error))?;
     Ok(rows)
 }
@@ -76,6 +82,7 @@ fn export_file(snapshot: &mut Snapshot<'_>, entity: &Entity, args: &Export, path
 /// Writes every row of an entity; says how many.
 fn export(
     snapshot: &mut Snapshot<'_>,
+    model: &Model,
     entity: &Entity,
     deleted: DeletedRows,
     format: FileFormat,
@@ -85,7 +92,7 @@ fn export(
     if format == FileFormat::Csv {
         write_record(out, fields.iter().map(|field| Some((*field).to_owned())))?;
     }
-    let mut page = Page::first(entity, &fields, deleted);
+    let mut page = Page::first(entity, &fields, deleted, ends_are_live(model, entity, deleted));
     let mut rows = 0;
     loop {
         let result = snapshot.fetch(page.fetch())?;
@@ -106,6 +113,17 @@ fn export(
     }
 }
 
+/// The conditions that both rows which an edge of an implied entity joins are exported; other rows stand for themselves.
+fn ends_are_live(model: &Model, entity: &Entity, deleted: DeletedRows) -> Vec<Expr> {
+    if !entity.implied || deleted == DeletedRows::Shown {
+        return Vec::new();
+    }
+    let keeps = |id| model.entities().iter().any(|target| target.id == id && target.soft_delete.is_some());
+    let ends = entity.relations.iter().filter(|relation| keeps(relation.target));
+    ends.map(|end| Expr::IsNull { operand: Box::new(Expr::path([end.name.as_str()])), negated: true })
+        .collect()
+}
+
 /// A cell of a CSV file; none for null.
 fn cell(value: &Value) -> Option<String> {
     (!value.is_null()).then(|| value.to_text())
@@ -123,23 +141,39 @@ struct Page<'a> {
     fields: &'a [&'a str],
     /// Hidden of an entity that keeps none, whatever is asked for.
     deleted: DeletedRows,
+    conditions: Vec<Expr>,
     key: Vec<&'a str>,
     last: Option<Vec<Value>>,
     offset: usize,
 }
 
 impl<'a> Page<'a> {
-    fn first(entity: &'a Entity, fields: &'a [&'a str], deleted: DeletedRows) -> Page<'a> {
+    fn first(
+        entity: &'a Entity,
+        fields: &'a [&'a str],
+        deleted: DeletedRows,
+        conditions: Vec<Expr>,
+    ) -> Page<'a> {
         let deleted = if entity.soft_delete.is_some() { deleted } else { DeletedRows::Hidden };
-        Page { entity: &entity.name, fields, deleted, key: Model::key(entity), last: None, offset: 0 }
+        Page {
+            entity: &entity.name,
+            fields,
+            deleted,
+            conditions,
+            key: Model::key(entity),
+            last: None,
+            offset: 0,
+        }
     }
 
     fn fetch(&self) -> Fetch {
         let items = self.fields.iter().map(|name| SelectItem::Field { name: (*name).to_owned(), span: None });
         let count = |n: usize| Expr::literal(i64::try_from(n).unwrap_or(i64::MAX));
+        let mut conditions = self.conditions.clone();
+        conditions.extend(self.last.as_ref().map(|last| self.behind(last)));
         let selection = Selection {
             deleted: self.deleted,
-            filter: self.last.as_ref().map(|last| self.behind(last)),
+            filter: (!conditions.is_empty()).then_some(Expr::And(conditions)),
             order: self.key.iter().map(|name| ascending(name)).collect(),
             limit: Some(count(PAGE_ROWS)),
             offset: (self.offset > 0).then(|| count(self.offset)),

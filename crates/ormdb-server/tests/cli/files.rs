@@ -201,6 +201,38 @@ fn the_edges_of_implied_edge_entities_are_exported_and_come_back() {
 }
 
 #[test]
+fn edges_to_deleted_rows_are_left_out_with_them() {
+    let bench = Bench::new();
+    let schema = "\
+entity Post {
+  id         int64      @id
+  deletedAt  datetime?
+  tags       Tag[]
+
+  @@softDelete(deletedAt)
+}
+
+entity Tag {
+  id     int64   @id
+  posts  Post[]
+}
+";
+    bench.write("schema.ormdb", schema);
+    bench.ok(&["schema", "apply", "kept.ormdb"]);
+    bench.ok(&[
+        "query",
+        "kept.ormdb",
+        "create Tag { id: 1, posts: create [{ id: 1 }, { id: 2 }] }; delete Post[1]",
+    ]);
+    bench.ok(&["export", "kept.ormdb", "--to", "out", "--format", "csv"]);
+    assert_eq!(bench.read("out/_PostToTag.csv"), "postId,tagId\n2,1\n");
+    bench.ok(&["schema", "apply", "copy.ormdb"]);
+    bench.ok(&["import", "copy.ormdb", "out/Post.csv", "out/Tag.csv", "out/_PostToTag.csv"]);
+    let all = ["export", "kept.ormdb", "_PostToTag", "--format", "csv", "--with-deleted"];
+    assert_eq!(bench.ok(&all), "postId,tagId\n1,1\n2,1\n");
+}
+
+#[test]
 fn a_quote_that_is_not_closed_is_a_bad_row() {
     let bench = Bench::shop();
     bench.write("Maker.csv", "id,name\n0,zero\n1,\"unclosed\n2,x\n");

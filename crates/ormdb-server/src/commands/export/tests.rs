@@ -36,6 +36,7 @@ fn the_pages_are_of_one_moment() {
     let model = Model::parse(schema).unwrap();
     let mut out = Interrupted { meanwhile: Some(|| run("delete A where id >= 2400")), lines: 0 };
     let entity = model.entity("A").unwrap();
-    let rows = export(&mut snapshot, entity, DeletedRows::Hidden, FileFormat::Jsonl, &mut out).unwrap();
+    let rows =
+        export(&mut snapshot, &model, entity, DeletedRows::Hidden, FileFormat::Jsonl, &mut out).unwrap();
     assert_eq!((rows, out.lines), (2500, 2500));
 }
