@@ -11,4 +11,5 @@ mod cli {
     mod remote;
     mod schema;
     mod shell;
+    mod structs;
 }

@@ -173,6 +173,80 @@ async fn rows_become_structs_on_the_client() {
     assert_eq!(result.rows::<Artist>().unwrap(), [Artist { name: "a".to_owned(), albums }]);
 }
 
+const STRUCTS: &str = r#"struct Geo {
+  lat  float64
+}
+
+struct Address {
+  street  string
+  at      Geo?
+}
+
+namespace people {
+  entity User {
+    id    int64     @id
+    home  Address
+    post  Address?
+  }
+}
+"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn embedded_structs_become_structs_on_the_client() {
+    #[derive(Debug, PartialEq, serde::Deserialize)]
+    struct User {
+        id: i64,
+        home: Address,
+        post: Option<Address>,
+    }
+    #[derive(Debug, PartialEq, serde::Deserialize)]
+    struct Address {
+        street: String,
+        at: Option<Geo>,
+    }
+    #[derive(Debug, PartialEq, serde::Deserialize)]
+    struct Geo {
+        lat: f64,
+    }
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let database = Database::open(database(here.path())).unwrap();
+    database.apply_schema(STRUCTS).unwrap();
+    let session = database.session();
+    let server = Server::start(there.path(), &[]);
+    let client = server.client().await;
+    client.apply_schema(STRUCTS).await.unwrap();
+    assert_eq!(client.schema().await.unwrap(), STRUCTS);
+    let home = Value::Json("{\"at\":{\"lat\":2.5},\"street\":\"B\"}".into());
+    let statements = [
+        ("create User { id: 1, home: { street: \"A\" }, post: null } return { * }", Params::none()),
+        ("create people.User { id: 2, home: $p, post: $p }", Params::none().with("p", home.clone())),
+        ("create User { id: 3, home: $p }", Params::none().with("p", Value::Json("{\"stret\":1}".into()))),
+        ("create User { id: 3, home: { at: { lat: 1 } } }", Params::none()),
+        ("update User[1] set { post: home, home.at: { lat: 1.5 } } return { post }", Params::none()),
+        ("update User[1] set { post.at.lat: 4 }", Params::none()),
+        ("User { id, post { at }, h: home { street } }", Params::none()),
+        ("User where home = 1", Params::none()),
+        ("explain User where post is null order by home.at.lat", Params::none()),
+        ("User", Params::none()),
+    ];
+    for way in [Way::Text, Way::Ir] {
+        for (text, params) in &statements {
+            let expected = embedded(&session, way, text, params);
+            assert_eq!(remote(&client, way, text, params).await, expected, "{way:?}: {text}");
+        }
+    }
+    let address = |street: &str, lat: Option<f64>| Address {
+        street: street.to_owned(),
+        at: lat.map(|lat| Geo { lat }),
+    };
+    let result = client.fetch("User", &Params::none()).await.unwrap();
+    let wanted = [
+        User { id: 1, home: address("A", Some(1.5)), post: Some(address("A", Some(4.0))) },
+        User { id: 2, home: address("B", Some(2.5)), post: Some(address("B", Some(2.5))) },
+    ];
+    assert_eq!(result.rows::<User>().unwrap(), wanted);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_transaction_reads_its_writes_and_ends_as_told() {
     let dir = tempfile::tempdir().unwrap();
