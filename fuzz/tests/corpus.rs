@@ -37,12 +37,15 @@ fn every_directory_belongs_to_a_target() {
 fn the_seeds_of_tables_are_sound() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/table");
     let seed = |name: &str| std::fs::read(directory.join(name)).expect("the seed can be read");
-    for name in ["block", "index_block"] {
+    // Those without a number are of the first format.
+    for name in ["block", "index_block", "block_2", "index_block_2"] {
         let result = ordinum::fuzz_targets::fuzz_block(&seed(name)[1..]);
         assert!(result.is_ok(), "{name}: {result:?}");
     }
-    let result = ordinum::fuzz_targets::fuzz_sealed_table(&seed("sealed")[1..]);
-    assert!(result.is_ok(), "{result:?}");
+    for name in ["sealed", "sealed_2"] {
+        let result = ordinum::fuzz_targets::fuzz_sealed_table(&seed(name)[1..]);
+        assert!(result.is_ok(), "{name}: {result:?}");
+    }
 }
 
 /// Likewise of texts: what is kept as sound must parse.

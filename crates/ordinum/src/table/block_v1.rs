@@ -12,7 +12,7 @@ use crate::table::block_builder::BlockBuilder;
 use crate::varint;
 
 /// The block in the present form; none if it is not one.
-pub(super) fn rewrite(bytes: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn rewrite(bytes: &[u8]) -> Option<Vec<u8>> {
     let (rest, restarts) = bytes.split_last_chunk::<4>()?;
     let restarts = usize::try_from(u32::from_le_bytes(*restarts)).ok()?;
     let mut entries = rest.get(..rest.len().checked_sub(restarts.checked_mul(4)?)?)?;

@@ -38,6 +38,7 @@ mod verify;
 pub(crate) use block::Block;
 pub(crate) use block_file::push_block;
 pub(crate) use block_iter::BlockIter;
+pub(crate) use block_v1::rewrite as rewrite_former;
 pub(crate) use builder::{TableBuilder, TableSummary};
 pub(crate) use concat::{Concat, Opener};
 pub(crate) use filter::hash_key;
