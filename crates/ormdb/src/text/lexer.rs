@@ -299,6 +299,9 @@ impl<'t> Lexer<'t> {
         }
         if name.is_empty() {
             self.fail(start, "a name in backticks may not be empty");
+        } else if name.split('.').any(str::is_empty) {
+            // A point stands between names, here too.
+            self.fail(start, "a point in backticks has a name on each side");
         }
         self.push(start, Lexeme::Quoted(name));
     }
