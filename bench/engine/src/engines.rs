@@ -51,6 +51,25 @@ pub(crate) enum Direction {
     Back,
 }
 
+/// Shows up to `limit` entries of a range, from the end that a scan in this direction begins at; how many there were.
+fn show_range<T>(
+    range: impl DoubleEndedIterator<Item = T>,
+    direction: Direction,
+    limit: usize,
+    mut show: impl FnMut(T) -> Result<()>,
+) -> Result<usize> {
+    let mut entries = 0;
+    let counted = |entry| {
+        entries += 1;
+        show(entry)
+    };
+    match direction {
+        Direction::Forward => range.take(limit).try_for_each(counted)?,
+        Direction::Back => range.rev().take(limit).try_for_each(counted)?,
+    }
+    Ok(entries)
+}
+
 /// An open engine.
 pub(crate) trait Engine: Send + Sync {
     /// Writes one entry, not synced.

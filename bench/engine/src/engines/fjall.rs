@@ -5,7 +5,7 @@ use std::path::Path;
 use fjall::config::CompressionPolicy;
 use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
-use super::{Direction, Engine, Result, Tuning};
+use super::{Direction, Engine, Result, Tuning, show_range};
 use crate::keys::Key;
 
 const WORKERS: usize = 2;
@@ -70,18 +70,11 @@ impl Engine for Fjall {
             (Direction::Back, Some(key)) => self.keyspace.range(..=key),
             (_, None) => self.keyspace.iter(),
         };
-        let mut entries = 0;
-        let mut show = |guard: fjall::Guard| -> Result<()> {
+        show_range(range, direction, limit, |guard| {
             let (key, value) = guard.into_inner()?;
             visit(&key, &value);
-            entries += 1;
             Ok(())
-        };
-        match direction {
-            Direction::Forward => range.take(limit).try_for_each(&mut show)?,
-            Direction::Back => range.rev().take(limit).try_for_each(&mut show)?,
-        }
-        Ok(entries)
+        })
     }
 
     fn flush(&self) -> Result<()> {

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 
-use super::{Direction, Engine, Result, Tuning};
+use super::{Direction, Engine, Result, Tuning, show_range};
 use crate::keys::Key;
 
 const TABLE: TableDefinition<&[u8], &[u8]> = TableDefinition::new("bench");
@@ -91,18 +91,11 @@ impl Engine for Redb {
             (Direction::Back, Some(key)) => table.range(..=key)?,
             (_, None) => table.iter()?,
         };
-        let mut entries = 0;
-        let mut show = |entry: std::result::Result<_, redb::StorageError>| -> Result<()> {
-            let (key, value): (redb::AccessGuard<&[u8]>, redb::AccessGuard<&[u8]>) = entry?;
+        show_range(range, direction, limit, |entry| {
+            let (key, value) = entry?;
             visit(key.value(), value.value());
-            entries += 1;
             Ok(())
-        };
-        match direction {
-            Direction::Forward => range.take(limit).try_for_each(&mut show)?,
-            Direction::Back => range.rev().take(limit).try_for_each(&mut show)?,
-        }
-        Ok(entries)
+        })
     }
 
     fn flush(&self) -> Result<()> {

@@ -5,9 +5,9 @@
 
 use std::path::Path;
 
-use sled::{Batch, Config, Db, IVec};
+use sled::{Batch, Config, Db};
 
-use super::{Direction, Engine, Result, Tuning};
+use super::{Direction, Engine, Result, Tuning, show_range};
 use crate::keys::Key;
 
 pub(crate) struct Sled {
@@ -66,18 +66,11 @@ impl Engine for Sled {
             (Direction::Back, Some(key)) => self.db.range(..=key),
             (_, None) => self.db.iter(),
         };
-        let mut entries = 0;
-        let mut show = |entry: sled::Result<(IVec, IVec)>| -> Result<()> {
+        show_range(range, direction, limit, |entry| {
             let (key, value) = entry?;
             visit(&key, &value);
-            entries += 1;
             Ok(())
-        };
-        match direction {
-            Direction::Forward => range.take(limit).try_for_each(&mut show)?,
-            Direction::Back => range.rev().take(limit).try_for_each(&mut show)?,
-        }
-        Ok(entries)
+        })
     }
 
     fn flush(&self) -> Result<()> {
