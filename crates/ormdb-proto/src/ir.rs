@@ -19,6 +19,7 @@ pub use mutation::{
     AssignOp, Assignment, Create, Delete, NestedWrite, RecordInput, Removal, Target, Update, Upsert,
 };
 
+use crate::error::{Error, ErrorCode, Result};
 use crate::value::Value;
 
 /// The deepest nesting of expressions, includes and nested writes.
@@ -68,6 +69,18 @@ impl Params {
     /// The value of a parameter.
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.0.iter().find(|(n, _)| n == name).map(|(_, v)| v)
+    }
+
+    /// The value of a parameter that a statement names.
+    ///
+    /// # Errors
+    /// [`ErrorCode::MissingParameter`] if it was not given.
+    pub fn require(&self, name: &str) -> Result<&Value> {
+        self.get(name).ok_or_else(|| {
+            let message = format!("the parameter `${name}` was not given");
+            let known = self.0.iter().map(|(name, _)| name.as_str());
+            Error::new(ErrorCode::MissingParameter, message).suggest(name, known)
+        })
     }
 }
 

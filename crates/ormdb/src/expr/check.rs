@@ -107,17 +107,10 @@ impl<'s> Checker<'_, 's> {
                 constant(self.schema(), &i32::try_from(*v).map_or(Value::Int64(*v), Value::Int32))
             }
             Expr::Literal(value) => constant(self.schema(), value),
-            Expr::Param { name, span } => match self.params.get(name) {
-                Some(value) => constant(self.schema(), value),
-                None => {
-                    let known = self.params.0.iter().map(|(name, _)| name.as_str());
-                    let error = Error::new(
-                        ErrorCode::MissingParameter,
-                        format!("the parameter `${name}` was not given"),
-                    );
-                    Err(at(error.suggest(name, known), *span))
-                }
-            },
+            Expr::Param { name, span } => {
+                let value = self.params.require(name).map_err(|error| at(error, *span))?;
+                constant(self.schema(), value)
+            }
             Expr::Path { path, span } => self.path(path, *span),
             Expr::Unary { op: UnaryOp::Not, operand } => {
                 let operand = self.condition(operand)?;

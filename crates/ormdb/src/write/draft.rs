@@ -5,6 +5,7 @@ use ormdb_proto::schema::{Field, FieldId, Generator};
 use ormdb_proto::value::{ValueRef, compare};
 use ormdb_proto::{Error, ErrorCode, Result, Value};
 
+use super::create::placed;
 use super::writer::Writer;
 use super::{embedded, refusal};
 use crate::catalog::EntityInfo;
@@ -97,8 +98,8 @@ impl<'a> Writer<'a> {
         let schema = self.schema();
         let value = match expr {
             Expr::Literal(value) => value.clone(),
-            Expr::Param { name, .. } if self.ctx.params.get(name).is_some() => {
-                self.ctx.params.get(name).cloned().unwrap_or(Value::Null)
+            Expr::Param { name, span } => {
+                self.ctx.params.require(name).map_err(|error| placed(error, *span))?.clone()
             }
             _ => {
                 let compiled =

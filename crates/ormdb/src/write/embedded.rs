@@ -8,7 +8,7 @@ use ormdb_proto::schema::{Embedded, Field, FieldId, FieldType, Lead, ScalarType}
 use ormdb_proto::value::{ValueRef, canonical_text};
 use ormdb_proto::{Error, ErrorCode, Result, Value};
 
-use super::create::at;
+use super::create::{at, placed};
 use super::draft::Draft;
 use super::refusal;
 use super::writer::{Row, Writer};
@@ -43,13 +43,9 @@ impl<'a> Writer<'a> {
     fn struct_value(&self, info: &'a EntityInfo, of: &Embedded, expr: &Expr) -> Result<StructValue<'a>> {
         let value = match expr {
             Expr::Literal(value) => value,
-            Expr::Param { name, .. } => match self.ctx.params.get(name) {
-                Some(value) => value,
-                None => {
-                    let message = format!("the parameter `${name}` has no value");
-                    return Err(Error::new(ErrorCode::InvalidQuery, message));
-                }
-            },
+            Expr::Param { name, span } => {
+                self.ctx.params.require(name).map_err(|error| placed(error, *span))?
+            }
             Expr::Path { path, .. } => {
                 return match info.entity().lead(path) {
                     Some(Lead::Struct(other)) if other.struct_type == of.struct_type => {
