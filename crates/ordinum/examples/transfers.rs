@@ -53,7 +53,7 @@ fn sum(db: &Db, accounts: &ColumnFamily) -> Result<u64> {
     let mut cursor = db.cursor(accounts, KeyRange::all())?;
     let (mut total, mut more) = (0, cursor.first()?);
     while more {
-        total += cursor.value().try_into().map_or(0, u64::from_le_bytes);
+        total += cursor.value()?.try_into().map_or(0, u64::from_le_bytes);
         more = cursor.next()?;
     }
     Ok(total)

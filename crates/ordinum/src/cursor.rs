@@ -150,21 +150,27 @@ impl Cursor {
     }
 
     /// The value; empty if the cursor stands nowhere.
-    pub fn value(&self) -> &[u8] {
-        match &self.stand {
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`] and [`crate::Error::Corrupt`] if the value lies apart from its key and cannot be read.
+    pub fn value(&self) -> Result<&[u8]> {
+        Ok(match &self.stand {
             Stand::Nowhere => &[],
             Stand::Forward => self.entries.value(),
             Stand::Back => &self.aside.value,
-        }
+        })
     }
 
     /// The value, to be kept beyond the next move.
-    pub fn value_slice(&self) -> Slice {
-        match &self.stand {
+    ///
+    /// # Errors
+    /// As [`Cursor::value`].
+    pub fn value_slice(&self) -> Result<Slice> {
+        Ok(match &self.stand {
             Stand::Nowhere => Slice::from(&[][..]),
             Stand::Forward => self.entries.value_slice(),
             Stand::Back => self.aside.value.clone(),
-        }
+        })
     }
 
     /// The sequence number of the commit that wrote the value; [`SeqNo::MAX`] for a transaction's own write.

@@ -109,7 +109,7 @@ fn found(db: &Db) -> State {
         let mut rows = BTreeMap::new();
         let mut more = cursor.first().unwrap();
         while more {
-            rows.insert(cursor.key().to_vec(), cursor.value().to_vec());
+            rows.insert(cursor.key().to_vec(), cursor.value().unwrap().to_vec());
             more = cursor.next().unwrap();
         }
         (name, rows)

@@ -89,7 +89,10 @@ fn read_all(db: &Db, family: &ColumnFamily, rows: &BTreeMap<Vec<u8>, Vec<u8>>) -
     let mut expected = rows.iter();
     let mut more = cursor.first()?;
     while more {
-        assert_eq!((cursor.key(), cursor.value()), expected.next().map(|(k, v)| (&k[..], &v[..])).unwrap());
+        assert_eq!(
+            (cursor.key(), cursor.value().unwrap()),
+            expected.next().map(|(k, v)| (&k[..], &v[..])).unwrap()
+        );
         more = cursor.next()?;
     }
     assert!(expected.next().is_none());

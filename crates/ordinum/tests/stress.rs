@@ -166,8 +166,8 @@ impl OpenCursor {
             assert_eq!(self.cursor.valid(), expected.is_some(), "{what}");
             if let Some((key, (written, value))) = expected {
                 assert_eq!(self.cursor.key(), key, "{what}");
-                assert_eq!(self.cursor.value(), value, "{what}");
-                assert_eq!(*self.cursor.value_slice(), **value, "{what}");
+                assert_eq!(self.cursor.value().unwrap(), value, "{what}");
+                assert_eq!(*self.cursor.value_slice().unwrap(), **value, "{what}");
                 assert_eq!(self.cursor.seqno(), *written, "{what}");
             }
         }
@@ -392,7 +392,7 @@ fn scan(reader: &dyn Reader, family: &ColumnFamily) -> View {
     let mut rows = View::new();
     let mut more = cursor.first().unwrap();
     while more {
-        rows.insert(cursor.key().to_vec(), (cursor.seqno(), cursor.value().to_vec()));
+        rows.insert(cursor.key().to_vec(), (cursor.seqno(), cursor.value().unwrap().to_vec()));
         more = cursor.next().unwrap();
     }
     rows

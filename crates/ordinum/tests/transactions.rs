@@ -137,7 +137,7 @@ fn scan(reader: &dyn Reader, family: &ColumnFamily) -> Rows {
     let mut rows = Rows::new();
     let mut more = cursor.first().unwrap();
     while more {
-        rows.insert(cursor.key().to_vec(), cursor.value().to_vec());
+        rows.insert(cursor.key().to_vec(), cursor.value().unwrap().to_vec());
         more = cursor.next().unwrap();
     }
     rows
@@ -241,7 +241,7 @@ impl Open {
         let number = |key: &[u8]| -> u16 { std::str::from_utf8(&key[3..]).unwrap().parse().unwrap() };
         for _ in 0..rng.usize(..8) {
             let Some(here) = at else { break };
-            assert_eq!((cursor.key(), cursor.value()), (&rows[here].0[..], &rows[here].1[..]));
+            assert_eq!((cursor.key(), cursor.value().unwrap()), (&rows[here].0[..], &rows[here].1[..]));
             (lowest, highest) = (lowest.min(number(cursor.key())), highest.max(number(cursor.key())));
             let onward = if rng.u8(..4) == 0 { !forward } else { forward };
             let found = if onward { cursor.next().unwrap() } else { cursor.prev().unwrap() };

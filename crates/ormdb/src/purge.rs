@@ -194,7 +194,7 @@ impl Database {
         };
         let (mut keys, mut last) = (Vec::new(), None);
         while there && keys.len() < STEP_ROWS {
-            keys.push(format.primary_key(cursor.key(), cursor.value())?.to_vec());
+            keys.push(format.primary_key(cursor.key(), cursor.value().engine()?)?.to_vec());
             last = Some(cursor.key().to_vec());
             there = cursor.next().engine()?;
         }

@@ -285,7 +285,7 @@ fn seeks(subject: &Subject, operations: u64) -> Result<()> {
         if !cursor.seek(&key(number * 7919 % ENTRIES))? {
             return Err("an entry is missing".into());
         }
-        std::hint::black_box(cursor.value());
+        std::hint::black_box(cursor.value()?);
     }
     Ok(())
 }
@@ -297,7 +297,7 @@ fn nexts(subject: &Subject, operations: u64) -> Result<()> {
         if !found {
             return Err("an entry is missing".into());
         }
-        std::hint::black_box(cursor.value());
+        std::hint::black_box(cursor.value()?);
         found = cursor.next()?;
     }
     Ok(())
@@ -310,7 +310,7 @@ fn prevs(subject: &Subject, operations: u64) -> Result<()> {
         if !found {
             return Err("an entry is missing".into());
         }
-        std::hint::black_box(cursor.value());
+        std::hint::black_box(cursor.value()?);
         found = cursor.prev()?;
     }
     Ok(())

@@ -86,7 +86,7 @@ impl Engine for Ordinum {
         };
         let mut entries = 0;
         while found {
-            visit(cursor.key(), cursor.value());
+            visit(cursor.key(), cursor.value()?);
             entries += 1;
             if entries == limit {
                 break;

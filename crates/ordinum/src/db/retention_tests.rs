@@ -66,7 +66,7 @@ impl Bed {
         let mut found = BTreeMap::new();
         let mut more = cursor.first().unwrap();
         while more {
-            found.insert(cursor.key().to_vec(), cursor.value().to_vec());
+            found.insert(cursor.key().to_vec(), cursor.value().unwrap().to_vec());
             more = cursor.next().unwrap();
         }
         found

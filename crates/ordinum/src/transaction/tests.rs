@@ -22,13 +22,13 @@ fn scan(cursor: &mut Cursor) -> Vec<(Vec<u8>, Vec<u8>)> {
     let mut rows = Vec::new();
     let mut more = cursor.first().unwrap();
     while more {
-        rows.push((cursor.key().to_vec(), cursor.value().to_vec()));
+        rows.push((cursor.key().to_vec(), cursor.value().unwrap().to_vec()));
         more = cursor.next().unwrap();
     }
     let mut back = Vec::new();
     more = cursor.last().unwrap();
     while more {
-        back.push((cursor.key().to_vec(), cursor.value().to_vec()));
+        back.push((cursor.key().to_vec(), cursor.value().unwrap().to_vec()));
         more = cursor.prev().unwrap();
     }
     back.reverse();

@@ -59,7 +59,7 @@ pub(super) fn write_entries(
         if rows > rows_max {
             return Ok(rows);
         }
-        let view = info.store().rows.view(cursor.value())?;
+        let view = info.store().rows.view(cursor.value().engine()?)?;
         let primary_key = layout::primary_key_of(cursor.key())?;
         for id in &pending.indexes {
             write_entry(txn, families, catalog, info, *id, (&view, primary_key))?;
@@ -119,7 +119,7 @@ pub(super) fn validate(
     let mut cursor = rows_of(txn, families, pending.entity)?;
     let mut there = cursor.first().engine()?;
     while there {
-        let row = info.store().rows.view(cursor.value())?;
+        let row = info.store().rows.view(cursor.value().engine()?)?;
         for ((_, compiled), failed) in checks.iter().zip(&mut of_checks) {
             if compiled.test(&row, &EvalEnv::at(0))? == Some(false) {
                 failed.add(info, &row);

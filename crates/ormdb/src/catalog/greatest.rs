@@ -46,7 +46,11 @@ fn greatest(
 ) -> Result<Option<i64>> {
     let mut rows = backfill::rows_of(reader, families, info.id)?;
     if info.primary_key.first() == Some(&field) {
-        return if rows.last().engine()? { number(info, &rows.value_slice(), field) } else { Ok(None) };
+        return if rows.last().engine()? {
+            number(info, &rows.value_slice().engine()?, field)
+        } else {
+            Ok(None)
+        };
     }
     let leads = info.indexes.iter().zip(&info.store().indexes).find(|(index, _)| {
         index.filter.is_none() && index.columns.first().is_some_and(|column| column.field == field)
@@ -58,7 +62,7 @@ fn greatest(
     let mut greatest = None;
     let mut there = rows.first().engine()?;
     while there {
-        greatest = greatest.max(number(info, rows.value(), field)?);
+        greatest = greatest.max(number(info, rows.value().engine()?, field)?);
         there = rows.next().engine()?;
     }
     Ok(greatest)
@@ -87,7 +91,7 @@ fn greatest_entry(
     if !there {
         return Ok(None);
     }
-    let primary_key = format.primary_key(cursor.key(), cursor.value())?;
+    let primary_key = format.primary_key(cursor.key(), cursor.value().engine()?)?;
     let row = reader.get(&families.rows, &layout::row_key(info.id, primary_key)).engine()?;
     row.map_or(Ok(None), |row| number(info, &row, field))
 }

@@ -62,7 +62,7 @@ fn piece(
     let mut rows = Vec::new();
     let mut there = cursor.seek(from).engine()?;
     while there && rows.len() < PIECE_ROWS {
-        rows.push((cursor.key().to_vec(), cursor.value_slice()));
+        rows.push((cursor.key().to_vec(), cursor.value_slice().engine()?));
         there = cursor.next().engine()?;
     }
     Ok(rows)

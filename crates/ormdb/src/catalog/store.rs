@@ -60,7 +60,7 @@ pub(crate) fn history(reader: &dyn Reader, families: &Families) -> Result<Vec<St
     let mut cursor = reader.cursor(&families.catalog, KeyRange::prefix(&[VERSION])).engine()?;
     let mut there = cursor.first().engine()?;
     while there {
-        versions.push(record::decode(cursor.value())?);
+        versions.push(record::decode(cursor.value().engine()?)?);
         there = cursor.next().engine()?;
     }
     Ok(versions)

@@ -45,7 +45,7 @@ impl Checker<'_> {
         let mut there = cursor.first().engine()?;
         while there {
             self.report.entries += 1;
-            match place.format.primary_key(cursor.key(), cursor.value()) {
+            match place.format.primary_key(cursor.key(), cursor.value().engine()?) {
                 Ok(primary_key) => {
                     let row_key = place.info.store().primary_key.row_key(primary_key);
                     lookups.push(row_key, cursor.key().to_vec());

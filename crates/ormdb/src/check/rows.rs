@@ -81,7 +81,7 @@ impl Checker<'_> {
 
     fn row(&mut self, info: &EntityInfo, rules: &Rules, cursor: &Cursor, wanted: &mut Wanted) -> Result<()> {
         let format = info.store();
-        let row = format.rows.view(cursor.value())?;
+        let row = format.rows.view(cursor.value().engine()?)?;
         row.values()?;
         let primary_key = layout::primary_key_of(cursor.key())?;
         if format.primary_key.encode_row(&row)? != primary_key {

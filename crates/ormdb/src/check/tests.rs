@@ -56,7 +56,7 @@ fn all(db: &TestDb, family: Family) -> Vec<(Vec<u8>, Vec<u8>)> {
     let mut all = Vec::new();
     let mut there = cursor.first().unwrap();
     while there {
-        all.push((cursor.key().to_vec(), cursor.value().to_vec()));
+        all.push((cursor.key().to_vec(), cursor.value().unwrap().to_vec()));
         there = cursor.next().unwrap();
     }
     all

@@ -97,7 +97,10 @@ impl Scanner {
                 if stop {
                     self.stands_for = Some(lane_number);
                 } else {
-                    entries.push(Entry { key: self.cursor.key().to_vec(), value: self.cursor.value_slice() });
+                    entries.push(Entry {
+                        key: self.cursor.key().to_vec(),
+                        value: self.cursor.value_slice().engine()?,
+                    });
                 }
                 // What cannot tie with what was read is not looked at.
                 let full = self.ties.is_none() && want.is_some_and(|want| entries.len() >= want);

@@ -94,7 +94,7 @@ impl<'a> Writer<'a> {
                     self.ctx.txn.cursor(&self.ctx.families.indexes, KeyRange::prefix(&prefix)).engine()?;
                 let mut there = cursor.first().engine()?;
                 while there && keys.len() < limit {
-                    let key = index.primary_key(cursor.key(), cursor.value())?.to_vec();
+                    let key = index.primary_key(cursor.key(), cursor.value().engine()?)?.to_vec();
                     if !hides || self.is_live(info, &self.read_known(info, &key)?)? {
                         keys.push(key);
                     }
@@ -127,7 +127,7 @@ impl<'a> Writer<'a> {
         let mut cursor = self.ctx.txn.cursor(&self.ctx.families.rows, KeyRange::prefix(prefix)).engine()?;
         let mut there = cursor.first().engine()?;
         while there {
-            if accept(cursor.value())? {
+            if accept(cursor.value().engine()?)? {
                 keys.push(layout::primary_key_of(cursor.key())?.to_vec());
             }
             there = keys.len() < limit && cursor.next().engine()?;

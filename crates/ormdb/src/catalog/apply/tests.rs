@@ -57,7 +57,7 @@ fn a_new_field_has_its_constant_default_in_older_rows() {
     let snapshot = db.engine.snapshot();
     let mut cursor = snapshot.cursor(&db.families.rows, KeyRange::all()).unwrap();
     assert!(cursor.first().unwrap());
-    let row = info.store().rows.view(cursor.value()).unwrap();
+    let row = info.store().rows.view(cursor.value().unwrap()).unwrap();
     assert_eq!(row.field(info.field_named("age").unwrap().id).unwrap(), ValueRef::Int32(7));
 }
 

@@ -134,7 +134,7 @@ impl Bench {
         let mut entries = Vec::new();
         let mut there = cursor.first().unwrap();
         while there {
-            entries.push((cursor.key().to_vec(), cursor.value().to_vec()));
+            entries.push((cursor.key().to_vec(), cursor.value().unwrap().to_vec()));
             there = cursor.next().unwrap();
         }
         entries
