@@ -3,7 +3,7 @@
 //! 1. In the ordered section a commit is validated, and gets its sequence number, its place in the log and its space in
 //!    the memtables.
 //! 2. Outside, it inserts into the memtables, beside others.
-//! 3. Commits are published in the order of their sequence numbers: no reader sees one without all before it.
+//! 3. Commits become visible in the order of their sequence numbers: no reader sees one without all before it.
 //! 4. Whoever wants durability waits for the log to be synced through its commit. One of those who wait syncs for all.
 //!    Who does not want to wait hands the log to the file system instead, for all that are in it.
 //!
@@ -12,12 +12,11 @@
 //! (2) no sequence number is given above the one that the manifest reserved, so that none is ever given twice.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use std::sync::atomic::Ordering;
 
 use super::Db;
 use super::core::Core;
+use super::publication::Turn;
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::family::Family;
@@ -47,7 +46,7 @@ pub(super) struct Commits {
     pub(super) recent: RecentWrites,
 }
 
-/// A commit that is applied and visible, and has its place in the log.
+/// A commit that is applied, visible and has its place in the log.
 #[derive(Clone, Debug)]
 #[must_use = "the commit is not durable until it is waited for"]
 pub struct Commit {
@@ -77,16 +76,26 @@ impl Commit {
         Ok(self.seqno)
     }
 
-    /// Returns its sequence number once it is as durable as asked for.
+    /// Returns its sequence number once it is visible and as durable as asked for.
     pub(crate) fn reach(&self, durability: Durability) -> Result<SeqNo> {
         if self.written {
-            self.db.core().reach(self.seqno, durability)?;
+            let reached = self.db.core().reach(self.seqno, durability);
+            self.db.core().publication.wait_for(self.seqno);
+            reached?;
         }
         Ok(self.seqno)
     }
+
+    /// Returns the commit once it is visible.
+    pub(crate) fn visible(self) -> Commit {
+        if self.written {
+            self.db.core().publication.wait_for(self.seqno);
+        }
+        self
+    }
 }
 
-/// A commit that is applied and visible.
+/// A commit that is applied, and visible as soon as all before it are.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Committed {
     seqno: SeqNo,
@@ -98,14 +107,15 @@ pub(super) struct Committed {
 
 /// Where a commit inserts.
 struct Place {
-    seqno: SeqNo,
+    turn: Turn,
     handed_over: bool,
     /// In the order of the batch's shares.
     spaces: Few<(Arc<Memtable>, Reservation)>,
 }
 
 impl Db {
-    /// Validates, orders, logs, applies and publishes the batch.
+    /// Validates, orders, logs and applies the batch. The commit is visible as soon as all before it are:
+    /// [`Commit::visible`] and [`Commit::reach`] wait for that.
     pub(crate) fn commit(db: &Db, batch: &Batch, check: Option<&Check<'_>>) -> Result<Commit> {
         let core = db.core();
         let Committed { seqno, written, .. } = core.commit(batch, check)?;
@@ -118,13 +128,17 @@ impl Core {
     /// for.
     pub(super) fn write(&self, batch: &Batch, durability: Durability) -> Result<SeqNo> {
         let Committed { seqno, written, handed_over } = self.commit(batch, None)?;
-        if written && !(handed_over && durability == Durability::Buffered) {
-            self.reach(seqno, durability)?;
+        if written {
+            let enough = handed_over && durability == Durability::Buffered;
+            let reached = if enough { Ok(()) } else { self.reach(seqno, durability) };
+            // Last: while this one slept, those before it came through.
+            self.publication.wait_for(seqno);
+            reached?;
         }
         Ok(seqno)
     }
 
-    /// Validates, orders, logs, applies and publishes the batch.
+    /// Validates, orders, logs and applies the batch.
     fn commit(&self, batch: &Batch, check: Option<&Check<'_>>) -> Result<Committed> {
         self.check_writable()?;
         for share in batch.shares() {
@@ -137,10 +151,10 @@ impl Core {
         let mut numbers = [Varint::default(); 2];
         let payload = Payload::new(RecordKind::Batch, batch.encode(&mut numbers))?;
         let place = self.place(batch, &payload, check)?;
-        let (seqno, handed_over) = (place.seqno, place.handed_over);
+        let (turn, handed_over) = (place.turn, place.handed_over);
         apply(batch, place);
-        self.publication.publish(seqno);
-        Ok(Committed { seqno, written: true, handed_over })
+        self.publication.applied(turn);
+        Ok(Committed { seqno: turn.seqno, written: true, handed_over })
     }
 
     /// Returns when a commit is as durable as asked for.
@@ -162,30 +176,28 @@ impl Core {
             commits.recent.validate(check, batch)?;
         }
         self.keep_budget();
-        let seqno = self.append_in_order(&mut commits, payload, |core, commits| {
+        let (turn, spaces) = self.append_in_order(&mut commits, payload, |core, commits| {
             let reserve =
                 |share: &crate::batch::Share| core.reserve_space(&share.family.family, share.words, commits);
             let mut spaces = Few::new();
             batch.shares().try_for_each(|share| reserve(share).map(|space| spaces.push(space)))?;
             Ok(spaces)
         })?;
-        let (seqno, spaces) = seqno;
         for (memtable, _) in spaces.iter() {
-            memtable.note(commits.log.number(), seqno);
+            memtable.note(commits.log.number(), turn.seqno);
         }
-        let before = commits.last;
-        commits.last = seqno;
-        commits.recent.remember(seqno, before, batch);
+        commits.last = turn.seqno;
+        commits.recent.remember(turn.seqno, turn.before, batch);
         self.counters.commits.add(1);
         self.counters.bytes_written.add(batch.bytes() as u64);
-        Ok(Place { seqno, handed_over: !commits.log.has_gathered(), spaces })
+        Ok(Place { turn, handed_over: !commits.log.has_gathered(), spaces })
     }
 
     /// Gives the next sequence number to a record that is no batch, and appends it; nothing is to be applied.
-    pub(super) fn append_alone(&self, commits: &mut Commits, payload: &Payload<'_>) -> Result<SeqNo> {
-        let (seqno, ()) = self.append_in_order(commits, payload, |_, _| Ok(()))?;
-        commits.last = seqno;
-        Ok(seqno)
+    pub(super) fn append_alone(&self, commits: &mut Commits, payload: &Payload<'_>) -> Result<Turn> {
+        let (turn, ()) = self.append_in_order(commits, payload, |_, _| Ok(()))?;
+        commits.last = turn.seqno;
+        Ok(turn)
     }
 
     fn append_in_order<T>(
@@ -193,9 +205,11 @@ impl Core {
         commits: &mut Commits,
         payload: &Payload<'_>,
         prepare: impl FnOnce(&Core, &Commits) -> Result<T>,
-    ) -> Result<(SeqNo, T)> {
+    ) -> Result<(Turn, T)> {
         self.check_writable()?;
-        let next = commits.last.next();
+        let before = commits.last;
+        self.publication.make_room(before);
+        let next = before.next();
         let seqno =
             next.ok_or_else(|| Error::Bug { message: "the sequence numbers are used up".to_owned() })?;
         if seqno > commits.reserved {
@@ -209,7 +223,7 @@ impl Core {
         let prepared = prepare(self, commits)?;
         commits.log.append(payload, seqno).map_err(|error| self.poisoned_by(error))?;
         self.counters.log_bytes.add(payload.record_bytes());
-        Ok((seqno, prepared))
+        Ok((Turn { before, seqno }, prepared))
     }
 
     /// Space in the memtable of the family; a full memtable is sealed.
@@ -292,48 +306,6 @@ impl Core {
         self.check_poison()?;
         commits.log.hand_over().map_err(|error| self.poisoned_by(error))
     }
-
-    /// Makes the log durable through the commit.
-    pub(crate) fn sync_through(&self, seqno: SeqNo) -> Result<()> {
-        let mut state = self.syncing.state.lock();
-        loop {
-            if state.durable >= seqno {
-                return Ok(());
-            }
-            if let Some(cause) = self.poison.get() {
-                return Err(Error::Poisoned { cause: cause.clone() });
-            }
-            if state.led {
-                self.syncing.changed.wait(&mut state);
-                continue;
-            }
-            state.led = true;
-            let result = MutexGuard::unlocked(&mut state, || self.lead_sync());
-            state.led = false;
-            if let Ok(through) = result {
-                state.durable = state.durable.max(through);
-            }
-            self.syncing.changed.notify_all();
-            result?;
-        }
-    }
-
-    /// Syncs the log as far as it is written, and returns the newest sequence number in it.
-    fn lead_sync(&self) -> Result<SeqNo> {
-        let (segment, end, through) = {
-            let mut commits = self.commits.lock();
-            self.check_poison()?;
-            commits.log.hand_over().map_err(|error| self.poisoned_by(error))?;
-            (Arc::clone(commits.log.segment()), commits.log.end(), commits.last)
-        };
-        segment.sync(end).map_err(|error| self.poisoned_by(error))?;
-        self.counters.syncs.fetch_add(1, Ordering::Relaxed);
-        Ok(through)
-    }
-
-    fn check_poison(&self) -> Result<()> {
-        self.poison.get().map_or(Ok(()), |cause| Err(Error::Poisoned { cause: cause.clone() }))
-    }
 }
 
 /// Inserts the operations into the memtables.
@@ -352,7 +324,7 @@ fn apply(batch: &Batch, mut place: Place) {
             let entry = Entry {
                 key: operation.key,
                 value: operation.value,
-                seqno: place.seqno,
+                seqno: place.turn.seqno,
                 kind: operation.kind,
                 ordinal,
             };
@@ -365,86 +337,5 @@ fn apply(batch: &Batch, mut place: Place) {
     }
     for ((memtable, _), written) in place.spaces.iter().zip(&mut written) {
         memtable.insert_sorted(written);
-    }
-}
-
-/// How far the log is durable, and who syncs it.
-#[derive(Debug)]
-pub(super) struct Syncing {
-    state: Mutex<SyncState>,
-    changed: Condvar,
-}
-
-#[derive(Debug)]
-struct SyncState {
-    durable: SeqNo,
-    /// Whether one of those who wait is syncing.
-    led: bool,
-}
-
-impl Syncing {
-    pub(super) fn new(durable: SeqNo) -> Syncing {
-        Syncing { state: Mutex::new(SyncState { durable, led: false }), changed: Condvar::new() }
-    }
-
-    pub(super) fn advance(&self, durable: SeqNo) {
-        let mut state = self.state.lock();
-        state.durable = state.durable.max(durable);
-        self.changed.notify_all();
-    }
-}
-
-/// The newest visible commit, and those who wait for their turn.
-#[derive(Debug)]
-pub(super) struct Publication {
-    visible: AtomicU64,
-    waiting: AtomicUsize,
-    lock: Mutex<()>,
-    changed: Condvar,
-}
-
-/// How often a commit looks whether its turn has come before it sleeps.
-const SPINS: u32 = 64;
-
-impl Publication {
-    pub(super) fn new(visible: SeqNo) -> Publication {
-        Publication {
-            visible: AtomicU64::new(visible.get()),
-            waiting: AtomicUsize::new(0),
-            lock: Mutex::new(()),
-            changed: Condvar::new(),
-        }
-    }
-
-    pub(super) fn visible(&self) -> SeqNo {
-        SeqNo::new(self.visible.load(Ordering::Acquire)).unwrap_or(SeqNo::MAX)
-    }
-
-    /// Makes the commit visible, after all before it.
-    pub(super) fn publish(&self, seqno: SeqNo) {
-        let before = SeqNo::new(seqno.get() - 1).unwrap_or(SeqNo::ZERO);
-        self.wait_for(before);
-        self.visible.store(seqno.get(), Ordering::SeqCst);
-        if self.waiting.load(Ordering::SeqCst) > 0 {
-            drop(self.lock.lock());
-            self.changed.notify_all();
-        }
-    }
-
-    /// Returns when the commit is visible.
-    pub(super) fn wait_for(&self, seqno: SeqNo) {
-        for _ in 0..SPINS {
-            if self.visible() >= seqno {
-                return;
-            }
-            std::hint::spin_loop();
-        }
-        let mut guard = self.lock.lock();
-        self.waiting.fetch_add(1, Ordering::SeqCst);
-        // Ordered behind the line above, as the store in `publish` is before its look at `waiting`.
-        while self.visible.load(Ordering::SeqCst) < seqno.get() {
-            self.changed.wait(&mut guard);
-        }
-        self.waiting.fetch_sub(1, Ordering::SeqCst);
     }
 }

@@ -14,13 +14,15 @@ use parking_lot::{Mutex, RwLock};
 
 use super::background::{Failures, Room};
 use super::backpressure::Pace;
-use super::commit::{Commits, Publication, Syncing};
+use super::commit::Commits;
 use super::compactions::Compactions;
 use super::families::Owner;
 use super::interval::Deadline;
 use super::memory::Memory;
+use super::publication::Publication;
 use super::recovery::Salvage;
 use super::retention::History;
+use super::syncing::Syncing;
 use crate::cursor::Cursor;
 use crate::error::{Error, Result};
 use crate::family::{ColumnFamily, Family, FamilyId};

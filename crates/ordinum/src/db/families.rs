@@ -80,15 +80,15 @@ impl Core {
         let mut record = Vec::new();
         varint::push_u32(&mut record, id.0);
         varint::push_bytes(&mut record, name.as_bytes());
-        let seqno = {
+        let turn = {
             let mut commits = self.commits.lock();
             self.append_alone(
                 &mut commits,
                 &Payload::new(RecordKind::CreateFamily, [&record, &[], &[], &[]])?,
             )?
         };
-        self.publication.publish(seqno);
-        self.sync_through(seqno)?;
+        self.publication.applied(turn);
+        self.sync_through(turn.seqno)?;
         let edit = Edit::CreateFamily { id, name: name.to_owned() };
         self.install(&mut self.manifest.lock(), &[edit])?;
         let family = ColumnFamily::new(id, name, &self.owner, options, Levels::default());
@@ -107,17 +107,17 @@ impl Core {
         let id = family.family.id;
         let mut record = Vec::new();
         varint::push_u32(&mut record, id.0);
-        let seqno = {
+        let turn = {
             let mut commits = self.commits.lock();
             self.check_family(family)?;
             let payload = Payload::new(RecordKind::DropFamily, [&record, &[], &[], &[]])?;
-            let seqno = self.append_alone(&mut commits, &payload)?;
+            let turn = self.append_alone(&mut commits, &payload)?;
             family.family.dropped.store(true, Ordering::Release);
             family.family.view.expire();
-            seqno
+            turn
         };
-        self.publication.publish(seqno);
-        self.sync_through(seqno)?;
+        self.publication.applied(turn);
+        self.sync_through(turn.seqno)?;
         let mut manifest = self.manifest.lock();
         self.install(&mut manifest, &[Edit::DropFamily { id }])?;
         // Only now: until the edit is durable, logs with the family's data must stay.

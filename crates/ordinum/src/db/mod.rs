@@ -1,7 +1,7 @@
 //! The database: what callers hold.
 //!
 //! - `core.rs` the shared state, and reading;
-//! - `commit.rs` the pipeline of a write;
+//! - `commit.rs` the pipeline of a write, `publication.rs` what of it readers see, `syncing.rs` what of it is durable;
 //! - `open.rs` opening, `recovery.rs` what it finds;
 //! - `families.rs` creating and dropping column families;
 //! - `flush.rs` memtables to tables, and logs that are not needed any more;
@@ -27,8 +27,10 @@ mod flush;
 mod interval;
 mod memory;
 mod open;
+mod publication;
 mod recovery;
 mod retention;
+mod syncing;
 mod verify;
 
 use std::fmt;
@@ -146,7 +148,7 @@ impl Db {
     /// # Errors
     /// As [`Db::write`].
     pub fn write_unsynced(&self, batch: Batch) -> Result<Commit> {
-        Db::commit(self, &batch, None)
+        Db::commit(self, &batch, None).map(Commit::visible)
     }
 
     /// A snapshot of the newest state.

@@ -18,11 +18,13 @@ use parking_lot::{Mutex, RwLock};
 
 use super::background::{Failures, Room};
 use super::backpressure::Pace;
-use super::commit::{Commits, Publication, Syncing};
+use super::commit::Commits;
 use super::compactions::Compactions;
 use super::core::Core;
 use super::interval::Deadline;
+use super::publication::Publication;
 use super::recovery::{Recovery, apply, no_database};
+use super::syncing::Syncing;
 use crate::compaction::Mood;
 use crate::error::{Error, Result};
 use crate::family::{ColumnFamily, DEFAULT_FAMILY};

@@ -161,7 +161,7 @@ impl Transaction {
     /// [`Error::Conflict`] if a commit after the snapshot changed what this transaction depends on, or if the
     /// transaction is older than what is remembered of recent commits. Nothing is written then; run it again.
     pub fn commit(self, durability: Durability) -> Result<SeqNo> {
-        self.commit_unsynced()?.reach(durability)
+        self.order()?.reach(durability)
     }
 
     /// Commits: applied, visible and ordered in the log. [`Commit::wait`] makes it durable.
@@ -169,6 +169,11 @@ impl Transaction {
     /// # Errors
     /// As [`Transaction::commit`].
     pub fn commit_unsynced(self) -> Result<Commit> {
+        self.order().map(Commit::visible)
+    }
+
+    /// Validates, orders, logs and applies what was written.
+    fn order(self) -> Result<Commit> {
         if self.writes.len() == 0 {
             return Ok(Commit::nothing_written(self.db.clone(), self.pin.seqno));
         }
