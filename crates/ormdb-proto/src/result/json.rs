@@ -3,8 +3,8 @@
 //! A root row is an object whose members stand in the order asked for. A to-many edge is an array of objects, a to-one
 //! edge an object or null. A struct is an object or null. A null cell is `null`; a withheld cell is not there. Numbers are JSON numbers with all
 //! their digits (64-bit integers and decimals included); NaN and the infinities are text. JSON documents stand as
-//! they are. Everything else is text: dates and times as ISO 8601, UUIDs, enums by their labels, bytes as `\x` and
-//! hexadecimal digits, intervals as PostgreSQL writes them.
+//! they are. Everything else is text: dates, times and intervals as ISO 8601, UUIDs, enums by their labels, bytes as `\x`
+//! and hexadecimal digits.
 
 use std::cell::Cell as Counter;
 use std::fmt::{Display, Write};

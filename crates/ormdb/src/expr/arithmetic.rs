@@ -159,11 +159,10 @@ fn shift(at: i64, by: Interval) -> Result<i64> {
         || Error::new(ErrorCode::NumericOverflow, "the result is outside the range of dates and times");
     let day = temporal::MICROS_PER_DAY;
     let date = i32::try_from(at.div_euclid(day)).ok().and_then(temporal::civil_date).ok_or_else(overflow)?;
-    let span = Calendar::new()
-        .try_months(by.months)
-        .and_then(|span| span.try_days(by.days))
-        .map_err(|_| overflow())?;
-    let moved = date.checked_add(span).map_err(|_| overflow())?;
+    // One after the other: the parts of a calendar's span have one sign, those of an interval each their own.
+    let months = Calendar::new().try_months(by.months).map_err(|_| overflow())?;
+    let days = Calendar::new().try_days(by.days).map_err(|_| overflow())?;
+    let moved = date.checked_add(months).and_then(|date| date.checked_add(days)).map_err(|_| overflow())?;
     let between = date.until((jiff::Unit::Day, moved)).map_err(|_| overflow())?;
     at.checked_add(i64::from(between.get_days()) * day)
         .and_then(|at| at.checked_add(by.micros))

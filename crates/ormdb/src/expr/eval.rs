@@ -173,8 +173,11 @@ fn external<'a>(env: &EvalEnv<'a>, slot: usize) -> Result<&'a Datum<'a>> {
         .ok_or_else(|| Error::new(ErrorCode::Internal, "an expression misses a value from behind a relation"))
 }
 
+/// Texts or arrays one behind the other. Beside null a text is null, and an array is what it is, as in PostgreSQL.
 fn concat<'a>(left: Datum<'a>, right: Datum<'a>) -> Result<Datum<'a>> {
     match (left.view(), right.view()) {
+        (ValueRef::Null, ValueRef::Array(_)) => Ok(right),
+        (ValueRef::Array(_), ValueRef::Null) => Ok(left),
         (ValueRef::Null, _) | (_, ValueRef::Null) => Ok(Datum::NULL),
         (ValueRef::String(left), ValueRef::String(right)) => Ok(Datum::Text([left, right].concat())),
         (ValueRef::Array(left), ValueRef::Array(right)) => {

@@ -18,28 +18,30 @@ fn items<'d>(args: &'d [Datum<'_>], at: usize) -> Result<Vec<ValueRef<'d>>> {
     }
 }
 
+/// Whether an element equals the value; null equals nothing.
 fn contains(items: &[ValueRef<'_>], wanted: &ValueRef<'_>) -> Result<bool> {
     for item in items {
-        let same = match (item.is_null(), wanted.is_null()) {
-            (false, false) => order(item, wanted)?.is_some_and(std::cmp::Ordering::is_eq),
-            (left, right) => left && right,
-        };
-        if same {
+        if order(item, wanted)?.is_some_and(std::cmp::Ordering::is_eq) {
             return Ok(true);
         }
     }
     Ok(false)
 }
 
-/// Whether an element equals the value; null if the array is.
+/// Whether an element equals the value: as `in`, null where an element that is null might be the one, or the value is.
 pub(super) fn has(args: Args<'_, '_>, _: &EvalEnv<'_>) -> Made {
     if args.first().is_none_or(Datum::is_null) {
         return Ok(Datum::NULL);
     }
-    let wanted = args.get(1).map_or(ValueRef::Null, Datum::view);
-    Ok(Datum::bool(Some(contains(&items(args, 0)?, &wanted)?)))
+    let (items, wanted) = (items(args, 0)?, args.get(1).map_or(ValueRef::Null, Datum::view));
+    if contains(&items, &wanted)? {
+        return Ok(Datum::bool(Some(true)));
+    }
+    let unknown = !items.is_empty() && (wanted.is_null() || items.iter().any(ValueRef::is_null));
+    Ok(Datum::bool(if unknown { None } else { Some(false) }))
 }
 
+/// Whether each of the values equals an element; null equals none.
 pub(super) fn has_every(args: Args<'_, '_>, _: &EvalEnv<'_>) -> Made {
     let all = items(args, 0)?;
     for wanted in items(args, 1)? {
@@ -50,6 +52,7 @@ pub(super) fn has_every(args: Args<'_, '_>, _: &EvalEnv<'_>) -> Made {
     Ok(Datum::bool(Some(true)))
 }
 
+/// Whether one of the values equals an element; null equals none.
 pub(super) fn has_some(args: Args<'_, '_>, _: &EvalEnv<'_>) -> Made {
     let all = items(args, 0)?;
     for wanted in items(args, 1)? {

@@ -16,6 +16,9 @@ use super::{int_arg, misused};
 type Args<'s, 'd> = &'s [Datum<'d>];
 type Made = Result<Datum<'static>>;
 
+/// No number has a digit farther from the point.
+const PLACES_MAX: i8 = 38;
+
 /// The type of a rounded number.
 pub(super) const fn rounded_type(ty: FieldType) -> FieldType {
     match ty {
@@ -77,48 +80,73 @@ pub(super) fn ceil(args: Args<'_, '_>, _: &EvalEnv<'_>) -> Made {
     })
 }
 
-/// How many digits behind the point are asked for.
-fn digits(args: Args<'_, '_>, name: &str) -> Result<u8> {
+/// To which digit is rounded: behind the point, or before it where negative. As in PostgreSQL, farther is no error.
+fn digits(args: Args<'_, '_>, name: &str) -> Result<i8> {
     if args.len() < 2 {
         return Ok(0);
     }
-    let digits = int_arg(args, 1, name)?;
-    u8::try_from(digits).ok().filter(|d| *d <= ormdb_proto::value::SCALE_MAX).ok_or_else(|| {
-        Error::new(ErrorCode::InvalidValue, format!("`{name}` takes 0 to 38 digits, not {digits}"))
-    })
+    let most = i64::from(PLACES_MAX);
+    Ok(i8::try_from(int_arg(args, 1, name)?.clamp(-most, most)).unwrap_or(PLACES_MAX))
 }
 
 /// Halves away from zero for exact numbers, to even for floats, as in PostgreSQL.
 pub(super) fn round(args: Args<'_, '_>, _: &EvalEnv<'_>) -> Made {
-    let digits = digits(args, "round")?;
-    if digits == 0 {
+    if args.len() < 2 {
         return rounded(args, f64::round_ties_even, |v| v.rescale(0));
     }
-    to_digits(args, digits, |v| v.rescale(digits))
+    let digits = digits(args, "round")?;
+    to_digits(args, digits, |v| match u8::try_from(digits) {
+        Ok(scale) => v.rescale(scale),
+        Err(_) => {
+            // Below the point nothing is left; the number is rounded as if its unit were the last digit that stays.
+            let Some(unit) = unit(digits) else { return Decimal::new(0, 0) };
+            let (whole, rest) = (v.truncated() / unit, v.truncated() % unit);
+            let up = rest.unsigned_abs() >= unit.unsigned_abs().div_ceil(2);
+            let whole = if up { whole + if v < Decimal::from(0) { -1 } else { 1 } } else { whole };
+            Decimal::new(whole.checked_mul(unit)?, 0)
+        }
+    })
 }
 
 /// Toward zero.
 pub(super) fn truncate(args: Args<'_, '_>, _: &EvalEnv<'_>) -> Made {
-    let digits = digits(args, "truncate")?;
-    if digits == 0 {
+    if args.len() < 2 {
         return rounded(args, f64::trunc, |v| Decimal::new(v.truncated(), 0));
     }
+    let digits = digits(args, "truncate")?;
     to_digits(args, digits, |v| {
-        if v.scale() <= digits {
-            return v.rescale(digits);
+        let Ok(scale) = u8::try_from(digits) else {
+            let Some(unit) = unit(digits) else { return Decimal::new(0, 0) };
+            return Decimal::new(v.truncated() / unit * unit, 0);
+        };
+        if v.scale() <= scale {
+            return v.rescale(scale);
         }
-        let dropped = 10i128.checked_pow(u32::from(v.scale() - digits))?;
-        Decimal::new(v.unscaled() / dropped, digits)
+        let dropped = 10i128.checked_pow(u32::from(v.scale() - scale))?;
+        Decimal::new(v.unscaled() / dropped, scale)
     })
 }
 
-/// A number with some digits behind the point: floats by way of their decimal text.
-fn to_digits(args: Args<'_, '_>, digits: u8, of_decimal: impl Fn(Decimal) -> Option<Decimal>) -> Made {
+/// 10 to the number of digits before the point that a negative number of digits says; none if no number has so many.
+fn unit(digits: i8) -> Option<i128> {
+    10i128.checked_pow(u32::from(digits.unsigned_abs()))
+}
+
+/// A number with some digits behind the point: floats and whole numbers by way of a decimal.
+fn to_digits(args: Args<'_, '_>, digits: i8, of_decimal: impl Fn(Decimal) -> Option<Decimal>) -> Made {
     let value = number(args, 0)?;
     let float = |v: f64| {
-        let exact = Decimal::from_f64(v).filter(|d| d.scale() > digits);
+        let exact = Decimal::from_f64(v).filter(|d| i16::from(d.scale()) > i16::from(digits));
         exact.and_then(&of_decimal).map_or(v, Decimal::to_f64)
     };
+    let whole = |v: i64| -> Result<i64> {
+        if digits >= 0 {
+            return Ok(v);
+        }
+        let rounded = of_decimal(Decimal::from(v)).map(Decimal::truncated);
+        rounded.and_then(|v| i64::try_from(v).ok()).ok_or_else(|| cast::overflow(&v.to_string()))
+    };
+    let narrow = |v: i64| cast::overflow(&v.to_string());
     Ok(match &value {
         ValueRef::Float64(v) => Datum::Ref(ValueRef::Float64(float(*v))),
         ValueRef::Float32(v) => Datum::Ref(ValueRef::Float32(cast::to_f32(float(f64::from(*v)))?)),
@@ -126,6 +154,15 @@ fn to_digits(args: Args<'_, '_>, digits: u8, of_decimal: impl Fn(Decimal) -> Opt
             let rounded = of_decimal(*v).ok_or_else(|| cast::overflow(&v.to_string()))?;
             Datum::Ref(ValueRef::Decimal(rounded))
         }
+        ValueRef::Int16(v) => {
+            let v = whole(i64::from(*v))?;
+            Datum::Ref(ValueRef::Int16(i16::try_from(v).map_err(|_| narrow(v))?))
+        }
+        ValueRef::Int32(v) => {
+            let v = whole(i64::from(*v))?;
+            Datum::Ref(ValueRef::Int32(i32::try_from(v).map_err(|_| narrow(v))?))
+        }
+        ValueRef::Int64(v) => Datum::Ref(ValueRef::Int64(whole(*v)?)),
         _ => Datum::Ref(value).into_owned(),
     })
 }
