@@ -1,11 +1,12 @@
 //! The project's own tasks, run as `cargo xtask TASK`.
 //!
 //! `test` is the one command that says whether the tree is good; `walls` and `fuzz` run two of its stages alone.
-//! A task needs nothing but a Rust toolchain: rustc, cargo, rustfmt and clippy.
+//! A task needs nothing but a Rust toolchain (rustc, cargo, rustfmt and clippy), and the tests a PostgreSQL server.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks to its terminal")]
 
 mod bench;
+mod oracle;
 mod stages;
 mod walls;
 
@@ -18,6 +19,7 @@ usage: cargo xtask TASK
   test         everything that must hold: format, lints, walls, tests, a bounded fuzz run, bounds on cost
   walls        the rules between crates and over the sources
   fuzz ARGS    the seeded fuzz runner; `cargo xtask fuzz --help` lists its options
+  oracle [--queries N] [--seed S]  ormDB's answers beside those of PostgreSQL, which is installed where it is missing
   bench ARGS   Ordinum beside other engines; `cargo xtask bench -- --help` lists the options, and what stands before
                the `--` is for cargo: `cargo xtask bench --features rocksdb -- --quick`
   instructions ARGS  instructions of the engine's hot paths beside those that are kept; needs valgrind
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         (Some("test"), []) => stages::test(&root),
         (Some("walls"), []) => stages::only_walls(&root),
         (Some("fuzz"), rest) => stages::only_fuzz(&root, rest),
+        (Some("oracle"), rest) => oracle::run(&root, rest),
         (Some("bench"), rest) => bench::run(&root, rest),
         (Some("instructions"), rest) => bench::instructions(&root, rest),
         (Some("bench-check"), []) => bench::check(&root),

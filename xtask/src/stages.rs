@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::{bench, walls};
+use crate::{bench, oracle, walls};
 
 /// Seconds that the bounded fuzz run may take over all targets together.
 const FUZZ_SECONDS_TOTAL: u32 = 48;
@@ -33,6 +33,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "format", run: format },
     Stage { name: "lints", run: lints },
     Stage { name: "walls", run: check_walls },
+    Stage { name: "postgres", run: |_| silent(oracle::is_there()) },
     Stage { name: "tests", run: tests },
     Stage { name: "fuzz", run: bounded_fuzz },
     Stage { name: "bounds", run: bounds },
