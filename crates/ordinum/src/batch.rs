@@ -101,7 +101,7 @@ impl Batch {
         self.operations.len() + self.header.len()
     }
 
-    fn push(&mut self, family: &ColumnFamily, kind: Kind, key: &[u8], value: &[u8]) -> Result<()> {
+    pub(crate) fn push(&mut self, family: &ColumnFamily, kind: Kind, key: &[u8], value: &[u8]) -> Result<()> {
         within("a key", key.len(), KEY_BYTES_MAX)?;
         within("a batch", self.bytes().saturating_add(key.len() + value.len() + 16), BATCH_BYTES_MAX)?;
         let next = self.count.checked_add(1);

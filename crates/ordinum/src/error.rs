@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::history::{HistoryId, Position};
 use crate::key::SeqNo;
 
 /// The result of an engine operation.
@@ -135,6 +136,25 @@ pub enum Error {
         /// The oldest that can be read.
         oldest: SeqNo,
     },
+    /// The position is none of this database: it is in another history, or was lost with what was not durable here. Whoever
+    /// comes from there has to begin anew, with a checkpoint or a copy.
+    #[error("this database never was at {asked}; its history is {history}, durable through {durable}")]
+    Diverged {
+        /// The position.
+        asked: Position,
+        /// The history of this database.
+        history: HistoryId,
+        /// The newest durable sequence number.
+        durable: SeqNo,
+    },
+    /// A commit was to have a sequence number that is not above the newest one.
+    #[error("sequence number {asked} does not come behind {newest}, the newest one")]
+    OutOfOrder {
+        /// The sequence number asked for.
+        asked: SeqNo,
+        /// The newest one.
+        newest: SeqNo,
+    },
     /// A bug of the engine.
     #[error("bug in the storage engine: {message}; please report it")]
     Bug {
@@ -160,7 +180,9 @@ impl Error {
             | Error::InvalidArgument { .. }
             | Error::NoDatabase { .. }
             | Error::FamilyDropped { .. }
-            | Error::TooOld { .. } => ErrorKind::FixTheRequest,
+            | Error::TooOld { .. }
+            | Error::Diverged { .. }
+            | Error::OutOfOrder { .. } => ErrorKind::FixTheRequest,
             Error::Poisoned { .. } | Error::Closed => ErrorKind::Reopen,
             Error::Conflict { .. } => ErrorKind::Retry,
             Error::Bug { .. } => ErrorKind::Bug,

@@ -3,6 +3,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod clock;
+pub mod entropy;
 pub mod fs;
 #[doc(hidden)]
 pub mod fuzz_targets;
@@ -14,10 +15,12 @@ pub(crate) mod compaction;
 pub(crate) mod cursor;
 pub(crate) mod db;
 pub(crate) mod error;
+pub(crate) mod event;
 pub(crate) mod family;
 pub(crate) mod few;
 pub(crate) mod file_header;
 pub(crate) mod file_name;
+pub(crate) mod history;
 pub(crate) mod iter;
 pub(crate) mod key;
 pub(crate) mod log;
@@ -35,6 +38,7 @@ pub(crate) mod snapshot;
 pub(crate) mod stats;
 pub(crate) mod super_version;
 pub(crate) mod table;
+pub(crate) mod tail;
 pub(crate) mod transaction;
 pub(crate) mod varint;
 pub(crate) mod version;
@@ -44,7 +48,9 @@ pub use compaction::{CompactionFilter, CompactionStyle, FilterDecision, Filtered
 pub use cursor::Cursor;
 pub use db::{Commit, Db, Salvage, VerifyReport};
 pub use error::{Error, ErrorKind, Result};
+pub use event::{Change, Event, TailedBatch, Write};
 pub use family::{ColumnFamily, DEFAULT_FAMILY, FAMILY_NAME_BYTES_MAX};
+pub use history::{HistoryId, Position};
 pub use key::{KEY_BYTES_MAX, SeqNo, VALUE_BYTES_MAX};
 pub use options::{Background, Durability, FamilyOptions, LogWriting, Options, RecoveryMode};
 pub use reader::{KeyRange, Reader};
@@ -52,5 +58,6 @@ pub use slice::Slice;
 pub use snapshot::Snapshot;
 pub use stats::{FamilyStats, LevelStats, Stats};
 pub use table::Compression;
+pub use tail::Tail;
 pub use transaction::{Savepoint, Transaction, TransactionOptions, Validation};
 pub use version::LEVELS;

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use crate::clock::{Clock, OsClock};
 use crate::compaction::{CompactionFilter, CompactionOptions, CompactionStyle};
+use crate::entropy::{Entropy, OsEntropy};
 use crate::error::{Error, Result};
 use crate::fs::{Fs, OsFs};
+use crate::history::HistoryId;
 use crate::table::{Compression, TableOptions};
 use crate::version::LEVELS;
 
@@ -65,8 +67,13 @@ pub struct Options {
     pub fs: Arc<dyn Fs>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
+    /// Where random bytes come from.
+    pub entropy: Arc<dyn Entropy>,
     /// Whether to create the database if there is none in the directory.
     pub create_if_missing: bool,
+    /// The history that a new database is to have, instead of one of its own: that of the database whose replica it is. One
+    /// that has another history already is not opened.
+    pub history: Option<HistoryId>,
     /// What to do about a damaged log.
     pub recovery: RecoveryMode,
     /// How records get into the log.
@@ -111,7 +118,9 @@ impl Default for Options {
         Options {
             fs: Arc::new(OsFs),
             clock: Arc::new(OsClock::default()),
+            entropy: Arc::new(OsEntropy),
             create_if_missing: true,
+            history: None,
             recovery: RecoveryMode::Strict,
             log_writing: LogWriting::Calls,
             log_segment_bytes: 16 << 20,

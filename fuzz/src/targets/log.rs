@@ -36,8 +36,8 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
         records.extend(u8::try_from(payload.len()));
         records.extend_from_slice(payload);
     }
-    // Family 1 "rows", a log, its end, file numbers, sequence numbers, a table at level 2, flushed, removed.
-    let edits = b"\x01\x01\x04rows\x06\x03\x00\x07\x03\x50\x09\x07\x0a\x09\
+    // A history, family 1 "rows", a log, its end, file numbers, sequence numbers, a table at level 2, flushed, removed.
+    let edits = b"\x0e0123456789abcdef\x00\x01\x01\x04rows\x06\x03\x00\x07\x03\x50\x09\x07\x0a\x09\
         \x03\x01\x02\x05\x64\x02\x09a\x01\x01\0\0\0\0\0\0\x09b\x01\x02\0\0\0\0\0\0\x01\x02\x05\x01\x02\x04\x01\x02\x05\x08\x03";
     vec![
         tagged(SEALED_LOG, &records),

@@ -9,7 +9,8 @@
 //!
 //! Invariants:
 //! (1) a failed append or sync poisons the database before any other commit can pass: the log has no gap;
-//! (2) no sequence number is given above the one that the manifest reserved, so that none is ever given twice.
+//! (2) no sequence number of this database's own is given above the one that the manifest reserved, so that none is ever given
+//!     twice. A replica takes numbers as they come, and what it has lost comes again under the same numbers.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -44,6 +45,15 @@ pub(super) struct Commits {
     pub(super) reserved: SeqNo,
     pub(super) log: LogWriter,
     pub(super) recent: RecentWrites,
+}
+
+/// Which sequence number a record gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Numbering {
+    /// The next one.
+    Own,
+    /// This one, which another database gave.
+    At(SeqNo),
 }
 
 /// A commit that is applied, visible and has its place in the log.
@@ -118,7 +128,7 @@ impl Db {
     /// [`Commit::visible`] and [`Commit::reach`] wait for that.
     pub(crate) fn commit(db: &Db, batch: &Batch, check: Option<&Check<'_>>) -> Result<Commit> {
         let core = db.core();
-        let Committed { seqno, written, .. } = core.commit(batch, check)?;
+        let Committed { seqno, written, .. } = core.commit(batch, check, Numbering::Own)?;
         Ok(Commit { db: db.clone(), seqno, written })
     }
 }
@@ -126,8 +136,8 @@ impl Db {
 impl Core {
     /// Validates, orders, logs, applies and publishes the batch, and returns its sequence number when it is as durable as asked
     /// for.
-    pub(super) fn write(&self, batch: &Batch, durability: Durability) -> Result<SeqNo> {
-        let Committed { seqno, written, handed_over } = self.commit(batch, None)?;
+    pub(super) fn write(&self, batch: &Batch, durability: Durability, numbering: Numbering) -> Result<SeqNo> {
+        let Committed { seqno, written, handed_over } = self.commit(batch, None, numbering)?;
         if written {
             let enough = handed_over && durability == Durability::Buffered;
             let reached = if enough { Ok(()) } else { self.reach(seqno, durability) };
@@ -139,18 +149,18 @@ impl Core {
     }
 
     /// Validates, orders, logs and applies the batch.
-    fn commit(&self, batch: &Batch, check: Option<&Check<'_>>) -> Result<Committed> {
+    fn commit(&self, batch: &Batch, check: Option<&Check<'_>>, numbering: Numbering) -> Result<Committed> {
         self.check_writable()?;
         for share in batch.shares() {
             share.family.family.check(self.owner.id)?;
         }
-        if batch.bytes() == 0 {
+        if batch.bytes() == 0 && numbering == Numbering::Own {
             return Ok(Committed { seqno: self.visible(), written: false, handed_over: true });
         }
         self.wait_for_room(batch)?;
         let mut numbers = [Varint::default(); 2];
         let payload = Payload::new(RecordKind::Batch, batch.encode(&mut numbers))?;
-        let place = self.place(batch, &payload, check)?;
+        let place = self.place(batch, &payload, check, numbering)?;
         let (turn, handed_over) = (place.turn, place.handed_over);
         apply(batch, place);
         self.publication.applied(turn);
@@ -167,7 +177,13 @@ impl Core {
     }
 
     /// The ordered section.
-    fn place(&self, batch: &Batch, payload: &Payload<'_>, check: Option<&Check<'_>>) -> Result<Place> {
+    fn place(
+        &self,
+        batch: &Batch,
+        payload: &Payload<'_>,
+        check: Option<&Check<'_>>,
+        numbering: Numbering,
+    ) -> Result<Place> {
         let mut commits = self.commits.lock();
         for share in batch.shares() {
             share.family.family.check(self.owner.id)?;
@@ -176,7 +192,7 @@ impl Core {
             commits.recent.validate(check, batch)?;
         }
         self.keep_budget();
-        let (turn, spaces) = self.append_in_order(&mut commits, payload, |core, commits| {
+        let (turn, spaces) = self.append_in_order(&mut commits, payload, numbering, |core, commits| {
             let reserve =
                 |share: &crate::batch::Share| core.reserve_space(&share.family.family, share.words, commits);
             let mut spaces = Few::new();
@@ -193,9 +209,14 @@ impl Core {
         Ok(Place { turn, handed_over: !commits.log.has_gathered(), spaces })
     }
 
-    /// Gives the next sequence number to a record that is no batch, and appends it; nothing is to be applied.
-    pub(super) fn append_alone(&self, commits: &mut Commits, payload: &Payload<'_>) -> Result<Turn> {
-        let (turn, ()) = self.append_in_order(commits, payload, |_, _| Ok(()))?;
+    /// Gives a sequence number to a record that is no batch, and appends it; nothing is to be applied.
+    pub(super) fn append_alone(
+        &self,
+        commits: &mut Commits,
+        payload: &Payload<'_>,
+        numbering: Numbering,
+    ) -> Result<Turn> {
+        let (turn, ()) = self.append_in_order(commits, payload, numbering, |_, _| Ok(()))?;
         commits.last = turn.seqno;
         Ok(turn)
     }
@@ -204,17 +225,13 @@ impl Core {
         &self,
         commits: &mut Commits,
         payload: &Payload<'_>,
+        numbering: Numbering,
         prepare: impl FnOnce(&Core, &Commits) -> Result<T>,
     ) -> Result<(Turn, T)> {
         self.check_writable()?;
         let before = commits.last;
         self.publication.make_room(before);
-        let next = before.next();
-        let seqno =
-            next.ok_or_else(|| Error::Bug { message: "the sequence numbers are used up".to_owned() })?;
-        if seqno > commits.reserved {
-            self.reserve_seqnos(commits)?;
-        }
+        let seqno = self.number(commits, numbering)?;
         if commits.log.end() >= self.options.log_segment_bytes {
             self.rotate_log(commits)?;
         }
@@ -224,6 +241,23 @@ impl Core {
         commits.log.append(payload, seqno).map_err(|error| self.poisoned_by(error))?;
         self.counters.log_bytes.add(payload.record_bytes());
         Ok((Turn { before, seqno }, prepared))
+    }
+
+    /// The sequence number of the next record.
+    fn number(&self, commits: &mut Commits, numbering: Numbering) -> Result<SeqNo> {
+        let newest = commits.last;
+        match numbering {
+            Numbering::At(seqno) if seqno > newest => Ok(seqno),
+            Numbering::At(asked) => Err(Error::OutOfOrder { asked, newest }),
+            Numbering::Own => {
+                let used_up = || Error::Bug { message: "the sequence numbers are used up".to_owned() };
+                let seqno = newest.next().ok_or_else(used_up)?;
+                if seqno > commits.reserved {
+                    self.reserve_seqnos(commits)?;
+                }
+                Ok(seqno)
+            }
+        }
     }
 
     /// Space in the memtable of the family; a full memtable is sealed.
@@ -290,7 +324,8 @@ impl Core {
         let close = Edit::CloseLog { number: commits.log.number(), end };
         let add = Edit::AddLog { number, base: commits.last };
         self.install(&mut self.manifest.lock(), &[close, add])?;
-        commits.log = next;
+        std::mem::replace(&mut commits.log, next).segment().close();
+        self.arrivals.tell();
         self.room.changed();
         Ok(())
     }

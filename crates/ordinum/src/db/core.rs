@@ -23,11 +23,13 @@ use super::publication::Publication;
 use super::recovery::Salvage;
 use super::retention::History;
 use super::syncing::Syncing;
+use super::tailing::{Arrivals, LogReaders};
 use crate::cursor::Cursor;
 use crate::error::{Error, Result};
 use crate::family::{ColumnFamily, Family, FamilyId};
 use crate::file_name::FileNumber;
 use crate::fs::FileLock;
+use crate::history::HistoryId;
 use crate::key::{Kind, SeqNo};
 use crate::log::SpareLog;
 use crate::manifest::Manifest;
@@ -55,6 +57,10 @@ pub(crate) struct Core {
     pub(super) commits: Padded<Mutex<Commits>>,
     pub(super) publication: Padded<Publication>,
     pub(super) syncing: Padded<Syncing>,
+    /// Those who wait at the end of the log.
+    pub(crate) arrivals: Arrivals,
+    pub(super) log_readers: Arc<LogReaders>,
+    pub(super) history_id: Mutex<HistoryId>,
     pub(crate) pins: Arc<Pins>,
     pub(super) history: Mutex<History>,
     pub(crate) families: RwLock<BTreeMap<FamilyId, ColumnFamily>>,
@@ -112,6 +118,7 @@ impl Core {
         // The first cause is the one to tell.
         self.poison.get_or_init(|| error.to_string());
         self.room.changed();
+        self.arrivals.tell();
         error
     }
 
@@ -133,10 +140,12 @@ impl Core {
     }
 
     fn check_open(&self, family: &Family) -> Result<()> {
-        if self.closed.load(Ordering::Acquire) {
-            return Err(Error::Closed);
-        }
+        self.check_not_closed()?;
         family.check_dropped()
+    }
+
+    pub(crate) fn check_not_closed(&self) -> Result<()> {
+        if self.closed.load(Ordering::Acquire) { Err(Error::Closed) } else { Ok(()) }
     }
 
     /// The current view of the family, for a moment. Whoever closes the database or drops the family lets the views

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::backpressure::Pressure;
+use super::commit::Numbering;
 use super::core::Core;
 use crate::error::{Error, Result};
 use crate::family::{ColumnFamily, FAMILY_NAME_BYTES_MAX, Family, FamilyId};
@@ -65,7 +66,14 @@ impl Core {
         live.cloned().collect()
     }
 
-    pub(super) fn create_family(&self, name: &str, options: FamilyOptions) -> Result<ColumnFamily> {
+    /// Creates a family. One that another database has created has its number there.
+    pub(super) fn create_family(
+        &self,
+        name: &str,
+        options: FamilyOptions,
+        numbering: Numbering,
+        id: Option<FamilyId>,
+    ) -> Result<ColumnFamily> {
         options.check()?;
         let actual = name.len() as u64;
         if name.len() > FAMILY_NAME_BYTES_MAX {
@@ -76,7 +84,12 @@ impl Core {
         if self.families.read().values().any(|family| family.name() == name) {
             return Err(Error::InvalidArgument { message: format!("column family {name:?} exists already") });
         }
-        let id = self.manifest.lock().state().next_family;
+        let next = self.manifest.lock().state().next_family;
+        let id = id.unwrap_or(next);
+        if id < next {
+            let message = format!("column family {} was created before; the next one is {}", id.0, next.0);
+            return Err(Error::InvalidArgument { message });
+        }
         let mut record = Vec::new();
         varint::push_u32(&mut record, id.0);
         varint::push_bytes(&mut record, name.as_bytes());
@@ -85,6 +98,7 @@ impl Core {
             self.append_alone(
                 &mut commits,
                 &Payload::new(RecordKind::CreateFamily, [&record, &[], &[], &[]])?,
+                numbering,
             )?
         };
         self.publication.applied(turn);
@@ -96,7 +110,7 @@ impl Core {
         Ok(family)
     }
 
-    pub(super) fn drop_family(&self, family: &ColumnFamily) -> Result<()> {
+    pub(super) fn drop_family(&self, family: &ColumnFamily, numbering: Numbering) -> Result<()> {
         self.check_family(family)?;
         if family == &self.default_family {
             return Err(Error::InvalidArgument {
@@ -111,7 +125,7 @@ impl Core {
             let mut commits = self.commits.lock();
             self.check_family(family)?;
             let payload = Payload::new(RecordKind::DropFamily, [&record, &[], &[], &[]])?;
-            let turn = self.append_alone(&mut commits, &payload)?;
+            let turn = self.append_alone(&mut commits, &payload, numbering)?;
             family.family.dropped.store(true, Ordering::Release);
             family.family.view.expire();
             turn

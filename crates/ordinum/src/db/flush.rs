@@ -205,7 +205,8 @@ impl Core {
         self.install(manifest, &edits)?;
         for (number, bytes) in old.into_iter().zip(ends) {
             let mut spare = self.spare_log.lock();
-            if spare.is_none() && bytes >= self.options.log_segment_bytes {
+            let is_free = !self.log_readers.has(number);
+            if is_free && spare.is_none() && bytes >= self.options.log_segment_bytes {
                 *spare = Some(SpareLog { number, bytes });
             } else {
                 self.remove_log(number);
@@ -258,6 +259,7 @@ impl Core {
         self.compactions.wait_for_end();
         self.remove_spare_log();
         drop(self.lock.lock().take());
+        self.arrivals.tell();
         result
     }
 

@@ -11,6 +11,8 @@
 //! - `memory.rs` the budget of all memtables;
 //! - `interval.rs` syncs of the log that are due at a time;
 //! - `verify.rs` reads everything and checks it;
+//! - `replica.rs` does what another database did;
+//! - `tailing.rs` follows the log, for tails;
 //! - `background.rs` who does that, and who waits for it.
 //!
 //! Lock order: changes of families, flushing or the running compactions, the ordered section of commits, holding pins off, the manifest, the map of families.
@@ -29,8 +31,10 @@ mod memory;
 mod open;
 mod publication;
 mod recovery;
+mod replica;
 mod retention;
 mod syncing;
+mod tailing;
 mod verify;
 
 use std::fmt;
@@ -39,20 +43,25 @@ use std::sync::Arc;
 
 pub(crate) use backpressure::Pressure;
 pub use commit::Commit;
+use commit::Numbering;
 pub(crate) use core::Core;
 pub use recovery::Salvage;
+pub(crate) use tailing::FollowedLog;
 pub use verify::VerifyReport;
 
 use crate::batch::Batch;
 use crate::cursor::Cursor;
 use crate::error::Result;
+use crate::event::Event;
 use crate::family::ColumnFamily;
+use crate::history::{HistoryId, Position};
 use crate::key::SeqNo;
 use crate::options::{Durability, FamilyOptions, Options};
 use crate::reader::{KeyRange, Reader};
 use crate::slice::Slice;
 use crate::snapshot::Snapshot;
 use crate::stats::Stats;
+use crate::tail::Tail;
 use crate::transaction::{Transaction, TransactionOptions};
 
 /// An open database. Clones are handles of the same one; it closes when the last handle, snapshot and transaction is gone.
@@ -106,7 +115,7 @@ impl Db {
     /// # Errors
     /// [`crate::Error::InvalidArgument`] if the name is taken, or an option is out of range.
     pub fn create_column_family(&self, name: &str, options: FamilyOptions) -> Result<ColumnFamily> {
-        self.core().create_family(name, options)
+        self.core().create_family(name, options, Numbering::Own, None)
     }
 
     /// Drops a column family, durably. Its space is given back when the readers that are at work have finished.
@@ -114,7 +123,7 @@ impl Db {
     /// # Errors
     /// [`crate::Error::FamilyDropped`] if it was dropped before; [`crate::Error::InvalidArgument`] for the default one.
     pub fn drop_column_family(&self, family: &ColumnFamily) -> Result<()> {
-        self.core().drop_family(family)
+        self.core().drop_family(family, Numbering::Own)
     }
 
     /// The column family with this name.
@@ -139,7 +148,7 @@ impl Db {
     /// [`crate::Error::FamilyDropped`]; [`crate::Error::Io`] or [`crate::Error::Poisoned`] if the log failed, now or
     /// before: it is not known then whether the batch is durable.
     pub fn write(&self, batch: Batch, durability: Durability) -> Result<SeqNo> {
-        self.core().write(&batch, durability)
+        self.core().write(&batch, durability, Numbering::Own)
     }
 
     /// Applies the batch: it is visible, and has its place in the log, when this returns; [`Commit::wait`] makes it durable.
@@ -149,6 +158,25 @@ impl Db {
     /// As [`Db::write`].
     pub fn write_unsynced(&self, batch: Batch) -> Result<Commit> {
         Db::commit(self, &batch, None).map(Commit::visible)
+    }
+
+    /// Applies the batch with this sequence number, which another database gave: for replicas. Numbers must ascend; there may be
+    /// gaps. Even an empty batch takes its number.
+    ///
+    /// # Errors
+    /// As [`Db::write`], and [`crate::Error::OutOfOrder`] if the number is not above the newest one: the batch was
+    /// applied before, or this database has commits of its own.
+    pub fn write_at(&self, seqno: SeqNo, batch: Batch, durability: Durability) -> Result<SeqNo> {
+        self.core().write(&batch, durability, Numbering::At(seqno))
+    }
+
+    /// Does what the event of another database tells, with its sequence number: for replicas, which began empty, or as a
+    /// checkpoint of that database. Families have the numbers that they have there, and the options that they have here.
+    ///
+    /// # Errors
+    /// As [`Db::write_at`]; [`crate::Error::InvalidArgument`] if the event does not fit what is here.
+    pub fn apply(&self, event: &Event<'_>, durability: Durability) -> Result<()> {
+        self.core().apply_event(event, durability)
     }
 
     /// A snapshot of the newest state.
@@ -165,6 +193,41 @@ impl Db {
     /// [`crate::Error::InvalidArgument`] for one that is not there yet; [`crate::Error::Closed`].
     pub fn snapshot_at(&self, seqno: SeqNo) -> Result<Snapshot> {
         Ok(Snapshot::new(self.clone(), self.core().pin_past(seqno)?))
+    }
+
+    /// The history of this database: random, made with the database and durable. A sequence number means something in its
+    /// history only.
+    pub fn history(&self) -> HistoryId {
+        self.core().history_id()
+    }
+
+    /// Where this database is: its history, and the newest durable sequence number.
+    pub fn position(&self) -> Position {
+        Position { history: self.history(), seqno: self.core().syncing.durable() }
+    }
+
+    /// What was committed behind the sequence number, in order, and what will be: batches with their headers, and created and
+    /// dropped families. Only what is durable is told. `after` may be what [`Db::write`] or [`Db::last_seqno`] returned in this
+    /// opening; a subscriber that comes back uses [`Db::tail_from`].
+    ///
+    /// A tail pins nothing. [`Options::retention_age`] and [`Options::retention_bytes`] say how much is kept for those that
+    /// read slowly or come back later; with neither, the log goes when what it has is in tables.
+    ///
+    /// # Errors
+    /// [`crate::Error::TooOld`], with the oldest that can be asked for, if the log does not reach back so far;
+    /// [`crate::Error::Diverged`] if nothing with this number was ever seen.
+    pub fn tail(&self, after: SeqNo) -> Result<Tail> {
+        self.tail_behind(after)
+    }
+
+    /// What was committed behind the position, in order, and what will be, as by [`Db::tail`]; for those who were told the position by
+    /// [`Tail::position`], of this opening or an earlier one, of this database or of one that it goes on from.
+    ///
+    /// # Errors
+    /// [`crate::Error::TooOld`], with the oldest that can be asked for, if the log does not reach back so far;
+    /// [`crate::Error::Diverged`] if the position is none of this database: of another history, or of a future that was lost.
+    pub fn tail_from(&self, position: Position) -> Result<Tail> {
+        self.tail_from_position(position)
     }
 
     /// A serializable transaction.

@@ -25,14 +25,16 @@ use super::interval::Deadline;
 use super::publication::Publication;
 use super::recovery::{Recovery, apply, no_database};
 use super::syncing::Syncing;
+use super::tailing::Arrivals;
 use crate::compaction::Mood;
 use crate::error::{Error, Result};
 use crate::family::{ColumnFamily, DEFAULT_FAMILY};
 use crate::file_name::{self, FileKind, FileNumber, LOCK};
 use crate::fs::Fs;
+use crate::history::HistoryId;
 use crate::key::SeqNo;
 use crate::log::LogWriter;
-use crate::manifest::{self, Edit, Manifest};
+use crate::manifest::{self, Edit, Manifest, State};
 use crate::options::Options;
 use crate::padded::Padded;
 use crate::snapshot::Pins;
@@ -65,9 +67,10 @@ impl Core {
         let edits = [
             Edit::AddLog { number: log.number(), base: last },
             Edit::NextFile { number: next_file },
-            Edit::ReserveSeqNos { through: reservation(last) },
+            Edit::ReserveSeqNos { through: last },
         ];
         apply(&mut state, &edits)?;
+        let history_id = settle_history(&mut state, &options, directory, last)?;
         let (reserved, oldest) = (state.reserved, state.oldest_readable);
         let manifest = Manifest::create(&*fs, directory, manifest_number, state)?;
         manifest::write_current(&*fs, directory, manifest_number)?;
@@ -85,6 +88,9 @@ impl Core {
             syncing: Padded(Syncing::new(last)),
             pins: Arc::new(Pins::new(oldest)),
             history: Mutex::new(recovered.history),
+            history_id: Mutex::new(history_id),
+            arrivals: Arrivals::default(),
+            log_readers: Arc::default(),
             families: RwLock::new(families.into_iter().map(|family| (family.family.id, family)).collect()),
             default_family,
             family_changes: Mutex::new(()),
@@ -126,9 +132,21 @@ impl Core {
     }
 }
 
-/// The sequence numbers to reserve when `last` was given.
-pub(super) fn reservation(last: SeqNo) -> SeqNo {
-    SeqNo::new(last.get().saturating_add(super::commit::SEQNOS_RESERVED)).unwrap_or(SeqNo::MAX)
+/// The history of the database: the one that it has, or the one that is asked for, or a new one. A directory that was
+/// written before histories had names gets one that begins where it is.
+fn settle_history(state: &mut State, options: &Options, directory: &Path, last: SeqNo) -> Result<HistoryId> {
+    match (state.histories.current(), options.history) {
+        (Some(history), Some(asked)) if history != asked => {
+            let message = format!("{} has history {history}, and not {asked}", directory.display());
+            Err(Error::InvalidArgument { message })
+        }
+        (Some(history), _) => Ok(history),
+        (None, asked) => {
+            let id = asked.map_or_else(|| HistoryId::random(&*options.entropy), Ok)?;
+            apply(state, &[Edit::BeginHistory { id, behind: last }])?;
+            Ok(id)
+        }
+    }
 }
 
 /// Removes files that the manifest does not name: left by a crash, or by a removal that failed.

@@ -35,6 +35,13 @@ impl Syncing {
     }
 }
 
+impl Syncing {
+    /// The newest sequence number that is durable.
+    pub(super) fn durable(&self) -> SeqNo {
+        self.state.lock().durable
+    }
+}
+
 impl Core {
     /// Makes the log durable through the commit.
     pub(crate) fn sync_through(&self, seqno: SeqNo) -> Result<()> {
@@ -70,11 +77,12 @@ impl Core {
             (Arc::clone(commits.log.segment()), commits.log.end(), commits.last)
         };
         segment.sync(end).map_err(|error| self.poisoned_by(error))?;
+        self.arrivals.tell();
         self.counters.syncs.fetch_add(1, Ordering::Relaxed);
         Ok(through)
     }
 
-    pub(super) fn check_poison(&self) -> Result<()> {
+    pub(crate) fn check_poison(&self) -> Result<()> {
         self.poison.get().map_or(Ok(()), |cause| Err(Error::Poisoned { cause: cause.clone() }))
     }
 }

@@ -6,24 +6,45 @@ use std::path::Path;
 
 use crate::batch::Operations;
 use crate::error::Result;
+use crate::event::{Change, Event};
 use crate::file_name::{self, FileKind, FileNumber};
 use crate::fs::{self, Fs, MemoryFs};
 use crate::key::SeqNo;
-use crate::log::{LogEnd, LogWriter, Payload, RecordKind, read_log};
+use crate::log::{Followed, LogEnd, LogFollower, LogWriter, Payload, RecordKind, read_log};
 use crate::manifest::{Edit, State, read_manifest, take_name};
 use crate::options::LogWriting;
 use crate::varint;
 
 const NUMBER: FileNumber = FileNumber(1);
 
-/// Reads `bytes` as a log whose end a crash cut, and as one that was closed at its end.
+/// Reads `bytes` as a log whose end a crash cut, as one that was closed at its end, and as one that is followed.
 ///
 /// # Errors
 /// What reading the log found.
 pub fn fuzz_log(bytes: &[u8]) -> Result<()> {
     let path = Path::new("/log");
     let closed = read_log(bytes, NUMBER, path, LogEnd::At(bytes.len() as u64)).map(drop);
-    read_log(bytes, NUMBER, path, LogEnd::Cut).map(drop).and(closed)
+    let followed = follow(bytes).map(drop);
+    read_log(bytes, NUMBER, path, LogEnd::Cut).map(drop).and(closed).and(followed)
+}
+
+/// Follows `bytes` as a log to its end, and returns the number of its records.
+fn follow(bytes: &[u8]) -> Result<usize> {
+    let (memory, path) = (MemoryFs::new(), Path::new("/log"));
+    memory.create(path)?.append(bytes)?;
+    let mut follower = LogFollower::open(memory.open(path)?, NUMBER, path.into())?;
+    let mut records = 0;
+    while follower.offset() < bytes.len() as u64 {
+        let Followed { kind, seqno, .. } = follower.read(bytes.len() as u64)?;
+        records += 1;
+        if let Some(Event { change: Change::Batch(batch), .. }) =
+            Event::decode(kind, seqno, follower.payload())
+        {
+            let operations = batch.operations().count();
+            assert_eq!(batch.writes().count(), operations, "an event is decoded as a whole");
+        }
+    }
+    Ok(records)
 }
 
 /// Writes a log of `bytes` and reads it back: what is read must be what was written.
@@ -59,6 +80,7 @@ pub fn fuzz_sealed_log(mut bytes: &[u8]) -> Result<()> {
     let (records, end) = read_log(&file, NUMBER, &path, LogEnd::Cut)?;
     assert_eq!(end, file.len() as u64, "the log ends where its last record does");
     assert_eq!(records.len(), written.len(), "every record is read");
+    assert_eq!(follow(&file)?, written.len(), "every record is followed");
     for (record, (kind, payload)) in records.iter().zip(written) {
         assert_eq!((record.kind, file.get(record.payload.clone())), (kind, Some(payload)), "{record:?}");
         read_payload(kind, payload);

@@ -21,13 +21,15 @@
 //!  32     payload
 //! ```
 
+mod follower;
 mod reader;
 mod record;
 mod writer;
 
+pub(crate) use follower::{Followed, LogFollower};
 pub(crate) use reader::{LogEnd, LogScan, Replayed, read_log, scan_log};
 pub(crate) use record::{Payload, RecordKind};
-pub(crate) use writer::{LogWriter, SpareLog};
+pub(crate) use writer::{LogWriter, Segment, SpareLog};
 
 use crate::file_header::FileType;
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::LOG_FILE;
 use super::record::{Payload, RecordHeader};
@@ -27,6 +27,7 @@ pub(crate) struct Segment {
     pub(crate) number: FileNumber,
     file: Box<dyn WritableFile>,
     durable: AtomicU64,
+    closed: AtomicBool,
 }
 
 impl Segment {
@@ -35,6 +36,21 @@ impl Segment {
         self.file.sync()?;
         self.durable.fetch_max(end, Ordering::AcqRel);
         Ok(())
+    }
+
+    /// The offset through which everything is durable.
+    pub(crate) fn durable(&self) -> u64 {
+        self.durable.load(Ordering::Acquire)
+    }
+
+    /// Says that the log was closed, where it is durable: records go to the next one from now on.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+
+    /// Whether the log was closed. It is durable to its end then.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
     }
 }
 
@@ -86,7 +102,7 @@ impl LogWriter {
         file.sync()?;
         fs.sync_dir(directory)?;
         let end = HEADER_BYTES as u64;
-        let segment = Segment { number, file, durable: AtomicU64::new(end) };
+        let segment = Segment { number, file, durable: AtomicU64::new(end), closed: AtomicBool::new(false) };
         let room = spare.map_or(end, |spare| spare.bytes);
         let mapping = match writing {
             LogWriting::Calls => Mapping::Never,

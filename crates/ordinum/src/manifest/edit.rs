@@ -16,6 +16,7 @@
 //! 11  horizon               the oldest sequence number that can be read without a pin; it never goes back
 //! 12  mark                  seqno, when it was the newest: milliseconds since the Unix epoch, and bytes of log so far
 //! 13  table added           the fields of 3, then deletions, shadowed entries, milliseconds since the Unix epoch
+//! 14  history begun         16 bytes without a length, seqno: its commits are those behind it
 //! ```
 
 #![deny(clippy::indexing_slicing)]
@@ -23,6 +24,7 @@
 use super::state::Mark;
 use crate::family::{FAMILY_NAME_BYTES_MAX, FamilyId};
 use crate::file_name::FileNumber;
+use crate::history::HistoryId;
 use crate::key::SeqNo;
 use crate::varint::{push_bytes, push_u32, push_u64, take_bytes, take_u32, take_u64};
 use crate::version::{FileMeta, LEVELS, Tally};
@@ -42,6 +44,7 @@ pub(crate) enum Edit {
     ReserveSeqNos { through: SeqNo },
     RaiseHorizon { oldest: SeqNo },
     AddMark { seqno: SeqNo, mark: Mark },
+    BeginHistory { id: HistoryId, behind: SeqNo },
 }
 
 impl Edit {
@@ -115,6 +118,11 @@ impl Edit {
                 push_u64(out, mark.unix_millis);
                 push_u64(out, mark.log_bytes);
             }
+            Edit::BeginHistory { id, behind } => {
+                out.push(14);
+                out.extend_from_slice(&id.to_bytes());
+                push_u64(out, behind.get());
+            }
         }
     }
 
@@ -142,6 +150,11 @@ impl Edit {
             13 => {
                 let (family, level, meta) = (family(input)?, level(input)?, meta(input)?);
                 Edit::AddTable { family, level, meta: FileMeta { tally: tally(input)?, ..meta } }
+            }
+            14 => {
+                let (id, rest) = input.split_first_chunk::<16>()?;
+                *input = rest;
+                Edit::BeginHistory { id: HistoryId::from_bytes(*id), behind: seqno(input)? }
             }
             _ => return None,
         })

@@ -31,8 +31,9 @@ pub(crate) use state::{FamilyState, LogState, Mark, State};
 
 use crate::file_header::FileType;
 
-/// What manifests begin with. Feature bit 0: there may be edits of the horizon; bit 1: tables are added with their tallies.
-pub(crate) const MANIFEST_FILE: FileType = FileType { magic: *b"ORDMAN\r\n", features: 3 };
+/// What manifests begin with. Feature bit 0: there may be edits of the horizon; bit 1: tables are added with their tallies;
+/// bit 2: histories are named.
+pub(crate) const MANIFEST_FILE: FileType = FileType { magic: *b"ORDMAN\r\n", features: 7 };
 
 #[cfg(test)]
 mod tests;

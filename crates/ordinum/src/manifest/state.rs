@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::edit::Edit;
 use crate::family::FamilyId;
 use crate::file_name::FileNumber;
+use crate::history::Histories;
 use crate::key::SeqNo;
 use crate::version::{FileMeta, LEVELS};
 
@@ -50,6 +51,7 @@ pub(crate) struct State {
     pub(crate) oldest_readable: SeqNo,
     /// Moments since the oldest readable one.
     pub(crate) marks: BTreeMap<SeqNo, Mark>,
+    pub(crate) histories: Histories,
 }
 
 impl Default for State {
@@ -62,6 +64,7 @@ impl Default for State {
             reserved: SeqNo::ZERO,
             oldest_readable: SeqNo::ZERO,
             marks: BTreeMap::new(),
+            histories: Histories::default(),
         }
     }
 }
@@ -120,6 +123,11 @@ impl State {
                 self.marks.retain(|seqno, _| *seqno > self.oldest_readable);
             }
             Edit::AddMark { seqno, mark } => drop(self.marks.insert(*seqno, *mark)),
+            Edit::BeginHistory { id, behind } => {
+                if !self.histories.begin(*id, *behind) {
+                    return Err("a history that begins behind the one before it");
+                }
+            }
         }
         Ok(())
     }
@@ -138,6 +146,7 @@ impl State {
             Edit::ReserveSeqNos { through: self.reserved },
             Edit::RaiseHorizon { oldest: self.oldest_readable },
         ];
+        edits.extend(self.histories.iter().map(|(behind, id)| Edit::BeginHistory { id, behind }));
         edits.extend(self.marks.iter().map(|(&seqno, &mark)| Edit::AddMark { seqno, mark }));
         for (&id, family) in &self.families {
             edits.push(Edit::CreateFamily { id, name: family.name.clone() });

@@ -7,6 +7,7 @@ use super::edit::Edit;
 use super::state::{FamilyState, LogState, Mark, State};
 use crate::family::FamilyId;
 use crate::file_name::FileNumber;
+use crate::history::Histories;
 use crate::key::SeqNo;
 use crate::version::FileMeta;
 
@@ -18,6 +19,7 @@ enum Before {
     Table(FamilyId, usize, FileNumber, Option<FileMeta>),
     Log(FileNumber, Option<LogState>),
     Marks(BTreeMap<SeqNo, Mark>),
+    Histories(Histories),
 }
 
 /// What takes a state back to where it began.
@@ -58,6 +60,7 @@ impl State {
                 Some(Before::Log(*number, self.logs.get(number).copied()))
             }
             Edit::RaiseHorizon { .. } | Edit::AddMark { .. } => Some(Before::Marks(self.marks.clone())),
+            Edit::BeginHistory { .. } => Some(Before::Histories(self.histories.clone())),
             Edit::NextFile { .. } | Edit::ReserveSeqNos { .. } => None,
         };
         undo.before.extend(before);
@@ -94,6 +97,7 @@ impl State {
                 Before::Log(number, Some(log)) => drop(self.logs.insert(number, log)),
                 Before::Log(number, None) => drop(self.logs.remove(&number)),
                 Before::Marks(marks) => self.marks = marks,
+                Before::Histories(histories) => self.histories = histories,
             }
         }
     }

@@ -1,0 +1,114 @@
+//! What a tail tells: a commit, a created or dropped family, as they stand in the log.
+
+#![deny(clippy::indexing_slicing)]
+
+use crate::batch::{Operation, Operations};
+use crate::key::{Kind, SeqNo};
+use crate::log::RecordKind;
+use crate::varint;
+
+/// One record of the log. It lends what it tells from the tail.
+#[derive(Clone, Debug)]
+pub struct Event<'a> {
+    /// Its sequence number.
+    pub seqno: SeqNo,
+    /// What happened.
+    pub change: Change<'a>,
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Change<'a> {
+    /// A batch was committed.
+    Batch(TailedBatch<'a>),
+    /// A column family was created.
+    FamilyCreated {
+        /// Its number, which operations name it by.
+        id: u32,
+        /// Its name.
+        name: &'a str,
+    },
+    /// A column family was dropped.
+    FamilyDropped {
+        /// Its number.
+        id: u32,
+    },
+}
+
+/// A batch that was committed.
+#[derive(Clone, Debug)]
+pub struct TailedBatch<'a> {
+    header: &'a [u8],
+    operations: Operations<'a>,
+}
+
+/// An operation of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Write<'a> {
+    /// The key has the value from now on.
+    Put {
+        /// The number of the column family.
+        family: u32,
+        /// The key.
+        key: &'a [u8],
+        /// The value.
+        value: &'a [u8],
+    },
+    /// The key is absent from now on.
+    Delete {
+        /// The number of the column family.
+        family: u32,
+        /// The key.
+        key: &'a [u8],
+    },
+}
+
+impl<'a> TailedBatch<'a> {
+    /// The bytes of the caller that stand beside the operations.
+    pub fn header(&self) -> &'a [u8] {
+        self.header
+    }
+
+    /// The operations in order. The family of one may have been dropped since.
+    pub fn writes(&self) -> impl Iterator<Item = Write<'a>> + use<'a> {
+        self.operations().map(|Operation { kind, family, key, value }| match kind {
+            Kind::Put => Write::Put { family: family.0, key, value },
+            Kind::Delete => Write::Delete { family: family.0, key },
+        })
+    }
+
+    pub(crate) fn operations(&self) -> impl Iterator<Item = Operation<'a>> + use<'a> {
+        let mut operations = self.operations.clone();
+        // They were decoded once, when the event was.
+        std::iter::from_fn(move || operations.next_operation().and_then(Result::ok))
+    }
+}
+
+impl<'a> Event<'a> {
+    /// The event that the payload of a record tells, or none if it does not tell any.
+    pub(crate) fn decode(kind: RecordKind, seqno: SeqNo, payload: &'a [u8]) -> Option<Event<'a>> {
+        let mut rest = payload;
+        let change = match kind {
+            RecordKind::Batch => {
+                let operations = Operations::decode(payload)?;
+                let mut walked = operations.clone();
+                while let Some(operation) = walked.next_operation() {
+                    operation.ok()?;
+                }
+                Change::Batch(TailedBatch { header: varint::take_bytes(&mut rest)?, operations })
+            }
+            RecordKind::CreateFamily => {
+                let id = varint::take_u32(&mut rest)?;
+                let name = std::str::from_utf8(varint::take_bytes(&mut rest)?).ok()?;
+                rest.is_empty().then_some(Change::FamilyCreated { id, name })?
+            }
+            RecordKind::DropFamily => {
+                let id = varint::take_u32(&mut rest)?;
+                rest.is_empty().then_some(Change::FamilyDropped { id })?
+            }
+        };
+        Some(Event { seqno, change })
+    }
+}
