@@ -12,6 +12,10 @@ pub trait Clock: Send + Sync + Debug {
     fn unix(&self) -> Duration;
     /// Returns when the duration has passed on this clock.
     fn wait(&self, duration: Duration);
+    /// How long somebody who waits for something else may leave this clock alone: one that is moved by hand wakes nobody.
+    fn patience(&self) -> Duration {
+        Duration::from_millis(10)
+    }
 }
 
 /// The clock of the operating system.
@@ -40,6 +44,10 @@ impl Clock for OsClock {
     fn wait(&self, duration: Duration) {
         std::thread::sleep(duration);
     }
+
+    fn patience(&self) -> Duration {
+        Duration::MAX
+    }
 }
 
 /// A clock that moves only when it is told to: waiting moves it, so nobody waits in vain.
@@ -67,5 +75,9 @@ impl Clock for ManualClock {
 
     fn wait(&self, duration: Duration) {
         self.advance(duration);
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::from_millis(1)
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::history::{HistoryId, Position};
 use crate::key::SeqNo;
+use crate::lock::{LockTarget, TransactionId};
 
 /// The result of an engine operation.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -128,6 +129,31 @@ pub enum Error {
         /// The commit that conflicts.
         newer: SeqNo,
     },
+    /// A lock was not given in time.
+    #[error(
+        "{target} of column family {family:?} is locked by transaction {holder}, and was waited for in vain; run it again"
+    )]
+    LockTimeout {
+        /// The column family.
+        family: String,
+        /// What was to be locked.
+        target: LockTarget,
+        /// One that holds it, or waited for it before.
+        holder: TransactionId,
+    },
+    /// Waiting for a lock would have closed a circle of transactions that wait for each other.
+    #[error(
+        "waiting for {target} of column family {family:?} would never end: transactions {} wait for each other; roll back and run it again",
+        list(cycle)
+    )]
+    Deadlock {
+        /// The column family.
+        family: String,
+        /// What was to be locked.
+        target: LockTarget,
+        /// The transaction that asked, and then each that the one before it waits for; the last one waits for the first.
+        cycle: Vec<TransactionId>,
+    },
     /// The position lies before what is retained.
     #[error("sequence number {asked} is no longer readable; the oldest is {oldest}")]
     TooOld {
@@ -184,8 +210,13 @@ impl Error {
             | Error::Diverged { .. }
             | Error::OutOfOrder { .. } => ErrorKind::FixTheRequest,
             Error::Poisoned { .. } | Error::Closed => ErrorKind::Reopen,
-            Error::Conflict { .. } => ErrorKind::Retry,
+            Error::Conflict { .. } | Error::LockTimeout { .. } | Error::Deadlock { .. } => ErrorKind::Retry,
             Error::Bug { .. } => ErrorKind::Bug,
         }
     }
+}
+
+fn list(transactions: &[TransactionId]) -> String {
+    let numbers: Vec<String> = transactions.iter().map(ToString::to_string).collect();
+    numbers.join(", ")
 }

@@ -23,6 +23,11 @@ impl KeyRange {
         KeyRange { start: Bound::Unbounded, end: Bound::Unbounded }
     }
 
+    /// This key alone.
+    pub fn only(key: &[u8]) -> KeyRange {
+        KeyRange { start: Bound::Included(key.to_vec()), end: Bound::Included(key.to_vec()) }
+    }
+
     /// The keys that begin with `prefix`.
     pub fn prefix(prefix: &[u8]) -> KeyRange {
         let mut end = prefix.to_vec();

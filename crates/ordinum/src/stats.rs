@@ -9,6 +9,7 @@ use crate::compaction::pending_bytes;
 use crate::db::Core;
 use crate::family::ColumnFamily;
 use crate::key::SeqNo;
+use crate::lock::LockStats;
 use crate::version::LEVELS;
 
 /// A level of a column family.
@@ -52,6 +53,8 @@ pub struct Stats {
     pub cache_pinned_bytes: u64,
     /// The sequence numbers that are pinned now by snapshots and transactions.
     pub pins: usize,
+    /// The locks of transactions.
+    pub locks: LockStats,
     /// Every sequence number from this one on can be read: [`crate::Db::snapshot_at`].
     pub oldest_readable: SeqNo,
     /// Commits that wrote something.
@@ -146,6 +149,7 @@ impl Core {
             cache_bytes: cache.bytes,
             cache_pinned_bytes: cache.pinned_bytes,
             pins: self.pins.count(),
+            locks: self.locks.stats(),
             oldest_readable: self.pins.oldest(),
             commits: counters.commits.get(),
             bytes_written: counters.bytes_written.get(),

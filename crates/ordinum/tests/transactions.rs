@@ -56,7 +56,9 @@ impl Bed {
     fn begin(&mut self, rng: &mut Rng) {
         let validation = if rng.u8(..4) == 0 { Validation::Snapshot } else { Validation::Serializable };
         self.open.push(Open {
-            transaction: self.db.transaction_with(TransactionOptions { validation }),
+            transaction: self
+                .db
+                .transaction_with(TransactionOptions { validation, ..TransactionOptions::default() }),
             validation,
             rows: self.rows.clone(),
             written: BTreeSet::new(),

@@ -22,7 +22,9 @@ pub(crate) fn engine_error(error: ordinum::Error) -> Error {
     let message = error.to_string();
     let of = |code: ErrorCode| Error::new(code, message.clone());
     match &error {
-        E::Conflict { .. } => of(ErrorCode::SerializationConflict).hint("run the transaction again"),
+        E::Conflict { .. } | E::LockTimeout { .. } | E::Deadlock { .. } => {
+            of(ErrorCode::SerializationConflict).hint("run the transaction again")
+        }
         E::Corrupt { file, .. } | E::MissingFile { file, .. } => {
             let mut error = of(ErrorCode::Corrupt).hint("`ormdb check` lists every damage; restore a backup");
             error.detail.file = Some(file.display().to_string());

@@ -24,6 +24,7 @@ use super::recovery::Salvage;
 use super::retention::History;
 use super::syncing::Syncing;
 use super::tailing::{Arrivals, LogReaders};
+use crate::batch::Batch;
 use crate::cursor::Cursor;
 use crate::error::{Error, Result};
 use crate::family::{ColumnFamily, Family, FamilyId};
@@ -31,6 +32,7 @@ use crate::file_name::FileNumber;
 use crate::fs::FileLock;
 use crate::history::HistoryId;
 use crate::key::{Kind, SeqNo};
+use crate::lock::LockTable;
 use crate::log::SpareLog;
 use crate::manifest::Manifest;
 use crate::merge::MergeIter;
@@ -44,7 +46,7 @@ use crate::snapshot::{Pin, Pins};
 use crate::stats::Counters;
 use crate::super_version::SuperVersion;
 use crate::table::Lookup;
-use crate::transaction::{OpenTransaction, OwnWrites, RangeTracker};
+use crate::transaction::{Check, OpenTransaction, OwnWrites, RangeTracker};
 use crate::version::TableStore;
 
 /// The shared state of an open database.
@@ -62,6 +64,7 @@ pub(crate) struct Core {
     pub(super) log_readers: Arc<LogReaders>,
     pub(super) history_id: Mutex<HistoryId>,
     pub(crate) pins: Arc<Pins>,
+    pub(crate) locks: Arc<LockTable>,
     pub(super) history: Mutex<History>,
     pub(crate) families: RwLock<BTreeMap<FamilyId, ColumnFamily>>,
     pub(super) default_family: ColumnFamily,
@@ -242,6 +245,30 @@ impl Core {
         // Commits up to the snapshot may still be on their way into the memtables.
         self.publication.wait_for(pin.seqno);
         (pin, open)
+    }
+
+    /// Chooses and pins a newer snapshot for a transaction, if there is one and nothing that it depends on has changed.
+    pub(crate) fn move_transaction(
+        &self,
+        check: &Check<'_>,
+        batch: &Batch,
+    ) -> Result<Option<(Pin, OpenTransaction)>> {
+        let (pin, open) = {
+            let mut commits = self.commits.lock();
+            let last = commits.last;
+            if last == check.read_at {
+                return Ok(None);
+            }
+            commits.recent.validate(check, batch)?;
+            (self.pins.pin(|| last), commits.recent.open(last))
+        };
+        self.publication.wait_for(pin.seqno);
+        Ok(Some((pin, open)))
+    }
+
+    /// Refuses if a commit after `read_at`, which a transaction reads at, changed something in the range.
+    pub(crate) fn check_unchanged(&self, family: FamilyId, range: &KeyRange, read_at: SeqNo) -> Result<()> {
+        self.commits.lock().recent.check_unchanged(family, range, read_at)
     }
 }
 

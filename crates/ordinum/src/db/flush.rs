@@ -253,6 +253,7 @@ impl Core {
         let result = self.close_log();
         self.closed.store(true, Ordering::Release);
         self.families.read().values().for_each(|family| family.family.view.expire());
+        self.locks.close();
         self.stop_work();
         // Who opens the directory next must not meet files that somebody here still writes.
         drop((self.family_changes.lock(), self.flushing.lock()));

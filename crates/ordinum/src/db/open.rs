@@ -33,6 +33,7 @@ use crate::file_name::{self, FileKind, FileNumber, LOCK};
 use crate::fs::Fs;
 use crate::history::HistoryId;
 use crate::key::SeqNo;
+use crate::lock::LockTable;
 use crate::log::LogWriter;
 use crate::manifest::{self, Edit, Manifest, State};
 use crate::options::Options;
@@ -87,6 +88,7 @@ impl Core {
             publication: Padded(Publication::new(last)),
             syncing: Padded(Syncing::new(last)),
             pins: Arc::new(Pins::new(oldest)),
+            locks: Arc::new(LockTable::new(Arc::clone(&options.clock))),
             history: Mutex::new(recovered.history),
             history_id: Mutex::new(history_id),
             arrivals: Arrivals::default(),

@@ -1,4 +1,5 @@
-//! Optimistic transactions: they read at a snapshot, gather writes, and are validated when they commit.
+//! Transactions: they read at a snapshot, gather writes, and are validated when they commit. Pessimistic ones lock what they
+//! write before, and any may lock keys and ranges ([`locking`]).
 //!
 //! Invariants:
 //! (1) validation, the sequence number and the place in the log are given in one ordered section, so no commit slips
@@ -6,13 +7,18 @@
 //! (2) validation sees every commit that was sequenced after the snapshot, applied or not ([`RecentWrites`] begins to
 //!     remember in the ordered section in which the snapshot is chosen);
 //! (3) what is read is remembered before it is returned: absent keys as much as present ones, and of a range as much as
-//!     a cursor went over.
+//!     a cursor went over;
+//! (4) locks are given back once the commit has its place: who waited for one finds the commit, for it waits until its
+//!     snapshot is visible.
 
+mod held;
+mod locking;
 mod overlay;
 mod read_set;
 mod recent;
 
 use std::fmt;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -26,6 +32,8 @@ use crate::options::Durability;
 use crate::reader::{KeyRange, Reader};
 use crate::slice::Slice;
 use crate::snapshot::Pin;
+use held::Held;
+pub use locking::Concurrency;
 use overlay::Overlay;
 pub(crate) use overlay::OwnWrites;
 pub(crate) use read_set::{RangeTracker, ReadSet};
@@ -42,17 +50,32 @@ pub enum Validation {
 }
 
 /// Options of a transaction.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct TransactionOptions {
     /// What the commit is checked for.
     pub validation: Validation,
+    /// Whether writes take locks.
+    pub concurrency: Concurrency,
+    /// How long a lock is waited for; zero: not at all.
+    pub lock_wait_max: Duration,
+}
+
+impl Default for TransactionOptions {
+    /// Serializable and optimistic; locks are waited for a second.
+    fn default() -> TransactionOptions {
+        TransactionOptions {
+            validation: Validation::default(),
+            concurrency: Concurrency::default(),
+            lock_wait_max: Duration::from_secs(1),
+        }
+    }
 }
 
 /// A point in a transaction to which its writes can be rolled back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Savepoint(u64);
 
-/// An optimistic transaction. Dropping it rolls it back.
+/// A transaction. Dropping it, on any thread, rolls it back and gives back its locks.
 ///
 /// It reads at its snapshot, and over that its own writes.
 pub struct Transaction {
@@ -62,6 +85,7 @@ pub struct Transaction {
     options: TransactionOptions,
     reads: Mutex<ReadSet>,
     writes: Overlay,
+    held: Held,
     header: Vec<u8>,
 }
 
@@ -73,6 +97,7 @@ impl fmt::Debug for Transaction {
 
 impl Transaction {
     pub(crate) fn new(db: Db, pin: Pin, open: OpenTransaction, options: TransactionOptions) -> Transaction {
+        let held = Held::new(&db.core().locks);
         Transaction {
             db,
             pin,
@@ -80,6 +105,7 @@ impl Transaction {
             options,
             reads: Mutex::default(),
             writes: Overlay::default(),
+            held,
             header: Vec::new(),
         }
     }
@@ -87,11 +113,13 @@ impl Transaction {
     /// Gives the key a value.
     ///
     /// # Errors
-    /// [`Error::LimitExceeded`] if the key or the value is too long; [`Error::FamilyDropped`].
+    /// [`Error::LimitExceeded`] if the key or the value is too long; [`Error::FamilyDropped`]. If the transaction is
+    /// pessimistic, as [`Transaction::get_for_update`] besides.
     pub fn put(&mut self, family: &ColumnFamily, key: &[u8], value: &[u8]) -> Result<()> {
         self.db.core().check_family(family)?;
         within("a key", key.len(), KEY_BYTES_MAX)?;
         within("a value", value.len(), VALUE_BYTES_MAX)?;
+        self.before_write(family, key)?;
         self.writes.set(family, key, Some(Slice::from(value)));
         Ok(())
     }
@@ -99,10 +127,11 @@ impl Transaction {
     /// Makes the key absent.
     ///
     /// # Errors
-    /// [`Error::LimitExceeded`] if the key is too long; [`Error::FamilyDropped`].
+    /// As [`Transaction::put`].
     pub fn delete(&mut self, family: &ColumnFamily, key: &[u8]) -> Result<()> {
         self.db.core().check_family(family)?;
         within("a key", key.len(), KEY_BYTES_MAX)?;
+        self.before_write(family, key)?;
         self.writes.set(family, key, None);
         Ok(())
     }
@@ -124,16 +153,20 @@ impl Transaction {
 
     /// A point to which the writes can be rolled back.
     pub fn savepoint(&mut self) -> Savepoint {
-        Savepoint(self.writes.savepoint())
+        let id = self.writes.savepoint();
+        self.held.savepoint(id);
+        Savepoint(id)
     }
 
-    /// Undoes the writes since the savepoint, which stays usable; later ones are gone. What was read stays remembered:
-    /// it may have decided what was done.
+    /// Undoes the writes since the savepoint, which stays usable, and gives back the locks that were taken since; later
+    /// savepoints are gone. What was read stays remembered: it may have decided what was done.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] if the savepoint is of another transaction, or was rolled back over or released.
     pub fn rollback_to(&mut self, savepoint: Savepoint) -> Result<()> {
-        self.writes.rollback_to(savepoint.0)
+        self.writes.rollback_to(savepoint.0)?;
+        self.held.rollback_to(savepoint.0);
+        Ok(())
     }
 
     /// Forgets the savepoint and those after it; the writes stay.
@@ -141,7 +174,9 @@ impl Transaction {
     /// # Errors
     /// [`Error::InvalidArgument`] as [`Transaction::rollback_to`].
     pub fn release(&mut self, savepoint: Savepoint) -> Result<()> {
-        self.writes.release(savepoint.0)
+        self.writes.release(savepoint.0)?;
+        self.held.release(savepoint.0);
+        Ok(())
     }
 
     /// As [`Reader::get`], but the read is not validated at commit.
@@ -177,6 +212,17 @@ impl Transaction {
         if self.writes.len() == 0 {
             return Ok(Commit::nothing_written(self.db.clone(), self.pin.seqno));
         }
+        let mut batch = self.batch()?;
+        batch.set_header(self.header)?;
+        let reads = self.reads.into_inner();
+        let check = Check { read_at: self.pin.seqno, reads: &reads };
+        let commit = Db::commit(&self.db, &batch, Some(&check));
+        drop((self.open, self.held));
+        commit
+    }
+
+    /// The writes.
+    fn batch(&self) -> Result<Batch> {
         let mut batch = Batch::new();
         for (family, key, value) in self.writes.iter() {
             match value {
@@ -184,19 +230,7 @@ impl Transaction {
                 None => batch.delete(family, key)?,
             }
         }
-        batch.set_header(self.header)?;
-        let reads = match self.options.validation {
-            Validation::Serializable => self.reads.into_inner(),
-            Validation::Snapshot => ReadSet::default(),
-        };
-        let check = Check { read_at: self.pin.seqno, reads: &reads };
-        let commit = Db::commit(&self.db, &batch, Some(&check));
-        drop(self.open);
-        commit
-    }
-
-    fn tracks(&self) -> bool {
-        self.options.validation == Validation::Serializable
+        Ok(batch)
     }
 
     fn read(&self, family: &ColumnFamily, key: &[u8]) -> Result<Option<(Slice, SeqNo)>> {

@@ -117,6 +117,14 @@ impl RecentWrites {
         true
     }
 
+    /// Refuses if a commit after `read_at` changed something in the range.
+    pub(crate) fn check_unchanged(&self, family: FamilyId, range: &KeyRange, read_at: SeqNo) -> Result<()> {
+        if read_at < self.floor {
+            return Err(Error::Conflict { read_at, newer: self.floor });
+        }
+        refuse(read_at, self.newer_in(family, range, read_at))
+    }
+
     /// Refuses a commit that depends on what a later commit changed.
     pub(crate) fn validate(&self, check: &Check<'_>, batch: &Batch) -> Result<()> {
         let read_at = check.read_at;

@@ -97,7 +97,7 @@ fn what_was_read_must_not_change() {
     assert!(conflicts(serializable, b"d", |t, f| drop(t.multi_get(f, &[b"d", b"b"]).unwrap())));
     assert!(!conflicts(serializable, b"d", |t, f| drop(t.get_untracked(f, b"d").unwrap())));
 
-    let snapshot = TransactionOptions { validation: Validation::Snapshot };
+    let snapshot = TransactionOptions { validation: Validation::Snapshot, ..TransactionOptions::default() };
     assert!(!conflicts(snapshot, b"b", get(b"b")));
     assert!(conflicts(snapshot, b"result", get(b"b")));
 }
@@ -133,7 +133,7 @@ fn write_skew_is_refused_unless_only_writes_are_validated() {
         let (db, family) = open();
         put(&db, &family, b"alice", b"on call");
         put(&db, &family, b"bob", b"on call");
-        let options = TransactionOptions { validation };
+        let options = TransactionOptions { validation, ..TransactionOptions::default() };
         let (mut first, mut second) = (db.transaction_with(options), db.transaction_with(options));
         for transaction in [&first, &second] {
             assert_eq!(scan(&mut transaction.cursor(&family, KeyRange::all()).unwrap()).len(), 2);

@@ -1,0 +1,442 @@
+//! Locks of transactions: shared and exclusive, on keys and on ranges of keys, gaps included.
+//!
+//! Invariants:
+//! (1) two transactions never hold locks that overlap unless both are shared;
+//! (2) who asks does not pass those who asked before for something that excludes it, so that nobody starves; only those who
+//!     wait for it themselves, for a lock that it holds, are passed;
+//! (3) there is never a circle of waiting: whoever would close one is refused, and nothing changes for the others;
+//! (4) while nobody waits for a key of a shard, and no range is locked or waited for, a lock of a key costs the mutex of its
+//!     shard; everything else happens under the mutex of the queue. Who joins the queue says so first, then looks at the
+//!     shards: a lock that is given meanwhile is seen, and one that is given back later finds the word of the one who waits.
+//!
+//! Locks exclude each other, and nothing else: writes outside of transactions, and those of optimistic ones, take none. What
+//! they change is found when a commit is validated.
+//!
+//! Lock order: the queue, a shard.
+
+mod points;
+mod queue;
+mod ranges;
+
+use std::fmt;
+use std::ops::Bound;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
+
+use crate::clock::Clock;
+use crate::family::FamilyId;
+use crate::padded::Padded;
+use crate::reader::KeyRange;
+use crate::table::hash_key;
+use points::Shard;
+use queue::{Queue, Waiter};
+
+/// The parts that the locks of keys are spread over.
+const SHARDS: usize = 16;
+
+/// What a lock excludes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LockMode {
+    /// Exclusive locks of others.
+    Shared,
+    /// All locks of others.
+    Exclusive,
+}
+
+impl LockMode {
+    fn excludes(self, other: LockMode) -> bool {
+        self == LockMode::Exclusive || other == LockMode::Exclusive
+    }
+}
+
+/// The number of a transaction: given once in the life of an open database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TransactionId(pub(crate) u64);
+
+impl TransactionId {
+    /// The number itself.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for TransactionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// What is locked in a family.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LockTarget {
+    /// A key, present or absent.
+    Key(Vec<u8>),
+    /// All keys of a range, present or absent.
+    Range(KeyRange),
+}
+
+impl fmt::Display for LockTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LockTarget::Key(key) => write!(f, "key \"{}\"", key.escape_ascii()),
+            LockTarget::Range(range) => {
+                let bound = |bound: &Bound<Vec<u8>>| match bound {
+                    Bound::Included(key) | Bound::Excluded(key) => format!("\"{}\"", key.escape_ascii()),
+                    Bound::Unbounded => String::new(),
+                };
+                let end = if matches!(range.end, Bound::Included(_)) { "..=" } else { ".." };
+                write!(f, "keys {}{end}{}", bound(&range.start), bound(&range.end))
+            }
+        }
+    }
+}
+
+/// The locks of a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct LockStats {
+    /// Keys that are locked now.
+    pub keys: usize,
+    /// Ranges that are locked now.
+    pub ranges: usize,
+    /// Transactions that wait for a lock now.
+    pub waiting: usize,
+    /// Locks that had to be waited for.
+    pub waits: u64,
+    /// Of those: given up because the time was over.
+    pub timeouts: u64,
+    /// Locks that were refused because waiting for them would have closed a circle.
+    pub deadlocks: u64,
+}
+
+/// A place that can be locked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Key(Arc<[u8]>),
+    Range(Interval),
+}
+
+/// The keys from `start` on and before `end`; all from `start` on, if there is no end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Interval {
+    start: Vec<u8>,
+    end: Option<Vec<u8>>,
+}
+
+impl Interval {
+    /// The same keys, or none if there are none.
+    pub(crate) fn of(range: &KeyRange) -> Option<Interval> {
+        let behind = |key: &[u8]| [key, &[0]].concat();
+        let start = match &range.start {
+            Bound::Included(key) => key.clone(),
+            Bound::Excluded(key) => behind(key),
+            Bound::Unbounded => Vec::new(),
+        };
+        let end = match &range.end {
+            Bound::Included(key) => Some(behind(key)),
+            Bound::Excluded(key) => Some(key.clone()),
+            Bound::Unbounded => None,
+        };
+        end.as_ref().is_none_or(|end| start < *end).then_some(Interval { start, end })
+    }
+
+    fn contains(&self, key: &[u8]) -> bool {
+        self.start.as_slice() <= key && self.end.as_ref().is_none_or(|end| key < end.as_slice())
+    }
+
+    fn overlaps(&self, other: &Interval) -> bool {
+        let begins_in_time = |a: &Interval, b: &Interval| b.end.as_ref().is_none_or(|end| a.start < *end);
+        begins_in_time(self, other) && begins_in_time(other, self)
+    }
+}
+
+impl Place {
+    fn overlaps(&self, other: &Place) -> bool {
+        match (self, other) {
+            (Place::Key(a), Place::Key(b)) => a == b,
+            (Place::Key(key), Place::Range(range)) | (Place::Range(range), Place::Key(key)) => {
+                range.contains(key)
+            }
+            (Place::Range(a), Place::Range(b)) => a.overlaps(b),
+        }
+    }
+}
+
+/// A lock: who asks or has it, for what, and how.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) owner: TransactionId,
+    pub(crate) family: FamilyId,
+    pub(crate) place: Place,
+    pub(crate) mode: LockMode,
+}
+
+/// Why a lock was not given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// The time is over; this transaction holds, or waits for, what excludes it.
+    TimeOver { holder: TransactionId },
+    /// Each waits for the next, and the last for the first.
+    Circle { cycle: Vec<TransactionId> },
+    /// The database was closed.
+    Closed,
+}
+
+/// What came of asking for a lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Granted {
+    /// The lock was given; it must be given back.
+    Now,
+    /// The transaction had it already, or one that means more.
+    Before,
+}
+
+/// All locks of an open database.
+#[derive(Debug)]
+pub(crate) struct LockTable {
+    shards: [Padded<Mutex<Shard>>; SHARDS],
+    /// Ranges that are locked or waited for: while there are some, every lock passes by the queue.
+    ranges: Padded<AtomicUsize>,
+    queue: Mutex<Queue>,
+    clock: Arc<dyn Clock>,
+    closed: AtomicBool,
+    next_owner: AtomicU64,
+    waits: AtomicU64,
+    timeouts: AtomicU64,
+    deadlocks: AtomicU64,
+}
+
+impl LockTable {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> LockTable {
+        LockTable {
+            shards: Default::default(),
+            ranges: Padded::default(),
+            queue: Mutex::default(),
+            clock,
+            closed: AtomicBool::new(false),
+            next_owner: AtomicU64::new(1),
+            waits: AtomicU64::new(0),
+            timeouts: AtomicU64::new(0),
+            deadlocks: AtomicU64::new(0),
+        }
+    }
+
+    /// A number for a transaction.
+    pub(crate) fn new_owner(&self) -> TransactionId {
+        TransactionId(self.next_owner.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Gives the lock, at once or when those who stand before have given theirs back; refuses after `wait`.
+    pub(crate) fn acquire(&self, request: Request, wait: Duration) -> Result<Granted, Refused> {
+        if let Place::Key(key) = &request.place {
+            let mut shard = self.shard(key).lock();
+            let is_quiet = shard.waiting == 0 && self.ranges.load(Ordering::SeqCst) == 0;
+            if is_quiet && let Some(granted) = shard.try_hold(&request, key) {
+                return Ok(granted);
+            }
+        }
+        self.acquire_in_queue(request, wait)
+    }
+
+    fn acquire_in_queue(&self, request: Request, wait: Duration) -> Result<Granted, Refused> {
+        let mut queue = self.queue.lock();
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Refused::Closed);
+        }
+        if self.has(&queue, &request) {
+            return Ok(Granted::Before);
+        }
+        let wake = Arc::new(Condvar::new());
+        self.announce(&request);
+        let ticket = queue.push(Waiter { request, granted: false, wake: Arc::clone(&wake) });
+        if self.grant_if_ready(&mut queue, ticket) {
+            queue.remove(ticket);
+            return Ok(Granted::Now);
+        }
+        if wait.is_zero() {
+            return Err(Refused::TimeOver { holder: self.give_up(&mut queue, ticket) });
+        }
+        if self.circle(&queue, ticket, queue::Passing::Nobody).is_some() {
+            // Perhaps one that is broken when somebody passes those who wait for it.
+            if let Some(cycle) = self.circle(&queue, ticket, queue::Passing::WhoWaits) {
+                self.give_up(&mut queue, ticket);
+                self.deadlocks.fetch_add(1, Ordering::Relaxed);
+                return Err(Refused::Circle { cycle });
+            }
+            self.grant_ready(&mut queue);
+        }
+        self.waits.fetch_add(1, Ordering::Relaxed);
+        self.wait(&mut queue, ticket, &wake, wait)
+    }
+
+    fn wait(
+        &self,
+        queue: &mut MutexGuard<'_, Queue>,
+        ticket: u64,
+        wake: &Condvar,
+        wait: Duration,
+    ) -> Result<Granted, Refused> {
+        let until = self.clock.monotonic().saturating_add(wait);
+        loop {
+            if queue.get(ticket).is_none_or(|waiter| waiter.granted) {
+                queue.remove(ticket);
+                return Ok(Granted::Now);
+            }
+            if self.closed.load(Ordering::Acquire) {
+                self.give_up(queue, ticket);
+                return Err(Refused::Closed);
+            }
+            let left = until.saturating_sub(self.clock.monotonic());
+            if left.is_zero() {
+                self.timeouts.fetch_add(1, Ordering::Relaxed);
+                let holder = self.give_up(queue, ticket);
+                // Those behind it may go on.
+                self.grant_ready(queue);
+                return Err(Refused::TimeOver { holder });
+            }
+            wake.wait_for(queue, left.min(self.clock.patience()));
+        }
+    }
+
+    /// Takes the request out of the queue, and returns somebody who stood before it.
+    fn give_up(&self, queue: &mut Queue, ticket: u64) -> TransactionId {
+        let before = queue.get(ticket).map(|waiter| {
+            let request = &waiter.request;
+            let hard = self.holders_against(queue, request);
+            let first = hard.first().copied();
+            (request.owner, first.or_else(|| queue.waiters_against(request, ticket).next()))
+        });
+        if let Some(waiter) = queue.remove(ticket) {
+            self.withdraw(&waiter.request);
+        }
+        before.map_or(TransactionId(0), |(owner, before)| before.unwrap_or(owner))
+    }
+
+    /// Gives locks back.
+    pub(crate) fn release(&self, requests: impl Iterator<Item = Request>) {
+        let mut somebody_waits = false;
+        for request in requests {
+            match &request.place {
+                Place::Key(key) => {
+                    let mut shard = self.shard(key).lock();
+                    shard.let_go(&request, key);
+                    somebody_waits |= shard.waiting > 0;
+                }
+                Place::Range(interval) => {
+                    let mut queue = self.queue.lock();
+                    queue.ranges.let_go(&request, interval);
+                    self.ranges.fetch_sub(1, Ordering::SeqCst);
+                    somebody_waits |= queue.has_waiters();
+                }
+            }
+        }
+        if somebody_waits || self.ranges.load(Ordering::SeqCst) > 0 {
+            self.grant_ready(&mut self.queue.lock());
+        }
+    }
+
+    /// Ends all waiting: the database closes.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.queue.lock().wake_all();
+    }
+
+    pub(crate) fn stats(&self) -> LockStats {
+        let queue = self.queue.lock();
+        LockStats {
+            keys: self.shards.iter().map(|shard| shard.lock().len()).sum(),
+            ranges: self.ranges.load(Ordering::SeqCst) - queue.waiting_for_ranges(),
+            waiting: queue.waiting(),
+            waits: self.waits.load(Ordering::Relaxed),
+            timeouts: self.timeouts.load(Ordering::Relaxed),
+            deadlocks: self.deadlocks.load(Ordering::Relaxed),
+        }
+    }
+
+    fn shard(&self, key: &[u8]) -> &Mutex<Shard> {
+        // The remainder is below the number of shards, which fits.
+        let at = usize::try_from(hash_key(key) % SHARDS as u64).unwrap_or(0);
+        &self.shards[at]
+    }
+
+    /// Says that the request is in the queue: invariant (4).
+    fn announce(&self, request: &Request) {
+        match &request.place {
+            Place::Key(key) => self.shard(key).lock().waiting += 1,
+            Place::Range(_) => drop(self.ranges.fetch_add(1, Ordering::SeqCst)),
+        }
+    }
+
+    fn withdraw(&self, request: &Request) {
+        match &request.place {
+            Place::Key(key) => self.shard(key).lock().waiting -= 1,
+            Place::Range(_) => drop(self.ranges.fetch_sub(1, Ordering::SeqCst)),
+        }
+    }
+
+    /// Whether the transaction has the lock already, or one that means more.
+    fn has(&self, queue: &Queue, request: &Request) -> bool {
+        match &request.place {
+            Place::Key(key) => {
+                self.shard(key).lock().has(request, key) || queue.ranges.covers_key(request, key)
+            }
+            Place::Range(interval) => queue.ranges.covers(request, interval),
+        }
+    }
+
+    /// The others that hold what excludes the request, ascending.
+    fn holders_against(&self, queue: &Queue, request: &Request) -> Vec<TransactionId> {
+        let mut found = Vec::new();
+        match &request.place {
+            Place::Key(key) => {
+                self.shard(key).lock().holders_against(request, key, &mut found);
+                queue.ranges.holders_against_key(request, key, &mut found);
+            }
+            Place::Range(interval) => {
+                for shard in &self.shards {
+                    shard.lock().holders_in(request, interval, &mut found);
+                }
+                queue.ranges.holders_against(request, interval, &mut found);
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    /// Gives the lock to the waiting request, if nobody stands before it.
+    fn grant_if_ready(&self, queue: &mut Queue, ticket: u64) -> bool {
+        let Some(request) = queue.get(ticket).map(|waiter| &waiter.request) else { return false };
+        if !self.holders_against(queue, request).is_empty() {
+            return false;
+        }
+        let is_passed = |waiter| self.waits_for(queue, waiter, request.owner);
+        if !queue.waiters_against(request, ticket).all(is_passed) {
+            return false;
+        }
+        let request = request.clone();
+        match &request.place {
+            Place::Key(key) => {
+                let mut shard = self.shard(key).lock();
+                shard.hold(&request, key);
+                shard.waiting -= 1;
+            }
+            // It stays counted, as a range that is locked.
+            Place::Range(interval) => queue.ranges.hold(&request, interval),
+        }
+        queue.grant(ticket);
+        true
+    }
+
+    /// Gives locks to all who wait and can have them now, in the order in which they came.
+    fn grant_ready(&self, queue: &mut Queue) {
+        for ticket in queue.tickets() {
+            self.grant_if_ready(queue, ticket);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+//! The locks of keys in one shard.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use super::{Granted, Interval, LockMode, Request, TransactionId};
+use crate::family::FamilyId;
+
+/// Who holds a key, and how. One who upgraded has both, so that a rollback can take the stronger one away.
+#[derive(Clone, Copy, Debug)]
+struct Holder {
+    owner: TransactionId,
+    shared: bool,
+    exclusive: bool,
+}
+
+impl Holder {
+    fn mode(self) -> LockMode {
+        if self.exclusive { LockMode::Exclusive } else { LockMode::Shared }
+    }
+
+    fn flag(&mut self, mode: LockMode) -> &mut bool {
+        match mode {
+            LockMode::Shared => &mut self.shared,
+            LockMode::Exclusive => &mut self.exclusive,
+        }
+    }
+}
+
+/// The keys that are locked, and who holds them.
+type Keys = BTreeMap<Arc<[u8]>, Vec<Holder>>;
+
+/// Some of the keys that are locked.
+#[derive(Debug, Default)]
+pub(super) struct Shard {
+    families: BTreeMap<FamilyId, Keys>,
+    /// How many requests for keys of this shard are in the queue.
+    pub(super) waiting: usize,
+}
+
+impl Shard {
+    pub(super) fn len(&self) -> usize {
+        self.families.values().map(BTreeMap::len).sum()
+    }
+
+    fn holders(&self, family: FamilyId, key: &[u8]) -> &[Holder] {
+        self.families.get(&family).and_then(|keys| keys.get(key)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Gives the lock, unless somebody holds what excludes it.
+    pub(super) fn try_hold(&mut self, request: &Request, key: &Arc<[u8]>) -> Option<Granted> {
+        let holders = self.holders(request.family, key);
+        if holders.iter().any(|holder| excludes(request, *holder)) {
+            return None;
+        }
+        if self.has(request, key) {
+            return Some(Granted::Before);
+        }
+        self.hold(request, key);
+        Some(Granted::Now)
+    }
+
+    pub(super) fn has(&self, request: &Request, key: &[u8]) -> bool {
+        let mut holders = self.holders(request.family, key).iter();
+        holders.any(|holder| holder.owner == request.owner && holder.mode() >= request.mode)
+    }
+
+    pub(super) fn hold(&mut self, request: &Request, key: &Arc<[u8]>) {
+        let keys = self.families.entry(request.family).or_default();
+        let holders = keys.entry(Arc::clone(key)).or_default();
+        let at = holders.iter().position(|holder| holder.owner == request.owner).unwrap_or_else(|| {
+            holders.push(Holder { owner: request.owner, shared: false, exclusive: false });
+            holders.len() - 1
+        });
+        *holders[at].flag(request.mode) = true;
+    }
+
+    pub(super) fn let_go(&mut self, request: &Request, key: &[u8]) {
+        let Some(keys) = self.families.get_mut(&request.family) else { return };
+        let Some(holders) = keys.get_mut(key) else { return };
+        for holder in holders.iter_mut().filter(|holder| holder.owner == request.owner) {
+            *holder.flag(request.mode) = false;
+        }
+        holders.retain(|holder| holder.shared || holder.exclusive);
+        if holders.is_empty() {
+            keys.remove(key);
+        }
+        if keys.is_empty() {
+            self.families.remove(&request.family);
+        }
+    }
+
+    pub(super) fn holders_against(&self, request: &Request, key: &[u8], found: &mut Vec<TransactionId>) {
+        let holders = self.holders(request.family, key).iter();
+        found.extend(holders.filter(|holder| excludes(request, **holder)).map(|holder| holder.owner));
+    }
+
+    /// The holders of keys in the interval.
+    pub(super) fn holders_in(&self, request: &Request, interval: &Interval, found: &mut Vec<TransactionId>) {
+        let Some(keys) = self.families.get(&request.family) else { return };
+        let end = interval.end.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+        let inside = keys.range::<[u8], _>((Bound::Included(interval.start.as_slice()), end));
+        let holders = inside.flat_map(|(_, holders)| holders);
+        found.extend(holders.filter(|holder| excludes(request, **holder)).map(|holder| holder.owner));
+    }
+}
+
+fn excludes(request: &Request, holder: Holder) -> bool {
+    holder.owner != request.owner && request.mode.excludes(holder.mode())
+}

@@ -1,0 +1,160 @@
+//! Those who wait for locks, and what each waits for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use parking_lot::Condvar;
+
+use super::ranges::Ranges;
+use super::{LockTable, Place, Request, TransactionId};
+
+/// One who waits.
+#[derive(Debug)]
+pub(super) struct Waiter {
+    pub(super) request: Request,
+    /// Whether the lock was given, and only the one who waited does not know it yet.
+    pub(super) granted: bool,
+    pub(super) wake: Arc<Condvar>,
+}
+
+/// Whom a request passes that came later than others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Passing {
+    Nobody,
+    /// Those who wait for it themselves.
+    WhoWaits,
+}
+
+/// Those who wait, in the order in which they came, and the ranges that are locked.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    waiters: BTreeMap<u64, Waiter>,
+    next_ticket: u64,
+    pub(super) ranges: Ranges,
+}
+
+impl Queue {
+    pub(super) fn push(&mut self, waiter: Waiter) -> u64 {
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        self.waiters.insert(ticket, waiter);
+        ticket
+    }
+
+    pub(super) fn get(&self, ticket: u64) -> Option<&Waiter> {
+        self.waiters.get(&ticket)
+    }
+
+    pub(super) fn remove(&mut self, ticket: u64) -> Option<Waiter> {
+        self.waiters.remove(&ticket)
+    }
+
+    pub(super) fn grant(&mut self, ticket: u64) {
+        if let Some(waiter) = self.waiters.get_mut(&ticket) {
+            waiter.granted = true;
+            waiter.wake.notify_one();
+        }
+    }
+
+    pub(super) fn wake_all(&self) {
+        self.waiters.values().for_each(|waiter| {
+            waiter.wake.notify_one();
+        });
+    }
+
+    /// Those that still wait, first come first.
+    pub(super) fn tickets(&self) -> Vec<u64> {
+        self.still_waiting().map(|(ticket, _)| ticket).collect()
+    }
+
+    pub(super) fn has_waiters(&self) -> bool {
+        self.still_waiting().next().is_some()
+    }
+
+    pub(super) fn waiting(&self) -> usize {
+        self.still_waiting().count()
+    }
+
+    pub(super) fn waiting_for_ranges(&self) -> usize {
+        self.still_waiting().filter(|(_, request)| matches!(request.place, Place::Range(_))).count()
+    }
+
+    fn still_waiting(&self) -> impl Iterator<Item = (u64, &Request)> {
+        let waiters = self.waiters.iter().filter(|(_, waiter)| !waiter.granted);
+        waiters.map(|(ticket, waiter)| (*ticket, &waiter.request))
+    }
+
+    /// What the transaction waits for.
+    fn requests_of(&self, owner: TransactionId) -> impl Iterator<Item = (u64, &Request)> {
+        self.still_waiting().filter(move |(_, request)| request.owner == owner)
+    }
+
+    /// The others that came before `ticket`, and wait for what excludes the request.
+    pub(super) fn waiters_against<'a>(
+        &'a self,
+        request: &'a Request,
+        ticket: u64,
+    ) -> impl Iterator<Item = TransactionId> + 'a {
+        let earlier = self.still_waiting().take_while(move |(other, _)| *other < ticket);
+        let against = earlier.filter(move |(_, other)| {
+            other.owner != request.owner
+                && other.family == request.family
+                && other.mode.excludes(request.mode)
+                && other.place.overlaps(&request.place)
+        });
+        against.map(|(_, other)| other.owner)
+    }
+}
+
+impl LockTable {
+    /// Whether `owner` waits, through locks that others hold, for `target`.
+    pub(super) fn waits_for(&self, queue: &Queue, owner: TransactionId, target: TransactionId) -> bool {
+        let (mut seen, mut next) = (BTreeSet::from([owner]), vec![owner]);
+        while let Some(owner) = next.pop() {
+            for (_, request) in queue.requests_of(owner) {
+                for holder in self.holders_against(queue, request) {
+                    if holder == target {
+                        return true;
+                    }
+                    if seen.insert(holder) {
+                        next.push(holder);
+                    }
+                }
+            }
+        }
+        false
+    }
+
+    /// The circle of waiting that goes through the request, beginning with its owner, if there is one.
+    pub(super) fn circle(&self, queue: &Queue, ticket: u64, passing: Passing) -> Option<Vec<TransactionId>> {
+        let start = queue.get(ticket)?.request.owner;
+        // A walk in depth: of each transaction on the path, those before it that are not looked at yet.
+        let mut path = vec![(start, self.before(queue, start, passing))];
+        let mut seen = BTreeSet::from([start]);
+        while let Some((_, untried)) = path.last_mut() {
+            match untried.pop() {
+                None => drop(path.pop()),
+                Some(next) if next == start => return Some(path.iter().map(|(owner, _)| *owner).collect()),
+                Some(next) if seen.insert(next) => path.push((next, self.before(queue, next, passing))),
+                Some(_) => {}
+            }
+        }
+        None
+    }
+
+    /// Whom the transaction waits for, descending.
+    fn before(&self, queue: &Queue, owner: TransactionId, passing: Passing) -> Vec<TransactionId> {
+        let mut found = Vec::new();
+        for (ticket, request) in queue.requests_of(owner) {
+            found.extend(self.holders_against(queue, request));
+            found.extend(
+                queue
+                    .waiters_against(request, ticket)
+                    .filter(|earlier| passing == Passing::Nobody || !self.waits_for(queue, *earlier, owner)),
+            );
+        }
+        found.sort_unstable_by(|a, b| b.cmp(a));
+        found.dedup();
+        found
+    }
+}

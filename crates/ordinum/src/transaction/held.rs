@@ -1,0 +1,123 @@
+//! The locks that a transaction holds.
+//!
+//! Invariant: what was given is recorded in the order in which it was given, so that a rollback gives back what came behind
+//! its savepoint; dropping the record gives everything back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::within;
+use crate::error::{Error, Result};
+use crate::family::ColumnFamily;
+use crate::key::KEY_BYTES_MAX;
+use crate::lock::{
+    Granted, Interval, LockMode, LockTable, LockTarget, Place, Refused, Request, TransactionId,
+};
+use crate::reader::KeyRange;
+
+/// The most locks of a transaction.
+const LOCKS_MAX: usize = 1 << 22;
+
+pub(super) struct Held {
+    table: Arc<LockTable>,
+    pub(super) owner: TransactionId,
+    locks: Mutex<Vec<Request>>,
+    /// Live savepoints: id, and how many locks there were.
+    savepoints: Vec<(u64, usize)>,
+}
+
+impl Held {
+    pub(super) fn new(table: &Arc<LockTable>) -> Held {
+        let owner = table.new_owner();
+        Held { table: Arc::clone(table), owner, locks: Mutex::default(), savepoints: Vec::new() }
+    }
+
+    pub(super) fn key(
+        &self,
+        family: &ColumnFamily,
+        key: &[u8],
+        mode: LockMode,
+        wait: Duration,
+    ) -> Result<()> {
+        within("a key", key.len(), KEY_BYTES_MAX)?;
+        self.lock(family, Place::Key(Arc::from(key)), mode, wait)
+            .map_err(|refused| told(refused, family, || LockTarget::Key(key.to_vec())))
+    }
+
+    pub(super) fn range(
+        &self,
+        family: &ColumnFamily,
+        range: &KeyRange,
+        mode: LockMode,
+        wait: Duration,
+    ) -> Result<()> {
+        let Some(interval) = Interval::of(range) else { return Ok(()) };
+        self.lock(family, Place::Range(interval), mode, wait)
+            .map_err(|refused| told(refused, family, || LockTarget::Range(range.clone())))
+    }
+
+    fn lock(
+        &self,
+        family: &ColumnFamily,
+        place: Place,
+        mode: LockMode,
+        wait: Duration,
+    ) -> std::result::Result<(), NotLocked> {
+        let actual = self.locks.lock().len();
+        if actual >= LOCKS_MAX {
+            return Err(NotLocked::TooMany);
+        }
+        let request = Request { owner: self.owner, family: family.family.id, place, mode };
+        if self.table.acquire(request.clone(), wait).map_err(NotLocked::Refused)? == Granted::Now {
+            self.locks.lock().push(request);
+        }
+        Ok(())
+    }
+
+    pub(super) fn savepoint(&mut self, id: u64) {
+        let locks = self.locks.get_mut().len();
+        self.savepoints.push((id, locks));
+    }
+
+    /// Gives back the locks that were taken since the savepoint.
+    pub(super) fn rollback_to(&mut self, id: u64) {
+        self.savepoints.retain(|(savepoint, _)| *savepoint <= id);
+        if let Some((_, locks)) = self.savepoints.last() {
+            let behind = self.locks.get_mut().split_off(*locks);
+            self.table.release(behind.into_iter().rev());
+        }
+    }
+
+    /// Forgets the savepoint and those after it; the locks stay.
+    pub(super) fn release(&mut self, id: u64) {
+        self.savepoints.retain(|(savepoint, _)| *savepoint < id);
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.table.release(std::mem::take(self.locks.get_mut()).into_iter().rev());
+    }
+}
+
+enum NotLocked {
+    Refused(Refused),
+    TooMany,
+}
+
+fn told(refused: NotLocked, family: &ColumnFamily, target: impl FnOnce() -> LockTarget) -> Error {
+    let family = family.name().to_owned();
+    match refused {
+        NotLocked::Refused(Refused::TimeOver { holder }) => {
+            Error::LockTimeout { family, target: target(), holder }
+        }
+        NotLocked::Refused(Refused::Circle { cycle }) => Error::Deadlock { family, target: target(), cycle },
+        NotLocked::Refused(Refused::Closed) => Error::Closed,
+        NotLocked::TooMany => {
+            let limit = LOCKS_MAX as u64;
+            Error::LimitExceeded { what: "the locks of a transaction", actual: limit + 1, limit }
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Locks of a transaction, and moving its snapshot forward.
+
+use std::time::Duration;
+
+use super::{Check, Transaction, Validation};
+use crate::error::{Error, Result};
+use crate::family::ColumnFamily;
+use crate::key::SeqNo;
+use crate::lock::{LockMode, TransactionId};
+use crate::reader::KeyRange;
+use crate::slice::Slice;
+
+/// What a transaction does before it writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Concurrency {
+    /// Nothing: conflicts are found when it commits.
+    #[default]
+    Optimistic,
+    /// It locks what it writes, exclusively, and then looks whether a commit behind its snapshot changed it: who waited for
+    /// another's commit is told at the write, not at the end. What was written past the locks is found at the commit.
+    Pessimistic,
+}
+
+impl Transaction {
+    /// Its number, by which errors of others name it.
+    pub fn id(&self) -> TransactionId {
+        self.held.owner
+    }
+
+    /// From now on locks are waited for no longer than this; zero: not at all.
+    pub fn set_lock_wait_max(&mut self, wait: Duration) {
+        self.options.lock_wait_max = wait;
+    }
+
+    /// Locks the key, present or absent, until the transaction ends or is rolled back to a savepoint before. A shared lock is
+    /// upgraded by asking for the exclusive one.
+    ///
+    /// The lock alone says nothing of what was committed between the snapshot and the lock: the next write or
+    /// [`Transaction::get_for_update`] of the key does, or [`Transaction::refresh_snapshot`] goes behind it.
+    ///
+    /// # Errors
+    /// [`Error::LockTimeout`] if the lock was not given within [`super::TransactionOptions::lock_wait_max`];
+    /// [`Error::Deadlock`] if it would never be; [`Error::LimitExceeded`], [`Error::FamilyDropped`], [`Error::Closed`]. Locks
+    /// that it has stay, in each case.
+    pub fn lock_key(&self, family: &ColumnFamily, key: &[u8], mode: LockMode) -> Result<()> {
+        self.db.core().check_family(family)?;
+        self.held.key(family, key, mode, self.options.lock_wait_max)
+    }
+
+    /// Locks every key of the range, the absent ones too, as [`Transaction::lock_key`] does.
+    ///
+    /// # Errors
+    /// As [`Transaction::lock_key`].
+    pub fn lock_range(&self, family: &ColumnFamily, range: &KeyRange, mode: LockMode) -> Result<()> {
+        self.db.core().check_family(family)?;
+        self.held.range(family, range, mode, self.options.lock_wait_max)
+    }
+
+    /// Locks the key if that needs no waiting, and returns whether it is locked: who takes work from a queue skips what others
+    /// work on.
+    ///
+    /// # Errors
+    /// [`Error::LimitExceeded`], [`Error::FamilyDropped`], [`Error::Closed`].
+    pub fn try_lock_key(&self, family: &ColumnFamily, key: &[u8], mode: LockMode) -> Result<bool> {
+        self.db.core().check_family(family)?;
+        locked(self.held.key(family, key, mode, Duration::ZERO))
+    }
+
+    /// Locks the range if that needs no waiting, and returns whether it is locked.
+    ///
+    /// # Errors
+    /// As [`Transaction::try_lock_key`].
+    pub fn try_lock_range(&self, family: &ColumnFamily, range: &KeyRange, mode: LockMode) -> Result<bool> {
+        self.db.core().check_family(family)?;
+        locked(self.held.range(family, range, mode, Duration::ZERO))
+    }
+
+    /// Locks the key exclusively, and returns its value. Whatever is validated otherwise, the commit is refused if another
+    /// one changes the key past the lock.
+    ///
+    /// # Errors
+    /// As [`Transaction::lock_key`]; [`Error::Conflict`] if a commit behind the snapshot changed the key.
+    pub fn get_for_update(&self, family: &ColumnFamily, key: &[u8]) -> Result<Option<Slice>> {
+        self.lock_key(family, key, LockMode::Exclusive)?;
+        self.check_unchanged(family, &KeyRange::only(key))?;
+        self.reads.lock().add_key(family.family.id, key);
+        Ok(self.read(family, key)?.map(|(value, _)| value))
+    }
+
+    /// Moves the snapshot to the newest commit, and returns its sequence number. Writes, locks and savepoints stay. A
+    /// transaction that does so before each statement reads what is committed then, and with
+    /// [`Validation::Snapshot`] only its writes have to stay as they were.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] if a commit since the snapshot changed what this transaction depends on so far. The snapshot is as
+    /// before then.
+    pub fn refresh_snapshot(&mut self) -> Result<SeqNo> {
+        let batch = self.batch()?;
+        let check = Check { read_at: self.pin.seqno, reads: self.reads.get_mut() };
+        let newer = self.db.core().move_transaction(&check, &batch)?;
+        if let Some(newer) = newer {
+            (self.pin, self.open) = newer;
+        }
+        Ok(self.pin.seqno)
+    }
+
+    /// What a pessimistic transaction does before it writes the key.
+    pub(super) fn before_write(&self, family: &ColumnFamily, key: &[u8]) -> Result<()> {
+        match self.options.concurrency {
+            Concurrency::Optimistic => Ok(()),
+            Concurrency::Pessimistic => {
+                self.lock_key(family, key, LockMode::Exclusive)?;
+                // Who wrote it already knows.
+                if self.writes.get(family, key).is_some() {
+                    return Ok(());
+                }
+                self.check_unchanged(family, &KeyRange::only(key))
+            }
+        }
+    }
+
+    /// Refuses if a commit behind the snapshot changed something in the range.
+    fn check_unchanged(&self, family: &ColumnFamily, range: &KeyRange) -> Result<()> {
+        self.db.core().check_unchanged(family.family.id, range, self.pin.seqno)
+    }
+
+    pub(super) fn tracks(&self) -> bool {
+        self.options.validation == Validation::Serializable
+    }
+}
+
+/// Whether a lock was given that was not waited for.
+fn locked(result: Result<()>) -> Result<bool> {
+    match result {
+        Ok(()) => Ok(true),
+        Err(Error::LockTimeout { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests;
