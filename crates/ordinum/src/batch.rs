@@ -197,6 +197,7 @@ impl<'a> Operations<'a> {
         let value = match kind {
             Kind::Put => varint::take_bytes(&mut self.rest)?,
             Kind::Delete => &[],
+            Kind::Pointer => return None,
         };
         (key.len() <= KEY_BYTES_MAX).then_some(Operation { kind, family, key, value })
     }

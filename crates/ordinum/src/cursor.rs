@@ -4,9 +4,11 @@
 //! (1) it shows, of every key in its range, the newest version at or below its sequence number, unless that is a deletion;
 //! (2) while it last moved forward, the entries below stand on the entry that it shows; while it last moved back, they
 //!     stand before all versions of the key that it shows, and what it shows is kept aside;
-//! (3) it holds the memtables and tables that it reads, and no lock.
+//! (3) a value that lies in the value log is read when it is asked for, and not before;
+//! (4) it holds the memtables and tables that it reads, and no lock.
 
 use std::ops::Bound;
+use std::sync::OnceLock;
 
 use crate::error::Result;
 use crate::iter::{InternalIterator, STEPS_BEFORE_SEEK, next_key_by_steps};
@@ -16,6 +18,7 @@ use crate::part::Part;
 use crate::reader::KeyRange;
 use crate::slice::Slice;
 use crate::transaction::RangeTracker;
+use crate::version::SeparatedValues;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stand {
@@ -30,8 +33,17 @@ enum Stand {
 #[derive(Default)]
 struct Aside {
     key: Vec<u8>,
+    /// As it stands in the entry: a value or a pointer to one.
     value: Slice,
     seqno: SeqNo,
+    kind: u8,
+}
+
+/// The newest visible version of a key, as it stands in its entry.
+struct Newest {
+    seqno: SeqNo,
+    kind: u8,
+    value: Slice,
 }
 
 /// A cursor over the keys of a range. It stands nowhere until it is moved.
@@ -45,6 +57,10 @@ pub struct Cursor {
     stand: Stand,
     aside: Aside,
     tracker: Option<RangeTracker>,
+    /// Where values that entries point to are found.
+    values: Option<SeparatedValues>,
+    /// The value that the entry under the cursor points to, once it was asked for.
+    separated: OnceLock<Slice>,
 }
 
 impl std::fmt::Debug for Cursor {
@@ -59,11 +75,13 @@ impl std::fmt::Debug for Cursor {
 impl Cursor {
     pub(crate) fn new(
         entries: MergeIter<Part>,
+        values: Option<SeparatedValues>,
         range: KeyRange,
         seqno: SeqNo,
         tracker: Option<RangeTracker>,
     ) -> Cursor {
-        Cursor { entries, range, seqno, stand: Stand::Nowhere, aside: Aside::default(), tracker }
+        let (stand, aside, separated) = (Stand::Nowhere, Aside::default(), OnceLock::new());
+        Cursor { entries, range, seqno, stand, aside, tracker, values, separated }
     }
 
     /// To the first key of the range.
@@ -101,7 +119,7 @@ impl Cursor {
     #[allow(clippy::should_implement_trait, reason = "a cursor lends what it stands on, and goes both ways")]
     /// To the next key of the range. A cursor that stands nowhere stays there.
     pub fn next(&mut self) -> Result<bool> {
-        let found = match std::mem::replace(&mut self.stand, Stand::Nowhere) {
+        let found = match self.leave() {
             Stand::Nowhere => return Ok(false),
             Stand::Forward => self.entries.next_key().and_then(|found| self.forward_to_visible(found)),
             Stand::Back => {
@@ -119,7 +137,7 @@ impl Cursor {
 
     /// To the previous key of the range. A cursor that stands nowhere stays there.
     pub fn prev(&mut self) -> Result<bool> {
-        let found = match std::mem::replace(&mut self.stand, Stand::Nowhere) {
+        let found = match self.leave() {
             Stand::Nowhere => return Ok(false),
             Stand::Forward => {
                 let key = self.entries.user_key().to_vec();
@@ -153,7 +171,11 @@ impl Cursor {
     ///
     /// # Errors
     /// [`crate::Error::Io`] and [`crate::Error::Corrupt`] if the value lies apart from its key and cannot be read.
+    #[inline]
     pub fn value(&self) -> Result<&[u8]> {
+        if self.points() {
+            return self.separated_value().map(|value| &**value);
+        }
         Ok(match &self.stand {
             Stand::Nowhere => &[],
             Stand::Forward => self.entries.value(),
@@ -166,11 +188,50 @@ impl Cursor {
     /// # Errors
     /// As [`Cursor::value`].
     pub fn value_slice(&self) -> Result<Slice> {
+        if self.points() {
+            return self.separated_value().cloned();
+        }
         Ok(match &self.stand {
             Stand::Nowhere => Slice::from(&[][..]),
             Stand::Forward => self.entries.value_slice(),
             Stand::Back => self.aside.value.clone(),
         })
+    }
+
+    /// Whether what stands in the entry is a pointer to its value.
+    #[inline]
+    fn points(&self) -> bool {
+        self.values.is_some() && {
+            let kind = match &self.stand {
+                Stand::Nowhere => return false,
+                Stand::Forward => key::split_trailer(self.entries.trailer()).1,
+                Stand::Back => self.aside.kind,
+            };
+            kind == Kind::Pointer as u8
+        }
+    }
+
+    /// The value that the entry points to: read when it is first asked for, and kept until the cursor moves.
+    #[cold]
+    fn separated_value(&self) -> Result<&Slice> {
+        if let Some(value) = self.separated.get() {
+            return Ok(value);
+        }
+        let pointer = match &self.stand {
+            Stand::Nowhere | Stand::Forward => self.entries.value(),
+            Stand::Back => &self.aside.value,
+        };
+        let read = self.values.as_ref().map(|values| values.read(pointer)).transpose()?;
+        Ok(self.separated.get_or_init(|| read.unwrap_or_default()))
+    }
+
+    /// The cursor is about to leave the entry.
+    #[inline]
+    fn leave(&mut self) -> Stand {
+        if self.values.is_some() {
+            self.separated.take();
+        }
+        std::mem::replace(&mut self.stand, Stand::Nowhere)
     }
 
     /// The sequence number of the commit that wrote the value; [`SeqNo::MAX`] for a transaction's own write.
@@ -187,7 +248,7 @@ impl Cursor {
     }
 
     fn forward_from(&mut self, start: Bound<&[u8]>) -> Result<bool> {
-        self.stand = Stand::Nowhere;
+        self.leave();
         let found = match start {
             Bound::Included(key) => self.entries.seek(key, u64::MAX)?,
             Bound::Excluded(key) => self.entries.seek(key, 0)? && next_key_by_steps(&mut self.entries, key)?,
@@ -225,7 +286,7 @@ impl Cursor {
     }
 
     fn back_from(&mut self, end: Bound<&[u8]>) -> Result<bool> {
-        self.stand = Stand::Nowhere;
+        self.leave();
         match end {
             Bound::Included(key) => {
                 // Before the first entry of the smallest key above `key`.
@@ -247,8 +308,10 @@ impl Cursor {
             key.extend_from_slice(self.entries.user_key());
             let newest = self.take_newest(&key);
             self.aside.key = key;
-            if let Some((seqno, Some(value))) = newest? {
-                (self.aside.value, self.aside.seqno) = (value, seqno);
+            if let Some(Newest { seqno, kind, value }) = newest?
+                && kind != Kind::Delete as u8
+            {
+                (self.aside.value, self.aside.seqno, self.aside.kind) = (value, seqno, kind);
                 self.stand = Stand::Back;
                 return Ok(true);
             }
@@ -257,8 +320,8 @@ impl Cursor {
     }
 
     /// The newest visible version of `key`, on whose oldest version the entries stand; they stand before all of its
-    /// versions then. A deletion has no value.
-    fn take_newest(&mut self, key: &[u8]) -> Result<Option<(SeqNo, Option<Slice>)>> {
+    /// versions then.
+    fn take_newest(&mut self, key: &[u8]) -> Result<Option<Newest>> {
         let mut newest = None;
         let mut steps = 0;
         while self.entries.valid() && self.entries.user_key() == key {
@@ -274,7 +337,7 @@ impl Cursor {
         Ok(newest)
     }
 
-    fn seek_newest(&mut self, key: &[u8]) -> Result<Option<(SeqNo, Option<Slice>)>> {
+    fn seek_newest(&mut self, key: &[u8]) -> Result<Option<Newest>> {
         // An own write stands before every version.
         for from in [SeqNo::MAX, self.seqno] {
             if self.entries.seek(key, key::seek_trailer(from))?
@@ -288,10 +351,9 @@ impl Cursor {
     }
 
     /// The version that the entries stand on, if it is visible.
-    fn visible_here(&self) -> Option<(SeqNo, Option<Slice>)> {
+    fn visible_here(&self) -> Option<Newest> {
         let (seqno, kind) = key::split_trailer(self.entries.trailer());
-        let value = (kind == Kind::Put as u8).then(|| self.entries.value_slice());
-        self.visible(seqno).then_some((seqno, value))
+        self.visible(seqno).then(|| Newest { seqno, kind, value: self.entries.value_slice() })
     }
 
     fn track_forward(&self, start: Bound<Vec<u8>>, found: Result<bool>) -> Result<bool> {

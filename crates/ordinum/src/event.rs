@@ -73,9 +73,11 @@ impl<'a> TailedBatch<'a> {
 
     /// The operations in order. The family of one may have been dropped since.
     pub fn writes(&self) -> impl Iterator<Item = Write<'a>> + use<'a> {
-        self.operations().map(|Operation { kind, family, key, value }| match kind {
-            Kind::Put => Write::Put { family: family.0, key, value },
-            Kind::Delete => Write::Delete { family: family.0, key },
+        self.operations().filter_map(|Operation { kind, family, key, value }| match kind {
+            Kind::Put => Some(Write::Put { family: family.0, key, value }),
+            Kind::Delete => Some(Write::Delete { family: family.0, key }),
+            // Tables have them; a batch that has one was refused when it was decoded.
+            Kind::Pointer => None,
         })
     }
 

@@ -30,7 +30,7 @@ const WRITTEN_BY_BYTES: usize = 24;
 pub(crate) struct FileType {
     /// The first bytes of its files.
     pub(crate) magic: [u8; 8],
-    /// What a reader must know of to read what this version writes; all that this version knows of.
+    /// The feature bits that this version knows of.
     pub(crate) features: u64,
 }
 
@@ -42,12 +42,12 @@ pub(crate) struct FileHeader {
 }
 
 impl FileHeader {
-    /// The header as bytes.
-    pub(crate) fn encode(&self, file_type: FileType) -> Vec<u8> {
+    /// The header as bytes, of a file that needs readers to know of `features`.
+    pub(crate) fn encode(&self, file_type: FileType, features: u64) -> Vec<u8> {
         let mut out = Vec::with_capacity(HEADER_BYTES);
         out.extend_from_slice(&file_type.magic);
         out.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
-        out.extend_from_slice(&file_type.features.to_le_bytes());
+        out.extend_from_slice(&features.to_le_bytes());
         out.extend_from_slice(&self.number.0.to_le_bytes());
         out.extend_from_slice(&self.base.get().to_le_bytes());
         let written_by = concat!("ordinum ", env!("CARGO_PKG_VERSION")).bytes();

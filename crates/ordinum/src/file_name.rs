@@ -5,7 +5,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// The number of a log, table or manifest.
+/// The number of a log, table, value-log file or manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct FileNumber(pub(crate) u64);
 
@@ -22,6 +22,8 @@ pub(crate) enum FileKind {
     Log,
     /// A sorted table.
     Table,
+    /// A part of the value log.
+    ValueLog,
     /// A manifest.
     Manifest,
     /// The replacement of CURRENT, before it has its name.
@@ -38,6 +40,7 @@ pub(crate) fn path(directory: &Path, kind: FileKind, number: FileNumber) -> Path
     directory.join(match kind {
         FileKind::Log => format!("{number}.log"),
         FileKind::Table => format!("{number}.sst"),
+        FileKind::ValueLog => format!("{number}.val"),
         FileKind::Manifest => format!("MANIFEST-{number}"),
         FileKind::Temporary => format!("{number}.tmp"),
     })
@@ -51,6 +54,8 @@ pub(crate) fn parse(name: &str) -> Option<(FileKind, FileNumber)> {
         (FileKind::Log, digits)
     } else if let Some(digits) = name.strip_suffix(".sst") {
         (FileKind::Table, digits)
+    } else if let Some(digits) = name.strip_suffix(".val") {
+        (FileKind::ValueLog, digits)
     } else {
         (FileKind::Temporary, name.strip_suffix(".tmp")?)
     };

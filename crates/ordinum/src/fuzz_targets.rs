@@ -15,7 +15,8 @@ use crate::file_name::FileNumber;
 use crate::fs::{Fs, MemoryFs};
 use crate::iter::InternalIterator;
 use crate::table::{
-    Block, BlockIter, Compression, Footer, TableFormat, TableReader, hash_key, push_block, rewrite_former,
+    Block, BlockIter, Compression, FEATURE_VALUE_LOG, Footer, TableFormat, TableReader, hash_key, push_block,
+    rewrite_former,
 };
 
 /// Opens `bytes` as a table, verifies it, and reads it in both directions.
@@ -69,7 +70,9 @@ fn sealed_table(bytes: &[u8], format: TableFormat) -> Vec<u8> {
     let properties = seal(rest);
     if let [_, _, top_index, filter] = *handles {
         let offset = u64::try_from(table.len()).unwrap_or(u64::MAX);
-        table.extend(Footer { properties, top_index, filter: Some(filter), format }.encode(number, offset));
+        let features = FEATURE_VALUE_LOG;
+        let footer = Footer { properties, top_index, filter: Some(filter), format, features };
+        table.extend(footer.encode(number, offset));
     }
     table
 }

@@ -69,7 +69,9 @@ pub(crate) enum Kind {
     Delete = 0,
     /// The key has the value.
     Put = 1,
-    // 2 merge operand, 3 range tombstone, 4 pointer into the value log: taken by the format, written by later versions.
+    // 2 merge operand, 3 range tombstone: taken by the format, written by later versions.
+    /// The key has the value that stands where the entry points to in the value log. In tables only.
+    Pointer = 4,
 }
 
 impl Kind {
@@ -78,6 +80,7 @@ impl Kind {
         match byte {
             0 => Some(Kind::Delete),
             1 => Some(Kind::Put),
+            4 => Some(Kind::Pointer),
             _ => None,
         }
     }

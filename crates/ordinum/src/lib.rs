@@ -41,6 +41,7 @@ pub(crate) mod super_version;
 pub(crate) mod table;
 pub(crate) mod tail;
 pub(crate) mod transaction;
+pub(crate) mod value_log;
 pub(crate) mod varint;
 pub(crate) mod version;
 

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::fs::{Fs, OsFs};
 use crate::history::HistoryId;
 use crate::table::{Compression, TableOptions};
+use crate::value_log::ValueOptions;
 use crate::version::LEVELS;
 
 /// When a write is durable.
@@ -171,6 +172,15 @@ pub struct FamilyOptions {
     pub block_bytes: usize,
     /// How the blocks of each level are compressed.
     pub compression: [Compression; LEVELS],
+    /// Values of at least this many bytes are separated when they leave memory: the table has a pointer, the value log the
+    /// value, so that compactions need not rewrite it. A read of such a value costs one more access to a file. Values that
+    /// are in tables already stay there. None are separated if this is none, as it is by default.
+    pub separate_values_from_bytes: Option<u32>,
+    /// How values in the value log are compressed, each by itself.
+    pub value_compression: Compression,
+    /// The values that are alive in a file of the value log are rewritten, and the file goes, where otherwise more than this
+    /// part of the family's value log would be garbage, in percent.
+    pub value_garbage_percent: u32,
     /// Bits of a table's filter for each key; 0 for no filter.
     pub filter_bits_per_key: u32,
     /// Levels, or a queue of tables that expire.
@@ -208,6 +218,9 @@ impl Default for FamilyOptions {
             immutable_memtables_max: 3,
             block_bytes: table.block_bytes,
             compression: [table.compression; LEVELS],
+            separate_values_from_bytes: None,
+            value_compression: Compression::default(),
+            value_garbage_percent: 45,
             filter_bits_per_key: table.filter_bits_per_key,
             compaction_style: CompactionStyle::default(),
             compaction_filter: None,
@@ -230,6 +243,9 @@ impl FamilyOptions {
         within("immutable_memtables_max", self.immutable_memtables_max as u64, 1, 64)?;
         within("block_bytes", self.block_bytes as u64, 256, 1 << 20)?;
         within("filter_bits_per_key", u64::from(self.filter_bits_per_key), 0, 64)?;
+        let separated_from = self.separate_values_from_bytes.map_or(1 << 30, u64::from);
+        within("separate_values_from_bytes", separated_from, 16, 1 << 30)?;
+        within("value_garbage_percent", u64::from(self.value_garbage_percent), 1, 99)?;
         within("level0_tables_trigger", self.level0_tables_trigger as u64, 1, 1024)?;
         let trigger = self.level0_tables_trigger as u64;
         within("level0_tables_busy", self.level0_tables_busy as u64, 1, 1024)?;
@@ -260,6 +276,11 @@ impl FamilyOptions {
                 ..TableOptions::default()
             },
             compression: self.compression,
+            values: ValueOptions {
+                from_bytes: self.separate_values_from_bytes,
+                compression: self.value_compression,
+                garbage_percent: self.value_garbage_percent,
+            },
         }
     }
 }

@@ -32,6 +32,12 @@ pub struct FamilyStats {
     pub sealed_memtables: usize,
     /// Its levels, from 0 on.
     pub levels: Vec<LevelStats>,
+    /// The files of its value log.
+    pub value_log_files: usize,
+    /// Their bytes.
+    pub value_log_bytes: u64,
+    /// Of those: bytes of values that no table points to any more.
+    pub value_log_garbage_bytes: u64,
     /// The bytes above the targets of their levels, which compactions will have to move.
     pub pending_compaction_bytes: u64,
     /// How much writers are held back, in thousandths: 0 not at all, 1000 until there is room.
@@ -67,8 +73,14 @@ pub struct Stats {
     pub syncs: u64,
     /// Memtables that became tables.
     pub flushes: u64,
-    /// Bytes of those tables.
+    /// Bytes of those tables, and of the values that were separated.
     pub flush_bytes: u64,
+    /// Values that were read from the value log.
+    pub values_read: u64,
+    /// Their bytes.
+    pub value_bytes_read: u64,
+    /// Bytes of values that compactions moved to other files of the value log, to give space back.
+    pub value_bytes_moved: u64,
     /// Compactions that ended.
     pub compactions: u64,
     /// Bytes that they read.
@@ -127,6 +139,7 @@ pub(crate) struct Counters {
     pub(crate) compaction_bytes_read: AtomicU64,
     pub(crate) compaction_bytes_written: AtomicU64,
     pub(crate) last_compaction: Mutex<Option<String>>,
+    pub(crate) value_bytes_moved: AtomicU64,
     pub(crate) compaction_slices: AtomicU64,
     pub(crate) entries_compacted: AtomicU64,
     pub(crate) entries_dropped: AtomicU64,
@@ -140,6 +153,7 @@ impl Core {
     /// The state now.
     pub(crate) fn stats(&self) -> Stats {
         let cache = self.store.cache.stats();
+        let (values_read, value_bytes_read) = self.store.values_read.get();
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let counters = &self.counters;
         Stats {
@@ -157,6 +171,9 @@ impl Core {
             syncs: of(&counters.syncs),
             flushes: of(&counters.flushes),
             flush_bytes: of(&counters.flush_bytes),
+            values_read,
+            value_bytes_read,
+            value_bytes_moved: of(&counters.value_bytes_moved),
             compactions: of(&counters.compactions),
             compaction_bytes_read: of(&counters.compaction_bytes_read),
             compaction_bytes_written: of(&counters.compaction_bytes_written),
@@ -183,6 +200,9 @@ fn family_stats(family: &ColumnFamily) -> FamilyStats {
         memtable_bytes: view.memtables().map(|memtable| memtable.bytes()).sum(),
         sealed_memtables: view.sealed.len(),
         levels: (0..LEVELS).map(level).collect(),
+        value_log_files: view.levels.values().iter().count(),
+        value_log_bytes: view.levels.values().bytes(),
+        value_log_garbage_bytes: view.levels.values().garbage_bytes(),
         pending_compaction_bytes: pending_bytes(&view.levels, &family.family.options.compaction()),
         pressure: family.family.pressure.thousandths(),
     }

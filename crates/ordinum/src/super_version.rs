@@ -12,7 +12,7 @@ use crate::part::Part;
 use crate::reader::KeyRange;
 use crate::slice::Slice;
 use crate::table::{Lookup, hash_key};
-use crate::version::Levels;
+use crate::version::{Levels, TableStore};
 
 #[derive(Clone)]
 pub(crate) struct SuperVersion {
@@ -44,6 +44,21 @@ impl SuperVersion {
             return Ok(in_memory);
         }
         self.levels.get(user_key, key::seek_trailer(seqno), key_hash)
+    }
+
+    /// The value of an entry that was found, and when it was written; none if the key is absent.
+    pub(crate) fn live(
+        &self,
+        found: Option<(Kind, SeqNo, Slice)>,
+        store: &TableStore,
+    ) -> Result<Option<(Slice, SeqNo)>> {
+        match found {
+            Some((Kind::Put, seqno, value)) => Ok(Some((value, seqno))),
+            Some((Kind::Pointer, seqno, pointer)) => {
+                Ok(Some((self.levels.values().read(&pointer, store)?, seqno)))
+            }
+            Some((Kind::Delete, ..)) | None => Ok(None),
+        }
     }
 
     /// What [`SuperVersion::get`] finds of each key; the keys ascend.

@@ -87,6 +87,9 @@ fn random_options(rng: &mut Rng, fs: &FaultFs, background: Background) -> Option
         compression: std::array::from_fn(|_| {
             rng.choice([Compression::None, Compression::Lz4, Compression::Zstd]).unwrap_or_default()
         }),
+        separate_values_from_bytes: rng.bool().then(|| rng.u32(16..300)),
+        value_compression: rng.choice([Compression::None, Compression::Lz4]).unwrap_or_default(),
+        value_garbage_percent: rng.u32(1..99),
         filter_bits_per_key: rng.u32(0..12),
         compaction_style: match rng.u8(..6) {
             // Nothing expires during the test: the model does not know of time.

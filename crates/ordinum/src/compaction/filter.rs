@@ -36,6 +36,7 @@ pub enum FilterDecision {
 /// - When, and whether, an entry is asked about is not promised: flushes, and compactions that move tables as they are,
 ///   ask nothing. An entry that was kept is asked about again by later compactions. [`crate::Db::compact_range`] asks
 ///   about every entry of the range that its contract allows.
+/// - A value that is in the value log is read for it.
 /// - An older version of a removed key never comes back: a deletion takes its place while there may be one.
 /// - It is called on threads of the database, on several at a time, with no lock held. It must not call the database,
 ///   and should answer the same for the same entry and time. A panic ends the compaction's thread.

@@ -3,6 +3,7 @@
 //! Invariant: after an error, nothing that the merge wrote is used, and its files are gone or left for the next opening
 //! to remove.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
@@ -12,8 +13,9 @@ use super::side_by_side::side_by_side;
 use super::slices::{KeySlice, slices};
 use super::{Compaction, CompactionFilter, CompactionOptions, Retention};
 use crate::error::{Error, Result};
-use crate::file_name::FileNumber;
+use crate::file_name::{FileKind, FileNumber};
 use crate::key::SeqNo;
+use crate::value_log::ValueLogMeta;
 use crate::version::{FileMeta, Levels, TableStore};
 
 /// What a merge did.
@@ -21,6 +23,8 @@ use crate::version::{FileMeta, Levels, TableStore};
 pub(crate) struct CompactionOutcome {
     /// The new tables, ascending; durable.
     pub(crate) outputs: Vec<FileMeta>,
+    /// The new value-log files, that some of them point into; durable.
+    pub(crate) value_logs: Vec<ValueLogMeta>,
     /// Entries read.
     pub(crate) entries_read: u64,
     /// Entries that nobody can see any more.
@@ -32,8 +36,10 @@ pub(crate) struct CompactionOutcome {
     pub(crate) filtered_since: Option<SeqNo>,
     /// Bytes of the tables read.
     pub(crate) bytes_read: u64,
-    /// Bytes of the tables written.
+    /// Bytes of the tables and value-log files written.
     pub(crate) bytes_written: u64,
+    /// Bytes of values that were moved to new places.
+    pub(crate) value_bytes_moved: u64,
     /// The slices that the keys were cut into.
     pub(crate) slices: usize,
 }
@@ -50,6 +56,8 @@ pub(crate) struct Job<'a> {
     pub(crate) retention: &'a Retention,
     /// How outputs are built.
     pub(crate) options: &'a CompactionOptions,
+    /// The value-log files whose values move to new places, so that the files can go.
+    pub(crate) given_up: &'a BTreeSet<FileNumber>,
     /// What is asked about entries.
     pub(crate) filter: Option<&'a dyn CompactionFilter>,
     /// Into how many slices the keys may be cut; each has a thread.
@@ -64,7 +72,7 @@ pub(crate) struct Job<'a> {
 pub(super) struct Shared<'a> {
     pub(super) job: &'a Job<'a>,
     /// The files that were begun.
-    created: Mutex<Vec<FileNumber>>,
+    created: Mutex<Vec<(FileKind, FileNumber)>>,
     /// Set when a slice failed, so that the others end early.
     failed: AtomicBool,
 }
@@ -75,9 +83,9 @@ impl<'a> Shared<'a> {
     }
 
     /// A number for a file that is begun now.
-    pub(super) fn begin_file(&self) -> FileNumber {
+    pub(super) fn begin_file(&self, kind: FileKind) -> FileNumber {
         let number = (self.job.next_number)();
-        self.created.lock().push(number);
+        self.created.lock().push((kind, number));
         number
     }
 
@@ -112,9 +120,7 @@ impl Job<'_> {
             Ok(outcome)
         });
         if durable.is_err() {
-            for number in created {
-                drop(self.store.fs.remove(&self.store.path(number)));
-            }
+            created.into_iter().for_each(|(kind, number)| self.store.remove(kind, number));
         }
         durable
     }
@@ -128,6 +134,8 @@ impl Job<'_> {
             match part {
                 Ok(part) => {
                     whole.outputs.extend(part.outputs);
+                    whole.value_logs.extend(part.value_logs);
+                    whole.value_bytes_moved += part.value_bytes_moved;
                     whole.entries_read += part.entries_read;
                     whole.entries_dropped += part.entries_dropped;
                     whole.entries_filtered += part.entries_filtered;

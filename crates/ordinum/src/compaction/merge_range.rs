@@ -9,10 +9,14 @@ use super::outputs::Outputs;
 use super::slices::KeySlice;
 use crate::cache::CacheUse;
 use crate::error::{Error, Result};
+use crate::file_name::FileKind;
 use crate::iter::InternalIterator;
 use crate::key::{self, Kind, SeqNo, seek_trailer, split_trailer};
 use crate::merge::MergeIter;
 use crate::part::Part;
+use crate::rate_limiter::Haste;
+use crate::slice::Slice;
+use crate::value_log::{Separation, ValuePointer};
 use crate::version::{LEVELS, Level, LiveTable, level_iter, user_range};
 
 /// The flag that stops a job is read once for this many entries.
@@ -23,6 +27,7 @@ pub(super) struct MergeRange<'a> {
     shared: &'a Shared<'a>,
     slice: KeySlice,
     outputs: Outputs<'a>,
+    separation: Separation<'a>,
     key: CurrentKey,
     deeper: Deeper,
     outcome: CompactionOutcome,
@@ -44,10 +49,13 @@ struct CurrentKey {
 
 impl<'a> MergeRange<'a> {
     pub(super) fn new(shared: &'a Shared<'a>, slice: KeySlice) -> MergeRange<'a> {
+        let job = shared.job;
+        let begin_file = || shared.begin_file(FileKind::ValueLog);
         MergeRange {
             shared,
             slice,
             outputs: Outputs::new(shared),
+            separation: Separation::new(job.store, &job.options.values, Haste::Patient, begin_file),
             key: CurrentKey::default(),
             deeper: Deeper::of(shared),
             outcome: CompactionOutcome::default(),
@@ -77,6 +85,8 @@ impl<'a> MergeRange<'a> {
         }
         self.end_key();
         self.outputs.finish(&mut self.outcome)?;
+        self.outcome.value_logs = self.separation.finish()?;
+        self.outcome.bytes_written += self.outcome.value_logs.iter().map(|file| file.bytes).sum::<u64>();
         Ok(self.outcome)
     }
 
@@ -124,7 +134,7 @@ impl<'a> MergeRange<'a> {
         if kind == Kind::Delete as u8 {
             return self.deletion(trailer);
         }
-        if newer.is_none() && self.is_filtered(seqno, kind, value) {
+        if newer.is_none() && self.is_filtered(seqno, kind, value)? {
             return self.deletion(key::trailer(seqno, Kind::Delete));
         }
         for deletion in self.key.held_deletions.drain(..) {
@@ -132,7 +142,33 @@ impl<'a> MergeRange<'a> {
             self.key.is_written = true;
         }
         let is_shadowed = std::mem::replace(&mut self.key.is_written, true);
+        if kind == Kind::Pointer as u8 && self.is_given_up(value) {
+            return self.move_value(seqno, value, is_shadowed);
+        }
         self.outputs.write(&self.key.user_key, trailer, value, is_shadowed)
+    }
+
+    /// Whether the pointer leads into a file that is to go.
+    fn is_given_up(&self, pointer: &[u8]) -> bool {
+        let given_up = self.shared.job.given_up;
+        !given_up.is_empty()
+            && ValuePointer::parse(pointer).is_some_and(|pointer| given_up.contains(&pointer.file))
+    }
+
+    /// Writes an entry with its value in a new place, at the same sequence number.
+    fn move_value(&mut self, seqno: SeqNo, pointer: &[u8], is_shadowed: bool) -> Result<()> {
+        let job = self.shared.job;
+        let value = job.levels.values().read(pointer, job.store)?;
+        self.outcome.value_bytes_moved += u64::try_from(value.len()).unwrap_or(u64::MAX);
+        let user_key = &self.key.user_key;
+        match self.separation.place(&value)? {
+            Some(pointer) => {
+                let trailer = key::trailer(seqno, Kind::Pointer);
+                self.outputs.write(user_key, trailer, &pointer.encode(), is_shadowed)
+            }
+            // The options ask for values of this length in tables by now.
+            None => self.outputs.write(user_key, key::trailer(seqno, Kind::Put), &value, is_shadowed),
+        }
     }
 
     fn deletion(&mut self, trailer: u64) -> Result<()> {
@@ -144,20 +180,24 @@ impl<'a> MergeRange<'a> {
         Ok(())
     }
 
-    fn is_filtered(&mut self, seqno: SeqNo, kind: u8, value: &[u8]) -> bool {
+    fn is_filtered(&mut self, seqno: SeqNo, kind: u8, value: &[u8]) -> Result<bool> {
         let job = self.shared.job;
-        let Some(filter) = job.filter else { return false };
-        if kind != Kind::Put as u8 || !job.retention.may_expire(seqno) {
-            return false;
+        let Some(filter) = job.filter else { return Ok(false) };
+        let is_pointer = kind == Kind::Pointer as u8;
+        if !(kind == Kind::Put as u8 || is_pointer) || !job.retention.may_expire(seqno) {
+            return Ok(false);
         }
+        let separated =
+            if is_pointer { job.levels.values().read(value, job.store)? } else { Slice::default() };
+        let value = if is_pointer { &separated } else { value };
         let level = job.compaction.output_level;
         match filter.filter(&FilteredEntry { key: &self.key.user_key, value, seqno, level }) {
-            FilterDecision::Keep => false,
+            FilterDecision::Keep => Ok(false),
             FilterDecision::Remove => {
                 self.outcome.entries_filtered += 1;
                 let since = &mut self.outcome.filtered_since;
                 *since = Some(since.map_or(seqno, |before| before.min(seqno)));
-                true
+                Ok(true)
             }
         }
     }

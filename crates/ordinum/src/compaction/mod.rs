@@ -14,6 +14,7 @@
 
 mod claims;
 mod filter;
+mod given_up;
 mod job;
 mod merge_range;
 mod outputs;
@@ -25,6 +26,7 @@ mod targets;
 
 pub(crate) use claims::Claim;
 pub use filter::{CompactionFilter, FilterDecision, FilteredEntry};
+pub(crate) use given_up::given_up;
 pub(crate) use job::{CompactionOutcome, Job};
 pub(crate) use outputs::unix_ms;
 pub(crate) use picker::{Mood, Picking, pick, pick_range};
@@ -35,6 +37,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::table::{Compression, TableOptions};
+use crate::value_log::ValueOptions;
 use crate::version::{LEVELS, LiveTable};
 
 /// Which tables a family gathers, and which it lets go.
@@ -71,6 +74,8 @@ pub(crate) struct CompactionOptions {
     pub(crate) table: TableOptions,
     /// How the tables of each level are compressed.
     pub(crate) compression: [Compression; LEVELS],
+    /// Which values go to the value log, and when their garbage is taken back.
+    pub(crate) values: ValueOptions,
 }
 
 impl CompactionOptions {

@@ -10,7 +10,7 @@ use super::job::Shared;
 use super::picker::GRANDPARENT_TABLES_MAX;
 use crate::clock::Clock;
 use crate::error::Result;
-use crate::file_name::FileNumber;
+use crate::file_name::{FileKind, FileNumber};
 use crate::rate_limiter::Haste;
 use crate::table::{TableBuilder, TableSummary};
 use crate::version::{FileMeta, LiveTable, Tally, user_range};
@@ -79,7 +79,7 @@ impl<'a> Outputs<'a> {
         let open = match &mut self.open {
             Some(open) => open,
             none => {
-                let number = self.shared.begin_file();
+                let number = self.shared.begin_file(FileKind::Table);
                 let job = self.shared.job;
                 let options = job.options.table_options(job.compaction.output_level);
                 none.insert(Open {
@@ -113,9 +113,10 @@ impl FileMeta {
         shadowed: u64,
         written_unix_ms: u64,
     ) -> FileMeta {
-        let TableSummary { smallest, largest, entries, deletions, bytes, min_seqno, max_seqno } = summary;
+        let TableSummary { smallest, largest, entries, deletions, bytes, min_seqno, max_seqno, values } =
+            summary;
         let tally = Tally { deletions, shadowed, written_unix_ms };
-        FileMeta { number, bytes, entries, smallest, largest, min_seqno, max_seqno, tally }
+        FileMeta { number, bytes, entries, smallest, largest, min_seqno, max_seqno, tally, values }
     }
 }
 

@@ -1,6 +1,6 @@
 #![allow(clippy::cast_possible_truncation, reason = "test data")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -18,7 +18,7 @@ use crate::merge::MergeIter;
 use crate::part::Part;
 use crate::rate_limiter::Haste;
 use crate::table::hash_key;
-use crate::version::{FileMeta, Levels, TableStore, Tally};
+use crate::version::{FileMeta, Levels, TableStore, Tally, ValuesRead};
 
 fn seqno(n: u64) -> SeqNo {
     SeqNo::new(n).unwrap()
@@ -26,7 +26,13 @@ fn seqno(n: u64) -> SeqNo {
 
 fn store(fs: &MemoryFs) -> Arc<TableStore> {
     let cache = Arc::new(BlockCache::new(1 << 20));
-    Arc::new(TableStore { fs: Arc::new(fs.clone()), directory: PathBuf::from("/db"), cache, limiter: None })
+    Arc::new(TableStore {
+        fs: Arc::new(fs.clone()),
+        directory: PathBuf::from("/db"),
+        cache,
+        limiter: None,
+        values_read: ValuesRead::default(),
+    })
 }
 
 fn options(rng: &mut Rng) -> CompactionOptions {
@@ -44,6 +50,7 @@ fn options(rng: &mut Rng) -> CompactionOptions {
             ..TableOptions::default()
         },
         compression: [Compression::None; LEVELS],
+        values: ValueOptions { from_bytes: None, compression: Compression::None, garbage_percent: 50 },
     }
 }
 
@@ -116,6 +123,7 @@ impl Bed {
             levels: &self.levels,
             retention: &self.retention(),
             options: &self.options,
+            given_up: &given_up(&self.levels, &self.options.values),
             filter: self.filter.as_deref(),
             slices_max: self.slices_max,
             next_number: &|| self.next_number(),
@@ -381,6 +389,7 @@ fn a_job_that_ends_early_leaves_no_tables() {
         levels: &bed.levels,
         retention: &Retention::new(Vec::new(), SeqNo::ZERO),
         options: &bed.options,
+        given_up: &BTreeSet::new(),
         filter: None,
         slices_max: 2,
         next_number: &|| {

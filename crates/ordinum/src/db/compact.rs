@@ -13,8 +13,10 @@ use std::sync::atomic::Ordering;
 
 use super::compactions::Turn;
 use super::core::Core;
+use super::flush::live_value_logs;
 use crate::compaction::{
-    Compaction, CompactionFilter, CompactionOutcome, Job, Method, Mood, Picking, pick, pick_range, unix_ms,
+    Compaction, CompactionFilter, CompactionOutcome, Job, Method, Mood, Picking, given_up, pick, pick_range,
+    unix_ms,
 };
 use crate::error::Result;
 use crate::family::ColumnFamily;
@@ -23,7 +25,8 @@ use crate::key::SeqNo;
 use crate::manifest::Edit;
 use crate::options::Background;
 use crate::reader::KeyRange;
-use crate::version::LiveTable;
+use crate::super_version::SuperVersion;
+use crate::version::{Levels, LiveTable, LiveValueLog};
 
 /// Whether a result took effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +34,24 @@ enum Installed {
     Yes,
     /// No: a pin came that sees what it takes away.
     Pinned,
+}
+
+/// What a compaction puts in the place of its inputs.
+#[derive(Default)]
+struct Merged {
+    tables: Vec<Arc<LiveTable>>,
+    /// The new value-log files that the tables point into.
+    values: Vec<Arc<LiveValueLog>>,
+    /// The oldest commit of which a filter or a time to live takes something away.
+    filtered_since: Option<SeqNo>,
+}
+
+impl Merged {
+    /// It is not used after all.
+    fn mark_obsolete(&self) {
+        self.tables.iter().for_each(|table| table.mark_obsolete());
+        self.values.iter().for_each(|file| file.mark_obsolete());
+    }
 }
 
 impl Core {
@@ -68,10 +89,14 @@ impl Core {
         self.check_writable()?;
         let (family, compaction) = (&turn.family, &turn.compaction);
         let installed = match compaction.method {
-            Method::Move => self.install_compacted(family, compaction, compaction.inputs.clone(), None)?,
+            Method::Move => {
+                let moved = Merged { tables: compaction.inputs.clone(), ..Merged::default() };
+                self.install_compacted(family, compaction, &moved)?
+            }
             Method::Drop => {
-                let since = compaction.inputs.iter().map(|table| table.meta().min_seqno).min();
-                self.install_compacted(family, compaction, Vec::new(), since)?
+                let filtered_since = compaction.inputs.iter().map(|table| table.meta().min_seqno).min();
+                let nothing = Merged { filtered_since, ..Merged::default() };
+                self.install_compacted(family, compaction, &nothing)?
             }
             Method::Merge => self.merge_and_install(turn)?,
         };
@@ -86,33 +111,30 @@ impl Core {
     fn merge_and_install(&self, turn: &Turn<'_>) -> Result<Installed> {
         let (family, compaction) = (&turn.family, &turn.compaction);
         let filter = family.family.options.compaction_filter.as_deref();
-        let (filtered, since) = self.merge(turn, filter)?;
-        let installed = self.install_compacted(family, compaction, filtered, since)?;
+        let filtered = self.merge(turn, filter)?;
+        let installed = self.install_compacted(family, compaction, &filtered)?;
         if installed == Installed::Yes {
             return Ok(installed);
         }
         // A pin came meanwhile and sees what the filter removed. This time nothing is removed.
-        let (all, _) = self.merge(turn, None)?;
-        self.install_compacted(family, compaction, all, None)
+        let all = self.merge(turn, None)?;
+        self.install_compacted(family, compaction, &all)
     }
 
-    /// The merged tables, and since when the filter removed something.
-    fn merge(
-        &self,
-        turn: &Turn<'_>,
-        filter: Option<&dyn CompactionFilter>,
-    ) -> Result<(Vec<Arc<LiveTable>>, Option<SeqNo>)> {
+    fn merge(&self, turn: &Turn<'_>, filter: Option<&dyn CompactionFilter>) -> Result<Merged> {
         let slices_max = match self.options.background {
             Background::Threads => self.options.compaction_slices_max,
             // One seed replays one order of file operations.
             Background::Manual => 1,
         };
+        let options = &turn.family.family.options.compaction();
         let job = Job {
             store: &self.store,
             compaction: &turn.compaction,
             levels: &turn.levels,
             retention: &self.retention(),
-            options: &turn.family.family.options.compaction(),
+            options,
+            given_up: &given_up(&turn.levels, &options.values),
             filter,
             slices_max,
             next_number: &|| self.new_file_number(),
@@ -122,41 +144,36 @@ impl Core {
         self.count(&outcome);
         let outputs = outcome.outputs.into_iter();
         let tables = outputs.map(|meta| LiveTable::new(meta, Arc::clone(&self.store))).collect();
-        Ok((tables, outcome.filtered_since))
+        let values = live_value_logs(&outcome.value_logs, &self.store);
+        Ok(Merged { tables, values, filtered_since: outcome.filtered_since })
     }
 
-    /// Replaces the inputs by `added`. If `expired_since` is given, only if no pin is at or above it.
+    /// Replaces the inputs by what was merged. If something was filtered or expired, only if no pin sees it.
     fn install_compacted(
         &self,
         family: &ColumnFamily,
         compaction: &Compaction,
-        added: Vec<Arc<LiveTable>>,
-        expired_since: Option<SeqNo>,
+        merged: &Merged,
     ) -> Result<Installed> {
-        let held_off = match expired_since.map(|since| self.pins.hold_off(since)) {
+        let held_off = match merged.filtered_since.map(|since| self.pins.hold_off(since)) {
             None => None,
             Some(Some(held_off)) => Some(held_off),
             Some(None) => {
-                added.iter().for_each(|table| table.mark_obsolete());
+                merged.mark_obsolete();
                 return Ok(Installed::Pinned);
             }
         };
-        let installed = self.install_tables(family, compaction, &added);
+        let installed = self.install_tables(family, compaction, merged);
         drop(held_off);
         installed.map(|()| Installed::Yes)
     }
 
-    fn install_tables(
-        &self,
-        family: &ColumnFamily,
-        compaction: &Compaction,
-        added: &[Arc<LiveTable>],
-    ) -> Result<()> {
+    fn install_tables(&self, family: &ColumnFamily, compaction: &Compaction, merged: &Merged) -> Result<()> {
         let mut manifest = self.manifest.lock();
         let id = family.family.id;
         if !manifest.state().families.contains_key(&id) {
             // The family was dropped meanwhile, and its tables with it.
-            added.iter().for_each(|table| table.mark_obsolete());
+            merged.mark_obsolete();
             return Ok(());
         }
         let inputs = compaction.inputs.iter().map(|table| (compaction.level, table));
@@ -168,20 +185,27 @@ impl Core {
             number: table.meta().number,
         });
         let level = compaction.output_level;
-        let additions =
-            added.iter().map(|table| Edit::AddTable { family: id, level, meta: table.meta().clone() });
-        let edits: Vec<Edit> = removals.chain(additions).collect();
-        self.install(&mut manifest, &edits)?;
+        let values = merged.values.iter().map(|file| Edit::AddValueLog { family: id, meta: *file.meta() });
+        let additions = merged.tables.iter().map(|table| Edit::AddTable {
+            family: id,
+            level,
+            meta: table.meta().clone(),
+        });
+        let mut edits: Vec<Edit> = removals.chain(values).chain(additions).collect();
         let numbers: Vec<(usize, FileNumber)> =
             dropped.iter().map(|(level, table)| (*level, table.meta().number)).collect();
-        family.family.view.update(|view| {
-            let mut view = view.clone();
-            let added = added.iter().map(|table| (level, Arc::clone(table))).collect();
-            Arc::make_mut(&mut view.levels).apply(&numbers, added);
-            view
-        });
+        // Under the lock of the manifest nobody else changes the tables of the view.
+        let mut levels = Levels::clone(&family.family.view.load().levels);
+        levels.add_values(merged.values.iter().cloned());
+        levels.apply(&numbers, merged.tables.iter().map(|table| (level, Arc::clone(table))).collect());
+        let dead = levels.take_dead_values();
+        edits.extend(dead.iter().map(|file| Edit::RemoveValueLog { family: id, number: file.meta().number }));
+        self.install(&mut manifest, &edits)?;
+        let levels = Arc::new(levels);
+        family.family.view.update(|view| SuperVersion { levels, ..view.clone() });
         drop(manifest);
         self.weigh(&family.family);
+        dead.iter().for_each(|file| file.mark_obsolete());
         match compaction.method {
             Method::Move => {}
             Method::Merge | Method::Drop => dropped.iter().for_each(|(_, table)| table.mark_obsolete()),
@@ -193,6 +217,7 @@ impl Core {
         let counters = &self.counters;
         counters.compaction_bytes_read.fetch_add(outcome.bytes_read, Ordering::Relaxed);
         counters.compaction_bytes_written.fetch_add(outcome.bytes_written, Ordering::Relaxed);
+        counters.value_bytes_moved.fetch_add(outcome.value_bytes_moved, Ordering::Relaxed);
         counters.compaction_slices.fetch_add(outcome.slices as u64, Ordering::Relaxed);
         counters.entries_compacted.fetch_add(outcome.entries_read, Ordering::Relaxed);
         counters.entries_dropped.fetch_add(outcome.entries_dropped, Ordering::Relaxed);

@@ -31,7 +31,7 @@ use crate::family::{ColumnFamily, Family, FamilyId};
 use crate::file_name::FileNumber;
 use crate::fs::FileLock;
 use crate::history::HistoryId;
-use crate::key::{Kind, SeqNo};
+use crate::key::SeqNo;
 use crate::lock::LockTable;
 use crate::log::SpareLog;
 use crate::manifest::Manifest;
@@ -47,7 +47,7 @@ use crate::stats::Counters;
 use crate::super_version::SuperVersion;
 use crate::table::Lookup;
 use crate::transaction::{Check, OpenTransaction, OwnWrites, RangeTracker};
-use crate::version::TableStore;
+use crate::version::{SeparatedValues, TableStore};
 
 /// The shared state of an open database.
 pub(crate) struct Core {
@@ -172,7 +172,7 @@ impl Core {
 
     pub(super) fn get_newest(&self, family: &ColumnFamily, key: &[u8]) -> Result<Option<(Slice, SeqNo)>> {
         let (view, seqno) = self.newest_view(family)?;
-        Ok(live(view.get(key, seqno)?))
+        view.live(view.get(key, seqno)?, &self.store)
     }
 
     /// The value at a pinned sequence number.
@@ -182,7 +182,8 @@ impl Core {
         key: &[u8],
         seqno: SeqNo,
     ) -> Result<Option<(Slice, SeqNo)>> {
-        Ok(live(self.view(&family.family)?.get(key, seqno)?))
+        let view = self.view(&family.family)?;
+        view.live(view.get(key, seqno)?, &self.store)
     }
 
     pub(super) fn multi_get_newest(
@@ -191,7 +192,7 @@ impl Core {
         keys: &[&[u8]],
     ) -> Result<Vec<Option<Slice>>> {
         let (view, seqno) = self.newest_view(family)?;
-        multi_get(&view, keys, seqno)
+        self.multi_get(&view, keys, seqno)
     }
 
     /// The values at a pinned sequence number.
@@ -201,12 +202,26 @@ impl Core {
         keys: &[&[u8]],
         seqno: SeqNo,
     ) -> Result<Vec<Option<Slice>>> {
-        multi_get(&*self.view(&family.family)?, keys, seqno)
+        self.multi_get(&*self.view(&family.family)?, keys, seqno)
+    }
+
+    /// Reads the keys in ascending order, so that neighbours share blocks.
+    fn multi_get(&self, view: &SuperVersion, keys: &[&[u8]], seqno: SeqNo) -> Result<Vec<Option<Slice>>> {
+        let mut order: Vec<usize> = (0..keys.len()).collect();
+        order.sort_unstable_by_key(|at| keys[*at]);
+        let mut lookups: Vec<Lookup<'_>> = order.iter().map(|at| Lookup::new(keys[*at])).collect();
+        view.multi_get(&mut lookups, seqno)?;
+        let mut values = vec![None; keys.len()];
+        for (at, lookup) in order.into_iter().zip(lookups) {
+            values[at] = view.live(lookup.found, &self.store)?.map(|(value, _)| value);
+        }
+        Ok(values)
     }
 
     pub(super) fn cursor_newest(&self, family: &ColumnFamily, range: KeyRange) -> Result<Cursor> {
         let (view, seqno) = self.newest_view(family)?;
-        Ok(Cursor::new(MergeIter::new(view.iterators()?), range, seqno, None))
+        let values = self.values_of(&view);
+        Ok(Cursor::new(MergeIter::new(view.iterators()?), values, range, seqno, None))
     }
 
     /// A cursor at a pinned sequence number.
@@ -223,11 +238,19 @@ impl Core {
         own: Option<OwnWrites>,
         tracker: Option<RangeTracker>,
     ) -> Result<Cursor> {
-        let mut parts = self.view(&family.family)?.iterators()?;
+        let view = self.view(&family.family)?;
+        let (mut parts, values) = (view.iterators()?, self.values_of(&view));
         if let Some(own) = own {
             parts.insert(0, Part::Own(own));
         }
-        Ok(Cursor::new(MergeIter::new(parts), range, seqno, tracker))
+        Ok(Cursor::new(MergeIter::new(parts), values, range, seqno, tracker))
+    }
+
+    /// Where a cursor over the view finds separated values; nowhere, if there are none.
+    fn values_of(&self, view: &SuperVersion) -> Option<SeparatedValues> {
+        let logs = view.levels.values();
+        let separated = || SeparatedValues { logs: Arc::clone(logs), store: Arc::clone(&self.store) };
+        (!logs.is_empty()).then(separated)
     }
 
     /// About how many entries the range has, in the current view.
@@ -270,24 +293,4 @@ impl Core {
     pub(crate) fn check_unchanged(&self, family: FamilyId, range: &KeyRange, read_at: SeqNo) -> Result<()> {
         self.commits.lock().recent.check_unchanged(family, range, read_at)
     }
-}
-
-fn live(found: Option<(Kind, SeqNo, Slice)>) -> Option<(Slice, SeqNo)> {
-    match found {
-        Some((Kind::Put, seqno, value)) => Some((value, seqno)),
-        Some((Kind::Delete, ..)) | None => None,
-    }
-}
-
-/// Reads the keys in ascending order, so that neighbours share blocks.
-fn multi_get(view: &SuperVersion, keys: &[&[u8]], seqno: SeqNo) -> Result<Vec<Option<Slice>>> {
-    let mut order: Vec<usize> = (0..keys.len()).collect();
-    order.sort_unstable_by_key(|at| keys[*at]);
-    let mut lookups: Vec<Lookup<'_>> = order.iter().map(|at| Lookup::new(keys[*at])).collect();
-    view.multi_get(&mut lookups, seqno)?;
-    let mut values = vec![None; keys.len()];
-    for (at, lookup) in order.into_iter().zip(lookups) {
-        values[at] = live(lookup.found).map(|(value, _)| value);
-    }
-    Ok(values)
 }

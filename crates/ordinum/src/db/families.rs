@@ -142,6 +142,9 @@ impl Core {
         for table in dropped.levels.tables() {
             table.mark_obsolete();
         }
+        for used in dropped.levels.values().iter() {
+            used.file.mark_obsolete();
+        }
         self.weigh_sealed();
         self.room.changed();
         self.remove_old_logs(&mut manifest)

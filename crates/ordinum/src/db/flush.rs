@@ -10,6 +10,7 @@
 //! (5) a log is removed after the edit that says so is durable, and only if no memtable has its first entry in it or
 //!     in a log before it, and nothing in it is above the horizon.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -19,12 +20,13 @@ use crate::error::Result;
 use crate::family::ColumnFamily;
 use crate::file_name::{self, FileKind, FileNumber};
 use crate::iter::InternalIterator;
-use crate::key;
+use crate::key::{self, Kind};
 use crate::log::SpareLog;
-use crate::manifest::{Edit, Manifest};
+use crate::manifest::{self, Edit, Manifest};
 use crate::memtable::{Memtable, MemtableIter};
 use crate::rate_limiter::Haste;
-use crate::version::{FileMeta, LiveTable};
+use crate::value_log::{Separation, ValueLogMeta};
+use crate::version::{FileMeta, LiveTable, LiveValueLog, TableStore};
 
 /// A log is long when it has this part of a full segment.
 const TRIMMED_PART: u64 = 32;
@@ -35,7 +37,20 @@ impl Core {
         self.check_writable()?;
         let mut edits = edits.to_vec();
         edits.extend(self.horizon_edits(manifest.state()));
-        manifest.install(&edits).map_err(|error| self.poisoned_by(error))
+        let features = manifest.missing_features(&edits);
+        let ready = if features == 0 { Ok(()) } else { self.succeed(manifest, features) };
+        ready.and_then(|()| manifest.install(&edits)).map_err(|error| self.poisoned_by(error))
+    }
+
+    /// Goes on in a manifest that tells its readers of more features.
+    fn succeed(&self, manifest: &mut Manifest, features: u64) -> Result<()> {
+        let (fs, directory) = (&*self.options.fs, &self.directory);
+        let next = manifest.successor(fs, directory, self.new_file_number(), features)?;
+        manifest::write_current(fs, directory, next.number())?;
+        let before = std::mem::replace(manifest, next);
+        // A file that stays is removed when the database is opened next.
+        drop(fs.remove(&file_name::path(directory, FileKind::Manifest, before.number())));
+        Ok(())
     }
 
     /// Writes what the family has in memory to tables, and gives back the space of logs that nothing is needed of then.
@@ -107,22 +122,27 @@ impl Core {
             self.weigh_sealed();
             return Ok(());
         }
-        let number = self.new_file_number();
-        let written = self.write_table(family, memtable, number).and_then(|meta| {
+        let created = RefCell::new(Vec::new());
+        let begin_file = |kind| {
+            let number = self.new_file_number();
+            created.borrow_mut().push((kind, number));
+            number
+        };
+        let written = self.write_table(family, memtable, &begin_file).and_then(|written| {
             self.sync_through(memtable.newest())?;
-            Ok(meta)
+            Ok(written)
         });
-        let meta = match written {
-            Ok(meta) => meta,
+        let written = match written {
+            Ok(written) => written,
             Err(error) => {
-                // A file that stays is removed when the database is opened next.
-                drop(self.options.fs.remove(&self.store.path(number)));
+                created.into_inner().into_iter().for_each(|(kind, number)| self.store.remove(kind, number));
                 return Err(error);
             }
         };
+        let value_bytes: u64 = written.values.iter().map(|file| file.bytes).sum();
         self.counters.flushes.fetch_add(1, Ordering::Relaxed);
-        self.counters.flush_bytes.fetch_add(meta.bytes, Ordering::Relaxed);
-        self.install_flushed(family, memtable, meta)?;
+        self.counters.flush_bytes.fetch_add(written.table.bytes + value_bytes, Ordering::Relaxed);
+        self.install_flushed(family, memtable, written)?;
         self.room.changed();
         Ok(())
     }
@@ -131,10 +151,13 @@ impl Core {
         &self,
         family: &ColumnFamily,
         memtable: &Arc<Memtable>,
-        number: FileNumber,
-    ) -> Result<FileMeta> {
-        let options = family.family.options.compaction().table_options(0);
-        let mut builder = self.store.create(number, &options, Haste::Urgent)?;
+        begin_file: &dyn Fn(FileKind) -> FileNumber,
+    ) -> Result<Flushed> {
+        let options = family.family.options.compaction();
+        let number = begin_file(FileKind::Table);
+        let mut builder = self.store.create(number, &options.table_options(0), Haste::Urgent)?;
+        let mut separation =
+            Separation::new(&self.store, &options.values, Haste::Urgent, || begin_file(FileKind::ValueLog));
         let mut entries = MemtableIter::new(Arc::clone(memtable));
         let retention = self.retention();
         // The key that the last entry had, and its sequence number: that of the next newer version.
@@ -142,41 +165,61 @@ impl Core {
         let (mut shadowed, mut is_written) = (0, false);
         let mut found = entries.first()?;
         while found {
-            let seqno = key::split_trailer(entries.trailer()).0;
+            let (seqno, kind) = key::split_trailer(entries.trailer());
             if newer.is_none() || key != entries.user_key() {
                 key.clear();
                 key.extend_from_slice(entries.user_key());
                 (newer, is_written) = (None, false);
             }
             if retention.keeps(seqno, newer.replace(seqno)) {
-                builder.add(entries.user_key(), entries.trailer(), entries.value())?;
+                let is_put = kind == Kind::Put as u8;
+                match if is_put { separation.place(entries.value())? } else { None } {
+                    Some(pointer) => {
+                        let trailer = key::trailer(seqno, Kind::Pointer);
+                        builder.add(entries.user_key(), trailer, &pointer.encode())?;
+                    }
+                    None => builder.add(entries.user_key(), entries.trailer(), entries.value())?,
+                }
                 shadowed += u64::from(std::mem::replace(&mut is_written, true));
             }
             found = entries.next()?;
         }
+        let values = separation.finish()?;
         let summary = builder.finish()?;
         self.options.fs.sync_dir(&self.directory)?;
-        Ok(FileMeta::new(number, summary, shadowed, unix_ms(&*self.options.clock)))
+        let table = FileMeta::new(number, summary, shadowed, unix_ms(&*self.options.clock));
+        Ok(Flushed { table, values })
     }
 
-    fn install_flushed(&self, family: &ColumnFamily, memtable: &Arc<Memtable>, meta: FileMeta) -> Result<()> {
+    fn install_flushed(
+        &self,
+        family: &ColumnFamily,
+        memtable: &Arc<Memtable>,
+        written: Flushed,
+    ) -> Result<()> {
+        let Flushed { table: meta, values } = written;
         let mut manifest = self.manifest.lock();
         let id = family.family.id;
         let table = LiveTable::new(meta.clone(), Arc::clone(&self.store));
+        let value_logs = live_value_logs(&values, &self.store);
         if !manifest.state().families.contains_key(&id) {
             // The family was dropped meanwhile.
             table.mark_obsolete();
+            value_logs.iter().for_each(|file| file.mark_obsolete());
             return Ok(());
         }
         let through = memtable.newest();
-        self.install(
-            &mut manifest,
-            &[Edit::AddTable { family: id, level: 0, meta }, Edit::Flushed { family: id, through }],
-        )?;
+        let mut edits: Vec<Edit> =
+            values.into_iter().map(|meta| Edit::AddValueLog { family: id, meta }).collect();
+        edits.push(Edit::AddTable { family: id, level: 0, meta });
+        edits.push(Edit::Flushed { family: id, through });
+        self.install(&mut manifest, &edits)?;
         family.family.view.update(|view| {
             let mut view = view.clone();
             view.sealed.retain(|sealed| !Arc::ptr_eq(sealed, memtable));
-            Arc::make_mut(&mut view.levels).apply(&[], vec![(0, Arc::clone(&table))]);
+            let levels = Arc::make_mut(&mut view.levels);
+            levels.add_values(value_logs.iter().cloned());
+            levels.apply(&[], vec![(0, Arc::clone(&table))]);
             view
         });
         self.weigh(&family.family);
@@ -279,6 +322,18 @@ impl Core {
         self.closed.store(true, Ordering::Release);
         Ok(())
     }
+}
+
+/// What a memtable became.
+struct Flushed {
+    table: FileMeta,
+    /// The value-log files that the table points into.
+    values: Vec<ValueLogMeta>,
+}
+
+/// The files that were just written, for the version that is to have them.
+pub(super) fn live_value_logs(files: &[ValueLogMeta], store: &Arc<TableStore>) -> Vec<Arc<LiveValueLog>> {
+    files.iter().map(|meta| LiveValueLog::new(*meta, Arc::clone(store))).collect()
 }
 
 /// The first log that a memtable of the family needs.

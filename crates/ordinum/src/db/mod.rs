@@ -349,3 +349,5 @@ mod memory_tests;
 mod retention_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod value_log_tests;

@@ -10,7 +10,7 @@
 //!     needed, what was replayed is flushed.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
@@ -154,13 +154,13 @@ fn settle_history(state: &mut State, options: &Options, directory: &Path, last: 
 /// Removes files that the manifest does not name: left by a crash, or by a removal that failed.
 fn remove_strangers(fs: &dyn Fs, directory: &Path, names: &BTreeSet<String>, live: &Manifest) {
     let state = live.state();
-    let tables =
-        state.families.values().flat_map(|family| family.levels.iter().flat_map(|level| level.keys()));
-    let tables: BTreeSet<FileNumber> = tables.copied().collect();
+    let known: BTreeSet<PathBuf> =
+        state.files().map(|(kind, number)| file_name::path(directory, kind, number)).collect();
     for name in names {
         let stranger = match file_name::parse(name) {
-            Some((FileKind::Log, number)) => !state.logs.contains_key(&number),
-            Some((FileKind::Table, number)) => !tables.contains(&number),
+            Some((FileKind::Log | FileKind::Table | FileKind::ValueLog, _)) => {
+                !known.contains(&directory.join(name))
+            }
             Some((FileKind::Manifest, number)) => number != live.number(),
             Some((FileKind::Temporary, _)) => true,
             None => false,

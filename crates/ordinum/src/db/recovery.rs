@@ -29,7 +29,7 @@ use crate::options::{Options, RecoveryMode};
 use crate::published::Matrix;
 use crate::rate_limiter::RateLimiter;
 use crate::varint;
-use crate::version::{Levels, LiveTable, TableStore};
+use crate::version::{Levels, LiveTable, LiveValueLog, TableStore, ValuesRead};
 
 /// Numbers the openings of this process, so that a handle of one is not taken for one of another.
 static NEXT_ID: AtomicU64 = AtomicU64::new(0);
@@ -93,6 +93,7 @@ impl<'a> Recovery<'a> {
             cache: Arc::new(BlockCache::new(options.block_cache_bytes)),
             limiter: RateLimiter::new(Arc::clone(&options.clock), options.background_bytes_per_second)
                 .map(Arc::new),
+            values_read: ValuesRead::default(),
         };
         let owner = Owner { id: NEXT_ID.fetch_add(1, Ordering::Relaxed), views: Matrix::new() };
         let state = State::default();
@@ -116,7 +117,7 @@ impl<'a> Recovery<'a> {
             Some(number) => recovery.read_state(number)?,
             None => recovery.begin()?,
         }
-        recovery.check_tables()?;
+        recovery.check_files()?;
         recovery.open_families()?;
         recovery.replay()?;
         recovery.forget_logs()?;
@@ -132,6 +133,7 @@ impl<'a> Recovery<'a> {
         for (kind, number) in self.names.iter().filter_map(|name| file_name::parse(name)) {
             let why = match kind {
                 FileKind::Table => "there are tables in the directory",
+                FileKind::ValueLog => "there are value-log files in the directory",
                 FileKind::Log if self.has_records(number)? => "there is a log with records in the directory",
                 FileKind::Log | FileKind::Manifest | FileKind::Temporary => continue,
             };
@@ -159,13 +161,10 @@ impl<'a> Recovery<'a> {
         Ok(())
     }
 
-    fn check_tables(&self) -> Result<()> {
-        let tables = self
-            .state
-            .families
-            .values()
-            .flat_map(|family| family.levels.iter().flat_map(|level| level.keys()));
-        tables.copied().try_for_each(|number| self.check_exists(FileKind::Table, number))
+    /// Refuses to go on without a table or value-log file; of logs the replay says what it needs.
+    fn check_files(&self) -> Result<()> {
+        let mut files = self.state.files().filter(|(kind, _)| *kind != FileKind::Log);
+        files.try_for_each(|(kind, number)| self.check_exists(kind, number))
     }
 
     fn check_exists(&self, kind: FileKind, number: FileNumber) -> Result<()> {
@@ -198,6 +197,8 @@ impl<'a> Recovery<'a> {
         let tables = family.levels.iter().enumerate().flat_map(|(level, tables)| {
             tables.values().map(move |meta| (level, LiveTable::new(meta.clone(), Arc::clone(&self.store))))
         });
+        let values = family.value_logs.values();
+        levels.add_values(values.map(|meta| LiveValueLog::new(*meta, Arc::clone(&self.store))));
         levels.apply(&[], tables.collect());
         ColumnFamily::new(id, &family.name, &self.owner, self.options.family(&family.name).clone(), levels)
     }

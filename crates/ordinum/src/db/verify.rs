@@ -43,6 +43,9 @@ impl Core {
             for table in levels.tables() {
                 report.note(verify_table(table));
             }
+            for used in levels.values().iter() {
+                report.note(used.file.verify());
+            }
         }
         Ok(report)
     }
@@ -98,5 +101,12 @@ impl Core {
 }
 
 fn verify_table(table: &LiveTable) -> Result<u64> {
-    table.reader()?.verify()
+    let reader = table.reader()?;
+    let bytes = reader.verify()?;
+    let (said, found) = (&table.meta().values, &reader.properties.values);
+    if said != found {
+        let (said, found) = (format!("shares of the value log {said:?}"), format!("{found:?}"));
+        return Err(Error::corrupt(&reader.blocks.path, reader.footer.properties.offset, &said, &found));
+    }
+    Ok(bytes)
 }

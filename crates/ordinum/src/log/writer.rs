@@ -98,7 +98,7 @@ impl LogWriter {
             Some(spare) => fs.reuse(&file_name::path(directory, FileKind::Log, spare.number), &path)?,
             None => fs.create(&path)?,
         };
-        file.append(&FileHeader { number, base }.encode(LOG_FILE))?;
+        file.append(&FileHeader { number, base }.encode(LOG_FILE, LOG_FILE.features))?;
         file.sync()?;
         fs.sync_dir(directory)?;
         let end = HEADER_BYTES as u64;

@@ -46,7 +46,7 @@ pub(crate) fn read_current(fs: &dyn Fs, directory: &Path) -> Result<Option<FileN
     })?;
     match file_name::parse(name) {
         Some((FileKind::Manifest, number)) => Ok(Some(number)),
-        Some((FileKind::Log | FileKind::Table | FileKind::Temporary, _)) | None => {
+        Some((FileKind::Log | FileKind::Table | FileKind::ValueLog | FileKind::Temporary, _)) | None => {
             Err(damaged("the name of a manifest"))
         }
     }

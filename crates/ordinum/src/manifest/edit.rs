@@ -17,15 +17,21 @@
 //! 12  mark                  seqno, when it was the newest: milliseconds since the Unix epoch, and bytes of log so far
 //! 13  table added           the fields of 3, then deletions, shadowed entries, milliseconds since the Unix epoch
 //! 14  history begun         16 bytes without a length, seqno: its commits are those behind it
+//! 15  table added           the fields of 13, then the number of parts, and of each: its id (1 byte), and bytes
+//!                           part 1: the shares of value-log files that the table points to
+//! 16  value-log file added  family, number, bytes, records
+//! 17  value-log file removed  family, number
 //! ```
 
 #![deny(clippy::indexing_slicing)]
 
+use super::FEATURE_VALUE_LOG;
 use super::state::Mark;
 use crate::family::{FAMILY_NAME_BYTES_MAX, FamilyId};
 use crate::file_name::FileNumber;
 use crate::history::HistoryId;
 use crate::key::SeqNo;
+use crate::value_log::{ValueLogMeta, push_shares, take_shares};
 use crate::varint::{push_bytes, push_u32, push_u64, take_bytes, take_u32, take_u64};
 use crate::version::{FileMeta, LEVELS, Tally};
 
@@ -45,9 +51,35 @@ pub(crate) enum Edit {
     RaiseHorizon { oldest: SeqNo },
     AddMark { seqno: SeqNo, mark: Mark },
     BeginHistory { id: HistoryId, behind: SeqNo },
+    AddValueLog { family: FamilyId, meta: ValueLogMeta },
+    RemoveValueLog { family: FamilyId, number: FileNumber },
 }
 
+/// The part of a table that tells its shares of value-log files.
+const PART_VALUES: u8 = 1;
+
 impl Edit {
+    /// The feature bits that a manifest with this edit has, besides those that every one has.
+    pub(super) fn features(&self) -> u64 {
+        match self {
+            Edit::AddTable { meta, .. } if !meta.values.is_empty() => FEATURE_VALUE_LOG,
+            Edit::AddValueLog { .. } | Edit::RemoveValueLog { .. } => FEATURE_VALUE_LOG,
+            Edit::CreateFamily { .. }
+            | Edit::DropFamily { .. }
+            | Edit::AddTable { .. }
+            | Edit::RemoveTable { .. }
+            | Edit::Flushed { .. }
+            | Edit::AddLog { .. }
+            | Edit::CloseLog { .. }
+            | Edit::RemoveLog { .. }
+            | Edit::NextFile { .. }
+            | Edit::ReserveSeqNos { .. }
+            | Edit::RaiseHorizon { .. }
+            | Edit::AddMark { .. }
+            | Edit::BeginHistory { .. } => 0,
+        }
+    }
+
     /// Appends the edit to `out`.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         match self {
@@ -61,7 +93,7 @@ impl Edit {
                 push_u32(out, id.0);
             }
             Edit::AddTable { family, level, meta } => {
-                out.push(13);
+                out.push(if meta.values.is_empty() { 13 } else { 15 });
                 push_u32(out, family.0);
                 push_u64(out, *level as u64);
                 push_u64(out, meta.number.0);
@@ -74,6 +106,13 @@ impl Edit {
                 push_u64(out, meta.tally.deletions);
                 push_u64(out, meta.tally.shadowed);
                 push_u64(out, meta.tally.written_unix_ms);
+                if !meta.values.is_empty() {
+                    let mut shares = Vec::new();
+                    push_shares(&mut shares, &meta.values);
+                    push_u64(out, 1);
+                    out.push(PART_VALUES);
+                    push_bytes(out, &shares);
+                }
             }
             Edit::RemoveTable { family, level, number } => {
                 out.push(4);
@@ -123,6 +162,18 @@ impl Edit {
                 out.extend_from_slice(&id.to_bytes());
                 push_u64(out, behind.get());
             }
+            Edit::AddValueLog { family, meta } => {
+                out.push(16);
+                push_u32(out, family.0);
+                push_u64(out, meta.number.0);
+                push_u64(out, meta.bytes);
+                push_u64(out, meta.entries);
+            }
+            Edit::RemoveValueLog { family, number } => {
+                out.push(17);
+                push_u32(out, family.0);
+                push_u64(out, number.0);
+            }
         }
     }
 
@@ -156,6 +207,17 @@ impl Edit {
                 *input = rest;
                 Edit::BeginHistory { id: HistoryId::from_bytes(*id), behind: seqno(input)? }
             }
+            15 => {
+                let (family, level, meta) = (family(input)?, level(input)?, meta(input)?);
+                let meta = FileMeta { tally: tally(input)?, ..meta };
+                Edit::AddTable { family, level, meta: parts(input, meta)? }
+            }
+            16 => {
+                let (family, number) = (family(input)?, file(input)?);
+                let (bytes, entries) = (take_u64(input)?, take_u64(input)?);
+                Edit::AddValueLog { family, meta: ValueLogMeta { number, bytes, entries } }
+            }
+            17 => Edit::RemoveValueLog { family: family(input)?, number: file(input)? },
             _ => return None,
         })
     }
@@ -193,7 +255,25 @@ fn meta(input: &mut &[u8]) -> Option<FileMeta> {
         min_seqno: seqno(input)?,
         max_seqno: seqno(input)?,
         tally: Tally::default(),
+        values: Vec::new(),
     })
+}
+
+/// Takes the parts of a table that not every one has.
+fn parts(input: &mut &[u8], mut meta: FileMeta) -> Option<FileMeta> {
+    for _ in 0..take_u64(input)? {
+        let (&id, rest) = input.split_first()?;
+        *input = rest;
+        let mut part = take_bytes(input)?;
+        match id {
+            PART_VALUES => meta.values = take_shares(&mut part)?,
+            _ => return None,
+        }
+        if !part.is_empty() {
+            return None;
+        }
+    }
+    Some(meta)
 }
 
 fn tally(input: &mut &[u8]) -> Option<Tally> {

@@ -4,9 +4,9 @@
 
 use std::path::Path;
 
-use super::MANIFEST_FILE;
 use super::edit::Edit;
 use super::state::State;
+use super::{FEATURES_ALWAYS, MANIFEST_FILE};
 use crate::error::{Error, Result};
 use crate::file_header::{FileHeader, HEADER_BYTES};
 use crate::file_name::{self, FileKind, FileNumber};
@@ -22,6 +22,8 @@ pub(crate) struct Manifest {
     number: FileNumber,
     file: Box<dyn WritableFile>,
     end: u64,
+    /// What the header says that readers must know of.
+    features: u64,
     state: State,
 }
 
@@ -33,10 +35,32 @@ impl Manifest {
         number: FileNumber,
         state: State,
     ) -> Result<Manifest> {
+        Manifest::begin(fs, directory, number, state, FEATURES_ALWAYS)
+    }
+
+    /// Creates the manifest that goes on from here for edits that need readers to know of more features.
+    pub(crate) fn successor(
+        &self,
+        fs: &dyn Fs,
+        directory: &Path,
+        number: FileNumber,
+        features: u64,
+    ) -> Result<Manifest> {
+        Manifest::begin(fs, directory, number, self.state.clone(), self.features | features)
+    }
+
+    fn begin(
+        fs: &dyn Fs,
+        directory: &Path,
+        number: FileNumber,
+        state: State,
+        features: u64,
+    ) -> Result<Manifest> {
         let file = fs.create(&file_name::path(directory, FileKind::Manifest, number))?;
-        file.append(&FileHeader { number, base: SeqNo::ZERO }.encode(MANIFEST_FILE))?;
         let edits = state.as_edits();
-        let mut manifest = Manifest { number, file, end: HEADER_BYTES as u64, state };
+        let features = edits.iter().fold(features, |features, edit| features | edit.features());
+        file.append(&FileHeader { number, base: SeqNo::ZERO }.encode(MANIFEST_FILE, features))?;
+        let mut manifest = Manifest { number, file, end: HEADER_BYTES as u64, features, state };
         manifest.append(&edits)?;
         fs.sync_dir(directory)?;
         Ok(manifest)
@@ -48,6 +72,12 @@ impl Manifest {
 
     pub(crate) fn state(&self) -> &State {
         &self.state
+    }
+
+    /// The features that the edits need and that readers of this manifest are not told of: if there are any, a manifest that
+    /// tells of them has to be begun before the edits are installed.
+    pub(crate) fn missing_features(&self, edits: &[Edit]) -> u64 {
+        edits.iter().fold(0, |features, edit| features | edit.features()) & !self.features
     }
 
     /// Makes the edits durable, together, and applies them to the state.

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use super::edit::Edit;
 use crate::family::FamilyId;
-use crate::file_name::FileNumber;
+use crate::file_name::{FileKind, FileNumber};
 use crate::history::Histories;
 use crate::key::SeqNo;
+use crate::value_log::ValueLogMeta;
 use crate::version::{FileMeta, LEVELS};
 
 /// What a family consists of.
@@ -17,6 +18,8 @@ pub(crate) struct FamilyState {
     pub(crate) flushed_through: SeqNo,
     /// The tables by level; level 0 oldest first, by number.
     pub(crate) levels: [BTreeMap<FileNumber, FileMeta>; LEVELS],
+    /// The value-log files that its tables point into.
+    pub(crate) value_logs: BTreeMap<FileNumber, ValueLogMeta>,
 }
 
 /// What is known of a log.
@@ -79,7 +82,8 @@ impl State {
                 }
                 self.next_family = FamilyId(id.0.checked_add(1).ok_or("a family id below the last one")?);
                 let levels = std::array::from_fn(|_| BTreeMap::new());
-                let family = FamilyState { name: name.clone(), flushed_through: SeqNo::ZERO, levels };
+                let (name, flushed_through) = (name.clone(), SeqNo::ZERO);
+                let family = FamilyState { name, flushed_through, levels, value_logs: BTreeMap::new() };
                 self.families.insert(*id, family);
             }
             Edit::DropFamily { id } => {
@@ -128,8 +132,29 @@ impl State {
                     return Err("a history that begins behind the one before it");
                 }
             }
+            Edit::AddValueLog { family, meta } => {
+                self.next_file = self.next_file.max(meta.number.0.saturating_add(1));
+                let family = self.families.get_mut(family).ok_or("a family that exists")?;
+                if family.value_logs.insert(meta.number, *meta).is_some() {
+                    return Err("a value-log file that was not there");
+                }
+            }
+            Edit::RemoveValueLog { family, number } => {
+                let family = self.families.get_mut(family).ok_or("a family that exists")?;
+                family.value_logs.remove(number).ok_or("a value-log file that is there")?;
+            }
         }
         Ok(())
+    }
+
+    /// Every file that it names.
+    pub(crate) fn files(&self) -> impl Iterator<Item = (FileKind, FileNumber)> {
+        let of_families = self.families.values().flat_map(|family| {
+            let tables = family.levels.iter().flat_map(|level| level.keys());
+            let value_logs = family.value_logs.keys().map(|number| (FileKind::ValueLog, *number));
+            tables.map(|number| (FileKind::Table, *number)).chain(value_logs)
+        });
+        of_families.chain(self.logs.keys().map(|number| (FileKind::Log, *number)))
     }
 
     /// The closed logs whose last record is at or below `horizon`.
@@ -151,6 +176,8 @@ impl State {
         for (&id, family) in &self.families {
             edits.push(Edit::CreateFamily { id, name: family.name.clone() });
             edits.push(Edit::Flushed { family: id, through: family.flushed_through });
+            edits
+                .extend(family.value_logs.values().map(|meta| Edit::AddValueLog { family: id, meta: *meta }));
             for (level, tables) in family.levels.iter().enumerate() {
                 edits.extend(tables.values().map(|meta| Edit::AddTable {
                     family: id,

@@ -9,6 +9,7 @@ use crate::family::FamilyId;
 use crate::file_name::FileNumber;
 use crate::history::Histories;
 use crate::key::SeqNo;
+use crate::value_log::ValueLogMeta;
 use crate::version::FileMeta;
 
 /// What was there before.
@@ -18,6 +19,7 @@ enum Before {
     Flushed(FamilyId, SeqNo),
     Table(FamilyId, usize, FileNumber, Option<FileMeta>),
     Log(FileNumber, Option<LogState>),
+    ValueLog(FamilyId, FileNumber, Option<ValueLogMeta>),
     Marks(BTreeMap<SeqNo, Mark>),
     Histories(Histories),
 }
@@ -59,6 +61,12 @@ impl State {
             Edit::AddLog { number, .. } | Edit::CloseLog { number, .. } | Edit::RemoveLog { number } => {
                 Some(Before::Log(*number, self.logs.get(number).copied()))
             }
+            Edit::AddValueLog { family, meta: ValueLogMeta { number, .. } }
+            | Edit::RemoveValueLog { family, number } => {
+                let files = self.families.get(family).map(|family| &family.value_logs);
+                let before = files.and_then(|files| files.get(number));
+                Some(Before::ValueLog(*family, *number, before.copied()))
+            }
             Edit::RaiseHorizon { .. } | Edit::AddMark { .. } => Some(Before::Marks(self.marks.clone())),
             Edit::BeginHistory { .. } => Some(Before::Histories(self.histories.clone())),
             Edit::NextFile { .. } | Edit::ReserveSeqNos { .. } => None,
@@ -96,6 +104,14 @@ impl State {
                 }
                 Before::Log(number, Some(log)) => drop(self.logs.insert(number, log)),
                 Before::Log(number, None) => drop(self.logs.remove(&number)),
+                Before::ValueLog(id, number, meta) => {
+                    if let Some(family) = self.families.get_mut(&id) {
+                        match meta {
+                            Some(meta) => drop(family.value_logs.insert(number, meta)),
+                            None => drop(family.value_logs.remove(&number)),
+                        }
+                    }
+                }
                 Before::Marks(marks) => self.marks = marks,
                 Before::Histories(histories) => self.histories = histories,
             }

@@ -142,6 +142,19 @@ impl BlockFile {
         })
     }
 
+    /// The contents of the block, verified and decompressed: for long ones, which are not copied if they are not compressed.
+    pub(crate) fn read_owned(&self, handle: BlockHandle) -> Result<Vec<u8>> {
+        let (_, len) = self.extent(handle)?;
+        let mut bytes = vec![0; len];
+        self.file.read_at(handle.offset, &mut bytes)?;
+        let checked = self.check(handle, &bytes)?;
+        if checked.last() != Some(&STORED) {
+            return self.decompress(handle, checked);
+        }
+        bytes.truncate(len - TAIL_BYTES);
+        Ok(bytes)
+    }
+
     /// Where the block ends in the file, and how many bytes it has there.
     pub(crate) fn extent(&self, handle: BlockHandle) -> Result<(u64, usize)> {
         let tail_bytes = u64::try_from(TAIL_BYTES).unwrap_or(u64::MAX);
@@ -157,7 +170,8 @@ impl BlockFile {
         Err(Error::corrupt(&self.path, handle.offset, expected, found))
     }
 
-    fn contents(&self, handle: BlockHandle, bytes: &[u8]) -> Result<Vec<u8>> {
+    /// Payload and compression, if their checksum is right.
+    fn check<'a>(&self, handle: BlockHandle, bytes: &'a [u8]) -> Result<&'a [u8]> {
         let Some((checked, sum)) = bytes.split_last_chunk::<4>() else {
             return self.damaged(handle, "a block", "too few bytes");
         };
@@ -166,6 +180,14 @@ impl BlockFile {
         if sum != expected {
             return self.damaged(handle, &format!("checksum {expected:08x}"), &format!("{sum:08x}"));
         }
+        Ok(checked)
+    }
+
+    fn contents(&self, handle: BlockHandle, bytes: &[u8]) -> Result<Vec<u8>> {
+        self.decompress(handle, self.check(handle, bytes)?)
+    }
+
+    fn decompress(&self, handle: BlockHandle, checked: &[u8]) -> Result<Vec<u8>> {
         match checked.split_last() {
             Some((&STORED, payload)) => Ok(payload.to_vec()),
             Some((kind @ (&LZ4 | &ZSTD), payload)) => match decompress(payload, *kind) {

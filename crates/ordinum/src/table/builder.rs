@@ -7,10 +7,11 @@ use crate::key::{Kind, SeqNo, compare, push_internal, split_trailer};
 use crate::table::block_builder::{BlockBuilder, common_prefix};
 use crate::table::block_file::{TAIL_BYTES, push_block};
 use crate::table::filter;
-use crate::table::footer::{Footer, TableFormat};
+use crate::table::footer::{FEATURE_VALUE_LOG, Footer, TableFormat};
 use crate::table::handle::BlockHandle;
 use crate::table::options::{Compression, TableOptions};
 use crate::table::properties::Properties;
+use crate::value_log::{self, ValuePointer, ValueShare};
 
 /// Blocks are gathered up to this many bytes before they go to the file.
 const APPEND_BYTES: usize = 256 * 1024;
@@ -32,6 +33,8 @@ pub(crate) struct TableSummary {
     pub(crate) min_seqno: SeqNo,
     /// The largest sequence number.
     pub(crate) max_seqno: SeqNo,
+    /// What of which value-log files the entries point to.
+    pub(crate) values: Vec<ValueShare>,
 }
 
 /// Writes one table.
@@ -111,7 +114,7 @@ impl TableBuilder {
             self.data.hash_next(filter::hash_key(user_key));
         }
         self.data.add(user_key, trailer, value);
-        self.count(user_key, trailer, value);
+        self.count(user_key, trailer, value)?;
         self.last_key.clear();
         self.last_key.extend_from_slice(user_key);
         self.last_trailer = trailer;
@@ -121,7 +124,7 @@ impl TableBuilder {
         Ok(())
     }
 
-    fn count(&mut self, user_key: &[u8], trailer: u64, value: &[u8]) {
+    fn count(&mut self, user_key: &[u8], trailer: u64, value: &[u8]) -> Result<()> {
         let (seqno, kind) = split_trailer(trailer);
         let properties = &mut self.properties;
         properties.entries += 1;
@@ -130,6 +133,12 @@ impl TableBuilder {
         properties.value_bytes += len_u64(value.len());
         properties.min_seqno = properties.min_seqno.min(seqno);
         properties.max_seqno = properties.max_seqno.max(seqno);
+        if kind == Kind::Pointer as u8 {
+            let pointer = ValuePointer::parse(value)
+                .ok_or_else(|| Error::Bug { message: "a table entry with a malformed pointer".to_owned() })?;
+            value_log::count(&mut properties.values, pointer);
+        }
+        Ok(())
     }
 
     /// About how long the file would be if it were finished now.
@@ -172,7 +181,8 @@ impl TableBuilder {
             None
         };
         let properties = self.push(&self.properties.encode(), Compression::None)?;
-        let footer = Footer { properties, top_index, filter, format: TableFormat::default() }
+        let features = if self.properties.values.is_empty() { 0 } else { FEATURE_VALUE_LOG };
+        let footer = Footer { properties, top_index, filter, format: TableFormat::default(), features }
             .encode(self.number, self.offset());
         self.pending.extend_from_slice(&footer);
         self.append_pending()?;
@@ -186,6 +196,7 @@ impl TableBuilder {
             bytes: self.appended_bytes,
             min_seqno: properties.min_seqno,
             max_seqno: properties.max_seqno,
+            values: properties.values,
         })
     }
 

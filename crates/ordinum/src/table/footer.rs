@@ -26,7 +26,9 @@ use crate::table::handle::BlockHandle;
 pub(crate) const FOOTER_BYTES: usize = 112;
 const CHECKED_BYTES: usize = 100;
 const MAGIC: [u8; 8] = *b"ORDTABLE";
-const KNOWN_FEATURES: u64 = 0;
+/// Entries may point into the value log.
+pub(crate) const FEATURE_VALUE_LOG: u64 = 1 << 1;
+const KNOWN_FEATURES: u64 = FEATURE_VALUE_LOG;
 const WRITER_BYTES: usize = 16;
 
 /// A form that tables have, or had. The numbers are a disk format.
@@ -47,6 +49,8 @@ pub(crate) struct Footer {
     pub(crate) top_index: BlockHandle,
     pub(crate) filter: Option<BlockHandle>,
     pub(crate) format: TableFormat,
+    /// The feature bits that a reader must know of.
+    pub(crate) features: u64,
 }
 
 impl Footer {
@@ -59,7 +63,7 @@ impl Footer {
             out.extend_from_slice(&handle.payload_bytes.to_le_bytes());
         }
         out.extend_from_slice(&number.0.to_le_bytes());
-        out.extend_from_slice(&KNOWN_FEATURES.to_le_bytes());
+        out.extend_from_slice(&self.features.to_le_bytes());
         out.extend(env!("CARGO_PKG_VERSION").bytes().chain(std::iter::repeat(0)).take(WRITER_BYTES));
         out.extend_from_slice(&(self.format as u32).to_le_bytes());
         out.resize(CHECKED_BYTES, 0);
@@ -128,7 +132,7 @@ impl Footer {
             return Err(damaged(&format!("file number {}", number.0), stored_number.to_string()));
         }
         let filter = (filter.payload_bytes != 0).then_some(filter);
-        Ok(Footer { properties, top_index, filter, format })
+        Ok(Footer { properties, top_index, filter, format, features })
     }
 }
 

@@ -36,13 +36,14 @@ mod table_iter;
 mod verify;
 
 pub(crate) use block::Block;
-pub(crate) use block_file::push_block;
+pub(crate) use block_file::{BlockFile, TAIL_BYTES, push_block};
 pub(crate) use block_iter::BlockIter;
 pub(crate) use block_v1::rewrite as rewrite_former;
 pub(crate) use builder::{TableBuilder, TableSummary};
 pub(crate) use concat::{Concat, Opener};
 pub(crate) use filter::hash_key;
-pub(crate) use footer::{Footer, TableFormat};
+pub(crate) use footer::{FEATURE_VALUE_LOG, Footer, TableFormat};
+pub(crate) use handle::BlockHandle;
 pub(crate) use lookup::Lookup;
 pub use options::Compression;
 pub(crate) use options::TableOptions;

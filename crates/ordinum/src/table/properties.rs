@@ -3,7 +3,7 @@
 //! Names that a reader does not know are skipped, so that later versions may add some.
 //!
 //! ```text
-//! entry   user key = name, trailer = 0, value = u64 little-endian, or the bytes of an internal key
+//! entry   user key = name, trailer = 0, value = u64 little-endian, the bytes of an internal key, or shares
 //! ```
 #![deny(clippy::indexing_slicing)]
 
@@ -15,6 +15,7 @@ use crate::key::{SeqNo, split_internal};
 use crate::table::block::Block;
 use crate::table::block_builder::BlockBuilder;
 use crate::table::block_iter::BlockIter;
+use crate::value_log::{ValueShare, push_shares, take_shares};
 
 /// What a table says about itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,6 +38,8 @@ pub(crate) struct Properties {
     pub(crate) smallest: Vec<u8>,
     /// The last internal key.
     pub(crate) largest: Vec<u8>,
+    /// What of which value-log files the entries point to. Not there if there is nothing.
+    pub(crate) values: Vec<ValueShare>,
 }
 
 impl Properties {
@@ -58,6 +61,11 @@ impl Properties {
         ] {
             builder.add(name.as_bytes(), 0, &value);
         }
+        if !self.values.is_empty() {
+            let mut shares = Vec::new();
+            push_shares(&mut shares, &self.values);
+            builder.add(b"values", 0, &shares);
+        }
         builder.finish().to_vec()
     }
 
@@ -68,7 +76,10 @@ impl Properties {
         let mut seen = 0;
         let mut more = iter.first()?;
         while more {
-            seen += found.take(iter.user_key(), iter.value()).unwrap_or(0);
+            match found.take(iter.user_key(), iter.value()) {
+                Some(required) => seen += required,
+                None => return Err(iter.block().malformed("properties of a table")),
+            }
             more = iter.next()?;
         }
         let keys_fit = split_internal(&found.smallest).is_some() && split_internal(&found.largest).is_some();
@@ -78,7 +89,7 @@ impl Properties {
         Ok(found)
     }
 
-    /// Takes one property; returns 1 if it was a known one, none if its value does not fit.
+    /// Takes one property; returns 1 if it is one that every table has, none if its value does not fit.
     fn take(&mut self, name: &[u8], value: &[u8]) -> Option<u32> {
         let number = || Some(u64::from_le_bytes(*value.as_array::<8>()?));
         match name {
@@ -91,6 +102,11 @@ impl Properties {
             b"min_seqno" => self.min_seqno = SeqNo::new(number()?)?,
             b"smallest" => self.smallest = value.to_vec(),
             b"value_bytes" => self.value_bytes = number()?,
+            b"values" => {
+                let mut rest = value;
+                self.values = take_shares(&mut rest).filter(|_| rest.is_empty())?;
+                return Some(0);
+            }
             _ => return Some(0),
         }
         Some(1)

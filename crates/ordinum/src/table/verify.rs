@@ -10,6 +10,7 @@ use crate::table::block_iter::BlockIter;
 use crate::table::filter::hash_key;
 use crate::table::handle::BlockHandle;
 use crate::table::reader::TableReader;
+use crate::value_log::{self, ValuePointer, ValueShare};
 
 /// What a walk over the table has seen so far.
 #[derive(Default)]
@@ -18,6 +19,7 @@ struct Walk {
     entries: u64,
     deletions: u64,
     data_blocks: u64,
+    values: Vec<ValueShare>,
     last: Option<(Vec<u8>, u64)>,
 }
 
@@ -88,6 +90,11 @@ impl TableReader {
             }
             walk.entries += 1;
             walk.deletions += u64::from(kind == Kind::Delete);
+            if kind == Kind::Pointer {
+                let pointer = ValuePointer::parse(data.value());
+                let malformed = || data.block().malformed("pointers into the value log");
+                value_log::count(&mut walk.values, pointer.ok_or_else(malformed)?);
+            }
             walk.last = Some((user_key.to_vec(), trailer));
             more = data.next()?;
         }
@@ -110,6 +117,11 @@ impl TableReader {
         self.check_key("largest", &self.properties.largest, &last, trailer)?;
         let found = (walk.entries, walk.deletions, walk.data_blocks);
         let said = (self.properties.entries, self.properties.deletions, self.properties.data_blocks);
+        if walk.values != self.properties.values {
+            let said = format!("shares of the value log {:?}", self.properties.values);
+            let found = format!("{:?}", walk.values);
+            return Err(Error::corrupt(&self.blocks.path, self.footer.properties.offset, &said, &found));
+        }
         if at != self.blocks.blocks_end || found != said {
             let offset = self.footer.properties.offset;
             let said = format!("(entries, deletions, data blocks) = {said:?}");

@@ -12,13 +12,15 @@ use crate::part::Part;
 use crate::reader::KeyRange;
 use crate::slice::Slice;
 use crate::table::Lookup;
-use crate::version::{LEVELS, Level, LiveTable, level_iter, user_range};
+use crate::version::{LEVELS, Level, LiveTable, LiveValueLog, ValueLogs, level_iter, user_range};
 
 /// The tables of one column family. The invariants are those of the module above.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Levels {
     /// `levels[0]` is newest first; each of the others ascends. A change copies the levels that it changes, and no other.
     levels: [Arc<Level>; LEVELS],
+    /// The value-log files that the tables point into.
+    values: Arc<ValueLogs>,
 }
 
 impl Levels {
@@ -112,9 +114,16 @@ impl Levels {
         for (level, slot) in
             self.levels.iter_mut().enumerate().filter(|(level, _)| changed.get(*level) == Some(&true))
         {
-            let kept = slot.iter().filter(|table| !gone.contains(&(level, table.meta().number)));
-            let mut tables: Vec<Arc<LiveTable>> = kept.cloned().collect();
+            let (leaving, kept): (Vec<_>, Vec<_>) =
+                slot.iter().cloned().partition(|table| gone.contains(&(level, table.meta().number)));
+            for table in leaving.iter().filter(|table| !table.meta().values.is_empty()) {
+                Arc::make_mut(&mut self.values).discount(&table.meta().values);
+            }
+            let mut tables = kept;
             while let Some((_, table)) = added.next_if(|(of, _)| *of == level) {
+                if !table.meta().values.is_empty() {
+                    Arc::make_mut(&mut self.values).count(&table.meta().values);
+                }
                 tables.push(table);
             }
             match level {
@@ -123,6 +132,23 @@ impl Levels {
             }
             *slot = Arc::new(Level::new(tables));
         }
+    }
+
+    /// Adds value-log files, for tables that are added next.
+    pub(crate) fn add_values(&mut self, files: impl IntoIterator<Item = Arc<LiveValueLog>>) {
+        for file in files {
+            Arc::make_mut(&mut self.values).add(file);
+        }
+    }
+
+    /// Takes out the value-log files that no table points into any more.
+    pub(crate) fn take_dead_values(&mut self) -> Vec<Arc<LiveValueLog>> {
+        if self.values.is_empty() { Vec::new() } else { Arc::make_mut(&mut self.values).take_dead() }
+    }
+
+    /// The value-log files that the tables point into.
+    pub(crate) fn values(&self) -> &Arc<ValueLogs> {
+        &self.values
     }
 
     /// Whether every level keeps the invariants of the module above, as far as metadata tells.
@@ -135,7 +161,7 @@ impl Levels {
                 }
             }
         }
-        Ok(())
+        self.tables().try_for_each(|table| self.values.check(table.meta().number, &table.meta().values))
     }
 
     /// The tables of a level.

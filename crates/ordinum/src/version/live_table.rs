@@ -6,7 +6,7 @@
 //!     that drops the table is durable, and only when the last reference goes.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crate::cache::BlockCache;
@@ -14,7 +14,8 @@ use crate::error::Result;
 use crate::file_name::{self, FileKind, FileNumber};
 use crate::fs::{Fs, WritableFile};
 use crate::rate_limiter::{Haste, LimitedFile, RateLimiter};
-use crate::table::{TableBuilder, TableOptions, TableReader};
+use crate::table::{Compression, TableBuilder, TableOptions, TableReader};
+use crate::value_log::{ValueLogReader, ValueLogWriter};
 use crate::version::FileMeta;
 
 /// Where the tables of a database lie, and the cache that their blocks share.
@@ -25,12 +26,63 @@ pub(crate) struct TableStore {
     pub(crate) cache: Arc<BlockCache>,
     /// What tables may be written in a second, if that is limited.
     pub(crate) limiter: Option<Arc<RateLimiter>>,
+    /// What was read of the value log.
+    pub(crate) values_read: ValuesRead,
+}
+
+/// What was read of the value log since the database was opened.
+#[derive(Debug, Default)]
+pub(crate) struct ValuesRead {
+    values: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl ValuesRead {
+    /// Counts a value.
+    pub(crate) fn note(&self, bytes: usize) {
+        self.values.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// How many values, and their bytes.
+    pub(crate) fn get(&self) -> (u64, u64) {
+        (self.values.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed))
+    }
 }
 
 impl TableStore {
     /// The path of a table.
     pub(crate) fn path(&self, number: FileNumber) -> PathBuf {
-        file_name::path(&self.directory, FileKind::Table, number)
+        self.file(FileKind::Table, number)
+    }
+
+    /// The path of a file.
+    pub(crate) fn file(&self, kind: FileKind, number: FileNumber) -> PathBuf {
+        file_name::path(&self.directory, kind, number)
+    }
+
+    /// Removes a file that nobody needs. One that cannot be removed now is removed when the database is opened next: no version
+    /// has it.
+    pub(crate) fn remove(&self, kind: FileKind, number: FileNumber) {
+        drop(self.fs.remove(&self.file(kind, number)));
+    }
+
+    /// Opens a value-log file.
+    pub(crate) fn open_values(&self, number: FileNumber) -> Result<ValueLogReader> {
+        let path = self.file(FileKind::ValueLog, number);
+        let file = self.fs.open(&path)?;
+        ValueLogReader::open(file, number, path.into())
+    }
+
+    /// Begins a new value-log file.
+    pub(crate) fn create_values(
+        &self,
+        number: FileNumber,
+        compression: Compression,
+        haste: Haste,
+    ) -> Result<ValueLogWriter> {
+        let file = self.create_file(FileKind::ValueLog, number, haste)?;
+        Ok(ValueLogWriter::new(file, number, compression))
     }
 
     /// Opens a table.
@@ -47,12 +99,16 @@ impl TableStore {
         options: &TableOptions,
         haste: Haste,
     ) -> Result<TableBuilder> {
-        let file = self.fs.create(&self.path(number))?;
-        let file: Box<dyn WritableFile> = match &self.limiter {
+        let file = self.create_file(FileKind::Table, number, haste)?;
+        Ok(TableBuilder::new(file, number, options))
+    }
+
+    fn create_file(&self, kind: FileKind, number: FileNumber, haste: Haste) -> Result<Box<dyn WritableFile>> {
+        let file = self.fs.create(&self.file(kind, number))?;
+        Ok(match &self.limiter {
             Some(limiter) => Box::new(LimitedFile { file, limiter: Arc::clone(limiter), haste }),
             None => file,
-        };
-        Ok(TableBuilder::new(file, number, options))
+        })
     }
 }
 
@@ -95,8 +151,7 @@ impl LiveTable {
 impl Drop for LiveTable {
     fn drop(&mut self) {
         if self.obsolete.load(Ordering::Acquire) {
-            // A file that cannot be removed now is removed when the database is opened next: no version has it.
-            drop(self.store.fs.remove(&self.store.path(self.meta.number)));
+            self.store.remove(FileKind::Table, self.meta.number);
         }
     }
 }

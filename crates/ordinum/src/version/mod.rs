@@ -7,6 +7,7 @@
 
 use crate::file_name::FileNumber;
 use crate::key::SeqNo;
+use crate::value_log::ValueShare;
 
 /// The number of levels.
 pub const LEVELS: usize = 7;
@@ -22,6 +23,8 @@ pub(crate) struct FileMeta {
     pub(crate) min_seqno: SeqNo,
     pub(crate) max_seqno: SeqNo,
     pub(crate) tally: Tally,
+    /// What of which value-log files its entries point to, ascending by file.
+    pub(crate) values: Vec<ValueShare>,
 }
 
 /// What the choice of compactions has to know of a table beyond its keys. All zero in what older versions wrote.
@@ -39,8 +42,10 @@ mod level;
 mod level_iter;
 mod levels;
 mod live_table;
+mod value_logs;
 
 pub(crate) use level::{Level, user_range};
 pub(crate) use level_iter::{LevelIter, level_iter};
 pub(crate) use levels::Levels;
-pub(crate) use live_table::{LiveTable, TableStore};
+pub(crate) use live_table::{LiveTable, TableStore, ValuesRead};
+pub(crate) use value_logs::{LiveValueLog, SeparatedValues, ValueLogs};

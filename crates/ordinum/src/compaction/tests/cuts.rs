@@ -47,6 +47,7 @@ fn slices_have_about_the_same_work() {
         levels: &bed.levels,
         retention: &retention,
         options: &bed.options,
+        given_up: &BTreeSet::new(),
         filter: None,
         slices_max: 3,
         next_number: &|| bed.next_number(),

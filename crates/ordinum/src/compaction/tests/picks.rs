@@ -102,6 +102,7 @@ fn parse_meta(word: &str) -> FileMeta {
         min_seqno: seqno(number),
         max_seqno: seqno(number),
         tally: Tally::default(),
+        values: Vec::new(),
     };
     for part in parts {
         let (name, value) = part.split_once('=').unwrap();

@@ -10,7 +10,7 @@ use crate::file_name::FileNumber;
 use crate::fs::MemoryFs;
 use crate::iter::model::random_key;
 use crate::key::{SeqNo, push_internal};
-use crate::version::{FileMeta, TableStore, Tally};
+use crate::version::{FileMeta, TableStore, Tally, ValuesRead};
 
 fn table(smallest: &[u8], largest: &[u8]) -> Arc<LiveTable> {
     let store = TableStore {
@@ -18,6 +18,7 @@ fn table(smallest: &[u8], largest: &[u8]) -> Arc<LiveTable> {
         directory: PathBuf::from("/db"),
         cache: Arc::new(BlockCache::new(0)),
         limiter: None,
+        values_read: ValuesRead::default(),
     };
     let internal = |user_key: &[u8], trailer| {
         let mut internal = Vec::new();
@@ -33,6 +34,7 @@ fn table(smallest: &[u8], largest: &[u8]) -> Arc<LiveTable> {
         min_seqno: SeqNo::ZERO,
         max_seqno: SeqNo::MAX,
         tally: Tally::default(),
+        values: Vec::new(),
     };
     LiveTable::new(meta, Arc::new(store))
 }
