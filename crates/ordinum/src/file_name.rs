@@ -35,6 +35,9 @@ pub(crate) const CURRENT: &str = "CURRENT";
 /// The name of the file that is locked while the database is open.
 pub(crate) const LOCK: &str = "LOCK";
 
+/// The name of the file that a checkpoint has until it is finished.
+pub(crate) const CHECKPOINT: &str = "CHECKPOINT";
+
 /// The path of the file.
 pub(crate) fn path(directory: &Path, kind: FileKind, number: FileNumber) -> PathBuf {
     directory.join(match kind {

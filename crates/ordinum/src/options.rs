@@ -72,8 +72,8 @@ pub struct Options {
     pub entropy: Arc<dyn Entropy>,
     /// Whether to create the database if there is none in the directory.
     pub create_if_missing: bool,
-    /// The history that a new database is to have, instead of one of its own: that of the database whose replica it is. One
-    /// that has another history already is not opened.
+    /// The history that a new database, or a checkpoint that was not written to, is to have instead of one of its own: that of
+    /// the database whose replica it is. One that has another history is not opened.
     pub history: Option<HistoryId>,
     /// What to do about a damaged log.
     pub recovery: RecoveryMode,

@@ -14,6 +14,7 @@ use parking_lot::{Mutex, RwLock};
 
 use super::background::{Failures, Room};
 use super::backpressure::Pace;
+use super::checkpoint::Checkpoints;
 use super::commit::Commits;
 use super::compactions::Compactions;
 use super::families::Owner;
@@ -61,6 +62,7 @@ pub(crate) struct Core {
     pub(super) syncing: Padded<Syncing>,
     /// Those who wait at the end of the log.
     pub(crate) arrivals: Arrivals,
+    pub(super) checkpoints: Checkpoints,
     pub(super) log_readers: Arc<LogReaders>,
     pub(super) history_id: Mutex<HistoryId>,
     pub(crate) pins: Arc<Pins>,

@@ -229,7 +229,7 @@ impl Core {
 
     /// Removes the logs that no memtable needs and that hold nothing above the horizon.
     pub(super) fn remove_old_logs(&self, manifest: &mut Manifest) -> Result<()> {
-        if manifest.state().logs.values().all(|log| log.end.is_none()) {
+        if self.checkpoints.keep_logs() || manifest.state().logs.values().all(|log| log.end.is_none()) {
             return Ok(());
         }
         let horizon = self.retention().horizon();

@@ -12,6 +12,7 @@
 //! - `interval.rs` syncs of the log that are due at a time;
 //! - `verify.rs` reads everything and checks it;
 //! - `replica.rs` does what another database did;
+//! - `checkpoint.rs` makes a directory of its own of what there is;
 //! - `tailing.rs` follows the log, for tails;
 //! - `background.rs` who does that, and who waits for it.
 //!
@@ -20,6 +21,7 @@
 
 mod background;
 mod backpressure;
+mod checkpoint;
 mod commit;
 mod compact;
 mod compactions;
@@ -264,6 +266,24 @@ impl Db {
     /// [`crate::Error::Io`] if that fails; [`crate::Error::Corrupt`] if a table is damaged.
     pub fn compact_range(&self, family: &ColumnFamily, range: KeyRange) -> Result<()> {
         self.core().compact_range(family, &range)
+    }
+
+    /// Makes a checkpoint: a directory that can be opened as a database of its own, with exactly the commits up to the sequence
+    /// number that is returned. Everything in it is durable then. Tables and closed logs get second names where the
+    /// file system allows that, and take no space until they are dropped here; the log that is written is copied. Others read and
+    /// write meanwhile.
+    ///
+    /// The checkpoint begins a history of its own, in which positions of this one are good up to there. Opened with
+    /// [`Options::history`] it stays in this one, as a replica.
+    ///
+    /// The directory must be empty, or not be there. After a crash in the middle it cannot be opened: remove it, or make the
+    /// checkpoint again.
+    ///
+    /// # Errors
+    /// [`crate::Error::InvalidArgument`] if there is something else in the directory; [`crate::Error::Io`] if a file cannot be
+    /// brought.
+    pub fn checkpoint(&self, directory: impl AsRef<Path>) -> Result<SeqNo> {
+        self.core().checkpoint(directory.as_ref())
     }
 
     /// Reads every block of every table, the logs and the manifest, and checks them.

@@ -18,6 +18,7 @@ use parking_lot::{Mutex, RwLock};
 
 use super::background::{Failures, Room};
 use super::backpressure::Pace;
+use super::checkpoint::Checkpoints;
 use super::commit::Commits;
 use super::compactions::Compactions;
 use super::core::Core;
@@ -29,9 +30,9 @@ use super::tailing::Arrivals;
 use crate::compaction::Mood;
 use crate::error::{Error, Result};
 use crate::family::{ColumnFamily, DEFAULT_FAMILY};
-use crate::file_name::{self, FileKind, FileNumber, LOCK};
+use crate::file_name::{self, CHECKPOINT, FileKind, FileNumber, LOCK};
 use crate::fs::Fs;
-use crate::history::HistoryId;
+use crate::history::{HistoryId, Position};
 use crate::key::SeqNo;
 use crate::lock::LockTable;
 use crate::log::LogWriter;
@@ -93,6 +94,7 @@ impl Core {
             history_id: Mutex::new(history_id),
             arrivals: Arrivals::default(),
             log_readers: Arc::default(),
+            checkpoints: Checkpoints::default(),
             families: RwLock::new(families.into_iter().map(|family| (family.family.id, family)).collect()),
             default_family,
             family_changes: Mutex::new(()),
@@ -135,9 +137,16 @@ impl Core {
 }
 
 /// The history of the database: the one that it has, or the one that is asked for, or a new one. A directory that was
-/// written before histories had names gets one that begins where it is.
+/// written before histories had names gets one that begins where it is. A checkpoint has a history of its own, and one of which
+/// nothing was written yet can go back to that of the database that it was made of.
 fn settle_history(state: &mut State, options: &Options, directory: &Path, last: SeqNo) -> Result<HistoryId> {
     match (state.histories.current(), options.history) {
+        (Some(history), Some(asked))
+            if history != asked && state.histories.has(Position { history: asked, seqno: last }) =>
+        {
+            apply(state, &[Edit::BeginHistory { id: asked, behind: last }])?;
+            Ok(asked)
+        }
         (Some(history), Some(asked)) if history != asked => {
             let message = format!("{} has history {history}, and not {asked}", directory.display());
             Err(Error::InvalidArgument { message })
@@ -163,7 +172,7 @@ fn remove_strangers(fs: &dyn Fs, directory: &Path, names: &BTreeSet<String>, liv
             }
             Some((FileKind::Manifest, number)) => number != live.number(),
             Some((FileKind::Temporary, _)) => true,
-            None => false,
+            None => name == CHECKPOINT,
         };
         if stranger {
             // It can be tried again at the next opening; the file is in nobody's way.

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::checkpoint::refuse_unfinished;
 use super::families::Owner;
 use super::flush::first_log;
 use super::retention::History;
@@ -87,6 +88,7 @@ pub(super) struct Recovery<'a> {
 impl<'a> Recovery<'a> {
     pub(super) fn run(fs: &'a dyn Fs, directory: &'a Path, options: &'a Options) -> Result<Recovery<'a>> {
         let names: BTreeSet<String> = fs.list(directory)?.into_iter().collect();
+        refuse_unfinished(directory, &names)?;
         let store = TableStore {
             fs: Arc::clone(&options.fs),
             directory: directory.to_path_buf(),

@@ -175,6 +175,11 @@ impl Fs for FaultFs {
         self.inner.rename(from, to)
     }
 
+    fn link(&self, from: &Path, to: &Path) -> Result<bool> {
+        self.step(Operation::Name, "link", from)?;
+        self.inner.link(from, to)
+    }
+
     fn remove(&self, path: &Path) -> Result<()> {
         self.step(Operation::Name, "remove", path)?;
         self.inner.remove(path)

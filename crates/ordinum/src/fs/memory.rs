@@ -191,6 +191,15 @@ impl Fs for MemoryFs {
     }
 
     fn reuse(&self, from: &Path, to: &Path) -> Result<Box<dyn WritableFile>> {
+        let is_linked = {
+            let state = self.state.lock();
+            let file = find(&state, from)?;
+            state.current.values().filter(|other| Arc::ptr_eq(other, &file)).count() > 1
+        };
+        if is_linked {
+            self.remove(from)?;
+            return self.create(to);
+        }
         self.rename(from, to)?;
         let state = self.state.lock();
         let file = find(&state, to)?;
@@ -208,6 +217,13 @@ impl Fs for MemoryFs {
         let file = state.current.remove(from).ok_or_else(|| not_found(from))?;
         state.current.insert(to.to_path_buf(), file);
         Ok(())
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> Result<bool> {
+        let mut state = self.state.lock();
+        let file = find(&state, from)?;
+        state.current.insert(to.to_path_buf(), file);
+        Ok(true)
     }
 
     fn remove(&self, path: &Path) -> Result<()> {

@@ -41,6 +41,11 @@ pub trait Fs: Send + Sync + Debug {
     }
     /// Gives the file a new name, replacing the file that has it.
     fn rename(&self, from: &Path, to: &Path) -> Result<()>;
+    /// Gives a file that does not change any more a second name, which no file has; whether it could. Where it cannot, as across
+    /// file systems, nothing happened.
+    fn link(&self, _from: &Path, _to: &Path) -> Result<bool> {
+        Ok(false)
+    }
     /// Removes the name of a file.
     fn remove(&self, path: &Path) -> Result<()>;
     /// Whether a file has this name.
@@ -109,6 +114,25 @@ pub(crate) fn read_whole(fs: &dyn Fs, path: &Path) -> Result<Vec<u8>> {
     let mut bytes = vec![0; len];
     file.read_at(0, &mut bytes)?;
     Ok(bytes)
+}
+
+/// How much is copied at a time.
+const COPIED_BYTES: u64 = 1 << 20;
+
+/// Copies the first bytes of a file to a new one, durably.
+pub(crate) fn copy(fs: &dyn Fs, from: &Path, to: &Path, bytes: u64) -> Result<()> {
+    let source = fs.open(from)?;
+    let copy = fs.create(to)?;
+    let mut at = 0;
+    let mut buffer = Vec::new();
+    while at < bytes {
+        let piece = COPIED_BYTES.min(bytes - at);
+        buffer.resize(usize::try_from(piece).unwrap_or(0), 0);
+        source.read_at(at, &mut buffer)?;
+        copy.append(&buffer)?;
+        at += piece;
+    }
+    copy.sync()
 }
 
 #[cfg(test)]

@@ -142,6 +142,20 @@ impl Fs for OsFs {
         std::fs::rename(from, to).map_err(failed("rename", from))
     }
 
+    fn link(&self, from: &Path, to: &Path) -> Result<bool> {
+        match std::fs::hard_link(from, to) {
+            Ok(()) => Ok(true),
+            Err(error) => match error.kind() {
+                // Another file system, one without such names, or too many of them.
+                io::ErrorKind::CrossesDevices
+                | io::ErrorKind::Unsupported
+                | io::ErrorKind::PermissionDenied
+                | io::ErrorKind::TooManyLinks => Ok(false),
+                _ => Err(failed("link", from)(error)),
+            },
+        }
+    }
+
     fn remove(&self, path: &Path) -> Result<()> {
         std::fs::remove_file(path).map_err(failed("remove", path))
     }
