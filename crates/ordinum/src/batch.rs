@@ -4,10 +4,10 @@
 //! payload of a log record of a batch
 //!   varint  length of the header, and the header: opaque bytes of the caller
 //!   varint  number of operations, and for each:
-//!     1       kind: 0 delete, 1 put
+//!     1       kind: 0 delete, 1 put, 3 range delete
 //!     varint  column family
-//!     varint  length of the key, and the key
-//!     varint  length of the value, and the value (put only)
+//!     varint  length of the key, and the key; of a range delete: where it begins
+//!     varint  length of the value, and the value (put); where it ends, which is not deleted (range delete)
 //! ```
 
 #![deny(clippy::indexing_slicing)]
@@ -19,6 +19,7 @@ use crate::family::{ColumnFamily, FamilyId};
 use crate::few::Few;
 use crate::key::{KEY_BYTES_MAX, Kind, VALUE_BYTES_MAX};
 use crate::memtable;
+use crate::range_delete::Folding;
 use crate::varint::{self, Varint};
 
 /// The most bytes of a batch, its header included.
@@ -33,6 +34,8 @@ pub(crate) struct Share {
     pub(crate) family: ColumnFamily,
     /// Words of a memtable.
     pub(crate) words: u64,
+    /// Whether there are range deletes.
+    pub(crate) deletes_ranges: bool,
 }
 
 /// Operations that are applied together or not at all.
@@ -76,6 +79,21 @@ impl Batch {
         self.push(family, Kind::Delete, key, &[])
     }
 
+    /// Makes the keys from `start` on and before `end` absent, at the cost of one operation. What the batch wrote to them
+    /// before goes too; what it writes to them from here on stays. From `start` to `start` there is nothing, and
+    /// nothing happens.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if `end` is before `start`; [`Error::LimitExceeded`] if one of them or the batch grows too
+    /// long. The batch is as before then.
+    pub fn delete_range(&mut self, family: &ColumnFamily, start: &[u8], end: &[u8]) -> Result<()> {
+        check_range(start, end)?;
+        if start == end {
+            return Ok(());
+        }
+        self.push(family, Kind::RangeDelete, start, end)
+    }
+
     /// Sets bytes that stand in the log beside the operations, for the caller's own use. The engine does not look at them.
     ///
     /// # Errors
@@ -112,13 +130,18 @@ impl Batch {
         self.operations.push(kind as u8);
         varint::push_u32(&mut self.operations, family.family.id.0);
         varint::push_bytes(&mut self.operations, key);
-        if kind == Kind::Put {
-            varint::push_bytes(&mut self.operations, value);
+        match kind {
+            Kind::Put | Kind::RangeDelete => varint::push_bytes(&mut self.operations, value),
+            Kind::Delete | Kind::Pointer => {}
         }
         let words = memtable::node_words(key.len(), value.len());
+        let deletes_ranges = kind == Kind::RangeDelete;
         match self.shares.find_mut(|share| Arc::ptr_eq(&share.family.family, &family.family)) {
-            Some(share) => share.words += words,
-            None => self.shares.push(Share { family: family.clone(), words }),
+            Some(share) => {
+                share.words += words;
+                share.deletes_ranges |= deletes_ranges;
+            }
+            None => self.shares.push(Share { family: family.clone(), words, deletes_ranges }),
         }
         Ok(())
     }
@@ -126,6 +149,11 @@ impl Batch {
     /// What each family must have room for.
     pub(crate) fn shares(&self) -> impl Iterator<Item = &Share> {
         self.shares.iter()
+    }
+
+    /// What its range deletes do inside it; none if it has none.
+    pub(crate) fn folding(&self) -> Option<Folding> {
+        self.shares().any(|share| share.deletes_ranges).then(|| Folding::of(self.operations()))
     }
 
     /// The operations in order.
@@ -140,6 +168,15 @@ impl Batch {
         *count = Varint::new(u64::from(self.count));
         [header_len.bytes(), &self.header, count.bytes(), &self.operations]
     }
+}
+
+/// Refuses a range delete that no range of keys stands for.
+pub(crate) fn check_range(start: &[u8], end: &[u8]) -> Result<()> {
+    within("a key", start.len().max(end.len()), KEY_BYTES_MAX)?;
+    if start <= end {
+        return Ok(());
+    }
+    Err(Error::InvalidArgument { message: "a range to delete ends before it begins".to_owned() })
 }
 
 fn within(what: &'static str, actual: usize, limit: usize) -> Result<()> {
@@ -196,6 +233,10 @@ impl<'a> Operations<'a> {
         let key = varint::take_bytes(&mut self.rest)?;
         let value = match kind {
             Kind::Put => varint::take_bytes(&mut self.rest)?,
+            // Memtables and tables rely on it that a range has keys.
+            Kind::RangeDelete => {
+                varint::take_bytes(&mut self.rest).filter(|end| key < *end && end.len() <= KEY_BYTES_MAX)?
+            }
             Kind::Delete => &[],
             Kind::Pointer => return None,
         };

@@ -1,7 +1,8 @@
 //! The cursor that callers move: live keys at one sequence number, in both directions.
 //!
 //! Invariants:
-//! (1) it shows, of every key in its range, the newest version at or below its sequence number, unless that is a deletion;
+//! (1) it shows, of every key in its range, the newest version at or below its sequence number, unless that is a deletion or
+//!     a range delete hides it;
 //! (2) while it last moved forward, the entries below stand on the entry that it shows; while it last moved back, they
 //!     stand before all versions of the key that it shows, and what it shows is kept aside;
 //! (3) a value that lies in the value log is read when it is asked for, and not before;
@@ -15,6 +16,7 @@ use crate::iter::{InternalIterator, STEPS_BEFORE_SEEK, next_key_by_steps};
 use crate::key::{self, Kind, SeqNo};
 use crate::merge::MergeIter;
 use crate::part::Part;
+use crate::range_delete::Cover;
 use crate::reader::KeyRange;
 use crate::slice::Slice;
 use crate::transaction::RangeTracker;
@@ -54,6 +56,7 @@ pub struct Cursor {
     entries: MergeIter<Part>,
     range: KeyRange,
     seqno: SeqNo,
+    cover: Cover,
     stand: Stand,
     aside: Aside,
     tracker: Option<RangeTracker>,
@@ -78,10 +81,11 @@ impl Cursor {
         values: Option<SeparatedValues>,
         range: KeyRange,
         seqno: SeqNo,
+        cover: Cover,
         tracker: Option<RangeTracker>,
     ) -> Cursor {
         let (stand, aside, separated) = (Stand::Nowhere, Aside::default(), OnceLock::new());
-        Cursor { entries, range, seqno, stand, aside, tracker, values, separated }
+        Cursor { entries, range, seqno, cover, stand, aside, tracker, values, separated }
     }
 
     /// To the first key of the range.
@@ -274,6 +278,9 @@ impl Cursor {
                     let key = self.entries.user_key().to_vec();
                     self.entries.seek(&key, key::seek_trailer(self.seqno))?
                 };
+            } else if self.cover.newest(self.entries.user_key()) > seqno {
+                found = self.entries.skip_on(self.cover.end(), self.cover.seqno())?;
+                steps = 0;
             } else if kind == Kind::Delete as u8 {
                 found = self.entries.next_key()?;
                 steps = 0;
@@ -303,6 +310,11 @@ impl Cursor {
     /// From the entry below backward: gathers the newest visible version of each key, until one is to be shown.
     fn back_to_visible(&mut self) -> Result<bool> {
         while self.entries.valid() && !self.range.before(self.entries.user_key()) {
+            let hidden = self.cover.newest(self.entries.user_key());
+            if key::split_trailer(self.entries.trailer()).0 < hidden {
+                self.entries.skip_back(self.cover.start(), hidden)?;
+                continue;
+            }
             let mut key = std::mem::take(&mut self.aside.key);
             key.clear();
             key.extend_from_slice(self.entries.user_key());

@@ -63,6 +63,15 @@ pub enum Write<'a> {
         /// The key.
         key: &'a [u8],
     },
+    /// The keys of a range are absent from now on.
+    DeleteRange {
+        /// The number of the column family.
+        family: u32,
+        /// The first key.
+        start: &'a [u8],
+        /// The end of the range, which is not in it.
+        end: &'a [u8],
+    },
 }
 
 impl<'a> TailedBatch<'a> {
@@ -76,6 +85,7 @@ impl<'a> TailedBatch<'a> {
         self.operations().filter_map(|Operation { kind, family, key, value }| match kind {
             Kind::Put => Some(Write::Put { family: family.0, key, value }),
             Kind::Delete => Some(Write::Delete { family: family.0, key }),
+            Kind::RangeDelete => Some(Write::DeleteRange { family: family.0, start: key, end: value }),
             // Tables have them; a batch that has one was refused when it was decoded.
             Kind::Pointer => None,
         })

@@ -14,9 +14,10 @@ use crate::error::Result;
 use crate::file_name::FileNumber;
 use crate::fs::{Fs, MemoryFs};
 use crate::iter::InternalIterator;
+use crate::key::SeqNo;
 use crate::table::{
-    Block, BlockIter, Compression, FEATURE_VALUE_LOG, Footer, TableFormat, TableReader, hash_key, push_block,
-    rewrite_former,
+    Block, BlockIter, Compression, FEATURE_RANGE_TOMBSTONES, FEATURE_VALUE_LOG, Footer, TableFormat,
+    TableReader, decode_range_tombstones, hash_key, push_block, rewrite_former,
 };
 
 /// Opens `bytes` as a table, verifies it, and reads it in both directions.
@@ -33,7 +34,8 @@ pub fn fuzz_table(bytes: &[u8]) -> Result<()> {
     let key = bytes.get(..8).unwrap_or(bytes);
     let walked = walk(&mut table.iter(CacheUse::Fill), key);
     let found = table.get(key, u64::MAX, hash_key(key)).map(drop);
-    verified.and(walked).and(found)
+    let ranges = table.range_tombstones().map(|ranges| assert!(ranges.newest(key, SeqNo::MAX) <= SeqNo::MAX));
+    verified.and(walked).and(found).and(ranges)
 }
 
 /// Makes a table of `bytes` whose checksums are right, so that what stands behind them is reached, and does with it what
@@ -43,16 +45,17 @@ pub fn fuzz_table(bytes: &[u8]) -> Result<()> {
 /// bytes   | lengths of the first four: u16 little-endian each | data block | index partition | top index | filter | properties |
 /// ```
 ///
-/// The same bytes are taken for a table of each format.
+/// The same bytes are taken for a table of each format, and for one with range tombstones, whose block the properties name.
 ///
 /// # Errors
 /// What opening or verifying the table found, if they are no table of any format.
 pub fn fuzz_sealed_table(bytes: &[u8]) -> Result<()> {
-    let former = fuzz_table(&sealed_table(bytes, TableFormat::V1));
-    fuzz_table(&sealed_table(bytes, TableFormat::V2)).or(former)
+    let former = fuzz_table(&sealed_table(bytes, TableFormat::V1, 0));
+    let with_ranges = fuzz_table(&sealed_table(bytes, TableFormat::V2, FEATURE_RANGE_TOMBSTONES));
+    fuzz_table(&sealed_table(bytes, TableFormat::V2, 0)).or(with_ranges).or(former)
 }
 
-fn sealed_table(bytes: &[u8], format: TableFormat) -> Vec<u8> {
+fn sealed_table(bytes: &[u8], format: TableFormat, features: u64) -> Vec<u8> {
     let number = FileNumber(1);
     let (lengths, mut rest) = bytes.split_first_chunk::<8>().unwrap_or((&[0; 8], bytes));
     let (lengths, _) = lengths.as_chunks::<2>();
@@ -70,7 +73,7 @@ fn sealed_table(bytes: &[u8], format: TableFormat) -> Vec<u8> {
     let properties = seal(rest);
     if let [_, _, top_index, filter] = *handles {
         let offset = u64::try_from(table.len()).unwrap_or(u64::MAX);
-        let features = FEATURE_VALUE_LOG;
+        let features = features | FEATURE_VALUE_LOG;
         let footer = Footer { properties, top_index, filter: Some(filter), format, features };
         table.extend(footer.encode(number, offset));
     }
@@ -92,8 +95,11 @@ pub fn fuzz_block(bytes: &[u8]) -> Result<()> {
 
 fn read_block(bytes: Vec<u8>) -> Result<()> {
     let key = bytes.get(..8).unwrap_or(&bytes).to_vec();
+    let bytes_again = bytes.clone();
     let block = Block::parse(bytes, Path::new("/block").into(), 0)?;
     block.find(&key, u64::MAX, hash_key(&key))?;
+    // Most blocks are none of range tombstones: what is asked is that it says so.
+    drop(decode_range_tombstones(Block::parse(bytes_again, Path::new("/block").into(), 0)?));
     walk(&mut BlockIter::new(Arc::new(block)), &key)
 }
 

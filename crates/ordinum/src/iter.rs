@@ -1,6 +1,7 @@
 //! The one interface of everything that yields internal entries in order: memtables, blocks, tables, levels, merges.
 
 use crate::error::Result;
+use crate::key::SeqNo;
 
 /// A cursor over internal entries, ascending by [`crate::key::compare`].
 ///
@@ -22,6 +23,16 @@ pub(crate) trait InternalIterator: Send {
     fn next_key(&mut self) -> Result<bool> {
         let left = self.user_key().to_vec();
         next_key_by_steps(self, &left)
+    }
+    /// On from an entry that a range tombstone with this sequence number hides, which covers every key from here on and before
+    /// `end`: to the next entry, or as far beyond as all that is left out is hidden too. Must stand on an entry.
+    fn skip_on(&mut self, _end: Option<&[u8]>, _seqno: SeqNo) -> Result<bool> {
+        self.next()
+    }
+    /// Back from an entry that a range tombstone with this sequence number hides, which covers every key from `start` on: to
+    /// the entry before, or as far beyond as all that is left out is hidden too. Must stand on an entry.
+    fn skip_back(&mut self, _start: &[u8], _seqno: SeqNo) -> Result<bool> {
+        self.prev()
     }
     /// To the entry before this one. Must stand on an entry.
     fn prev(&mut self) -> Result<bool>;

@@ -69,7 +69,10 @@ pub(crate) enum Kind {
     Delete = 0,
     /// The key has the value.
     Put = 1,
-    // 2 merge operand, 3 range tombstone: taken by the format, written by later versions.
+    // 2 merge operand: taken by the format, written by later versions.
+    /// The keys from this one on and before the one that is the value are absent. Never an entry beside others: memtables
+    /// and tables keep it apart.
+    RangeDelete = 3,
     /// The key has the value that stands where the entry points to in the value log. In tables only.
     Pointer = 4,
 }
@@ -80,6 +83,7 @@ impl Kind {
         match byte {
             0 => Some(Kind::Delete),
             1 => Some(Kind::Put),
+            3 => Some(Kind::RangeDelete),
             4 => Some(Kind::Pointer),
             _ => None,
         }

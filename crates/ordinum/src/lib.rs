@@ -32,6 +32,7 @@ pub(crate) mod options;
 pub(crate) mod padded;
 pub(crate) mod part;
 pub(crate) mod published;
+pub(crate) mod range_delete;
 pub(crate) mod rate_limiter;
 pub(crate) mod reader;
 pub(crate) mod slice;

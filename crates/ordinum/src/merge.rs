@@ -12,7 +12,7 @@ use std::cmp::Ordering;
 
 use crate::error::Result;
 use crate::iter::{InternalIterator, next_key_by_steps};
-use crate::key::compare;
+use crate::key::{SeqNo, compare};
 use crate::slice::Slice;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -180,6 +180,20 @@ impl<I: InternalIterator> InternalIterator for MergeIter<I> {
         }
         let left = current.user_key().to_vec();
         next_key_by_steps(self, &left)
+    }
+
+    fn skip_on(&mut self, end: Option<&[u8]>, seqno: SeqNo) -> Result<bool> {
+        match self.direction {
+            Direction::Forward => self.advance(|child| child.skip_on(end, seqno)),
+            Direction::Backward => self.next(),
+        }
+    }
+
+    fn skip_back(&mut self, start: &[u8], seqno: SeqNo) -> Result<bool> {
+        match self.direction {
+            Direction::Forward => self.prev(),
+            Direction::Backward => self.advance(|child| child.skip_back(start, seqno)),
+        }
     }
 
     #[inline]

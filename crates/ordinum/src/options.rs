@@ -185,6 +185,9 @@ pub struct FamilyOptions {
     pub filter_bits_per_key: u32,
     /// Levels, or a queue of tables that expire.
     pub compaction_style: CompactionStyle,
+    /// Whether range deletes are found through an index in memory of all that the family has, about 200 bytes each, or in
+    /// each memtable and table by itself. What reads answer is the same.
+    pub range_index: bool,
     /// Asked about entries that are merged. None are removed without one.
     pub compaction_filter: Option<Arc<dyn CompactionFilter>>,
     /// While little is written, level 0 is merged into the next level in use once it has this many tables.
@@ -223,6 +226,7 @@ impl Default for FamilyOptions {
             value_garbage_percent: 45,
             filter_bits_per_key: table.filter_bits_per_key,
             compaction_style: CompactionStyle::default(),
+            range_index: true,
             compaction_filter: None,
             level0_tables_trigger: 4,
             level0_tables_busy: 8,

@@ -3,6 +3,7 @@
 
 use crate::error::Result;
 use crate::iter::InternalIterator;
+use crate::key::SeqNo;
 use crate::memtable::MemtableIter;
 use crate::slice::Slice;
 use crate::table::TableIter;
@@ -57,6 +58,14 @@ impl InternalIterator for Part {
     #[inline]
     fn next_key(&mut self) -> Result<bool> {
         each!(self, inner => inner.next_key())
+    }
+
+    fn skip_on(&mut self, end: Option<&[u8]>, seqno: SeqNo) -> Result<bool> {
+        each!(self, inner => inner.skip_on(end, seqno))
+    }
+
+    fn skip_back(&mut self, start: &[u8], seqno: SeqNo) -> Result<bool> {
+        each!(self, inner => inner.skip_back(start, seqno))
     }
 
     #[inline]

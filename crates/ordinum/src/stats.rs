@@ -30,6 +30,8 @@ pub struct FamilyStats {
     pub memtable_bytes: u64,
     /// The memtables that wait for their flush.
     pub sealed_memtables: usize,
+    /// The range deletes that readers meet. Compactions let go of those that hide nothing more.
+    pub range_tombstones: u64,
     /// Its levels, from 0 on.
     pub levels: Vec<LevelStats>,
     /// The files of its value log.
@@ -93,6 +95,8 @@ pub struct Stats {
     pub compactions_running: usize,
     /// The slices that merges were cut into: as many as merges, if none was cut.
     pub compaction_slices: u64,
+    /// Tables that went without being read, because range deletes cover all of them.
+    pub tables_dropped_unread: u64,
     /// Entries that compactions read.
     pub entries_compacted: u64,
     /// Of those: entries that nobody could see any more.
@@ -141,6 +145,7 @@ pub(crate) struct Counters {
     pub(crate) last_compaction: Mutex<Option<String>>,
     pub(crate) value_bytes_moved: AtomicU64,
     pub(crate) compaction_slices: AtomicU64,
+    pub(crate) tables_dropped_unread: AtomicU64,
     pub(crate) entries_compacted: AtomicU64,
     pub(crate) entries_dropped: AtomicU64,
     pub(crate) entries_filtered: AtomicU64,
@@ -180,6 +185,7 @@ impl Core {
             last_compaction: counters.last_compaction.lock().clone(),
             compactions_running: self.compactions_running(),
             compaction_slices: of(&counters.compaction_slices),
+            tables_dropped_unread: of(&counters.tables_dropped_unread),
             entries_compacted: of(&counters.entries_compacted),
             entries_dropped: of(&counters.entries_dropped),
             entries_filtered: of(&counters.entries_filtered),
@@ -199,6 +205,7 @@ fn family_stats(family: &ColumnFamily) -> FamilyStats {
         name: family.name().to_owned(),
         memtable_bytes: view.memtables().map(|memtable| memtable.bytes()).sum(),
         sealed_memtables: view.sealed.len(),
+        range_tombstones: view.range_tombstones(),
         levels: (0..LEVELS).map(level).collect(),
         value_log_files: view.levels.values().iter().count(),
         value_log_bytes: view.levels.values().bytes(),

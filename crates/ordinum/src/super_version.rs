@@ -9,10 +9,22 @@ use crate::error::Result;
 use crate::key::{self, Kind, SeqNo};
 use crate::memtable::{Memtable, MemtableIter};
 use crate::part::Part;
+use crate::range_delete::{Cover, RangeTombstone, RangeTombstones};
 use crate::reader::KeyRange;
 use crate::slice::Slice;
 use crate::table::{Lookup, hash_key};
 use crate::version::{Levels, TableStore};
+
+/// Where readers look for range tombstones.
+#[derive(Clone, Debug)]
+pub(crate) enum RangeIndex {
+    /// There are none.
+    Nothing,
+    /// Here: all of the family, or more than there are still.
+    Here(Arc<RangeTombstones>),
+    /// In every memtable and table: the family has no index.
+    InParts,
+}
 
 #[derive(Clone)]
 pub(crate) struct SuperVersion {
@@ -20,6 +32,7 @@ pub(crate) struct SuperVersion {
     /// Newest first.
     pub(crate) sealed: Vec<Arc<Memtable>>,
     pub(crate) levels: Arc<Levels>,
+    pub(crate) range_index: RangeIndex,
 }
 
 impl SuperVersion {
@@ -32,11 +45,77 @@ impl SuperVersion {
     pub(crate) fn with_active(&self, active: Arc<Memtable>) -> SuperVersion {
         let used = (!self.active.is_empty()).then_some(&self.active);
         let sealed = used.into_iter().chain(&self.sealed).cloned().collect();
-        SuperVersion { active, sealed, levels: Arc::clone(&self.levels) }
+        let (levels, range_index) = (Arc::clone(&self.levels), self.range_index.clone());
+        SuperVersion { active, sealed, levels, range_index }
     }
 
-    /// The newest entry of the key at or below `seqno`.
+    /// With these range tombstones in the index; they are newer than those in it.
+    pub(crate) fn with_range_tombstones(&self, tombstones: &[RangeTombstone]) -> SuperVersion {
+        let mut next = self.clone();
+        let mut all = match &self.range_index {
+            RangeIndex::Nothing => RangeTombstones::default(),
+            RangeIndex::Here(all) => RangeTombstones::clone(all),
+            RangeIndex::InParts => return next,
+        };
+        tombstones.iter().for_each(|tombstone| all.insert(tombstone.clone()));
+        next.range_index = RangeIndex::Here(Arc::new(all));
+        next
+    }
+
+    /// The newest range tombstone at or below `seqno` that covers the key, or zero.
+    pub(crate) fn newest_range_tombstone(&self, user_key: &[u8], seqno: SeqNo) -> Result<SeqNo> {
+        match &self.range_index {
+            RangeIndex::Nothing => Ok(SeqNo::ZERO),
+            RangeIndex::Here(all) => Ok(all.newest(user_key, seqno)),
+            RangeIndex::InParts => {
+                let in_memory = self.memtables().filter_map(|memtable| memtable.range_tombstones());
+                let newest = in_memory.map(|tombstones| tombstones.newest(user_key, seqno)).max();
+                Ok(self.levels.newest_range_tombstone(user_key, seqno)?.max(newest.unwrap_or_default()))
+            }
+        }
+    }
+
+    /// The range tombstones as a cursor needs them.
+    pub(crate) fn cover(&self, seqno: SeqNo) -> Result<Cover> {
+        match &self.range_index {
+            RangeIndex::Nothing => Ok(Cover::default()),
+            RangeIndex::Here(all) => Ok(Cover::new(vec![Arc::clone(all)], seqno)),
+            RangeIndex::InParts => {
+                let mut all = self.levels.range_tombstones()?;
+                all.extend(self.memtables().filter_map(|memtable| memtable.range_tombstones()));
+                Ok(Cover::new(all, seqno))
+            }
+        }
+    }
+
+    /// How many range tombstones readers have to know of.
+    pub(crate) fn range_tombstones(&self) -> u64 {
+        match &self.range_index {
+            RangeIndex::Nothing => 0,
+            RangeIndex::Here(all) => all.len(),
+            RangeIndex::InParts => self.range_tombstones_in_parts(),
+        }
+    }
+
+    /// How many range tombstones memtables and tables have.
+    pub(crate) fn range_tombstones_in_parts(&self) -> u64 {
+        let in_memory = self.memtables().filter_map(|memtable| memtable.range_tombstones());
+        in_memory.map(|tombstones| tombstones.len()).sum::<u64>() + self.levels.range_tombstones_count()
+    }
+
+    /// The newest entry of the key at or below `seqno`, unless a range tombstone hides it.
     pub(crate) fn get(&self, user_key: &[u8], seqno: SeqNo) -> Result<Option<(Kind, SeqNo, Slice)>> {
+        let newest = self.newest_entry(user_key, seqno)?;
+        match (&self.range_index, &newest) {
+            (RangeIndex::Nothing, _) | (_, None) => Ok(newest),
+            (_, Some((_, written, _))) => {
+                let is_hidden = self.newest_range_tombstone(user_key, seqno)? > *written;
+                Ok(newest.filter(|_| !is_hidden))
+            }
+        }
+    }
+
+    fn newest_entry(&self, user_key: &[u8], seqno: SeqNo) -> Result<Option<(Kind, SeqNo, Slice)>> {
         // One hash serves every filter on the way.
         let key_hash = hash_key(user_key);
         let in_memory = self.memtables().find_map(|memtable| memtable.get(user_key, key_hash, seqno));
@@ -57,7 +136,7 @@ impl SuperVersion {
             Some((Kind::Pointer, seqno, pointer)) => {
                 Ok(Some((self.levels.values().read(&pointer, store)?, seqno)))
             }
-            Some((Kind::Delete, ..)) | None => Ok(None),
+            Some((Kind::Delete | Kind::RangeDelete, ..)) | None => Ok(None),
         }
     }
 
@@ -67,7 +146,18 @@ impl SuperVersion {
             let Lookup { user_key, key_hash, .. } = *lookup;
             lookup.found = self.memtables().find_map(|memtable| memtable.get(user_key, key_hash, seqno));
         }
-        self.levels.multi_get(lookups, key::seek_trailer(seqno))
+        self.levels.multi_get(lookups, key::seek_trailer(seqno))?;
+        if matches!(self.range_index, RangeIndex::Nothing) {
+            return Ok(());
+        }
+        for lookup in lookups.iter_mut() {
+            if let Some((_, written, _)) = &lookup.found
+                && self.newest_range_tombstone(lookup.user_key, seqno)? > *written
+            {
+                lookup.found = None;
+            }
+        }
+        Ok(())
     }
 
     /// About how many entries are in the range, of every sequence number.

@@ -24,6 +24,12 @@ type Versions = BTreeMap<SeqNo, Option<Vec<u8>>>;
 type Row = (Vec<u8>, (SeqNo, Vec<u8>));
 type View = BTreeMap<Vec<u8>, (SeqNo, Vec<u8>)>;
 
+/// What an operation does from its key on.
+enum Effect {
+    Wrote(Option<Vec<u8>>),
+    DeletedRange(Vec<u8>),
+}
+
 /// Every version of every key of every family.
 #[derive(Default)]
 struct Model {
@@ -44,6 +50,20 @@ impl Model {
             Some((key.clone(), (*written, value.clone()?)))
         });
         newest.collect()
+    }
+
+    /// What an operation of the commit does, behind those before it.
+    fn apply(&mut self, family: usize, key: Vec<u8>, effect: Effect, seqno: SeqNo) {
+        match effect {
+            Effect::Wrote(value) => {
+                self.versions[family].entry(key).or_default().insert(seqno, value);
+            }
+            Effect::DeletedRange(end) => {
+                for (_, versions) in self.versions[family].range_mut(key..end) {
+                    versions.insert(seqno, None);
+                }
+            }
+        }
     }
 
     /// Forgets the commits behind `at`.
@@ -91,6 +111,7 @@ fn random_options(rng: &mut Rng, fs: &FaultFs, background: Background) -> Option
         value_compression: rng.choice([Compression::None, Compression::Lz4]).unwrap_or_default(),
         value_garbage_percent: rng.u32(1..99),
         filter_bits_per_key: rng.u32(0..12),
+        range_index: rng.bool(),
         compaction_style: match rng.u8(..6) {
             // Nothing expires during the test: the model does not know of time.
             0 => CompactionStyle::Fifo { time_to_live: Duration::from_secs(1 << 30) },
@@ -209,6 +230,13 @@ impl Bed {
         let mut writes = Vec::new();
         for _ in 0..rng.usize(1..20) {
             let (family, key) = (rng.usize(..FAMILIES.len()), random_key(rng));
+            if rng.u8(..40) == 0 {
+                let end = random_key(rng);
+                let (start, end) = if key <= end { (key, end) } else { (end, key) };
+                batch.delete_range(&self.families[family], &start, &end)?;
+                writes.push((family, start, Effect::DeletedRange(end)));
+                continue;
+            }
             let value = (rng.u8(..3) > 0).then(|| {
                 let len = if rng.u8(..40) == 0 { 3000 } else { rng.usize(..60) };
                 std::iter::repeat_with(|| rng.u8(b'a'..b'e')).take(len).collect::<Vec<u8>>()
@@ -217,7 +245,7 @@ impl Bed {
                 Some(value) => batch.put(&self.families[family], &key, value)?,
                 None => batch.delete(&self.families[family], &key)?,
             }
-            writes.push((family, key, value));
+            writes.push((family, key, Effect::Wrote(value)));
         }
         let durability = if rng.u8(..4) == 0 { Durability::Synced } else { Durability::Buffered };
         let before = self.db().last_seqno();
@@ -228,8 +256,8 @@ impl Bed {
         };
         assert!(seqno > self.model.last());
         self.model.commits.push(seqno);
-        for (family, key, value) in writes {
-            self.model.versions[family].entry(key).or_default().insert(seqno, value);
+        for (family, key, effect) in writes {
+            self.model.apply(family, key, effect, seqno);
         }
         if result.is_ok() && durability == Durability::Synced {
             self.model.durable = seqno;

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
 
 use super::merge_range::MergeRange;
+use super::ranges::MergedRanges;
 use super::side_by_side::side_by_side;
 use super::slices::{KeySlice, slices};
 use super::{Compaction, CompactionFilter, CompactionOptions, Retention};
@@ -34,6 +35,8 @@ pub(crate) struct CompactionOutcome {
     /// The oldest commit of which the filter removed something: if a pin is at or above it by now, the outcome must not
     /// be used.
     pub(crate) filtered_since: Option<SeqNo>,
+    /// Tables that were not read, because range deletes cover all of them.
+    pub(crate) tables_unread: usize,
     /// Bytes of the tables read.
     pub(crate) bytes_read: u64,
     /// Bytes of the tables and value-log files written.
@@ -71,6 +74,7 @@ pub(crate) struct Job<'a> {
 /// What the slices of a merge share.
 pub(super) struct Shared<'a> {
     pub(super) job: &'a Job<'a>,
+    pub(super) ranges: MergedRanges,
     /// The files that were begun.
     created: Mutex<Vec<(FileKind, FileNumber)>>,
     /// Set when a slice failed, so that the others end early.
@@ -78,8 +82,8 @@ pub(super) struct Shared<'a> {
 }
 
 impl<'a> Shared<'a> {
-    pub(super) fn new(job: &'a Job<'a>) -> Shared<'a> {
-        Shared { job, created: Mutex::default(), failed: AtomicBool::new(false) }
+    pub(super) fn new(job: &'a Job<'a>, ranges: MergedRanges) -> Shared<'a> {
+        Shared { job, ranges, created: Mutex::default(), failed: AtomicBool::new(false) }
     }
 
     /// A number for a file that is begun now.
@@ -109,9 +113,9 @@ impl Job<'_> {
     /// # Errors
     /// [`Error::Closed`] if it was stopped.
     pub(crate) fn run(&self) -> Result<CompactionOutcome> {
-        let shared = Shared::new(self);
-        let merged =
-            slices(self).and_then(|slices| self.join(side_by_side(slices, |slice| shared.run(slice))));
+        let shared = Shared::new(self, MergedRanges::of(self)?);
+        let run = |slices| self.join(&shared.ranges, side_by_side(slices, |slice| shared.run(slice)));
+        let merged = slices(self, &shared.ranges).and_then(run);
         let created = shared.created.into_inner();
         let durable = merged.and_then(|outcome| {
             if !created.is_empty() {
@@ -126,9 +130,18 @@ impl Job<'_> {
     }
 
     /// The outcome of the whole merge: outputs of the slices in their order, and everything else summed up.
-    fn join(&self, parts: Vec<Result<CompactionOutcome>>) -> Result<CompactionOutcome> {
-        let bytes_read = self.compaction.tables().map(|table| table.meta().bytes).sum();
-        let mut whole = CompactionOutcome { bytes_read, slices: parts.len(), ..CompactionOutcome::default() };
+    fn join(
+        &self,
+        ranges: &MergedRanges,
+        parts: Vec<Result<CompactionOutcome>>,
+    ) -> Result<CompactionOutcome> {
+        let read = self.compaction.tables().filter(|table| ranges.reads(table));
+        let mut whole = CompactionOutcome {
+            bytes_read: read.map(|table| table.meta().bytes).sum(),
+            tables_unread: ranges.tables_unread(),
+            slices: parts.len(),
+            ..CompactionOutcome::default()
+        };
         let mut stopped = None;
         for part in parts {
             match part {

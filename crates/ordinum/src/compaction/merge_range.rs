@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use super::CompactionOutcome;
+use super::deeper::Deeper;
 use super::filter::{FilterDecision, FilteredEntry};
 use super::job::Shared;
 use super::outputs::Outputs;
+use super::ranges::RangesLeft;
 use super::slices::KeySlice;
 use crate::cache::CacheUse;
 use crate::error::{Error, Result};
@@ -14,10 +16,11 @@ use crate::iter::InternalIterator;
 use crate::key::{self, Kind, SeqNo, seek_trailer, split_trailer};
 use crate::merge::MergeIter;
 use crate::part::Part;
+use crate::range_delete::KeptTombstones;
 use crate::rate_limiter::Haste;
 use crate::slice::Slice;
 use crate::value_log::{Separation, ValuePointer};
-use crate::version::{LEVELS, Level, LiveTable, level_iter, user_range};
+use crate::version::{Level, LiveTable, level_iter};
 
 /// The flag that stops a job is read once for this many entries.
 const ENTRIES_PER_STOP_CHECK: u64 = 1024;
@@ -29,6 +32,7 @@ pub(super) struct MergeRange<'a> {
     outputs: Outputs<'a>,
     separation: Separation<'a>,
     key: CurrentKey,
+    tombstones: KeptTombstones,
     deeper: Deeper,
     outcome: CompactionOutcome,
 }
@@ -51,11 +55,13 @@ impl<'a> MergeRange<'a> {
     pub(super) fn new(shared: &'a Shared<'a>, slice: KeySlice) -> MergeRange<'a> {
         let job = shared.job;
         let begin_file = || shared.begin_file(FileKind::ValueLog);
+        let ranges = RangesLeft::new(shared.ranges.of_slice(&slice), Deeper::of(shared), job.retention);
         MergeRange {
             shared,
             slice,
-            outputs: Outputs::new(shared),
+            outputs: Outputs::new(shared, ranges),
             separation: Separation::new(job.store, &job.options.values, Haste::Patient, begin_file),
+            tombstones: KeptTombstones::new(Arc::clone(&shared.ranges.all)),
             key: CurrentKey::default(),
             deeper: Deeper::of(shared),
             outcome: CompactionOutcome::default(),
@@ -84,7 +90,7 @@ impl<'a> MergeRange<'a> {
             more = input.next()?;
         }
         self.end_key();
-        self.outputs.finish(&mut self.outcome)?;
+        self.outputs.finish_last(&mut self.outcome)?;
         self.outcome.value_logs = self.separation.finish()?;
         self.outcome.bytes_written += self.outcome.value_logs.iter().map(|file| file.bytes).sum::<u64>();
         Ok(self.outcome)
@@ -94,16 +100,21 @@ impl<'a> MergeRange<'a> {
         let compaction = self.shared.job.compaction;
         let mut children = Vec::new();
         if compaction.level == 0 {
-            for table in &compaction.inputs {
+            for table in compaction.inputs.iter().filter(|table| self.shared.ranges.reads(table)) {
                 children.push(Part::Table(table.reader()?.iter(CacheUse::Peek)));
             }
         } else {
-            children.push(level_child(&compaction.inputs));
+            children.push(self.level_child(&compaction.inputs));
         }
         if !compaction.overlapping.is_empty() {
-            children.push(level_child(&compaction.overlapping));
+            children.push(self.level_child(&compaction.overlapping));
         }
         Ok(MergeIter::new(children))
+    }
+
+    fn level_child(&self, tables: &[Arc<LiveTable>]) -> Part {
+        let read = tables.iter().filter(|table| self.shared.ranges.reads(table)).cloned();
+        Part::Level(level_iter(Arc::new(Level::new(read.collect())), CacheUse::Peek))
     }
 
     fn begin_key(&mut self, user_key: &[u8]) -> Result<()> {
@@ -127,7 +138,8 @@ impl<'a> MergeRange<'a> {
     fn version(&mut self, trailer: u64, value: &[u8]) -> Result<()> {
         let (seqno, kind) = split_trailer(trailer);
         let newer = self.key.newer.replace(seqno);
-        if !self.shared.job.retention.keeps(seqno, newer) {
+        let retention = self.shared.job.retention;
+        if !retention.keeps(seqno, newer) || self.tombstones.hides(&self.key.user_key, seqno, retention) {
             self.outcome.entries_dropped += 1;
             return Ok(());
         }
@@ -200,50 +212,5 @@ impl<'a> MergeRange<'a> {
                 Ok(true)
             }
         }
-    }
-}
-
-fn level_child(tables: &[Arc<LiveTable>]) -> Part {
-    Part::Level(level_iter(Arc::new(Level::new(tables.to_vec())), CacheUse::Peek))
-}
-
-/// The tables that may hold older versions of the keys of the merge: those of deeper levels, and those of level 0 that are
-/// older than its inputs and stay there.
-struct Deeper {
-    /// Of each level, what is not before the last key that was asked about.
-    levels: Vec<(Vec<Arc<LiveTable>>, usize)>,
-    older: Vec<Arc<LiveTable>>,
-}
-
-impl Deeper {
-    fn of(shared: &Shared<'_>) -> Deeper {
-        let (compaction, levels) = (shared.job.compaction, shared.job.levels);
-        let deeper = (compaction.output_level + 1..LEVELS).map(|level| (levels.level(level).to_vec(), 0));
-        let oldest = compaction.inputs.iter().map(|table| table.meta().min_seqno).min();
-        let is_input = |table: &LiveTable| {
-            compaction.inputs.iter().any(|input| input.meta().number == table.meta().number)
-        };
-        let older = levels.level(0).iter().filter(|table| {
-            compaction.level == 0 && Some(table.meta().min_seqno) < oldest && !is_input(table)
-        });
-        Deeper {
-            levels: deeper.filter(|(tables, _)| !tables.is_empty()).collect(),
-            older: older.cloned().collect(),
-        }
-    }
-
-    /// Whether one of them may hold the key. Keys ascend from call to call.
-    fn may_hold(&mut self, user_key: &[u8]) -> bool {
-        let holds = |table: &Arc<LiveTable>| {
-            let (first, last) = user_range(table);
-            first <= user_key && user_key <= last
-        };
-        let below = self.levels.iter_mut().any(|(tables, at)| {
-            while tables.get(*at).is_some_and(|table| user_range(table).1 < user_key) {
-                *at += 1;
-            }
-            tables.get(*at).is_some_and(holds)
-        });
-        below || self.older.iter().any(holds)
     }
 }

@@ -4,7 +4,8 @@
 //! (1) a version is dropped only if no pinned sequence number, and none at or above the horizon, sees it; what a
 //!     caller's filter or a time to live takes away is the one exception, and only if no pin sees it;
 //! (2) a deletion is dropped only if, besides, no older version of its key is kept and no deeper table may hold the key;
-//! (3) every version of a user key goes to one output, so the tables of a level stay disjoint in user keys;
+//! (3) every version of a user key goes to one output, and range tombstones are cut where outputs end, so the tables of a
+//!     level stay disjoint in user keys;
 //! (4) a compaction never jumps over a level that has tables, and takes along what is older in level 0;
 //! (5) outputs, and their names, are durable when the job returns; installing them, and dropping the inputs, is one
 //!     edit of the caller;
@@ -13,12 +14,14 @@
 //! The picker decides what to merge from metadata alone; the job does it and knows nothing of targets.
 
 mod claims;
+mod deeper;
 mod filter;
 mod given_up;
 mod job;
 mod merge_range;
 mod outputs;
 mod picker;
+mod ranges;
 mod retention;
 mod side_by_side;
 mod slices;

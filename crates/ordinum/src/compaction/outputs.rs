@@ -8,9 +8,11 @@ use std::sync::Arc;
 use super::CompactionOutcome;
 use super::job::Shared;
 use super::picker::GRANDPARENT_TABLES_MAX;
+use super::ranges::RangesLeft;
 use crate::clock::Clock;
 use crate::error::Result;
 use crate::file_name::{FileKind, FileNumber};
+use crate::range_delete::RangeTombstone;
 use crate::rate_limiter::Haste;
 use crate::table::{TableBuilder, TableSummary};
 use crate::version::{FileMeta, LiveTable, Tally, user_range};
@@ -18,6 +20,7 @@ use crate::version::{FileMeta, LiveTable, Tally, user_range};
 /// The table that is being written, and those that are.
 pub(super) struct Outputs<'a> {
     shared: &'a Shared<'a>,
+    ranges: RangesLeft<'a>,
     open: Option<Open>,
     /// Bytes from which on the table is closed.
     target: u64,
@@ -38,14 +41,23 @@ struct Open {
 }
 
 impl<'a> Outputs<'a> {
-    pub(super) fn new(shared: &'a Shared<'a>) -> Outputs<'a> {
+    pub(super) fn new(shared: &'a Shared<'a>, ranges: RangesLeft<'a>) -> Outputs<'a> {
         let job = shared.job;
         let level = job.compaction.output_level;
         let target = if level == 0 { u64::MAX } else { job.options.table_bytes_target };
         let grandparents = if level == 0 { Vec::new() } else { job.levels.level(level + 1).to_vec() };
         let written = job.compaction.tables().map(|table| table.meta().tally.written_unix_ms).max();
         let written_unix_ms = written.unwrap_or(0);
-        Outputs { shared, open: None, target, grandparents, passed: 0, passed_bytes: 0, written_unix_ms }
+        Outputs {
+            shared,
+            ranges,
+            open: None,
+            target,
+            grandparents,
+            passed: 0,
+            passed_bytes: 0,
+            written_unix_ms,
+        }
     }
 
     /// Says that what follows has this key, which is greater than those before.
@@ -78,24 +90,33 @@ impl<'a> Outputs<'a> {
     ) -> Result<()> {
         let open = match &mut self.open {
             Some(open) => open,
-            none => {
-                let number = self.shared.begin_file(FileKind::Table);
-                let job = self.shared.job;
-                let options = job.options.table_options(job.compaction.output_level);
-                none.insert(Open {
-                    number,
-                    builder: job.store.create(number, &options, Haste::Patient)?,
-                    shadowed: 0,
-                })
-            }
+            none => none.insert(open(self.shared)?),
         };
         open.shadowed += u64::from(is_shadowed);
         open.builder.add(user_key, trailer, value)
     }
 
-    /// Closes the open table, if there is one.
-    pub(super) fn finish(&mut self, outcome: &mut CompactionOutcome) -> Result<()> {
-        let Some(Open { number, builder, shadowed }) = self.open.take() else { return Ok(()) };
+    /// Closes the open table, if there is one; range tombstones that are left begin one.
+    pub(super) fn finish_last(&mut self, outcome: &mut CompactionOutcome) -> Result<()> {
+        let ranges = self.ranges.take(None);
+        if self.open.is_none() && !ranges.is_empty() {
+            self.open = Some(open(self.shared)?);
+        }
+        self.finish_with(ranges, outcome)
+    }
+
+    /// Closes the open table, if there is one, with the range tombstones up to its last key.
+    fn finish(&mut self, outcome: &mut CompactionOutcome) -> Result<()> {
+        let ranges = match &self.open {
+            Some(open) => self.ranges.take(Some(open.builder.last_key())),
+            None => Vec::new(),
+        };
+        self.finish_with(ranges, outcome)
+    }
+
+    fn finish_with(&mut self, ranges: Vec<RangeTombstone>, outcome: &mut CompactionOutcome) -> Result<()> {
+        let Some(Open { number, mut builder, shadowed }) = self.open.take() else { return Ok(()) };
+        builder.set_range_tombstones(ranges);
         let summary = builder.finish()?;
         self.passed_bytes = 0;
         outcome.bytes_written += summary.bytes;
@@ -103,6 +124,13 @@ impl<'a> Outputs<'a> {
         outcome.outputs.push(FileMeta::new(number, summary, shadowed, written_unix_ms));
         Ok(())
     }
+}
+
+fn open(shared: &Shared<'_>) -> Result<Open> {
+    let number = shared.begin_file(FileKind::Table);
+    let job = shared.job;
+    let options = job.options.table_options(job.compaction.output_level);
+    Ok(Open { number, builder: job.store.create(number, &options, Haste::Patient)?, shadowed: 0 })
 }
 
 impl FileMeta {
@@ -113,10 +141,30 @@ impl FileMeta {
         shadowed: u64,
         written_unix_ms: u64,
     ) -> FileMeta {
-        let TableSummary { smallest, largest, entries, deletions, bytes, min_seqno, max_seqno, values } =
-            summary;
+        let TableSummary {
+            smallest,
+            largest,
+            entries,
+            deletions,
+            range_tombstones,
+            bytes,
+            min_seqno,
+            max_seqno,
+            values,
+        } = summary;
         let tally = Tally { deletions, shadowed, written_unix_ms };
-        FileMeta { number, bytes, entries, smallest, largest, min_seqno, max_seqno, tally, values }
+        FileMeta {
+            number,
+            bytes,
+            entries,
+            smallest,
+            largest,
+            min_seqno,
+            max_seqno,
+            tally,
+            range_tombstones,
+            values,
+        }
     }
 }
 

@@ -33,6 +33,13 @@ impl Retention {
         self.pins.get(first_pin).is_some_and(|pin| *pin < newer)
     }
 
+    /// The first sequence number at or above this one that somebody reads at.
+    pub(crate) fn first_reader(&self, seqno: SeqNo) -> SeqNo {
+        let first_pin = self.pins.partition_point(|pin| *pin < seqno);
+        let from_horizon = seqno.max(self.horizon);
+        self.pins.get(first_pin).map_or(from_horizon, |pin| (*pin).min(from_horizon))
+    }
+
     /// Whether every reader sees what was written at `seqno`, or something newer: nobody reads at a point before it.
     pub(crate) fn is_settled(&self, seqno: SeqNo) -> bool {
         seqno <= self.oldest()

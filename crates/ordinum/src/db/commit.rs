@@ -22,11 +22,12 @@ use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::family::Family;
 use crate::few::Few;
-use crate::key::SeqNo;
+use crate::key::{Kind, SeqNo};
 use crate::log::{LogWriter, Payload, RecordKind};
-use crate::manifest::Edit;
+use crate::manifest::{Edit, FEATURE_RANGE_DELETES};
 use crate::memtable::{self, Entry, Memtable, Reservation, Unlinked};
 use crate::options::Durability;
+use crate::range_delete::Folding;
 use crate::transaction::{Check, RecentWrites};
 use crate::varint::Varint;
 
@@ -160,11 +161,24 @@ impl Core {
         self.wait_for_room(batch)?;
         let mut numbers = [Varint::default(); 2];
         let payload = Payload::new(RecordKind::Batch, batch.encode(&mut numbers))?;
-        let place = self.place(batch, &payload, check, numbering)?;
+        let folding = batch.folding();
+        if folding.is_some() {
+            self.announce_range_deletes()?;
+        }
+        let place = self.place(batch, folding.as_ref(), &payload, check, numbering)?;
         let (turn, handed_over) = (place.turn, place.handed_over);
-        apply(batch, place);
+        apply(batch, folding.as_ref(), place);
         self.publication.applied(turn);
         Ok(Committed { seqno: turn.seqno, written: true, handed_over })
+    }
+
+    /// Makes sure, before the first range delete of the database stands in a log, that the manifest tells of them.
+    fn announce_range_deletes(&self) -> Result<()> {
+        let mut manifest = self.manifest.lock();
+        if manifest.state().features & FEATURE_RANGE_DELETES != 0 {
+            return Ok(());
+        }
+        self.install(&mut manifest, &[Edit::Use { features: FEATURE_RANGE_DELETES }])
     }
 
     /// Returns when a commit is as durable as asked for.
@@ -180,6 +194,7 @@ impl Core {
     fn place(
         &self,
         batch: &Batch,
+        folding: Option<&Folding>,
         payload: &Payload<'_>,
         check: Option<&Check<'_>>,
         numbering: Numbering,
@@ -199,6 +214,9 @@ impl Core {
             batch.shares().try_for_each(|share| reserve(share).map(|space| spaces.push(space)))?;
             Ok(spaces)
         })?;
+        if let Some(folding) = folding {
+            delete_ranges(batch, folding, turn.seqno, &spaces);
+        }
         for (memtable, _) in spaces.iter() {
             memtable.note(commits.log.number(), turn.seqno);
         }
@@ -343,8 +361,20 @@ impl Core {
     }
 }
 
-/// Inserts the operations into the memtables.
-fn apply(batch: &Batch, mut place: Place) {
+/// Puts the range tombstones of the batch where readers find them, ahead of the commit: in the order of commits, in which
+/// they have to come.
+fn delete_ranges(batch: &Batch, folding: &Folding, seqno: SeqNo, spaces: &Few<(Arc<Memtable>, Reservation)>) {
+    let shares = batch.shares().zip(spaces.iter());
+    for (share, (memtable, _)) in shares.filter(|(share, _)| share.deletes_ranges) {
+        let family = &share.family.family;
+        let tombstones = folding.tombstones(family.id, seqno);
+        memtable.delete_ranges(&tombstones);
+        family.view.update(|view| view.with_range_tombstones(&tombstones));
+    }
+}
+
+/// Inserts the operations, but for range deletes and what one of the same batch takes away, into the memtables.
+fn apply(batch: &Batch, folding: Option<&Folding>, mut place: Place) {
     let mut operations = batch.operations();
     let mut ordinal = 0;
     // For each share what is inserted at the end, sorted.
@@ -355,7 +385,12 @@ fn apply(batch: &Batch, mut place: Place) {
     while let Some(Ok(operation)) = operations.next_operation() {
         let mut spaces = batch.shares().zip(place.spaces.iter_mut()).enumerate();
         let space = spaces.find(|(_, (share, _))| share.family.family.id == operation.family);
-        if let Some((at, (_, (memtable, space)))) = space {
+        let is_folded =
+            || folding.is_some_and(|folding| folding.hides(operation.family, operation.key, ordinal));
+        if let Some((at, (_, (memtable, space)))) = space
+            && operation.kind != Kind::RangeDelete
+            && !is_folded()
+        {
             let entry = Entry {
                 key: operation.key,
                 value: operation.value,

@@ -218,6 +218,7 @@ impl Core {
         counters.compaction_bytes_read.fetch_add(outcome.bytes_read, Ordering::Relaxed);
         counters.compaction_bytes_written.fetch_add(outcome.bytes_written, Ordering::Relaxed);
         counters.value_bytes_moved.fetch_add(outcome.value_bytes_moved, Ordering::Relaxed);
+        counters.tables_dropped_unread.fetch_add(outcome.tables_unread as u64, Ordering::Relaxed);
         counters.compaction_slices.fetch_add(outcome.slices as u64, Ordering::Relaxed);
         counters.entries_compacted.fetch_add(outcome.entries_read, Ordering::Relaxed);
         counters.entries_dropped.fetch_add(outcome.entries_dropped, Ordering::Relaxed);

@@ -223,7 +223,8 @@ impl Core {
     pub(super) fn cursor_newest(&self, family: &ColumnFamily, range: KeyRange) -> Result<Cursor> {
         let (view, seqno) = self.newest_view(family)?;
         let values = self.values_of(&view);
-        Ok(Cursor::new(MergeIter::new(view.iterators()?), values, range, seqno, None))
+        let cover = view.cover(seqno)?;
+        Ok(Cursor::new(MergeIter::new(view.iterators()?), values, range, seqno, cover, None))
     }
 
     /// A cursor at a pinned sequence number.
@@ -241,11 +242,11 @@ impl Core {
         tracker: Option<RangeTracker>,
     ) -> Result<Cursor> {
         let view = self.view(&family.family)?;
-        let (mut parts, values) = (view.iterators()?, self.values_of(&view));
+        let (mut parts, values, cover) = (view.iterators()?, self.values_of(&view), view.cover(seqno)?);
         if let Some(own) = own {
             parts.insert(0, Part::Own(own));
         }
-        Ok(Cursor::new(MergeIter::new(parts), values, range, seqno, tracker))
+        Ok(Cursor::new(MergeIter::new(parts), values, range, seqno, cover, tracker))
     }
 
     /// Where a cursor over the view finds separated values; nowhere, if there are none.

@@ -23,7 +23,8 @@ use crate::manifest::Edit;
 use crate::memtable::Memtable;
 use crate::options::FamilyOptions;
 use crate::published::{Matrix, Published};
-use crate::super_version::SuperVersion;
+use crate::range_delete::RangeTombstones;
+use crate::super_version::{RangeIndex, SuperVersion};
 use crate::varint;
 use crate::version::Levels;
 
@@ -35,16 +36,23 @@ pub(super) struct Owner {
 }
 
 impl ColumnFamily {
-    /// A family with an empty memtable over these tables.
+    /// A family with an empty memtable over these tables. Reads their range tombstones, if they have some.
     pub(super) fn new(
         id: FamilyId,
         name: &str,
         owner: &Owner,
         options: FamilyOptions,
         levels: Levels,
-    ) -> ColumnFamily {
+    ) -> Result<ColumnFamily> {
         let active = Arc::new(Memtable::new(options.write_buffer_bytes, 0));
-        let view = SuperVersion { active, sealed: Vec::new(), levels: Arc::new(levels) };
+        let range_index = if !options.range_index {
+            RangeIndex::InParts
+        } else if levels.range_tombstones_count() == 0 {
+            RangeIndex::Nothing
+        } else {
+            RangeIndex::Here(Arc::new(RangeTombstones::of(levels.read_range_tombstones()?)))
+        };
+        let view = SuperVersion { active, sealed: Vec::new(), levels: Arc::new(levels), range_index };
         let family = Family {
             id,
             name: name.to_owned(),
@@ -54,7 +62,7 @@ impl ColumnFamily {
             pressure: Pressure::default(),
             view: Published::new(&owner.views, view),
         };
-        ColumnFamily { family: Arc::new(family) }
+        Ok(ColumnFamily { family: Arc::new(family) })
     }
 }
 
@@ -105,7 +113,7 @@ impl Core {
         self.sync_through(turn.seqno)?;
         let edit = Edit::CreateFamily { id, name: name.to_owned() };
         self.install(&mut self.manifest.lock(), &[edit])?;
-        let family = ColumnFamily::new(id, name, &self.owner, options, Levels::default());
+        let family = ColumnFamily::new(id, name, &self.owner, options, Levels::default())?;
         self.families.write().insert(id, family.clone());
         Ok(family)
     }
@@ -137,7 +145,8 @@ impl Core {
         // Only now: until the edit is durable, logs with the family's data must stay.
         self.families.write().remove(&id);
         let active = Arc::new(Memtable::new(0, 0));
-        let empty = SuperVersion { active, sealed: Vec::new(), levels: Arc::default() };
+        let (sealed, levels, range_index) = (Vec::new(), Arc::default(), RangeIndex::Nothing);
+        let empty = SuperVersion { active, sealed, levels, range_index };
         let dropped = family.family.view.update(|_| empty);
         for table in dropped.levels.tables() {
             table.mark_obsolete();

@@ -6,7 +6,7 @@
 //! (2) sealed memtables of a family are flushed oldest first, so that everything up to the newest sequence number of the
 //!     last one is in tables;
 //! (3) a table that could not be written changes nothing: the memtable stays, and is flushed again later;
-//! (4) versions that nobody can see any more are left out, never the newest one of a key;
+//! (4) versions that nobody can see any more are left out; the newest one of a key only if a range tombstone stands for it;
 //! (5) a log is removed after the edit that says so is durable, and only if no memtable has its first entry in it or
 //!     in a log before it, and nothing in it is above the horizon.
 
@@ -24,6 +24,7 @@ use crate::key::{self, Kind};
 use crate::log::SpareLog;
 use crate::manifest::{self, Edit, Manifest};
 use crate::memtable::{Memtable, MemtableIter};
+use crate::range_delete::KeptTombstones;
 use crate::rate_limiter::Haste;
 use crate::value_log::{Separation, ValueLogMeta};
 use crate::version::{FileMeta, LiveTable, LiveValueLog, TableStore};
@@ -116,7 +117,7 @@ impl Core {
         self.check_writable()?;
         // Commits that were given space before the memtable was sealed may still insert.
         self.publication.wait_for(memtable.newest());
-        if memtable.entries() == 0 {
+        if memtable.entries() == 0 && memtable.range_tombstones().is_none() {
             forget_sealed(family, memtable);
             self.weigh(&family.family);
             self.weigh_sealed();
@@ -160,6 +161,7 @@ impl Core {
             Separation::new(&self.store, &options.values, Haste::Urgent, || begin_file(FileKind::ValueLog));
         let mut entries = MemtableIter::new(Arc::clone(memtable));
         let retention = self.retention();
+        let mut tombstones = KeptTombstones::new(memtable.range_tombstones().unwrap_or_default());
         // The key that the last entry had, and its sequence number: that of the next newer version.
         let (mut key, mut newer) = (Vec::new(), None);
         let (mut shadowed, mut is_written) = (0, false);
@@ -171,7 +173,7 @@ impl Core {
                 key.extend_from_slice(entries.user_key());
                 (newer, is_written) = (None, false);
             }
-            if retention.keeps(seqno, newer.replace(seqno)) {
+            if retention.keeps(seqno, newer.replace(seqno)) && !tombstones.hides(&key, seqno, &retention) {
                 let is_put = kind == Kind::Put as u8;
                 match if is_put { separation.place(entries.value())? } else { None } {
                     Some(pointer) => {
@@ -185,6 +187,7 @@ impl Core {
             found = entries.next()?;
         }
         let values = separation.finish()?;
+        builder.set_range_tombstones(tombstones.written(&retention));
         let summary = builder.finish()?;
         self.options.fs.sync_dir(&self.directory)?;
         let table = FileMeta::new(number, summary, shadowed, unix_ms(&*self.options.clock));

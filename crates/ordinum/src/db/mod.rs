@@ -181,6 +181,22 @@ impl Db {
         self.core().apply_event(event, durability)
     }
 
+    /// Makes the keys of the family from `start` on and before `end` absent, in one short record: see [`Batch::delete_range`].
+    ///
+    /// # Errors
+    /// As [`Batch::delete_range`] and [`Db::write`].
+    pub fn delete_range(
+        &self,
+        family: &ColumnFamily,
+        start: &[u8],
+        end: &[u8],
+        durability: Durability,
+    ) -> Result<SeqNo> {
+        let mut batch = Batch::new();
+        batch.delete_range(family, start, end)?;
+        self.write(batch, durability)
+    }
+
     /// A snapshot of the newest state.
     pub fn snapshot(&self) -> Snapshot {
         let core = self.core();

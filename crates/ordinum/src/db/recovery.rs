@@ -22,12 +22,13 @@ use crate::family::{ColumnFamily, DEFAULT_FAMILY, FamilyId};
 use crate::file_header::HEADER_BYTES;
 use crate::file_name::{self, FileKind, FileNumber};
 use crate::fs::{Fs, read_whole};
-use crate::key::SeqNo;
+use crate::key::{Kind, SeqNo};
 use crate::log::{LogEnd, LogScan, RecordKind, Replayed, scan_log};
 use crate::manifest::{self, Edit, FamilyState, LogState, State};
 use crate::memtable::{self, Entry, Memtable, Unlinked};
 use crate::options::{Options, RecoveryMode};
 use crate::published::Matrix;
+use crate::range_delete::Folding;
 use crate::rate_limiter::RateLimiter;
 use crate::varint;
 use crate::version::{Levels, LiveTable, LiveValueLog, TableStore, ValuesRead};
@@ -181,7 +182,9 @@ impl<'a> Recovery<'a> {
 
     fn open_families(&mut self) -> Result<()> {
         let families = self.state.families.iter();
-        self.families = families.map(|(id, family)| self.open_family(*id, family)).collect();
+        let families: Result<Vec<ColumnFamily>> =
+            families.map(|(id, family)| self.open_family(*id, family)).collect();
+        self.families = families?;
         for family in &self.families {
             let fits = family.family.view.load().levels.check();
             fits.map_err(|found| Error::Corrupt {
@@ -194,7 +197,7 @@ impl<'a> Recovery<'a> {
         Ok(())
     }
 
-    fn open_family(&self, id: FamilyId, family: &FamilyState) -> ColumnFamily {
+    fn open_family(&self, id: FamilyId, family: &FamilyState) -> Result<ColumnFamily> {
         let mut levels = Levels::default();
         let tables = family.levels.iter().enumerate().flat_map(|(level, tables)| {
             tables.values().map(move |meta| (level, LiveTable::new(meta.clone(), Arc::clone(&self.store))))
@@ -336,7 +339,7 @@ impl<'a> Recovery<'a> {
                 let name = manifest::take_name(&mut payload)?;
                 if id >= self.state.next_family {
                     apply(&mut self.state, &[Edit::CreateFamily { id, name }]).ok()?;
-                    let family = self.open_family(id, self.state.families.get(&id)?);
+                    let family = self.open_family(id, self.state.families.get(&id)?).ok()?;
                     self.families.push(family);
                 }
                 Some(())
@@ -358,6 +361,7 @@ impl<'a> Recovery<'a> {
 
     fn replay_batch(&mut self, log: FileNumber, seqno: SeqNo, payload: &[u8]) -> Option<()> {
         let mut operations = Operations::decode(payload)?;
+        let folding = Folding::of(operations.clone());
         let mut ordinal = 0;
         // A batch stays in one memtable of a family: room is made before its first operation there.
         let mut room: Vec<(FamilyId, Arc<Memtable>)> = Vec::new();
@@ -368,20 +372,31 @@ impl<'a> Recovery<'a> {
                 None if operation.family < self.state.next_family => true,
                 None => return None,
             };
+            let is_folded = folding.hides(operation.family, operation.key, ordinal);
             if !flushed {
                 if !room.iter().any(|(family, _)| *family == operation.family) {
                     room.push((operation.family, self.make_room(operation.family, payload)?));
                 }
+                let is_entry = operation.kind != Kind::RangeDelete && !is_folded;
                 let memtable = &room.iter().find(|(family, _)| *family == operation.family)?.1;
                 let words = memtable::node_words(operation.key.len(), operation.value.len());
                 let mut space = memtable.reserve(words)?;
                 let (key, value, kind) = (operation.key, operation.value, operation.kind);
-                let written = memtable.write(&mut space, &Entry { key, value, seqno, kind, ordinal });
-                self.written.entry(operation.family).or_default().push(written);
+                if is_entry {
+                    let written = memtable.write(&mut space, &Entry { key, value, seqno, kind, ordinal });
+                    self.written.entry(operation.family).or_default().push(written);
+                }
                 memtable.note(log, seqno);
                 self.replayed.insert(log);
             }
             ordinal += 1;
+        }
+        for (id, memtable) in &room {
+            let tombstones = folding.tombstones(*id, seqno);
+            if !tombstones.is_empty() {
+                memtable.delete_ranges(&tombstones);
+                self.family(*id)?.family.view.update(|view| view.with_range_tombstones(&tombstones));
+            }
         }
         Some(())
     }

@@ -19,14 +19,16 @@
 //! 14  history begun         16 bytes without a length, seqno: its commits are those behind it
 //! 15  table added           the fields of 13, then the number of parts, and of each: its id (1 byte), and bytes
 //!                           part 1: the shares of value-log files that the table points to
+//!                           part 2: the number of its range tombstones
 //! 16  value-log file added  family, number, bytes, records
 //! 17  value-log file removed  family, number
+//! 18  features              bits of the header that stand for what logs may hold
 //! ```
 
 #![deny(clippy::indexing_slicing)]
 
-use super::FEATURE_VALUE_LOG;
 use super::state::Mark;
+use super::{FEATURE_RANGE_DELETES, FEATURE_VALUE_LOG};
 use crate::family::{FAMILY_NAME_BYTES_MAX, FamilyId};
 use crate::file_name::FileNumber;
 use crate::history::HistoryId;
@@ -53,20 +55,27 @@ pub(crate) enum Edit {
     BeginHistory { id: HistoryId, behind: SeqNo },
     AddValueLog { family: FamilyId, meta: ValueLogMeta },
     RemoveValueLog { family: FamilyId, number: FileNumber },
+    Use { features: u64 },
 }
 
 /// The part of a table that tells its shares of value-log files.
 const PART_VALUES: u8 = 1;
+/// The part of a table that tells the number of its range tombstones.
+const PART_RANGE_TOMBSTONES: u8 = 2;
 
 impl Edit {
     /// The feature bits that a manifest with this edit has, besides those that every one has.
     pub(super) fn features(&self) -> u64 {
         match self {
-            Edit::AddTable { meta, .. } if !meta.values.is_empty() => FEATURE_VALUE_LOG,
+            Edit::AddTable { meta, .. } => {
+                let values = if meta.values.is_empty() { 0 } else { FEATURE_VALUE_LOG };
+                let ranges = if meta.range_tombstones == 0 { 0 } else { FEATURE_RANGE_DELETES };
+                values | ranges
+            }
             Edit::AddValueLog { .. } | Edit::RemoveValueLog { .. } => FEATURE_VALUE_LOG,
+            Edit::Use { features } => *features,
             Edit::CreateFamily { .. }
             | Edit::DropFamily { .. }
-            | Edit::AddTable { .. }
             | Edit::RemoveTable { .. }
             | Edit::Flushed { .. }
             | Edit::AddLog { .. }
@@ -93,7 +102,8 @@ impl Edit {
                 push_u32(out, id.0);
             }
             Edit::AddTable { family, level, meta } => {
-                out.push(if meta.values.is_empty() { 13 } else { 15 });
+                let parts = encode_parts(meta);
+                out.push(if parts.is_empty() { 13 } else { 15 });
                 push_u32(out, family.0);
                 push_u64(out, *level as u64);
                 push_u64(out, meta.number.0);
@@ -106,12 +116,12 @@ impl Edit {
                 push_u64(out, meta.tally.deletions);
                 push_u64(out, meta.tally.shadowed);
                 push_u64(out, meta.tally.written_unix_ms);
-                if !meta.values.is_empty() {
-                    let mut shares = Vec::new();
-                    push_shares(&mut shares, &meta.values);
-                    push_u64(out, 1);
-                    out.push(PART_VALUES);
-                    push_bytes(out, &shares);
+                if !parts.is_empty() {
+                    push_u64(out, parts.len() as u64);
+                    for (id, part) in parts {
+                        out.push(id);
+                        push_bytes(out, &part);
+                    }
                 }
             }
             Edit::RemoveTable { family, level, number } => {
@@ -174,6 +184,10 @@ impl Edit {
                 push_u32(out, family.0);
                 push_u64(out, number.0);
             }
+            Edit::Use { features } => {
+                out.push(18);
+                push_u64(out, *features);
+            }
         }
     }
 
@@ -218,6 +232,7 @@ impl Edit {
                 Edit::AddValueLog { family, meta: ValueLogMeta { number, bytes, entries } }
             }
             17 => Edit::RemoveValueLog { family: family(input)?, number: file(input)? },
+            18 => Edit::Use { features: take_u64(input)? },
             _ => return None,
         })
     }
@@ -256,7 +271,24 @@ fn meta(input: &mut &[u8]) -> Option<FileMeta> {
         max_seqno: seqno(input)?,
         tally: Tally::default(),
         values: Vec::new(),
+        range_tombstones: 0,
     })
+}
+
+/// The parts of the table that not every one has.
+fn encode_parts(meta: &FileMeta) -> Vec<(u8, Vec<u8>)> {
+    let mut parts = Vec::new();
+    if !meta.values.is_empty() {
+        let mut shares = Vec::new();
+        push_shares(&mut shares, &meta.values);
+        parts.push((PART_VALUES, shares));
+    }
+    if meta.range_tombstones > 0 {
+        let mut count = Vec::new();
+        push_u64(&mut count, meta.range_tombstones);
+        parts.push((PART_RANGE_TOMBSTONES, count));
+    }
+    parts
 }
 
 /// Takes the parts of a table that not every one has.
@@ -267,6 +299,7 @@ fn parts(input: &mut &[u8], mut meta: FileMeta) -> Option<FileMeta> {
         let mut part = take_bytes(input)?;
         match id {
             PART_VALUES => meta.values = take_shares(&mut part)?,
+            PART_RANGE_TOMBSTONES => meta.range_tombstones = take_u64(&mut part)?,
             _ => return None,
         }
         if !part.is_empty() {

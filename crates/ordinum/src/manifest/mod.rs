@@ -5,7 +5,7 @@
 //!     file that it drops is removed, and before a log that it adds is written to;
 //! (2) CURRENT names the live manifest, and is replaced by renaming; every opening writes a manifest of its own, which
 //!     begins with the whole state, so that a torn end is never appended to;
-//! (3) the header tells every feature that a record needs: where one comes that needs more, a new manifest is begun;
+//! (3) the header tells every feature that a record, or a log, needs: where one comes that needs more, a new manifest is begun;
 //! (4) a record is synced before the next one is appended, so only the last one can be torn.
 //!
 //! ```text
@@ -34,11 +34,13 @@ use crate::file_header::FileType;
 
 /// What manifests begin with.
 pub(crate) const MANIFEST_FILE: FileType =
-    FileType { magic: *b"ORDMAN\r\n", features: FEATURES_ALWAYS | FEATURE_VALUE_LOG };
+    FileType { magic: *b"ORDMAN\r\n", features: FEATURES_ALWAYS | FEATURE_VALUE_LOG | FEATURE_RANGE_DELETES };
 /// There may be edits of the horizon (bit 0), tables are added with their tallies (bit 1), histories are named (bit 2).
 const FEATURES_ALWAYS: u64 = 7;
 /// There may be value-log files, and tables that point into them.
 const FEATURE_VALUE_LOG: u64 = 1 << 3;
+/// There may be range deletes in logs, and range tombstones in tables.
+pub(crate) const FEATURE_RANGE_DELETES: u64 = 1 << 4;
 
 #[cfg(test)]
 mod tests;

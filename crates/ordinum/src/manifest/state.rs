@@ -55,6 +55,8 @@ pub(crate) struct State {
     /// Moments since the oldest readable one.
     pub(crate) marks: BTreeMap<SeqNo, Mark>,
     pub(crate) histories: Histories,
+    /// Features that are in use, besides those that every manifest tells of.
+    pub(crate) features: u64,
 }
 
 impl Default for State {
@@ -68,6 +70,7 @@ impl Default for State {
             oldest_readable: SeqNo::ZERO,
             marks: BTreeMap::new(),
             histories: Histories::default(),
+            features: 0,
         }
     }
 }
@@ -127,6 +130,7 @@ impl State {
                 self.marks.retain(|seqno, _| *seqno > self.oldest_readable);
             }
             Edit::AddMark { seqno, mark } => drop(self.marks.insert(*seqno, *mark)),
+            Edit::Use { features } => self.features |= features,
             Edit::BeginHistory { id, behind } => {
                 if !self.histories.begin(*id, *behind) {
                     return Err("a history that begins behind the one before it");
@@ -171,6 +175,9 @@ impl State {
             Edit::ReserveSeqNos { through: self.reserved },
             Edit::RaiseHorizon { oldest: self.oldest_readable },
         ];
+        if self.features != 0 {
+            edits.push(Edit::Use { features: self.features });
+        }
         edits.extend(self.histories.iter().map(|(behind, id)| Edit::BeginHistory { id, behind }));
         edits.extend(self.marks.iter().map(|(&seqno, &mark)| Edit::AddMark { seqno, mark }));
         for (&id, family) in &self.families {

@@ -21,6 +21,7 @@ fn table(number: u64) -> FileMeta {
         max_seqno: SeqNo::new(2).unwrap(),
         tally: Tally { deletions: 3, shadowed: 2, written_unix_ms: 1_700_000_000_000 },
         values: Vec::new(),
+        range_tombstones: number % 2,
     }
 }
 

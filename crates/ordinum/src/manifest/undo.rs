@@ -22,6 +22,7 @@ enum Before {
     ValueLog(FamilyId, FileNumber, Option<ValueLogMeta>),
     Marks(BTreeMap<SeqNo, Mark>),
     Histories(Histories),
+    Features(u64),
 }
 
 /// What takes a state back to where it began.
@@ -68,6 +69,7 @@ impl State {
                 Some(Before::ValueLog(*family, *number, before.copied()))
             }
             Edit::RaiseHorizon { .. } | Edit::AddMark { .. } => Some(Before::Marks(self.marks.clone())),
+            Edit::Use { .. } => Some(Before::Features(self.features)),
             Edit::BeginHistory { .. } => Some(Before::Histories(self.histories.clone())),
             Edit::NextFile { .. } | Edit::ReserveSeqNos { .. } => None,
         };
@@ -113,6 +115,7 @@ impl State {
                     }
                 }
                 Before::Marks(marks) => self.marks = marks,
+                Before::Features(features) => self.features = features,
                 Before::Histories(histories) => self.histories = histories,
             }
         }

@@ -88,6 +88,19 @@ impl InternalIterator for MemtableIter {
         self.stand(next)
     }
 
+    fn skip_on(&mut self, end: Option<&[u8]>, seqno: SeqNo) -> Result<bool> {
+        // What comes in meanwhile is newer than what the reader sees.
+        match end {
+            _ if self.memtable.newest() >= seqno => self.next(),
+            Some(end) => self.seek(end, u64::MAX),
+            None => self.stand(0),
+        }
+    }
+
+    fn skip_back(&mut self, start: &[u8], seqno: SeqNo) -> Result<bool> {
+        if self.memtable.newest() >= seqno { self.prev() } else { self.seek_before(start, u64::MAX) }
+    }
+
     fn prev(&mut self) -> Result<bool> {
         if self.node == 0 {
             return Ok(false);

@@ -23,6 +23,7 @@ mod estimate;
 mod filter;
 mod index;
 mod iter;
+mod ranges;
 
 use std::cmp::Ordering as Order;
 use std::sync::Arc;
@@ -32,9 +33,11 @@ use arena::{Arena, At, WORD_BYTES};
 use filter::Filter;
 use index::{Index, Sought, hint_of, link_to, target};
 pub(crate) use iter::MemtableIter;
+use ranges::Ranges;
 
 use crate::file_name::FileNumber;
 use crate::key::{self, Kind, SeqNo};
+use crate::range_delete::{RangeTombstone, RangeTombstones};
 use crate::slice::Slice;
 use crate::table::hash_key;
 
@@ -100,6 +103,7 @@ pub(crate) struct Memtable {
     arena: Arena,
     index: Index,
     filter: Filter,
+    ranges: Ranges,
     words: u32,
     used: AtomicU32,
     entries: AtomicU64,
@@ -138,6 +142,7 @@ impl Memtable {
             arena,
             index: Index::new(u64::from(words) / node_words(0, 0), HEAD),
             filter: Filter::new(u64::from(words) * WORD_BYTES as u64),
+            ranges: Ranges::default(),
             words,
             used: AtomicU32::new(FIRST_FREE),
             entries: AtomicU64::new(0),
@@ -196,6 +201,17 @@ impl Memtable {
     /// The entries inserted.
     pub(crate) fn entries(&self) -> u64 {
         self.entries.load(Ordering::Relaxed)
+    }
+
+    /// Adds range tombstones that are newer than those before. Called in the ordered section only. Their words were
+    /// reserved with those of their batch, to be counted; they are not written to.
+    pub(crate) fn delete_ranges(&self, tombstones: &[RangeTombstone]) {
+        self.ranges.add(tombstones);
+    }
+
+    /// The range tombstones, if there are any.
+    pub(crate) fn range_tombstones(&self) -> Option<Arc<RangeTombstones>> {
+        self.ranges.load()
     }
 
     /// Inserts the entry into the space of its batch. No entry with the same key, sequence number and ordinal is there.

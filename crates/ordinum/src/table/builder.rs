@@ -3,14 +3,16 @@
 use crate::error::{Error, Result};
 use crate::file_name::FileNumber;
 use crate::fs::WritableFile;
-use crate::key::{Kind, SeqNo, compare, push_internal, split_trailer};
+use crate::key::{self, Kind, SeqNo, compare, push_internal, split_trailer};
+use crate::range_delete::RangeTombstone;
 use crate::table::block_builder::{BlockBuilder, common_prefix};
 use crate::table::block_file::{TAIL_BYTES, push_block};
 use crate::table::filter;
-use crate::table::footer::{FEATURE_VALUE_LOG, Footer, TableFormat};
+use crate::table::footer::{FEATURE_RANGE_TOMBSTONES, FEATURE_VALUE_LOG, Footer, TableFormat};
 use crate::table::handle::BlockHandle;
 use crate::table::options::{Compression, TableOptions};
 use crate::table::properties::Properties;
+use crate::table::range_block;
 use crate::value_log::{self, ValuePointer, ValueShare};
 
 /// Blocks are gathered up to this many bytes before they go to the file.
@@ -27,6 +29,8 @@ pub(crate) struct TableSummary {
     pub(crate) entries: u64,
     /// Number of entries that are deletions.
     pub(crate) deletions: u64,
+    /// Number of range tombstones.
+    pub(crate) range_tombstones: u64,
     /// Length of the file.
     pub(crate) bytes: u64,
     /// The smallest sequence number.
@@ -55,6 +59,7 @@ pub(crate) struct TableBuilder {
     last_key: Vec<u8>,
     last_trailer: u64,
     hashes: Vec<u64>,
+    range_tombstones: Vec<RangeTombstone>,
     properties: Properties,
 }
 
@@ -86,6 +91,7 @@ impl TableBuilder {
             last_key: Vec::new(),
             last_trailer: u64::MAX,
             hashes: Vec::new(),
+            range_tombstones: Vec::new(),
             properties: Properties { min_seqno: SeqNo::MAX, ..Properties::default() },
         }
     }
@@ -141,6 +147,17 @@ impl TableBuilder {
         Ok(())
     }
 
+    /// The user key of the last entry; empty before the first.
+    pub(crate) fn last_key(&self) -> &[u8] {
+        &self.last_key
+    }
+
+    /// Gives the table range tombstones: ascending by start, and of one start the newest first. Each hides only what is
+    /// older than it, in this table and in others.
+    pub(crate) fn set_range_tombstones(&mut self, tombstones: Vec<RangeTombstone>) {
+        self.range_tombstones = tombstones;
+    }
+
     /// About how long the file would be if it were finished now.
     pub(crate) fn bytes_so_far(&self) -> u64 {
         self.offset() + len_u64(self.data.len() + self.partition.len())
@@ -148,6 +165,13 @@ impl TableBuilder {
 
     /// Writes index, filter, properties and footer, and makes the file durable. Its name is the caller's to sync.
     pub(crate) fn finish(mut self) -> Result<TableSummary> {
+        let range_tombstones = std::mem::take(&mut self.range_tombstones);
+        if self.properties.entries == 0
+            && let Some(first) = range_tombstones.first()
+        {
+            // A table has an entry at the least: one that says no more than the tombstone does.
+            self.add(&first.start, key::trailer(first.seqno, Kind::Delete), &[])?;
+        }
         if self.properties.entries == 0 {
             return Err(Error::Bug { message: "a table without entries".to_owned() });
         }
@@ -164,7 +188,6 @@ impl TableBuilder {
             self.close_partition(&last_key, 0);
             self.last_key = last_key;
         }
-        push_internal(&mut self.properties.largest, &self.last_key, self.last_trailer);
 
         let mut top = BlockBuilder::new();
         for partition in std::mem::take(&mut self.partitions) {
@@ -180,10 +203,13 @@ impl TableBuilder {
         } else {
             None
         };
+        self.finish_range_tombstones(&range_tombstones)?;
         let properties = self.push(&self.properties.encode(), Compression::None)?;
-        let features = if self.properties.values.is_empty() { 0 } else { FEATURE_VALUE_LOG };
-        let footer = Footer { properties, top_index, filter, format: TableFormat::default(), features }
-            .encode(self.number, self.offset());
+        let values = if self.properties.values.is_empty() { 0 } else { FEATURE_VALUE_LOG };
+        let ranges = if range_tombstones.is_empty() { 0 } else { FEATURE_RANGE_TOMBSTONES };
+        let (format, features) = (TableFormat::default(), values | ranges);
+        let footer =
+            Footer { properties, top_index, filter, format, features }.encode(self.number, self.offset());
         self.pending.extend_from_slice(&footer);
         self.append_pending()?;
         self.file.sync()?;
@@ -193,11 +219,32 @@ impl TableBuilder {
             largest: properties.largest,
             entries: properties.entries,
             deletions: properties.deletions,
+            range_tombstones: len_u64(range_tombstones.len()),
             bytes: self.appended_bytes,
             min_seqno: properties.min_seqno,
             max_seqno: properties.max_seqno,
             values: properties.values,
         })
+    }
+
+    /// Writes the range tombstones, and tells the keys and sequence numbers of the table with them.
+    fn finish_range_tombstones(&mut self, tombstones: &[RangeTombstone]) -> Result<()> {
+        let first = std::mem::take(&mut self.properties.smallest);
+        let first = key::split_internal(&first).unwrap_or_default();
+        let entries = (first, (self.last_key.as_slice(), self.last_trailer));
+        let (smallest, largest) = range_block::hull(entries, tombstones);
+        let properties = &mut self.properties;
+        push_internal(&mut properties.smallest, smallest.0, smallest.1);
+        push_internal(&mut properties.largest, largest.0, largest.1);
+        for tombstone in tombstones {
+            properties.min_seqno = properties.min_seqno.min(tombstone.seqno);
+            properties.max_seqno = properties.max_seqno.max(tombstone.seqno);
+        }
+        if !tombstones.is_empty() {
+            let handle = self.push(&range_block::encode(tombstones), self.options.compression)?;
+            self.properties.range_tombstones = Some((len_u64(tombstones.len()), handle));
+        }
+        Ok(())
     }
 
     fn offset(&self) -> u64 {

@@ -5,6 +5,7 @@
 
 use crate::error::Result;
 use crate::iter::InternalIterator;
+use crate::key::SeqNo;
 use crate::slice::Slice;
 
 /// Opens what an outer entry stands for.
@@ -120,6 +121,44 @@ impl<O: InternalIterator, P: Opener<O>> InternalIterator for Concat<O, P> {
             }
             None => Ok(false),
         }
+    }
+
+    fn skip_on(&mut self, end: Option<&[u8]>, seqno: SeqNo) -> Result<bool> {
+        match &mut self.inner {
+            Some(inner) => {
+                if inner.skip_on(end, seqno)? {
+                    return Ok(true);
+                }
+            }
+            None => return Ok(false),
+        }
+        self.inner = None;
+        while self.outer.skip_on(end, seqno)? {
+            if self.open()?.first()? {
+                return Ok(true);
+            }
+        }
+        self.inner = None;
+        Ok(false)
+    }
+
+    fn skip_back(&mut self, start: &[u8], seqno: SeqNo) -> Result<bool> {
+        match &mut self.inner {
+            Some(inner) => {
+                if inner.skip_back(start, seqno)? {
+                    return Ok(true);
+                }
+            }
+            None => return Ok(false),
+        }
+        self.inner = None;
+        while self.outer.skip_back(start, seqno)? {
+            if self.open()?.last()? {
+                return Ok(true);
+            }
+        }
+        self.inner = None;
+        Ok(false)
     }
 
     #[inline]

@@ -6,7 +6,7 @@
 //!  16  top index:  offset u64, payload bytes u64
 //!  32  filter:     offset u64, payload bytes u64; both 0 if there is none
 //!  48  file number u64
-//!  56  feature bits u64: a reader refuses bits that it does not know
+//!  56  feature bits u64: a reader refuses bits that it does not know; bit 0: there is a block of range tombstones
 //!  64  version of the writer, 16 bytes of text, padded with zeros
 //!  80  format version u32: 1 or 2
 //!  84  reserved, 16 bytes of zeros
@@ -26,9 +26,11 @@ use crate::table::handle::BlockHandle;
 pub(crate) const FOOTER_BYTES: usize = 112;
 const CHECKED_BYTES: usize = 100;
 const MAGIC: [u8; 8] = *b"ORDTABLE";
+/// The table has a block of range tombstones.
+pub(crate) const FEATURE_RANGE_TOMBSTONES: u64 = 1 << 0;
 /// Entries may point into the value log.
 pub(crate) const FEATURE_VALUE_LOG: u64 = 1 << 1;
-const KNOWN_FEATURES: u64 = FEATURE_VALUE_LOG;
+const KNOWN_FEATURES: u64 = FEATURE_RANGE_TOMBSTONES | FEATURE_VALUE_LOG;
 const WRITER_BYTES: usize = 16;
 
 /// A form that tables have, or had. The numbers are a disk format.

@@ -8,7 +8,7 @@
 //! (4) the separator of a block in an index is at or after its last entry and before the first entry of the next.
 //!
 //! ```text
-//! table   | data block … | index partition … | top index | filter? | properties | footer |
+//! table   | data block … | index partition … | top index | filter? | range tombstones? | properties | footer |
 //! block   | payload | compression u8 | CRC32C u32 of (file number, offset, payload, compression) |
 //! payload | bytes as they are (compression 0), or length u32 and LZ4 block (1), or length u32 and Zstandard frame (2) |
 //! footer  see footer.rs; contents of a block see block.rs, and block_v1.rs for tables of the first format
@@ -30,6 +30,7 @@ mod handle;
 mod lookup;
 mod options;
 mod properties;
+mod range_block;
 mod read_ahead;
 mod reader;
 mod table_iter;
@@ -42,11 +43,12 @@ pub(crate) use block_v1::rewrite as rewrite_former;
 pub(crate) use builder::{TableBuilder, TableSummary};
 pub(crate) use concat::{Concat, Opener};
 pub(crate) use filter::hash_key;
-pub(crate) use footer::{FEATURE_VALUE_LOG, Footer, TableFormat};
+pub(crate) use footer::{FEATURE_RANGE_TOMBSTONES, FEATURE_VALUE_LOG, Footer, TableFormat};
 pub(crate) use handle::BlockHandle;
 pub(crate) use lookup::Lookup;
 pub use options::Compression;
 pub(crate) use options::TableOptions;
+pub(crate) use range_block::decode as decode_range_tombstones;
 pub(crate) use reader::TableReader;
 pub(crate) use table_iter::TableIter;
 

@@ -15,6 +15,7 @@ use crate::key::{SeqNo, split_internal};
 use crate::table::block::Block;
 use crate::table::block_builder::BlockBuilder;
 use crate::table::block_iter::BlockIter;
+use crate::table::handle::BlockHandle;
 use crate::value_log::{ValueShare, push_shares, take_shares};
 
 /// What a table says about itself.
@@ -40,6 +41,8 @@ pub(crate) struct Properties {
     pub(crate) largest: Vec<u8>,
     /// What of which value-log files the entries point to. Not there if there is nothing.
     pub(crate) values: Vec<ValueShare>,
+    /// Number of range tombstones, and their block; none if there are none.
+    pub(crate) range_tombstones: Option<(u64, BlockHandle)>,
 }
 
 impl Properties {
@@ -47,6 +50,11 @@ impl Properties {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut builder = BlockBuilder::new();
         let number = |number: u64| number.to_le_bytes().to_vec();
+        let (mut ranges, mut ranges_at) = (Vec::new(), Vec::new());
+        if let Some((count, handle)) = self.range_tombstones {
+            ranges = number(count);
+            handle.push(&mut ranges_at);
+        }
         // Names ascend.
         for (name, value) in [
             ("data_blocks", number(self.data_blocks)),
@@ -56,10 +64,14 @@ impl Properties {
             ("largest", self.largest.clone()),
             ("max_seqno", number(self.max_seqno.get())),
             ("min_seqno", number(self.min_seqno.get())),
+            ("range_tombstone_block", ranges_at),
+            ("range_tombstones", ranges),
             ("smallest", self.smallest.clone()),
             ("value_bytes", number(self.value_bytes)),
         ] {
-            builder.add(name.as_bytes(), 0, &value);
+            if !value.is_empty() {
+                builder.add(name.as_bytes(), 0, &value);
+            }
         }
         if !self.values.is_empty() {
             let mut shares = Vec::new();
@@ -83,7 +95,8 @@ impl Properties {
             more = iter.next()?;
         }
         let keys_fit = split_internal(&found.smallest).is_some() && split_internal(&found.largest).is_some();
-        if seen != 9 || !keys_fit {
+        let ranges_fit = found.range_tombstones.is_none_or(|(count, _)| count > 0);
+        if seen != 9 || !keys_fit || !ranges_fit {
             return Err(iter.block().malformed("every property of a table"));
         }
         Ok(found)
@@ -100,6 +113,15 @@ impl Properties {
             b"largest" => self.largest = value.to_vec(),
             b"max_seqno" => self.max_seqno = SeqNo::new(number()?)?,
             b"min_seqno" => self.min_seqno = SeqNo::new(number()?)?,
+            // The block comes first.
+            b"range_tombstone_block" => {
+                self.range_tombstones = Some((0, BlockHandle::parse(value)?));
+                return Some(0);
+            }
+            b"range_tombstones" => {
+                self.range_tombstones.as_mut()?.0 = number().filter(|count| *count > 0)?;
+                return Some(0);
+            }
             b"smallest" => self.smallest = value.to_vec(),
             b"value_bytes" => self.value_bytes = number()?,
             b"values" => {

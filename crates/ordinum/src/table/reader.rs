@@ -14,14 +14,16 @@ use crate::file_name::FileNumber;
 use crate::fs::RandomAccessFile;
 use crate::iter::InternalIterator;
 use crate::key::{Kind, SeqNo, split_trailer};
+use crate::range_delete::{RangeTombstone, RangeTombstones};
 use crate::slice::Slice;
 use crate::table::block::Block;
 use crate::table::block_file::BlockFile;
 use crate::table::block_iter::BlockIter;
 use crate::table::filter::Filter;
-use crate::table::footer::{FOOTER_BYTES, Footer};
+use crate::table::footer::{FEATURE_RANGE_TOMBSTONES, FOOTER_BYTES, Footer};
 use crate::table::handle::BlockHandle;
 use crate::table::properties::Properties;
+use crate::table::range_block;
 use crate::table::table_iter::TableIter;
 
 /// An open table.
@@ -34,6 +36,8 @@ pub(crate) struct TableReader {
     pub(crate) top_index: Arc<Block>,
     /// The partitions that are pinned, one place for each entry of the top index.
     partitions: Box<[OnceLock<Arc<Block>>]>,
+    /// The range tombstones, once they were asked for.
+    range_tombstones: OnceLock<Arc<RangeTombstones>>,
     pub(super) cache: Arc<BlockCache>,
 }
 
@@ -62,7 +66,14 @@ impl TableReader {
         };
         let partitions = (0..top_index.entries()).map(|_| OnceLock::new()).collect();
         cache.pin(top_index.bytes() + filter.as_ref().map_or(0, Filter::bytes));
-        Ok(TableReader { blocks, footer, properties, filter, top_index, partitions, cache })
+        let has_ranges = footer.features & FEATURE_RANGE_TOMBSTONES != 0;
+        if has_ranges != properties.range_tombstones.is_some() {
+            let offset = footer.properties.offset;
+            let (said, found) = ("a block of range tombstones if the footer says so", "something else");
+            return Err(Error::corrupt(&blocks.path, offset, said, found));
+        }
+        let range_tombstones = OnceLock::new();
+        Ok(TableReader { blocks, footer, properties, filter, top_index, partitions, range_tombstones, cache })
     }
 
     /// The newest entry of `user_key` at or below `seek_trailer`; `key_hash` is its [`crate::table::hash_key`].
@@ -176,6 +187,23 @@ impl TableReader {
             more = top.next()?;
         }
         Ok(keys)
+    }
+
+    /// The range tombstones as they stand in the table. Reads their block.
+    pub(crate) fn read_range_tombstones(&self) -> Result<Vec<RangeTombstone>> {
+        match self.properties.range_tombstones {
+            Some((_, handle)) => range_block::decode(self.blocks.block(handle)?),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The range tombstones. Their block is read once.
+    pub(crate) fn range_tombstones(&self) -> Result<&Arc<RangeTombstones>> {
+        if let Some(tombstones) = self.range_tombstones.get() {
+            return Ok(tombstones);
+        }
+        let tombstones = Arc::new(RangeTombstones::of(self.read_range_tombstones()?));
+        Ok(self.range_tombstones.get_or_init(|| tombstones))
     }
 
     /// An iterator over the entries.

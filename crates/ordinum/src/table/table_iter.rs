@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::cache::CacheUse;
 use crate::error::Result;
 use crate::iter::{InternalIterator, next_key_by_steps};
+use crate::key::SeqNo;
 use crate::slice::Slice;
 use crate::table::block::Block;
 use crate::table::block_iter::BlockIter;
@@ -202,6 +203,18 @@ impl InternalIterator for TableIter {
             }
             _ => Ok(false),
         }
+    }
+
+    fn skip_on(&mut self, end: Option<&[u8]>, seqno: SeqNo) -> Result<bool> {
+        if self.table.properties.max_seqno >= seqno {
+            return self.next();
+        }
+        self.standing = false;
+        end.map_or(Ok(false), |end| self.seek(end, u64::MAX))
+    }
+
+    fn skip_back(&mut self, start: &[u8], seqno: SeqNo) -> Result<bool> {
+        if self.table.properties.max_seqno >= seqno { self.prev() } else { self.seek_before(start, u64::MAX) }
     }
 
     #[inline]

@@ -9,6 +9,7 @@ use crate::table::block_file::TAIL_BYTES;
 use crate::table::block_iter::BlockIter;
 use crate::table::filter::hash_key;
 use crate::table::handle::BlockHandle;
+use crate::table::range_block;
 use crate::table::reader::TableReader;
 use crate::value_log::{self, ValuePointer, ValueShare};
 
@@ -20,6 +21,7 @@ struct Walk {
     deletions: u64,
     data_blocks: u64,
     values: Vec<ValueShare>,
+    first: Option<(Vec<u8>, u64)>,
     last: Option<(Vec<u8>, u64)>,
 }
 
@@ -32,6 +34,7 @@ impl TableReader {
         let mut walk = Walk::default();
         walk.handles.extend([self.footer.top_index, self.footer.properties]);
         walk.handles.extend(self.footer.filter);
+        walk.handles.extend(self.properties.range_tombstones.map(|(_, handle)| handle));
         if let Some(filter) = self.footer.filter {
             self.blocks.read(filter)?;
         }
@@ -86,7 +89,7 @@ impl TableReader {
                 return Err(data.block().malformed("entries that filter and properties know of"));
             }
             if walk.last.is_none() {
-                self.check_key("smallest", &self.properties.smallest, user_key, trailer)?;
+                walk.first = Some((user_key.to_vec(), trailer));
             }
             walk.entries += 1;
             walk.deletions += u64::from(kind == Kind::Delete);
@@ -113,8 +116,8 @@ impl TableReader {
             }
             at = handle.offset + handle.payload_bytes + u64::try_from(TAIL_BYTES).unwrap_or(u64::MAX);
         }
-        let (last, trailer) = walk.last.unwrap_or_default();
-        self.check_key("largest", &self.properties.largest, &last, trailer)?;
+        let (first, last) = (walk.first.unwrap_or_default(), walk.last.unwrap_or_default());
+        self.verify_bounds((&first.0, first.1), (&last.0, last.1))?;
         let found = (walk.entries, walk.deletions, walk.data_blocks);
         let said = (self.properties.entries, self.properties.deletions, self.properties.data_blocks);
         if walk.values != self.properties.values {
@@ -128,6 +131,23 @@ impl TableReader {
             return Err(Error::corrupt(&self.blocks.path, offset, &said, &format!("{found:?}")));
         }
         Ok(self.blocks.blocks_end)
+    }
+
+    /// Reads the range tombstones; with the entries they must have the bounds of the properties.
+    fn verify_bounds(&self, first: (&[u8], u64), last: (&[u8], u64)) -> Result<()> {
+        let tombstones = self.read_range_tombstones()?;
+        let known = self.properties.min_seqno..=self.properties.max_seqno;
+        let count = u64::try_from(tombstones.len()).ok();
+        if count != Some(self.properties.range_tombstones.map_or(0, |(count, _)| count))
+            || tombstones.iter().any(|tombstone| !known.contains(&tombstone.seqno))
+        {
+            let offset = self.footer.properties.offset;
+            let expected = "range tombstones as the properties tell of them";
+            return Err(Error::corrupt(&self.blocks.path, offset, expected, "others"));
+        }
+        let (smallest, largest) = range_block::hull((first, last), &tombstones);
+        self.check_key("smallest", &self.properties.smallest, smallest.0, smallest.1)?;
+        self.check_key("largest", &self.properties.largest, largest.0, largest.1)
     }
 
     fn check_key(&self, which: &str, said: &[u8], user_key: &[u8], trailer: u64) -> Result<()> {

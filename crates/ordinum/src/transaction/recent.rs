@@ -1,4 +1,4 @@
-//! The keys that recent commits wrote, for the validation of open transactions.
+//! The keys and ranges that recent commits wrote, for the validation of open transactions.
 //!
 //! Invariants, all kept in the ordered section of a commit:
 //! (1) while a transaction is open, every commit since the oldest open snapshot is remembered, unless the bound on
@@ -14,7 +14,8 @@ use super::Check;
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::family::FamilyId;
-use crate::key::SeqNo;
+use crate::key::{Kind, SeqNo};
+use crate::range_delete::{RangeTombstone, RangeTombstones};
 use crate::reader::KeyRange;
 
 /// The most bytes of keys that are remembered.
@@ -28,14 +29,25 @@ type OpenSnapshots = Arc<Mutex<BTreeMap<SeqNo, usize>>>;
 /// A key that a commit wrote.
 type WrittenKey = (FamilyId, Arc<[u8]>);
 
-/// Recent commits: which keys they wrote.
+/// What one commit wrote.
+#[derive(Debug)]
+struct Written {
+    seqno: SeqNo,
+    keys: Vec<WrittenKey>,
+    ranges: Vec<(FamilyId, RangeTombstone)>,
+}
+
+/// Recent commits: which keys they wrote, and which ranges they deleted.
 #[derive(Debug, Default)]
 pub(crate) struct RecentWrites {
     open: OpenSnapshots,
     /// Commits after this one are remembered.
     floor: SeqNo,
-    commits: VecDeque<(SeqNo, Vec<WrittenKey>)>,
+    commits: VecDeque<Written>,
     newest: BTreeMap<FamilyId, BTreeMap<Arc<[u8]>, SeqNo>>,
+    ranges: BTreeMap<FamilyId, RangeTombstones>,
+    /// How many of those are of commits that are forgotten.
+    ranges_forgotten: usize,
     bytes: usize,
 }
 
@@ -77,22 +89,29 @@ impl RecentWrites {
             self.floor = seqno;
             return;
         }
-        let mut keys = Vec::with_capacity(batch.len());
+        let (mut keys, mut ranges) = (Vec::with_capacity(batch.len()), Vec::new());
         let mut operations = batch.operations();
         while let Some(Ok(operation)) = operations.next_operation() {
+            if operation.kind == Kind::RangeDelete {
+                let range = RangeTombstone::new(operation.key, operation.value, seqno);
+                self.bytes += range_bytes(&range);
+                self.ranges.entry(operation.family).or_default().insert(range.clone());
+                ranges.push((operation.family, range));
+                continue;
+            }
             let key: Arc<[u8]> = Arc::from(operation.key);
             self.bytes += key.len() + KEY_OVERHEAD_BYTES;
             self.newest.entry(operation.family).or_default().insert(Arc::clone(&key), seqno);
             keys.push((operation.family, key));
         }
-        self.commits.push_back((seqno, keys));
+        self.commits.push_back(Written { seqno, keys, ranges });
         while self.bytes > RECENT_WRITES_BYTES_MAX && self.forget_oldest() {}
     }
 
     /// Forgets what no open transaction needs. Without one, the next begins at `last` or later.
     fn forget(&mut self, last: SeqNo) {
         let oldest = self.open.lock().first_key_value().map(|(seqno, _)| *seqno).unwrap_or(last);
-        while self.commits.front().is_some_and(|(seqno, _)| *seqno <= oldest) {
+        while self.commits.front().is_some_and(|commit| commit.seqno <= oldest) {
             self.forget_oldest();
         }
         if self.commits.is_empty() && self.open.lock().is_empty() {
@@ -101,7 +120,7 @@ impl RecentWrites {
     }
 
     fn forget_oldest(&mut self) -> bool {
-        let Some((seqno, keys)) = self.commits.pop_front() else { return false };
+        let Some(Written { seqno, keys, ranges }) = self.commits.pop_front() else { return false };
         self.floor = seqno;
         for (family, key) in keys {
             self.bytes = self.bytes.saturating_sub(key.len() + KEY_OVERHEAD_BYTES);
@@ -114,6 +133,10 @@ impl RecentWrites {
                 }
             }
         }
+        for (_, range) in &ranges {
+            self.bytes = self.bytes.saturating_sub(range_bytes(range));
+        }
+        self.forget_ranges(ranges.len());
         true
     }
 
@@ -125,21 +148,43 @@ impl RecentWrites {
         refuse(read_at, self.newer_in(family, range, read_at))
     }
 
+    /// Ranges that are forgotten hurt nobody, for they are older than every transaction; they go once they are the most.
+    fn forget_ranges(&mut self, forgotten: usize) {
+        self.ranges_forgotten += forgotten;
+        let all: u64 = self.ranges.values().map(RangeTombstones::len).sum();
+        if self.ranges_forgotten == 0 || 2 * (self.ranges_forgotten as u64) < all {
+            return;
+        }
+        (self.ranges, self.ranges_forgotten) = (BTreeMap::new(), 0);
+        for (family, range) in self.commits.iter().flat_map(|commit| &commit.ranges) {
+            self.ranges.entry(*family).or_default().insert(range.clone());
+        }
+    }
+
     /// Refuses a commit that depends on what a later commit changed.
     pub(crate) fn validate(&self, check: &Check<'_>, batch: &Batch) -> Result<()> {
         let read_at = check.read_at;
         if read_at < self.floor {
             return Err(Error::Conflict { read_at, newer: self.floor });
         }
-        if self.commits.back().is_none_or(|(seqno, _)| *seqno <= read_at) {
+        if self.commits.back().is_none_or(|commit| commit.seqno <= read_at) {
             return Ok(());
         }
         let newer_key = |family: FamilyId, key: &[u8]| {
-            self.newest.get(&family)?.get(key).copied().filter(|seqno| *seqno > read_at)
+            let written = self.newest.get(&family).and_then(|keys| keys.get(key)).copied();
+            let deleted = self.ranges.get(&family).map(|ranges| ranges.newest(key, SeqNo::MAX));
+            written.max(deleted).filter(|seqno| *seqno > read_at)
         };
         let mut operations = batch.operations();
         while let Some(Ok(operation)) = operations.next_operation() {
-            refuse(read_at, newer_key(operation.family, operation.key))?;
+            let (family, key) = (operation.family, operation.key);
+            let newer = match operation.kind {
+                Kind::RangeDelete => {
+                    self.newer_in(family, &KeyRange::half_open(key, operation.value), read_at)
+                }
+                Kind::Put | Kind::Delete | Kind::Pointer => newer_key(family, key),
+            };
+            refuse(read_at, newer)?;
         }
         for (family, key) in check.reads.keys() {
             refuse(read_at, newer_key(family, key))?;
@@ -152,9 +197,16 @@ impl RecentWrites {
             return None;
         }
         let bounds = (range.start.as_ref().map(Vec::as_slice), range.end.as_ref().map(Vec::as_slice));
-        let mut written = self.newest.get(&family)?.range::<[u8], _>(bounds);
-        written.find(|(_, seqno)| **seqno > read_at).map(|(_, seqno)| *seqno)
+        let is_newer = |seqno: &SeqNo| *seqno > read_at;
+        let mut written = self.newest.get(&family).into_iter().flat_map(|keys| keys.range::<[u8], _>(bounds));
+        let written = written.find(|(_, seqno)| is_newer(seqno)).map(|(_, seqno)| *seqno);
+        let deleted = || self.ranges.get(&family)?.newer_in(range, read_at);
+        written.or_else(deleted)
     }
+}
+
+fn range_bytes(range: &RangeTombstone) -> usize {
+    range.start.len() + range.end.len() + 2 * KEY_OVERHEAD_BYTES
 }
 
 fn refuse(read_at: SeqNo, newer: Option<SeqNo>) -> Result<()> {

@@ -18,6 +18,7 @@ pub(crate) struct Level {
     prefix: Vec<u8>,
     firsts: Vec<u64>,
     lasts: Vec<u64>,
+    range_tombstones: u64,
 }
 
 /// First and last user key of a table.
@@ -52,7 +53,13 @@ impl Level {
         let head_of = |key: &[u8]| head(key.get(prefix.len()..).unwrap_or_default());
         let firsts = ranges().map(|(first, _)| head_of(first)).collect();
         let lasts = ranges().map(|(_, last)| head_of(last)).collect();
-        Level { firsts, lasts, prefix, tables }
+        let range_tombstones = tables.iter().map(|table| table.meta().range_tombstones).sum();
+        Level { firsts, lasts, prefix, tables, range_tombstones }
+    }
+
+    /// How many range tombstones its tables have.
+    pub(crate) fn range_tombstones(&self) -> u64 {
+        self.range_tombstones
     }
 
     fn place(&self, user_key: &[u8]) -> Place {

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use crate::cache::CacheUse;
 use crate::error::Result;
 use crate::iter::InternalIterator;
+use crate::key::SeqNo;
 use crate::slice::Slice;
 use crate::table::{Concat, Opener, TableIter};
 use crate::version::level::largest;
-use crate::version::{Level, LiveTable};
+use crate::version::{Level, LiveTable, user_range};
 
 /// An iterator over the tables of a level, which ascend.
 pub(crate) type LevelIter = Concat<TableList, OpenTable>;
@@ -59,6 +60,30 @@ impl InternalIterator for TableList {
 
     fn next(&mut self) -> Result<bool> {
         self.go(self.at.map(|at| at + 1))
+    }
+
+    fn skip_on(&mut self, end: Option<&[u8]>, seqno: SeqNo) -> Result<bool> {
+        let mut more = self.next()?;
+        while more
+            && self.current().is_some_and(|table| {
+                table.meta().max_seqno < seqno && end.is_none_or(|end| user_range(table).1 < end)
+            })
+        {
+            more = self.next()?;
+        }
+        Ok(more)
+    }
+
+    fn skip_back(&mut self, start: &[u8], seqno: SeqNo) -> Result<bool> {
+        let mut more = self.prev()?;
+        while more
+            && self
+                .current()
+                .is_some_and(|table| table.meta().max_seqno < seqno && user_range(table).0 >= start)
+        {
+            more = self.prev()?;
+        }
+        Ok(more)
     }
 
     fn prev(&mut self) -> Result<bool> {

@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::file_name::FileNumber;
 use crate::key::{Kind, SeqNo};
 use crate::part::Part;
+use crate::range_delete::{RangeTombstone, RangeTombstones};
 use crate::reader::KeyRange;
 use crate::slice::Slice;
 use crate::table::Lookup;
@@ -67,6 +68,42 @@ impl Levels {
             }
         }
         Ok(())
+    }
+
+    /// The newest range tombstone at or below `seqno` that covers the key, or zero.
+    pub(crate) fn newest_range_tombstone(&self, user_key: &[u8], seqno: SeqNo) -> Result<SeqNo> {
+        let mut newest = SeqNo::ZERO;
+        for level in self.levels.iter().filter(|level| level.range_tombstones() > 0) {
+            for table in level.holding(user_key).filter(|table| table.meta().range_tombstones > 0) {
+                newest = newest.max(table.reader()?.range_tombstones()?.newest(user_key, seqno));
+            }
+        }
+        Ok(newest)
+    }
+
+    fn with_range_tombstones(&self) -> impl Iterator<Item = &Arc<LiveTable>> {
+        let levels = self.levels.iter().filter(|level| level.range_tombstones() > 0);
+        levels.flat_map(|level| level.iter()).filter(|table| table.meta().range_tombstones > 0)
+    }
+
+    /// The range tombstones of each table that has some.
+    pub(crate) fn range_tombstones(&self) -> Result<Vec<Arc<RangeTombstones>>> {
+        let tables = self.with_range_tombstones();
+        tables.map(|table| Ok(Arc::clone(table.reader()?.range_tombstones()?))).collect()
+    }
+
+    /// All range tombstones, as they stand in the tables. Reads their blocks.
+    pub(crate) fn read_range_tombstones(&self) -> Result<Vec<RangeTombstone>> {
+        let mut all = Vec::new();
+        for table in self.with_range_tombstones() {
+            all.extend(table.reader()?.read_range_tombstones()?);
+        }
+        Ok(all)
+    }
+
+    /// How many range tombstones there are.
+    pub(crate) fn range_tombstones_count(&self) -> u64 {
+        self.levels.iter().map(|level| level.range_tombstones()).sum()
     }
 
     /// About how many entries are in the range: tables that lie in it count whole, of those that it cuts the index is

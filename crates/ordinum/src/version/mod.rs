@@ -25,6 +25,8 @@ pub(crate) struct FileMeta {
     pub(crate) tally: Tally,
     /// What of which value-log files its entries point to, ascending by file.
     pub(crate) values: Vec<ValueShare>,
+    /// Number of range tombstones; they are not counted as entries.
+    pub(crate) range_tombstones: u64,
 }
 
 /// What the choice of compactions has to know of a table beyond its keys. All zero in what older versions wrote.

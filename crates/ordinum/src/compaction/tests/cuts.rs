@@ -1,6 +1,7 @@
 //! Where outputs end, and how the keys of a merge are cut into slices.
 
 use super::super::job::Shared;
+use super::super::ranges::MergedRanges;
 use super::*;
 
 fn user_key(internal: &[u8]) -> Vec<u8> {
@@ -53,9 +54,9 @@ fn slices_have_about_the_same_work() {
         next_number: &|| bed.next_number(),
         stop: &AtomicBool::new(false),
     };
-    let slices = slices::slices(&job).unwrap();
+    let slices = slices::slices(&job, &MergedRanges::default()).unwrap();
     assert_eq!(slices.len(), 3);
-    let shared = Shared::new(&job);
+    let shared = Shared::new(&job, MergedRanges::default());
     let read: Vec<u64> = slices.into_iter().map(|slice| shared.run(slice).unwrap().entries_read).collect();
     assert_eq!(read.iter().sum::<u64>(), 12_000);
     assert!(read.iter().all(|entries| (3000..5000).contains(entries)), "{read:?}");

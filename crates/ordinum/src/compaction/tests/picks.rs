@@ -103,6 +103,7 @@ fn parse_meta(word: &str) -> FileMeta {
         max_seqno: seqno(number),
         tally: Tally::default(),
         values: Vec::new(),
+        range_tombstones: 0,
     };
     for part in parts {
         let (name, value) = part.split_once('=').unwrap();

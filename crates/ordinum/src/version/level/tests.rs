@@ -35,6 +35,7 @@ fn table(smallest: &[u8], largest: &[u8]) -> Arc<LiveTable> {
         max_seqno: SeqNo::MAX,
         tally: Tally::default(),
         values: Vec::new(),
+        range_tombstones: 0,
     };
     LiveTable::new(meta, Arc::new(store))
 }
