@@ -35,6 +35,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::slice::Slice;
+use crate::table::spare_buffers;
 
 /// Bytes of the tail.
 pub(super) const TAIL_BYTES: usize = 19;
@@ -54,6 +55,12 @@ pub(crate) struct Block {
     layout: Layout,
     path: Arc<Path>,
     offset: u64,
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        spare_buffers::give_back(std::mem::take(&mut self.bytes));
+    }
 }
 
 /// What the tail says, and where it follows that the parts begin. Every part lies in the block.

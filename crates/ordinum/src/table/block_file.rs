@@ -16,6 +16,7 @@ use crate::table::block_v1;
 use crate::table::footer::TableFormat;
 use crate::table::handle::BlockHandle;
 use crate::table::options::Compression;
+use crate::table::spare_buffers;
 
 /// Bytes behind a payload: compression and checksum.
 pub(crate) const TAIL_BYTES: usize = 5;
@@ -189,7 +190,11 @@ impl BlockFile {
 
     fn decompress(&self, handle: BlockHandle, checked: &[u8]) -> Result<Vec<u8>> {
         match checked.split_last() {
-            Some((&STORED, payload)) => Ok(payload.to_vec()),
+            Some((&STORED, payload)) => {
+                let mut contents = spare_buffers::take(payload.len());
+                contents.copy_from_slice(payload);
+                Ok(contents)
+            }
             Some((kind @ (&LZ4 | &ZSTD), payload)) => match decompress(payload, *kind) {
                 Some(contents) => Ok(contents),
                 None => self.damaged(handle, "a compressed block", "bytes that do not decompress"),
@@ -208,9 +213,10 @@ fn decompress(payload: &[u8], kind: u8) -> Option<Vec<u8>> {
     if size > payload.len().saturating_mul(RATIO_MAX) {
         return None;
     }
-    let contents = match kind {
-        LZ4 => lz4_flex::block::decompress(block, size).ok()?,
-        _ => zstd::bulk::decompress(block, size).ok()?,
+    let mut contents = spare_buffers::take(size);
+    let written = match kind {
+        LZ4 => lz4_flex::block::decompress_into(block, &mut contents).ok()?,
+        _ => zstd::bulk::decompress_to_buffer(block, &mut contents[..]).ok()?,
     };
-    (contents.len() == size).then_some(contents)
+    (written == size).then_some(contents)
 }

@@ -33,6 +33,7 @@ mod properties;
 mod range_block;
 mod read_ahead;
 mod reader;
+mod spare_buffers;
 mod table_iter;
 mod verify;
 
