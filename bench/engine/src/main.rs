@@ -24,6 +24,10 @@ use clap::Parser;
 use engines::Result;
 use options::Options;
 
+/// Of every engine alike: those in C and C++ come to it too, because the program exports `malloc`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let options = Options::parse().settled();
     match run(&options) {
