@@ -23,15 +23,20 @@ mod query;
 mod schema;
 #[path = "oracle/value.rs"]
 mod value;
+#[path = "oracle/write.rs"]
+mod write;
 
 use expr::Maker;
 use json::Json;
 use postgres::{Psql, Server};
 use query::Select;
 use schema::Model;
+use write::{Counts, Write};
 
 const QUERIES: u64 = 10_000;
 const QUERIES_PER_SCHEMA: u64 = 100;
+/// Every so manieth query is a write.
+const WRITE_EVERY: u64 = 6;
 /// How many differences are told before the test ends.
 const DIFFERENCES_MAX: usize = 8;
 /// How many smaller queries are tried on a difference.
@@ -77,7 +82,22 @@ impl Both {
             .unwrap_or_else(|error| panic!("seed {seed}\n{}\n{}", model.ddl(), error.text));
         self.fill(&mut rng, &mut model, &session, seed);
         for case in 0..QUERIES_PER_SCHEMA {
-            let mut maker = Maker { rng: &mut rng, model: &model, aliases: 0 };
+            let mut maker = Maker { rng: &mut rng, model: &model, aliases: 0, local: false };
+            if case % WRITE_EVERY == 0 {
+                let write = write::write(&mut maker);
+                let all: Vec<Select> =
+                    (0..model.entities.len()).map(|entity| query::all(&mut maker, entity)).collect();
+                if let Err(difference) = self.write(&session, &model, &write, &all) {
+                    let (schema, Write { orm, sql, .. }) = (model.text(), &write);
+                    return Some(format!(
+                        "\nORMDB_ORACLE_SEED={seed} case {case}\n{schema}\n{orm}\n\n{sql}\n\n{difference}"
+                    ));
+                }
+                if let Some((entity, key)) = write.creates {
+                    model.entities[entity].keys.push(key);
+                }
+                continue;
+            }
             let select = query::fetch(&mut maker);
             if self.differs(&session, &model, &select).is_some() {
                 let select = self.smallest(&session, &model, select);
@@ -129,6 +149,49 @@ impl Both {
                 }
             }
         }
+    }
+
+    /// Writes to both, and looks at all rows afterwards.
+    fn write(
+        &mut self,
+        session: &Session,
+        model: &Model,
+        write: &Write,
+        all: &[Select],
+    ) -> Result<(), String> {
+        let found = session.query(&write.orm, &Params::none());
+        let wanted = self.psql.run(&write.sql);
+        match (&found, &wanted) {
+            (Ok(Outcome::Written(found)), Ok(wanted)) => {
+                let wanted: u64 = wanted.trim().parse().unwrap();
+                let same = match write.counts {
+                    Counts::Created => found.created == wanted,
+                    Counts::Either => found.created + found.updated >= wanted,
+                    Counts::Updated => found.updated >= wanted,
+                    Counts::Deleted => found.deleted >= wanted,
+                };
+                if !same {
+                    return Err(format!("found {found:?}\nwanted {wanted} rows"));
+                }
+            }
+            (Err(_), Ok(wanted)) if write.by_key && wanted.trim() == "0" => {}
+            (Err(found), Err(wanted)) if found.code.sqlstate()[..2] == wanted.state[..2] => self.refused += 1,
+            _ => {
+                let found = found.map_err(|error| error.render(Some(&write.orm)));
+                return Err(format!("found  {found:?}\nwanted {wanted:?}"));
+            }
+        }
+        for select in all {
+            if let Some((found, wanted)) = self.differs(session, model, select) {
+                return Err(format!(
+                    "{}\nfound  {}\nwanted {}",
+                    select.orm(model),
+                    shown(&found),
+                    shown(&wanted)
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Both answers, if they are not the same.

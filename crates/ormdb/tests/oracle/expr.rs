@@ -23,6 +23,8 @@ pub struct Maker<'m> {
     pub rng: &'m mut Rng,
     pub model: &'m Model,
     pub aliases: usize,
+    /// Whether only fields of the row itself are named.
+    pub local: bool,
 }
 
 impl Expr {
@@ -49,7 +51,7 @@ impl Maker<'_> {
     fn field(&mut self, ty: Ty, entity: usize, alias: &str, depth: usize) -> Option<Expr> {
         let model = self.model;
         let this = &model.entities[entity];
-        if depth > 0 && self.chance(4) {
+        if depth > 0 && !self.local && self.chance(4) {
             let ones: Vec<&Relation> = this.relations.iter().filter(|r| r.to_one).collect();
             if !ones.is_empty() {
                 let relation = self.one(&ones);
@@ -415,7 +417,7 @@ impl Maker<'_> {
     fn aggregate(&mut self, ty: Ty, entity: usize, alias: &str, depth: usize) -> Option<Expr> {
         let model = self.model;
         let many: Vec<&Relation> = model.entities[entity].relations.iter().filter(|r| !r.to_one).collect();
-        if many.is_empty() {
+        if many.is_empty() || self.local {
             return None;
         }
         let relation = self.one(&many);
@@ -497,7 +499,7 @@ impl Maker<'_> {
     fn related(&mut self, entity: usize, alias: &str, depth: usize) -> Option<Expr> {
         let model = self.model;
         let relations = &model.entities[entity].relations;
-        if relations.is_empty() {
+        if relations.is_empty() || self.local {
             return None;
         }
         let relation = self.one(relations);

@@ -43,6 +43,14 @@ const HOW: [&str; 8] = [
     " desc",
 ];
 
+/// All rows of an entity.
+pub fn all(maker: &mut Maker<'_>, entity: usize) -> Select {
+    let columns = &maker.model.entities[entity].columns;
+    let items = columns.iter().map(|column| Item::Field(column.name.clone(), column.ty)).collect();
+    let (filter, order) = (Vec::new(), Vec::new());
+    Select { entity, alias: maker.alias(), key: None, filter, order, limit: None, offset: 0, items }
+}
+
 /// A random fetch.
 pub fn fetch(maker: &mut Maker<'_>) -> Select {
     let entity = maker.rng.usize(..maker.model.entities.len());
