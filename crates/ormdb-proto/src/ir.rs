@@ -14,7 +14,10 @@ mod fetch;
 mod mutation;
 
 pub use expr::{AggregateFunction, BinaryOp, Expr, Quantifier, RelationAggregate, TextMatch, UnaryOp};
-pub use fetch::{DeletedRows, Fetch, Include, KeyPart, Nulls, OrderBy, SelectItem, Selection, SortDirection};
+pub use fetch::{
+    DeletedRows, End, Fetch, Grouping, Include, KeyPart, Nulls, OrderBy, Place, SelectItem, Selection, Side,
+    SortDirection,
+};
 pub use mutation::{
     AssignOp, Assignment, Create, Delete, NestedWrite, RecordInput, Removal, Target, Update, Upsert,
 };

@@ -19,7 +19,7 @@ use crate::ir::{Params, Statement};
 use crate::token::Token;
 
 /// The version of the protocol that this build speaks: of messages and of what they mean.
-pub const PROTOCOL_VERSION: u16 = 2;
+pub const PROTOCOL_VERSION: u16 = 3;
 
 /// The first message of a client.
 #[derive(Clone, Debug, PartialEq, Archive, Serialize, Deserialize)]

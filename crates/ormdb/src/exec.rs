@@ -17,10 +17,14 @@ use ormdb_proto::result::{Chunk, GraphResult};
 use crate::context::Ctx;
 use crate::plan::{Binder, Estimator, Plan, RootInput, explanation};
 
+mod aggregate;
 mod assemble;
 mod budget;
 mod derive;
+mod distinct;
 mod fan_out;
+mod group;
+mod place;
 mod root;
 mod rows;
 mod run;
@@ -41,7 +45,8 @@ const CHUNK_ROWS: usize = 4096;
 /// # Errors
 /// Those of planning, of expressions that fail on a row, of limits, and of the engine.
 pub(crate) fn fetch(ctx: &Ctx<'_>, fetch: &Fetch) -> Result<GraphResult> {
-    let plan = bind(ctx, RootInput::Fetch(fetch))?;
+    let fetch = place::resolved(ctx, fetch)?;
+    let plan = bind(ctx, RootInput::Fetch(&fetch))?;
     run_plan(ctx, &plan).map(|(result, _)| result)
 }
 
@@ -50,7 +55,8 @@ pub(crate) fn fetch(ctx: &Ctx<'_>, fetch: &Fetch) -> Result<GraphResult> {
 /// # Errors
 /// As of [`fetch`].
 pub(crate) fn explain(ctx: &Ctx<'_>, fetch: &Fetch, mode: Explain) -> Result<Explanation> {
-    let plan = bind(ctx, RootInput::Fetch(fetch))?;
+    let fetch = place::resolved(ctx, fetch)?;
+    let plan = bind(ctx, RootInput::Fetch(&fetch))?;
     let stats = match mode {
         Explain::Plan => None,
         Explain::Analyze => {
@@ -114,6 +120,10 @@ fn run_plan<'r>(ctx: &Ctx<'r>, plan: &Plan<'_>) -> Result<(GraphResult, Run<'r>)
     let mut chunks: Vec<Chunk> = Vec::new();
     let root = &plan.root;
     run.timed(root.step, || {
+        if let Some(group) = &plan.group {
+            chunks = group::chunks(&run, plan, group)?;
+            return Ok(());
+        }
         root::read(&run, root.step, root.entity, &root.rows, &plan.access, &mut |rows| {
             chunks.push(assemble::chunk(&run, plan, rows)?);
             Ok(())

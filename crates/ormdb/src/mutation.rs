@@ -67,9 +67,9 @@ fn graph_before(ctx: &WriteCtx<'_>, delete: &Delete) -> Result<Option<GraphResul
         filter,
         order: order.collect::<Result<_>>()?,
         limit,
-        offset: None,
         items: returning.items.clone(),
+        ..Selection::default()
     };
-    let fetch = Fetch { entity: delete.entity.clone(), span: delete.span, key, selection };
+    let fetch = Fetch { entity: delete.entity.clone(), span: delete.span, key, selection, group: None };
     exec::fetch(&ctx.read(), &fetch).map(Some)
 }

@@ -11,6 +11,7 @@
 
 use std::sync::Arc;
 
+use ormdb_proto::ir::End;
 use ormdb_proto::result::ResultShape;
 use ormdb_proto::schema::FieldType;
 
@@ -44,10 +45,57 @@ pub(crate) struct Plan<'c> {
     pub(crate) root: Level<'c>,
     /// How the rows of the root are found.
     pub(crate) access: RootAccess,
+    /// What is made of the groups of the rows, where groups are asked for: the columns of the root are what is read of
+    /// each row for them.
+    pub(crate) group: Option<GroupPlan>,
     /// The shape of the result.
     pub(crate) shape: Arc<ResultShape>,
     /// How many steps there are, levels and derivations together.
     pub(crate) steps: usize,
+}
+
+/// What is made of groups of rows.
+pub(crate) struct GroupPlan {
+    /// How many of the columns that are read of each row have to be equal in a group; they are the first.
+    pub(crate) keys: usize,
+    /// The aggregates, whose values are among the columns behind the keys.
+    pub(crate) aggregates: Vec<GroupAggregate>,
+    /// The columns of the result, over the keys and the aggregates as externals.
+    pub(crate) columns: Vec<RowExpr>,
+    /// Which groups.
+    pub(crate) having: Option<RowExpr>,
+    /// Their order, before that of the keys.
+    pub(crate) order: Vec<(RowExpr, KeyDirection)>,
+    /// The most groups.
+    pub(crate) limit: Option<usize>,
+    /// How many groups are passed over.
+    pub(crate) offset: usize,
+    /// From which end of the order they count.
+    pub(crate) end: End,
+    /// What they are, for whoever explains the plan.
+    pub(crate) text: GroupText,
+}
+
+/// An aggregate of the rows of a group.
+pub(crate) struct GroupAggregate {
+    /// The function.
+    pub(crate) function: ormdb_proto::ir::AggregateFunction,
+    /// Whether equal values count once.
+    pub(crate) distinct: bool,
+    /// The column of its values; none of a count of rows.
+    pub(crate) value: Option<usize>,
+    /// The type of the result.
+    pub(crate) ty: FieldType,
+}
+
+/// What groups are, as the text language writes it.
+pub(crate) struct GroupText {
+    /// What their rows have in common.
+    pub(crate) by: Vec<String>,
+    /// Which groups.
+    pub(crate) having: Option<String>,
+    /// The keys of their order.
+    pub(crate) order: Vec<String>,
 }
 
 /// What is read of the rows of one node of the result.
@@ -88,6 +136,10 @@ pub(crate) struct RowSelection<'c> {
     pub(crate) outer_filter: Option<Projection<'c>>,
     /// The order, up to the primary key.
     pub(crate) order: Order<'c>,
+    /// Of rows that are equal in these, the first in the order alone is taken.
+    pub(crate) distinct: Option<Projection<'c>>,
+    /// From which end of the order offset and limit count.
+    pub(crate) end: End,
     /// The most rows, per parent.
     pub(crate) limit: Option<usize>,
     /// How many rows are passed over, per parent.
@@ -229,12 +281,45 @@ impl RowSelection<'_> {
     pub(crate) fn visible(policy: Option<RowExpr>, deleted: Deleted, limit: Option<usize>) -> Self {
         let order = Order { keys: Projection::default(), directions: Vec::new() };
         let text = SelectionText::default();
-        RowSelection { policy, deleted, filter: None, outer_filter: None, order, limit, offset: 0, text }
+        RowSelection {
+            policy,
+            deleted,
+            filter: None,
+            outer_filter: None,
+            order,
+            distinct: None,
+            end: End::First,
+            limit,
+            offset: 0,
+            text,
+        }
     }
 
     /// How many rows have to be found at most, those that are passed over included; none if there is no bound.
     pub(crate) fn wanted(&self) -> Option<usize> {
-        self.limit.map(|limit| limit.saturating_add(self.offset))
+        // Of rows that are equal it is not known how many there are.
+        self.limit.filter(|_| self.distinct.is_none()).map(|limit| limit.saturating_add(self.offset))
+    }
+
+    /// Whether the order is turned round, so that the last rows come first, and those that are taken are turned back.
+    /// Where equal rows are left out it is not, since their first is taken.
+    pub(crate) const fn is_turned(&self) -> bool {
+        matches!(self.end, End::Last) && self.distinct.is_none()
+    }
+
+    /// Cuts rows that stand in their order, or in the turned one if it is, and gives them in theirs.
+    pub(crate) fn cut<T>(&self, rows: &mut Vec<T>) {
+        let limit = self.limit.unwrap_or(usize::MAX);
+        if matches!(self.end, End::Last) && !self.is_turned() {
+            rows.truncate(rows.len().saturating_sub(self.offset));
+            rows.drain(..rows.len().saturating_sub(limit));
+            return;
+        }
+        rows.drain(..self.offset.min(rows.len()));
+        rows.truncate(limit);
+        if self.is_turned() {
+            rows.reverse();
+        }
     }
 
     /// Whether every row is accepted.

@@ -13,6 +13,8 @@ use ormdb::{Database, Options, Outcome, Params, Session};
 
 #[path = "oracle/expr.rs"]
 mod expr;
+#[path = "oracle/group.rs"]
+mod group;
 #[path = "oracle/json.rs"]
 mod json;
 #[path = "oracle/postgres.rs"]
@@ -27,6 +29,7 @@ mod value;
 mod write;
 
 use expr::Maker;
+use group::Groups;
 use json::Json;
 use postgres::{Psql, Server};
 use query::Select;
@@ -68,6 +71,37 @@ struct Both {
     refused: u64,
 }
 
+/// A query of either kind.
+#[derive(Clone, Debug)]
+enum Query {
+    Rows(Select),
+    Groups(Groups),
+}
+
+impl Query {
+    fn orm(&self, model: &Model) -> String {
+        match self {
+            Query::Rows(select) => select.orm(model),
+            Query::Groups(groups) => groups.orm(model),
+        }
+    }
+
+    fn sql(&self, model: &Model) -> String {
+        match self {
+            Query::Rows(select) => select.sql(model),
+            Query::Groups(groups) => groups.sql(model),
+        }
+    }
+
+    /// Queries that each lack one thing of this.
+    fn smaller(&self) -> Vec<Query> {
+        match self {
+            Query::Rows(select) => select.smaller().into_iter().map(Query::Rows).collect(),
+            Query::Groups(groups) => groups.smaller().into_iter().map(Query::Groups).collect(),
+        }
+    }
+}
+
 /// An answer, or the SQLSTATE and text of a refusal.
 type Answer = Result<Json, (String, String)>;
 
@@ -85,8 +119,9 @@ impl Both {
             let mut maker = Maker { rng: &mut rng, model: &model, aliases: 0, local: false };
             if case % WRITE_EVERY == 0 {
                 let write = write::write(&mut maker);
-                let all: Vec<Select> =
-                    (0..model.entities.len()).map(|entity| query::all(&mut maker, entity)).collect();
+                let all: Vec<Query> = (0..model.entities.len())
+                    .map(|entity| Query::Rows(query::all(&mut maker, entity)))
+                    .collect();
                 if let Err(difference) = self.write(&session, &model, &write, &all) {
                     let (schema, Write { orm, sql, .. }) = (model.text(), &write);
                     return Some(format!(
@@ -98,15 +133,18 @@ impl Both {
                 }
                 continue;
             }
-            let select = query::fetch(&mut maker);
-            if self.differs(&session, &model, &select).is_some() {
-                let select = self.smallest(&session, &model, select);
-                let (found, wanted) = self.differs(&session, &model, &select).unwrap();
+            let query = match maker.rng.u8(..5) {
+                0 => Query::Groups(group::groups(&mut maker)),
+                _ => Query::Rows(query::fetch(&mut maker)),
+            };
+            if self.differs(&session, &model, &query).is_some() {
+                let query = self.smallest(&session, &model, query);
+                let (found, wanted) = self.differs(&session, &model, &query).unwrap();
                 return Some(format!(
                     "\nORMDB_ORACLE_SEED={seed} case {case}\n{}\n{}\n\n{}\n\nfound  {}\nwanted {}",
                     model.text(),
-                    select.orm(&model),
-                    select.sql(&model),
+                    query.orm(&model),
+                    query.sql(&model),
                     shown(&found),
                     shown(&wanted)
                 ));
@@ -157,7 +195,7 @@ impl Both {
         session: &Session,
         model: &Model,
         write: &Write,
-        all: &[Select],
+        all: &[Query],
     ) -> Result<(), String> {
         let found = session.query(&write.orm, &Params::none());
         let wanted = self.psql.run(&write.sql);
@@ -195,7 +233,7 @@ impl Both {
     }
 
     /// Both answers, if they are not the same.
-    fn differs(&mut self, session: &Session, model: &Model, select: &Select) -> Option<(Answer, Answer)> {
+    fn differs(&mut self, session: &Session, model: &Model, select: &Query) -> Option<(Answer, Answer)> {
         let (orm, sql) = (select.orm(model), select.sql(model));
         let found = match session.query(&orm, &Params::none()) {
             Ok(Outcome::Fetched(result)) => Ok(Json::parse(&result.to_json().unwrap())),
@@ -217,7 +255,7 @@ impl Both {
     }
 
     /// A selection that differs still, and no part of which can go.
-    fn smallest(&mut self, session: &Session, model: &Model, mut select: Select) -> Select {
+    fn smallest(&mut self, session: &Session, model: &Model, mut select: Query) -> Query {
         let mut left = SMALLER_MAX;
         'again: loop {
             for less in select.smaller() {

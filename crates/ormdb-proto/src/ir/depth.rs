@@ -17,6 +17,9 @@ impl Statement {
         match self {
             Statement::Fetch(fetch) => {
                 keys_at(fetch.key.as_deref().unwrap_or_default(), 1)?;
+                if let Some(group) = &fetch.group {
+                    group.by.iter().chain(&group.having).try_for_each(|e| expr_at(e, 2))?;
+                }
                 selection_at(&fetch.selection, 1)
             }
             Statement::Create(create) => {
@@ -66,13 +69,17 @@ fn keys_at(key: &[KeyPart], depth: usize) -> Result<()> {
 
 fn selection_at(selection: &Selection, depth: usize) -> Result<()> {
     check(depth)?;
-    let Selection { deleted: _, filter, order, limit, offset, items } = selection;
-    let exprs = filter.iter().chain(limit).chain(offset).chain(order.iter().map(|o| &o.expr));
+    let Selection { deleted: _, filter, order, distinct, cursor, limit, end: _, offset, items } = selection;
+    let exprs = filter.iter().chain(limit).chain(offset).chain(distinct).chain(order.iter().map(|o| &o.expr));
+    keys_at(cursor.as_ref().map_or(&[], |place| place.key.as_slice()), depth + 1)?;
     exprs.into_iter().try_for_each(|e| expr_at(e, depth + 1))?;
     items.iter().try_for_each(|item| match item {
         SelectItem::All { .. } | SelectItem::Field { .. } => Ok(()),
         SelectItem::Computed { expr, .. } => expr_at(expr, depth + 1),
-        SelectItem::Include(include) => selection_at(&include.selection, depth + 1),
+        SelectItem::Include(include) => {
+            include.recursive.iter().try_for_each(|e| expr_at(e, depth + 1))?;
+            selection_at(&include.selection, depth + 1)
+        }
     })
 }
 

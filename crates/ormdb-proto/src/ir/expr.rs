@@ -136,7 +136,7 @@ pub struct RelationAggregate {
     pub function: AggregateFunction,
     /// Whether equal values count once.
     pub distinct: bool,
-    /// The relation.
+    /// The relation; none where the rows of a group are aggregated.
     pub relation: Vec<String>,
     /// What is aggregated of each related row; none for a count of rows.
     #[rkyv(omit_bounds)]

@@ -14,8 +14,19 @@ pub struct Fetch {
     pub span: Option<Span>,
     /// The values of a unique key, for the fetch of one row: `User[email: "a@b.c"]`.
     pub key: Option<Vec<KeyPart>>,
-    /// What is read of the root rows.
+    /// What is read of the root rows, or of their groups.
     pub selection: Selection,
+    /// How the root rows are put into groups, where groups of them are asked for and not the rows.
+    pub group: Option<Grouping>,
+}
+
+/// Rows that are equal in some expressions make a group; what is read of a group are these and aggregates of its rows.
+#[derive(Clone, Debug, Default, PartialEq, Archive, Serialize, Deserialize)]
+pub struct Grouping {
+    /// What the rows of a group have in common; of nothing, all rows are one group, even if there are none.
+    pub by: Vec<Expr>,
+    /// Which groups. An aggregate whose relation is empty is one of the group's rows.
+    pub having: Option<Expr>,
 }
 
 /// The value of one field of a unique key.
@@ -39,13 +50,52 @@ pub struct Selection {
     pub filter: Option<Expr>,
     /// Their order; the primary key ascending breaks ties, and orders where nothing else does.
     pub order: Vec<OrderBy>,
+    /// Of rows that are equal in all of these, the first in the order alone is read; of none, every row.
+    pub distinct: Vec<Expr>,
+    /// The row from whose place in the order on rows are read, or up to it.
+    pub cursor: Option<Place>,
     /// The most rows, per parent in an include: a literal or parameter.
     pub limit: Option<Expr>,
+    /// From which end of the order offset and limit count.
+    pub end: End,
     /// How many rows are passed over first, per parent in an include.
     pub offset: Option<Expr>,
     /// What is read of each row, in order; empty means all fields.
     #[rkyv(omit_bounds)]
     pub items: Vec<SelectItem>,
+}
+
+/// A place in an order: that of the row which has a key, whether or not a filter accepts that row. Where there is no
+/// such row, no row is read.
+#[derive(Clone, Debug, PartialEq, Archive, Serialize, Deserialize)]
+pub struct Place {
+    /// Which rows are read.
+    pub side: Side,
+    /// The values of a unique key.
+    pub key: Vec<KeyPart>,
+}
+
+/// On which side of a place rows are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub enum Side {
+    /// Those behind it.
+    After,
+    /// It, and those behind it.
+    From,
+    /// Those before it.
+    Before,
+    /// It, and those before it.
+    Until,
+}
+
+/// An end of an order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub enum End {
+    /// The first rows are taken.
+    #[default]
+    First,
+    /// The last rows are taken; they come in the order asked for all the same.
+    Last,
 }
 
 /// Whether rows are seen that were deleted and are kept (`@@softDelete`).
@@ -99,6 +149,9 @@ pub struct Include {
     pub relation: String,
     /// Where it stands in a text.
     pub span: Option<Span>,
+    /// Of a relation to the same entity: on how many levels below each other the rows are read, each with all of the
+    /// same. A literal or parameter; one level where nothing is said.
+    pub recursive: Option<Expr>,
     /// What is read of the related rows.
     #[rkyv(omit_bounds)]
     pub selection: Selection,

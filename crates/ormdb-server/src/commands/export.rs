@@ -178,8 +178,9 @@ impl<'a> Page<'a> {
             limit: Some(count(PAGE_ROWS)),
             offset: (self.offset > 0).then(|| count(self.offset)),
             items: items.collect(),
+            ..Selection::default()
         };
-        Fetch { entity: self.entity.to_owned(), span: None, key: None, selection }
+        Fetch { entity: self.entity.to_owned(), span: None, key: None, selection, group: None }
     }
 
     /// `a > $a or (a = $a and b > $b)`

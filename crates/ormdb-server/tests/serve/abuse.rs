@@ -237,8 +237,9 @@ async fn statements_that_nest_too_deep_are_refused() {
     let server = Server::start(dir.path(), &[]);
     let client = server.client().await;
     client.apply_schema(SCHEMA).await.unwrap();
-    let fetch =
-        |selection| Statement::Fetch(Fetch { entity: "Artist".to_owned(), span: None, key: None, selection });
+    let fetch = |selection| {
+        Statement::Fetch(Fetch { entity: "Artist".to_owned(), span: None, key: None, selection, group: None })
+    };
     let negated = |levels: usize| {
         let truth = Expr::binary(ormdb_proto::ir::BinaryOp::Equal, Expr::path(["id"]), Expr::literal(1i64));
         let filter = (0..levels).fold(truth, |e, _| Expr::Unary { op: UnaryOp::Not, operand: Box::new(e) });
@@ -247,7 +248,7 @@ async fn statements_that_nest_too_deep_are_refused() {
     let included = |levels: usize| {
         let selection = (0..levels).fold(Selection::default(), |selection, at| {
             let relation = if at % 2 == 0 { "artist" } else { "albums" }.to_owned();
-            let include = Include { alias: None, relation, span: None, selection };
+            let include = Include { alias: None, relation, span: None, recursive: None, selection };
             Selection { items: vec![SelectItem::Include(Box::new(include))], ..Selection::default() }
         });
         fetch(selection)

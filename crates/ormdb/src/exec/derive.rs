@@ -1,18 +1,16 @@
 //! Values of rows that come from behind their relations, for a batch of rows at once.
 
-use std::collections::HashSet;
-
 use ormdb_proto::ir::{AggregateFunction, Quantifier};
-use ormdb_proto::value::{ValueRef, compare};
+use ormdb_proto::value::ValueRef;
 use ormdb_proto::{Error, ErrorCode, Result};
 
+use super::aggregate::Accumulator;
 use super::fan_out::{self, Children};
 use super::rows::FetchedRow;
 use super::run::Run;
 use crate::catalog::EntityInfo;
-use crate::expr::{Average, Datum, EvalEnv, Sum};
+use crate::expr::{Datum, EvalEnv};
 use crate::plan::{AggregateDerivation, Derivation, DerivationKind, Projection};
-use crate::store::key::{self, Direction};
 
 /// The externals of a batch of rows, row by row.
 struct Externals {
@@ -192,57 +190,16 @@ impl AggregateDerivation<'_> {
 
     /// The aggregate of values; none stands for a row that is left out.
     fn of<'v>(&self, values: impl Iterator<Item = &'v Option<Datum<'static>>>) -> Result<Datum<'static>> {
-        let values = values.flatten();
-        if self.value.is_none() {
-            return Ok(Datum::Ref(ValueRef::Int64(integer(values.count())?)));
-        }
-        let mut seen = HashSet::new();
-        let mut count = 0i64;
-        let mut sum: Option<Sum> = None;
-        let mut best: Option<&Datum<'static>> = None;
-        for datum in values.filter(|value| !value.is_null()) {
-            let value = datum.view();
-            if self.distinct {
-                let mut key = Vec::new();
-                key::push_column(&mut key, &value, Direction::Ascending);
-                if !seen.insert(key) {
-                    continue;
-                }
-            }
-            count += 1;
-            match self.function {
-                AggregateFunction::Count => {}
-                AggregateFunction::Sum | AggregateFunction::Avg => {
-                    sum = Some(match sum {
-                        None => Sum::of(&value)?,
-                        Some(sum) => sum.add(&value)?,
-                    });
-                }
-                AggregateFunction::Min | AggregateFunction::Max => {
-                    let better = match best {
-                        None => true,
-                        Some(best) => {
-                            let order = compare(&value, &best.view()).ok_or_else(incomparable)?;
-                            if self.function == AggregateFunction::Min {
-                                order.is_lt()
-                            } else {
-                                order.is_gt()
-                            }
-                        }
-                    };
-                    if better {
-                        best = Some(datum);
-                    }
+        let mut aggregate = Accumulator::new(self.function, self.distinct);
+        for value in values.flatten() {
+            match &self.value {
+                None => aggregate.add_row(),
+                Some(_) => {
+                    aggregate.add(&value.view())?;
                 }
             }
         }
-        Ok(match (self.function, sum) {
-            (AggregateFunction::Count, _) => Datum::Ref(ValueRef::Int64(count)),
-            (AggregateFunction::Sum, Some(sum)) => Datum::Ref(sum.value(self.ty)?),
-            (AggregateFunction::Avg, Some(sum)) => Datum::Ref(Average::of(sum, count)?),
-            (AggregateFunction::Sum | AggregateFunction::Avg, None) => Datum::NULL,
-            (AggregateFunction::Min | AggregateFunction::Max, _) => best.map_or(Datum::NULL, Datum::clone),
-        })
+        aggregate.finish(self.ty)
     }
 }
 
@@ -252,8 +209,4 @@ fn place(row: u32) -> usize {
 
 fn integer(count: usize) -> Result<i64> {
     i64::try_from(count).map_err(|_| Error::new(ErrorCode::NumericOverflow, "a count is too large"))
-}
-
-fn incomparable() -> Error {
-    Error::new(ErrorCode::Internal, "an aggregate met values of types that do not compare")
 }

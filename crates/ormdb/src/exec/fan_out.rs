@@ -18,7 +18,7 @@ use ormdb_proto::{Error, ErrorCode, Result};
 use super::rows::FetchedRow;
 use super::run::{Entry, Run};
 use super::scan::{Lane, Scanner};
-use super::{root, sort};
+use super::{distinct, root, sort};
 use crate::catalog::EntityInfo;
 use crate::expr::RowSource;
 use crate::plan::{Derivation, Fan, HopAccess, RowSelection, Served, Source};
@@ -363,12 +363,16 @@ impl Gather<'_, '_, '_> {
                 group.sort_unstable_by(|a, b| key(a).cmp(&key(b)));
             }
         }
-        if self.selection.offset > 0 || self.selection.limit.is_some() {
-            let limit = self.selection.limit.unwrap_or(usize::MAX);
+        if let Some(distinct) = &self.selection.distinct {
+            let keys = distinct::keys(self.run, self.fan.target, distinct, &self.found.rows)?;
             for group in &mut self.groups {
-                group.drain(..self.selection.offset.min(group.len()));
-                group.truncate(limit);
+                let mut seen = HashSet::new();
+                group.retain(|row| usize::try_from(*row).is_ok_and(|row| seen.insert(keys.get(row))));
             }
+        }
+        let cuts = self.selection.offset > 0 || self.selection.limit.is_some();
+        if cuts || self.selection.is_turned() {
+            self.groups.iter_mut().for_each(|group| self.selection.cut(group));
         }
         let rows = compact(self.found.rows, &mut self.groups);
         Ok(Children { rows, groups: self.groups, of_parent })

@@ -2,6 +2,7 @@
 
 use ormdb_proto::Result;
 
+use super::distinct::Seen;
 use super::rows::FetchedRow;
 use super::run::{Entry, Run};
 use super::scan::{Lane, Scanner};
@@ -25,10 +26,51 @@ pub(super) fn read(
     if selection.limit == Some(0) {
         return Ok(());
     }
-    match access.served {
-        Served::No => sorted(run, step, entity, selection, access, sink),
-        Served::Exact | Served::UpToTies { .. } => streamed(run, step, entity, selection, access, sink),
+    let window = Window { offset: selection.offset, limit: selection.limit.unwrap_or(usize::MAX) };
+    let ordered = |window, sink: &mut dyn FnMut(Vec<FetchedRow>) -> Result<()>| match access.served {
+        Served::No => sorted(run, step, entity, selection, access, window, sink),
+        Served::Exact | Served::UpToTies { .. } => {
+            streamed(run, step, entity, selection, access, window, sink)
+        }
+    };
+    if selection.distinct.is_none() && !selection.is_turned() {
+        return ordered(window, sink);
     }
+    // Rows are taken of all that are there, or turned back when the last of them is read.
+    let mut taken: Vec<FetchedRow> = Vec::new();
+    let mut seen = Seen::default();
+    let all = Window { offset: 0, limit: usize::MAX };
+    ordered(if selection.distinct.is_some() { all } else { window }, &mut |rows| {
+        let rows = match &selection.distinct {
+            None => rows,
+            Some(distinct) => seen.first(run, entity, distinct, rows)?,
+        };
+        run.budget.hold(rows.iter().map(FetchedRow::held_bytes).sum())?;
+        taken.extend(rows);
+        Ok(())
+    })?;
+    if selection.distinct.is_some() {
+        selection.cut(&mut taken);
+    } else {
+        taken.reverse();
+    }
+    let mut rows = taken.into_iter();
+    loop {
+        let chunk: Vec<FetchedRow> = rows.by_ref().take(CHUNK_ROWS).collect();
+        if chunk.is_empty() {
+            return Ok(());
+        }
+        let held = chunk.iter().map(FetchedRow::held_bytes).sum();
+        sink(chunk)?;
+        run.budget.release(held);
+    }
+}
+
+/// Which rows of an order are handed on.
+#[derive(Clone, Copy)]
+struct Window {
+    offset: usize,
+    limit: usize,
 }
 
 /// The path gives the order: rows are handed on as they come, and no more are read than are wanted.
@@ -38,10 +80,11 @@ fn streamed(
     entity: &EntityInfo,
     selection: &RowSelection<'_>,
     access: &RootAccess,
+    window: Window,
     sink: &mut dyn FnMut(Vec<FetchedRow>) -> Result<()>,
 ) -> Result<()> {
     let mut reader = PathReader::open(run, step, entity, access)?;
-    let (mut skip, mut left) = (selection.offset, selection.limit.unwrap_or(usize::MAX));
+    let (mut skip, mut left) = (window.offset, window.limit);
     let mut want = skip.saturating_add(left).min(BATCH_ROWS);
     let mut pending: Vec<FetchedRow> = Vec::new();
     while left > 0 {
@@ -74,10 +117,11 @@ fn sorted(
     entity: &EntityInfo,
     selection: &RowSelection<'_>,
     access: &RootAccess,
+    window: Window,
     sink: &mut dyn FnMut(Vec<FetchedRow>) -> Result<()>,
 ) -> Result<()> {
     let mut reader = PathReader::open(run, step, entity, access)?;
-    let wanted = selection.wanted().unwrap_or(usize::MAX);
+    let wanted = window.limit.saturating_add(window.offset);
     let mut best: Vec<(Vec<u8>, FetchedRow)> = Vec::new();
     loop {
         let batch = reader.next(BATCH_ROWS)?;
@@ -95,7 +139,7 @@ fn sorted(
         }
     }
     best.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-    let mut rows = best.into_iter().map(|(_, row)| row).take(wanted).skip(selection.offset);
+    let mut rows = best.into_iter().map(|(_, row)| row).take(wanted).skip(window.offset);
     loop {
         let chunk: Vec<FetchedRow> = rows.by_ref().take(CHUNK_ROWS).collect();
         if chunk.is_empty() {

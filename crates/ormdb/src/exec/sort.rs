@@ -49,7 +49,8 @@ pub(super) fn keys(
     Ok(keys)
 }
 
-fn push(out: &mut Vec<u8>, value: &ValueRef<'_>, direction: KeyDirection) {
+/// Appends bytes of a value that sort as it does.
+pub(super) fn push(out: &mut Vec<u8>, value: &ValueRef<'_>, direction: KeyDirection) {
     if value.is_null() {
         out.push(if direction.nulls_first { NULL_FIRST } else { NULL_LAST });
         return;

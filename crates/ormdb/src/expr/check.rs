@@ -95,7 +95,10 @@ impl<'s> Checker<'_, 's> {
                 format!("the expression nests deeper than {DEPTH_MAX}, computed fields included"),
             ));
         }
-        let checked = self.check_here(expr);
+        let checked = match self.scope.given(expr)? {
+            Some(external) => Ok(names::outside(external)),
+            None => self.check_here(expr),
+        };
         self.depth -= 1;
         checked
     }
@@ -332,6 +335,7 @@ impl<'s> Checker<'_, 's> {
 
     fn is_null(&mut self, operand: &Expr, negated: bool) -> Result<Checked> {
         if let Expr::Path { path, span } = operand
+            && self.scope.given(operand)?.is_none()
             && let Some(checked) = self.relation_is_null(path, *span, negated)?
         {
             return Ok(checked);

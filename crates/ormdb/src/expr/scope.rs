@@ -2,7 +2,7 @@
 
 use ormdb_proto::error::Span;
 use ormdb_proto::ir::{Expr, Quantifier, RelationAggregate};
-use ormdb_proto::schema::{Entity, FieldType, Relation, Schema};
+use ormdb_proto::schema::{Entity, Field, FieldType, Relation, Schema};
 use ormdb_proto::{Error, ErrorCode, Result, Value};
 
 /// A value that does not lie in the row: its number and its type.
@@ -21,6 +21,16 @@ pub(crate) trait Scope<'s> {
 
     /// The entity whose row is at hand.
     fn entity(&self) -> &'s Entity;
+
+    /// The value of a whole expression, where the scope has it.
+    fn given(&mut self, _expr: &Expr) -> Result<Option<External>> {
+        Ok(None)
+    }
+
+    /// Whether a field of the row can be read; the error if it cannot.
+    fn admits(&self, _field: &Field, _span: Option<Span>) -> Result<()> {
+        Ok(())
+    }
 
     /// `tail`, evaluated on the row that a to-one relation leads to; `absent` where it leads to none.
     fn remote(&mut self, relation: &Relation, tail: &Expr, absent: Value) -> Result<External>;

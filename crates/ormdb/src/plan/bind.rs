@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ormdb_proto::block::ColumnType;
 use ormdb_proto::error::{Limit, Span};
 use ormdb_proto::ir::{
-    BinaryOp, DeletedRows, Expr, Fetch, Include, KeyPart, Nulls, OrderBy, Params, SelectItem, Selection,
+    BinaryOp, DeletedRows, End, Expr, Fetch, Include, KeyPart, Nulls, OrderBy, Params, SelectItem, Selection,
     SortDirection,
 };
 use ormdb_proto::result::{Cardinality, EnumLabels, ResultShape, ShapeColumn, ShapeEdge, ShapeNode};
@@ -20,12 +20,15 @@ use super::cover::Needed;
 use super::level_scope::{LevelScope, PlanScope, Steps, edge_of};
 use super::order::Served;
 use super::{
-    Fan, FanAccess, IncludeLevel, KeyDirection, Level, Order, Path, Plan, RootAccess, RowSelection,
-    SelectionText, kept, policy,
+    Fan, FanAccess, IncludeLevel, KeyDirection, Level, Order, Path, Plan, Projection, RootAccess,
+    RowSelection, SelectionText, kept, policy,
 };
 use crate::catalog::{Catalog, EntityInfo, KeyAccess, Member, Navigation};
 use crate::expr::{EvalEnv, NoRow, Node, RowExpr};
 use crate::text;
+
+mod group;
+mod recursion;
 
 /// The most columns of one node and includes below one, so that a `*` of a query cannot multiply without bound.
 const NODES_MAX: usize = 1024;
@@ -60,7 +63,14 @@ impl<'c, 'p> Binder<'c, 'p> {
     /// # Errors
     /// Unknown names, wrong types, missing parameters; `LimitExceeded` for includes that are too deep.
     pub(crate) fn plan(mut self, input: RootInput<'_>) -> Result<Plan<'c>> {
+        let mut group = None;
         let (root, access) = match input {
+            RootInput::Fetch(fetch) if let Some(grouping) = &fetch.group => {
+                let planned = self.group(fetch, grouping).map_err(|error| at(error, fetch.span));
+                let (root, access, groups) = planned?;
+                group = Some(groups);
+                (root, access)
+            }
             RootInput::Fetch(fetch) => {
                 // What has no place of its own stands where the entity is named.
                 self.fetch(fetch).map_err(|error| at(error, fetch.span))?
@@ -81,7 +91,7 @@ impl<'c, 'p> Binder<'c, 'p> {
             }
         };
         let shape = Arc::new(ResultShape { nodes: self.nodes });
-        Ok(Plan { root, access, shape, steps: self.steps.count() })
+        Ok(Plan { root, access, group, shape, steps: self.steps.count() })
     }
 
     fn fetch(&mut self, fetch: &Fetch) -> Result<(Level<'c>, RootAccess)> {
@@ -171,19 +181,28 @@ impl<'c, 'p> Binder<'c, 'p> {
             None => None,
         };
         let order = if selection.order.is_empty() { &entity.default_order } else { &selection.order };
+        let text_of_order = order.iter().map(text::print_order).collect();
+        let turned = selection.end == End::Last && selection.distinct.is_empty();
+        let order = if turned { turn(entity, order)? } else { order.clone() };
+        let distinct = match selection.distinct.as_slice() {
+            [] => None,
+            exprs => Some(self.values(entity, exprs)?),
+        };
         Ok(RowSelection {
             policy: policy::predicate(entity),
             deleted: kept::deleted(self.catalog, entity, selection.deleted)?,
             filter: RowExpr::all(local),
             outer_filter,
-            order: self.order(entity, order)?,
+            order: self.order(entity, &order)?,
+            distinct,
+            end: selection.end,
             limit: self.count(entity, selection.limit.as_ref(), "limit")?,
             offset: self.count(entity, selection.offset.as_ref(), "offset")?.unwrap_or(0),
             text: SelectionText {
                 filter: filter
                     .filter(|f| !matches!(f, Expr::And(all) if all.is_empty()))
                     .map(text::print_expr),
-                order: order.iter().map(text::print_order).collect(),
+                order: text_of_order,
             },
         })
     }
@@ -191,12 +210,13 @@ impl<'c, 'p> Binder<'c, 'p> {
     fn order(&self, entity: &'c EntityInfo, order: &[OrderBy]) -> Result<Order<'c>> {
         let mut scope = self.scope(entity);
         let exprs = order.iter().map(|key| scope.compile(&key.expr, None)).collect::<Result<Vec<_>>>()?;
-        let directions = order.iter().map(|key| {
-            let descending = key.direction == SortDirection::Descending;
-            let nulls_first = key.nulls.map_or(descending, |nulls| nulls == Nulls::First);
-            KeyDirection { descending, nulls_first }
-        });
-        Ok(Order { directions: directions.collect(), keys: scope.finish(exprs)? })
+        Ok(Order { directions: order.iter().map(direction).collect(), keys: scope.finish(exprs)? })
+    }
+
+    fn values(&self, entity: &'c EntityInfo, exprs: &[Expr]) -> Result<Projection<'c>> {
+        let mut scope = self.scope(entity);
+        let exprs = exprs.iter().map(|expr| scope.compile(expr, None)).collect::<Result<Vec<_>>>()?;
+        scope.finish(exprs)
     }
 
     /// The value of a limit or offset; null is none.
@@ -261,6 +281,7 @@ impl<'c, 'p> Binder<'c, 'p> {
                             alias: None,
                             relation: relation.name.clone(),
                             span: *span,
+                            recursive: None,
                             selection: Selection::default(),
                         };
                         selected.take(&relation.name, *span)?;
@@ -273,7 +294,8 @@ impl<'c, 'p> Binder<'c, 'p> {
                     None => {
                         let name = include.alias.as_ref().unwrap_or(&include.relation);
                         selected.take(name, include.span)?;
-                        included.push((selected.exprs.len(), (**include).clone()));
+                        let include = self.unrolled(entity, include)?;
+                        included.push((selected.exprs.len(), include));
                     }
                 },
             }
@@ -360,6 +382,28 @@ impl<'c, 'p> Binder<'c, 'p> {
         }
         Ok(())
     }
+}
+
+/// Which way a key of an order sorts; nulls are greater than every value where nothing else is said.
+fn direction(key: &OrderBy) -> KeyDirection {
+    let descending = key.direction == SortDirection::Descending;
+    let nulls_first = key.nulls.map_or(descending, |nulls| nulls == Nulls::First);
+    KeyDirection { descending, nulls_first }
+}
+
+/// An order turned round, with that of the primary key, which breaks its ties.
+fn turn(entity: &EntityInfo, order: &[OrderBy]) -> Result<Vec<OrderBy>> {
+    let key = order.iter().map(|key| {
+        let KeyDirection { descending, nulls_first } = direction(key);
+        let direction = if descending { SortDirection::Ascending } else { SortDirection::Descending };
+        let nulls = Some(if nulls_first { Nulls::Last } else { Nulls::First });
+        Ok(OrderBy { expr: key.expr.clone(), direction, nulls })
+    });
+    let ties = entity.primary_key.iter().map(|field| {
+        let expr = Expr::path([entity.field_of(*field)?.name.as_str()]);
+        Ok(OrderBy { expr, direction: SortDirection::Descending, nulls: None })
+    });
+    key.chain(ties).collect()
 }
 
 #[derive(Default)]

@@ -106,8 +106,8 @@ impl<'c> Columns<'c> {
     }
 
     fn items(&mut self, of: &Embedded, name: &str, selection: &Selection, span: Option<Span>) -> Result<()> {
-        let Selection { filter, order, limit, offset, items, deleted } = selection;
-        let clauses = *deleted != DeletedRows::Hidden;
+        let Selection { filter, order, distinct, cursor, limit, end: _, offset, items, deleted } = selection;
+        let clauses = *deleted != DeletedRows::Hidden || !distinct.is_empty() || cursor.is_some();
         if clauses || filter.is_some() || !order.is_empty() || limit.is_some() || offset.is_some() {
             let message = format!("`{}` is a struct of the row: it is neither filtered nor ordered", of.path);
             let error =

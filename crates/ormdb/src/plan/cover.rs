@@ -38,6 +38,7 @@ impl Needed {
         }
         rows.outer_filter.iter().for_each(|filter| self.projection(filter));
         self.projection(&rows.order.keys);
+        rows.distinct.iter().for_each(|distinct| self.projection(distinct));
     }
 
     fn projection(&mut self, projection: &Projection<'_>) {

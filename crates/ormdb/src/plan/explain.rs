@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use ormdb_proto::Result;
-use ormdb_proto::ir::Quantifier;
+use ormdb_proto::ir::{End, Quantifier};
 use ormdb_proto::outcome::Explanation;
 use ormdb_proto::schema::FieldId;
 use serde_json::{Map, Value as Json};
@@ -13,8 +13,8 @@ use super::estimate::{Estimate, Estimator};
 use super::level_scope::function_name;
 use super::order::Served;
 use super::{
-    Deleted, Derivation, DerivationKind, Fan, HopAccess, IncludeLevel, Level, Path, Plan, Projection,
-    RootAccess, RowSelection, Source,
+    Deleted, Derivation, DerivationKind, Fan, GroupPlan, HopAccess, IncludeLevel, Level, Path, Plan,
+    Projection, RootAccess, RowSelection, Source,
 };
 use crate::catalog::EntityInfo;
 
@@ -122,14 +122,18 @@ struct Explainer<'a> {
 impl Explainer<'_> {
     fn root(&self, plan: &Plan<'_>) -> Result<Shown> {
         let level = &plan.root;
-        let mut shown = Shown::new(format!("fetch {}", level.entity.name));
+        let what = if plan.group.is_some() { "group" } else { "fetch" };
+        let mut shown = Shown::new(format!("{what} {}", level.entity.name));
         shown.fact("access", root_access(level.entity, &plan.access));
         if plan.access.covered {
             shown.fact("rows", COVERED);
         }
         shown.fact("policy", policy(&level.rows));
         deleted(&mut shown, &level.rows);
-        selection(&mut shown, level.entity, &level.rows, plan.access.served);
+        match &plan.group {
+            None => selection(&mut shown, level.entity, &level.rows, plan.access.served),
+            Some(groups) => group(&mut shown, &level.rows, groups),
+        }
         shown.estimate(self.estimator.root(level.entity, &plan.access, &level.rows)?, "");
         shown.stats(self.stats, level.step);
         self.below(&mut shown, level)?;
@@ -214,6 +218,26 @@ fn deleted(shown: &mut Shown, rows: &RowSelection<'_>) {
     }
 }
 
+fn group(shown: &mut Shown, rows: &RowSelection<'_>, group: &GroupPlan) {
+    if let Some(filter) = &rows.text.filter {
+        shown.fact("filter", filter.as_str());
+    }
+    let by = if group.text.by.is_empty() { "all rows together".to_owned() } else { group.text.by.join(", ") };
+    shown.fact("groups by", by);
+    if let Some(having) = &group.text.having {
+        shown.fact("having", having.as_str());
+    }
+    if !group.text.order.is_empty() {
+        shown.fact("order of groups", group.text.order.join(", "));
+    }
+    if let Some(limit) = group.limit {
+        shown.fact("limit of groups", limit);
+    }
+    if group.offset > 0 {
+        shown.fact("offset of groups", group.offset);
+    }
+}
+
 fn selection(shown: &mut Shown, entity: &EntityInfo, rows: &RowSelection<'_>, served: Served) {
     if let Some(filter) = &rows.text.filter {
         shown.fact("filter", filter.as_str());
@@ -229,8 +253,11 @@ fn selection(shown: &mut Shown, entity: &EntityInfo, rows: &RowSelection<'_>, se
         Served::No => "sorted",
     };
     shown.fact("order", format!("{keys} ({source})"));
+    if rows.distinct.is_some() {
+        shown.fact("distinct", "the first of equal rows");
+    }
     if let Some(limit) = rows.limit {
-        shown.fact("limit", limit);
+        shown.fact(if rows.end == End::Last { "last" } else { "limit" }, limit);
     }
     if rows.offset > 0 {
         shown.fact("offset", rows.offset);

@@ -44,6 +44,12 @@ impl<'t> Cursor<'t> {
         self.at
     }
 
+    /// Whether what stands `ahead` places on ends the path of an aggregate.
+    pub(super) fn ends_path_at(&self, ahead: usize) -> bool {
+        [")", ":"].into_iter().any(|symbol| self.is_symbol_at(ahead, symbol))
+            || self.word_at(ahead).is_some_and(|word| ["where", "with"].contains(&word))
+    }
+
     pub(super) fn peek(&self) -> &Token {
         self.peek_at(0)
     }

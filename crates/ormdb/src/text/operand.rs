@@ -137,35 +137,32 @@ fn aggregate_function(name: &str) -> Option<AggregateFunction> {
     }
 }
 
-/// `count(albums where …)`, `sum(lines.price)`, `sum(lines: price * quantity where …)`, behind the parenthesis.
+/// `count(albums where …)`, `sum(lines.price)`, `sum(lines: price * quantity where …)`, and of the rows of a group
+/// `count()`, `sum(price * quantity where …)`; behind the parenthesis.
 fn relation_aggregate(cursor: &mut Cursor<'_>, function: AggregateFunction, start: Span) -> Result<Tree> {
-    if cursor.is_symbol(")") || cursor.is_symbol("*") {
-        let message = "name the relation whose rows are aggregated";
-        return Err(Error::new(ErrorCode::UnsupportedFeature, message)
-            .span(cursor.span_since(start))
-            .hint("as in `count(albums)`; counts over groups of rows (`group`) are not in this version"));
-    }
     let distinct = cursor.eat_word("distinct");
-    let mut relation = path(cursor)?;
+    let of_rows = function == AggregateFunction::Count && !distinct;
+    let mut height = 1;
+    let mut relation = Vec::new();
+    let names = cursor.dotted_len(0);
+    let is_path = names > 0 && cursor.ends_path_at(names) && !cursor.is_word("where");
+    if is_path {
+        relation = path(cursor)?;
+    }
     if cursor.is_with_deleted() {
         return Err(cursor.no_deleted("an aggregate"));
     }
-    let mut height = 1;
-    let value = if cursor.eat_symbol(":") {
+    let value = if !is_path && of_rows && (cursor.is_symbol(")") || cursor.is_word("where")) {
+        None
+    } else if !is_path || cursor.eat_symbol(":") {
         let value = or(cursor)?;
         height = height.max(value.height);
         Some(value.expr)
-    } else if function == AggregateFunction::Count && !distinct {
+    } else if of_rows {
         None
     } else {
-        let field = if relation.len() > 1 { relation.pop() } else { None };
-        let Some(field) = field else {
-            let message = "name the field of the related rows that is aggregated";
-            return Err(Error::new(ErrorCode::SyntaxError, message)
-                .span(cursor.last_span())
-                .hint("as in `sum(lines.price)` or `sum(lines: price * quantity)`"));
-        };
-        Some(Expr::Path { path: vec![field], span: Some(cursor.last_span()) })
+        let field = relation.pop();
+        field.map(|field| Expr::Path { path: vec![field], span: Some(cursor.last_span()) })
     };
     let filter = if cursor.eat_word("where") {
         let filter = or(cursor)?;

@@ -261,6 +261,14 @@ fn put_bare(out: &mut String, expr: &Expr) {
             }
             put_path(out, &aggregate.relation);
             match &aggregate.value {
+                Some(value) if aggregate.relation.is_empty() => {
+                    // A path alone would read as that of a relation.
+                    let of_rows = aggregate.function == AggregateFunction::Count && !aggregate.distinct;
+                    let is_path = matches!(value, Expr::Path { path, .. } if path.len() > 1 || of_rows);
+                    out.push_str(if is_path { "(" } else { "" });
+                    put(out, value, Binding::Or);
+                    out.push_str(if is_path { ")" } else { "" });
+                }
                 // The short form, but for a count, where it would read as a count of rows.
                 Some(Expr::Path { path, .. })
                     if path.len() == 1
@@ -276,7 +284,7 @@ fn put_bare(out: &mut String, expr: &Expr) {
                 None => {}
             }
             if let Some(filter) = &aggregate.filter {
-                out.push_str(" where ");
+                out.push_str(if out.ends_with('(') { "where " } else { " where " });
                 put(out, filter, Binding::Or);
             }
             out.push(')');

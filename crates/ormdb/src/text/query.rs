@@ -9,6 +9,7 @@ use super::expr;
 use super::lexer::{Lexed, Lexeme, lex};
 
 mod fetch;
+mod group;
 mod mutation;
 
 /// A statement, and whether its plan is asked for.
@@ -115,7 +116,7 @@ fn statement(cursor: &mut Cursor<'_>) -> Result<ParsedStatement> {
         "update" => Statement::Update(mutation::update(cursor)?),
         "upsert" => Statement::Upsert(mutation::upsert(cursor)?),
         "delete" => Statement::Delete(mutation::delete(cursor)?),
-        "group" => return Err(unsupported(cursor, "`group` (aggregates over groups of rows)")),
+        "group" => Statement::Fetch(group::group(cursor)?),
         "watch" => return Err(unsupported(cursor, "`watch` (live queries)")),
         _ => Statement::Fetch(fetch::fetch(cursor)?),
     };

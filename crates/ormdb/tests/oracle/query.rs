@@ -13,7 +13,12 @@ pub struct Select {
     pub key: Option<(String, String)>,
     pub filter: Vec<Expr>,
     pub order: Vec<OrderKey>,
+    pub distinct: Vec<Expr>,
+    /// The word of a cursor, the key in brackets, and the condition that a row has it.
+    pub cursor: Option<(&'static str, String, String)>,
     pub limit: Option<u32>,
+    /// Whether the limit is of the last rows.
+    pub last: bool,
     pub offset: u32,
     pub items: Vec<Item>,
 }
@@ -29,7 +34,27 @@ pub struct OrderKey {
 pub enum Item {
     Field(String, Ty),
     Computed(String, Expr),
-    Include { name: String, relation: usize, select: Select },
+    Include { name: String, relation: usize, levels: usize, select: Select },
+}
+
+/// Where the condition of a join stands, until it is known.
+const JOIN: &str = "@join@";
+
+/// A text with one alias in place of another.
+fn renamed(sql: &str, from: &str, to: &str) -> String {
+    let mut out = String::new();
+    let mut rest = sql;
+    let part_of_name = |c: char| c.is_alphanumeric() || c == '_';
+    while let Some(at) = rest.find(from) {
+        let (before, behind) = (&rest[..at], &rest[at + from.len()..]);
+        let whole = !out.chars().chain(before.chars()).next_back().is_some_and(part_of_name)
+            && !behind.chars().next().is_some_and(part_of_name);
+        out.push_str(before);
+        out.push_str(if whole { to } else { from });
+        rest = behind;
+    }
+    out.push_str(rest);
+    out
 }
 
 const HOW: [&str; 8] = [
@@ -47,8 +72,7 @@ const HOW: [&str; 8] = [
 pub fn all(maker: &mut Maker<'_>, entity: usize) -> Select {
     let columns = &maker.model.entities[entity].columns;
     let items = columns.iter().map(|column| Item::Field(column.name.clone(), column.ty)).collect();
-    let (filter, order) = (Vec::new(), Vec::new());
-    Select { entity, alias: maker.alias(), key: None, filter, order, limit: None, offset: 0, items }
+    Select { items, ..Select::of(entity, maker.alias()) }
 }
 
 /// A random fetch.
@@ -85,16 +109,32 @@ fn select(maker: &mut Maker<'_>, entity: usize, levels: usize) -> Select {
     if levels > 0 && !this.relations.is_empty() {
         for at in 0..maker.rng.usize(..3) {
             let relation = maker.rng.usize(..this.relations.len());
-            let select = select(maker, this.relations[relation].target, levels - 1);
-            items.push(Item::Include { name: format!("x{at}"), relation, select });
+            let target = this.relations[relation].target;
+            let select = select(maker, target, levels - 1);
+            let below = levels;
+            let levels = if target == entity && maker.rng.bool() { maker.rng.usize(2..4) } else { 1 };
+            let name = if levels > 1 { format!("y{below}_{at}") } else { format!("x{at}") };
+            items.push(Item::Include { name, relation, levels, select });
         }
     }
     if items.is_empty() {
         items.push(Item::Field(this.columns[0].name.clone(), this.columns[0].ty));
     }
-    let limit = (maker.rng.u8(..3) == 0).then(|| maker.rng.u32(..5));
+    let mut distinct = Vec::new();
+    if maker.rng.u8(..6) == 0 {
+        let ty = maker.one(&Ty::ALL);
+        distinct.extend(maker.value(ty, entity, &alias, 1).filter(|expr| expr.ty.is_key()));
+    }
+    let mut cursor = None;
+    if maker.rng.u8(..6) == 0 && !this.keys.is_empty() {
+        let word = maker.one(&["after", "from", "before", "until"]);
+        let key = maker.one(&this.keys);
+        cursor = Some((word, this.key_text(&key), this.key_condition("c", &key)));
+    }
+    let last = maker.rng.u8(..4) == 0;
+    let limit = (last || maker.rng.u8(..3) == 0).then(|| maker.rng.u32(..5));
     let offset = if maker.rng.u8(..5) == 0 { maker.rng.u32(..4) } else { 0 };
-    Select { entity, alias, key: None, filter, order, limit, offset, items }
+    Select { filter, order, distinct, cursor, limit, last, offset, items, ..Select::of(entity, alias) }
 }
 
 fn order_key(maker: &mut Maker<'_>, entity: usize, alias: &str) -> Option<OrderKey> {
@@ -106,6 +146,22 @@ fn order_key(maker: &mut Maker<'_>, entity: usize, alias: &str) -> Option<OrderK
 }
 
 impl Select {
+    fn of(entity: usize, alias: String) -> Select {
+        Select {
+            entity,
+            alias,
+            key: None,
+            filter: Vec::new(),
+            order: Vec::new(),
+            distinct: Vec::new(),
+            cursor: None,
+            limit: None,
+            last: false,
+            offset: 0,
+            items: Vec::new(),
+        }
+    }
+
     /// The query of ormDB.
     pub fn orm(&self, model: &Model) -> String {
         let key = self.key.as_ref().map_or("", |(orm, _)| orm);
@@ -123,8 +179,15 @@ impl Select {
                 self.order.iter().map(|key| format!("{}{}", key.expr.orm, key.how)).collect();
             out.push_str(&format!(" order by {}", order.join(", ")));
         }
+        if !self.distinct.is_empty() {
+            let distinct: Vec<&str> = self.distinct.iter().map(|e| e.orm.as_str()).collect();
+            out.push_str(&format!(" distinct by {}", distinct.join(", ")));
+        }
+        if let Some((word, key, _)) = &self.cursor {
+            out.push_str(&format!(" {word} {key}"));
+        }
         if let Some(limit) = self.limit {
-            out.push_str(&format!(" limit {limit}"));
+            out.push_str(&format!(" {} {limit}", if self.last { "last" } else { "limit" }));
         }
         if self.offset > 0 {
             out.push_str(&format!(" offset {}", self.offset));
@@ -132,9 +195,10 @@ impl Select {
         let items = self.items.iter().map(|item| match item {
             Item::Field(name, _) => name.clone(),
             Item::Computed(name, expr) => format!("{name}: {}", expr.orm),
-            Item::Include { name, relation, select } => {
+            Item::Include { name, relation, levels, select } => {
                 let relation = &model.entities[self.entity].relations[*relation].name;
-                format!("{name}: {relation}{}", select.selection(model))
+                let recursive = if *levels > 1 { format!(" recursive {levels}") } else { String::new() };
+                format!("{name}: {relation}{recursive}{}", select.selection(model))
             }
         });
         format!("{out} {{ {} }}", items.collect::<Vec<_>>().join(", "))
@@ -148,28 +212,77 @@ impl Select {
 
     /// The rows that satisfy a condition as well, as an array in the order asked for.
     fn rows(&self, model: &Model, condition: &str) -> String {
-        let (this, alias) = (&model.entities[self.entity], &self.alias);
-        let items = self.items.iter().map(|item| match item {
+        let items = self.items.iter().map(|item| self.item(model, item)).collect();
+        self.rows_of(model, condition, items)
+    }
+
+    fn item(&self, model: &Model, item: &Item) -> String {
+        let alias = &self.alias;
+        match item {
             Item::Field(name, ty) => format!("'{name}', {}", ty.out(&format!("{alias}.{name}"))),
             Item::Computed(name, expr) => format!("'{name}', {}", expr.ty.out(&expr.sql)),
-            Item::Include { name, relation, select } => {
-                let relation = &this.relations[*relation];
-                let rows = select.rows(model, &relation.condition(alias, &select.alias));
+            Item::Include { name, relation, levels, select } => {
+                let relation = &model.entities[self.entity].relations[*relation];
                 let first = if relation.to_one { " -> 0" } else { "" };
+                let below = &select.alias;
+                let mut rows = select.rows(model, JOIN);
+                for level in 1..*levels {
+                    // The level below, under an alias of its own.
+                    let inner = format!("{below}x{level}");
+                    let rows_below =
+                        renamed(&rows, below, &inner).replace(JOIN, &relation.condition(below, &inner));
+                    let mut items: Vec<String> =
+                        select.items.iter().map(|item| select.item(model, item)).collect();
+                    items.push(format!("'{name}', {rows_below}{first}"));
+                    rows = select.rows_of(model, JOIN, items);
+                }
+                let rows = rows.replace(JOIN, &relation.condition(alias, below));
                 format!("'{name}', {rows}{first}")
             }
-        });
-        let items = items.collect::<Vec<_>>().join(", ");
-        let conditions: Vec<&str> =
-            std::iter::once(condition).chain(self.filter.iter().map(|e| e.sql.as_str())).collect();
+        }
+    }
+
+    fn rows_of(&self, model: &Model, condition: &str, items: Vec<String>) -> String {
+        let (this, alias) = (&model.entities[self.entity], &self.alias);
+        let items = items.join(", ");
+        let mut conditions: Vec<&str> = vec![condition];
+        conditions.extend(self.filter.iter().map(|e| e.sql.as_str()));
         let mut order: Vec<String> =
             self.order.iter().map(|key| format!("({}){}", key.expr.sql, key.how)).collect();
         order.push(this.key_sql(alias));
+        let order = order.join(", ");
+        let placed = self.cursor.as_ref().map(|(word, _, key)| {
+            let of = |condition: &str| {
+                format!(
+                    "(select c.p from (select {alias}.*, row_number() over (order by {order}) p from {} {alias}) c \
+                     where {condition})",
+                    this.name
+                )
+            };
+            let same = this.key.iter().map(|at| {
+                let name = &this.columns[*at].name;
+                format!("c.{name} = {alias}.{name}")
+            });
+            let sign = match *word {
+                "after" => ">",
+                "from" => ">=",
+                "before" => "<",
+                _ => "<=",
+            };
+            format!("{} {sign} {}", of(&same.collect::<Vec<_>>().join(" and ")), of(key))
+        });
+        conditions.extend(placed.as_deref());
         let limit = self.limit.map_or(String::new(), |limit| format!(" limit {limit}"));
+        let way = if self.last { " desc" } else { "" };
+        let distinct: Vec<&str> = self.distinct.iter().map(|e| e.sql.as_str()).collect();
+        let first = match distinct.as_slice() {
+            [] => "1".to_owned(),
+            exprs => format!("row_number() over (partition by {} order by {})", exprs.join(", "), order),
+        };
         format!(
-            "coalesce((select json_agg(o.j order by o.n) from (select json_build_object({items}) j, \
-             row_number() over (order by {}) n from {} {alias} where {} order by n{limit} offset {}) o), '[]'::json)",
-            order.join(", "),
+            "coalesce((select json_agg(o.j order by o.n) from (select i.j, i.n from (select json_build_object({items}) j, \
+             row_number() over (order by {order}) n, {first} d from {} {alias} where {}) i \
+             where i.d = 1 order by i.n{way}{limit} offset {}) o), '[]'::json)",
             this.name,
             conditions.join(" and "),
             self.offset
@@ -186,12 +299,17 @@ impl Select {
                 all.push(less);
             }
             match &self.items[at] {
-                Item::Include { name, relation, select } => {
-                    for select in select.smaller() {
+                Item::Include { name, relation, levels, select } => {
+                    let mut with = |levels: usize, select: Select| {
                         let mut less = self.clone();
-                        less.items[at] = Item::Include { name: name.clone(), relation: *relation, select };
+                        less.items[at] =
+                            Item::Include { name: name.clone(), relation: *relation, levels, select };
                         all.push(less);
+                    };
+                    if *levels > 1 {
+                        with(levels - 1, select.clone());
                     }
+                    select.smaller().into_iter().for_each(|select| with(*levels, select));
                 }
                 Item::Computed(name, expr) => {
                     for part in &expr.parts {
@@ -223,8 +341,14 @@ impl Select {
                 all.push(less);
             }
         }
+        if !self.distinct.is_empty() {
+            all.push(Select { distinct: Vec::new(), ..self.clone() });
+        }
+        if self.cursor.is_some() {
+            all.push(Select { cursor: None, ..self.clone() });
+        }
         if self.limit.is_some() {
-            all.push(Select { limit: None, ..self.clone() });
+            all.push(Select { limit: None, last: false, ..self.clone() });
         }
         if self.offset > 0 {
             all.push(Select { offset: 0, ..self.clone() });

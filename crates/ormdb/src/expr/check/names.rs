@@ -24,7 +24,10 @@ impl<'s> Checker<'_, 's> {
                     let computed = self.check(expr)?;
                     self.assign(computed, field.ty)
                 }
-                Some(_) | None => Ok(Checked::fixed(Node::Field(field.id), field.ty)),
+                Some(_) | None => {
+                    self.scope.admits(field, span)?;
+                    Ok(Checked::fixed(Node::Field(field.id), field.ty))
+                }
             };
         }
         if let Some(error) = member::no_field(entity, path) {
@@ -164,7 +167,12 @@ impl<'s> Checker<'_, 's> {
     pub(super) fn aggregate(&mut self, aggregate: &RelationAggregate) -> Result<Checked> {
         use ormdb_proto::ir::AggregateFunction as F;
         let [first, rest @ ..] = aggregate.relation.as_slice() else {
-            return Err(Error::new(ErrorCode::InvalidQuery, "an aggregate names no relation"));
+            let error = Error::new(
+                ErrorCode::InvalidQuery,
+                "an aggregate names no relation whose rows it is of",
+            )
+            .hint("as in `count(albums)` or `sum(lines.price)`; of all rows: `group Artist { n: count() }`");
+            return Err(at(error, aggregate.span));
         };
         if let Some(whole) = self.over_member(first, rest, aggregate) {
             return self.aggregate(&whole);
@@ -203,7 +211,7 @@ impl Checker<'_, '_> {
     }
 }
 
-const fn outside(external: External) -> Checked {
+pub(super) const fn outside(external: External) -> Checked {
     Checked { node: Node::External(external.slot), ty: external.ty, bend: Bend::Fixed }
 }
 

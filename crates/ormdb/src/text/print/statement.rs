@@ -1,8 +1,8 @@
 //! Writes statements on one line.
 
 use ormdb_proto::ir::{
-    AssignOp, DeletedRows, Expr, Fetch, KeyPart, NestedWrite, RecordInput, Removal, SelectItem, Selection,
-    Statement, Target,
+    AssignOp, DeletedRows, End, Expr, Fetch, KeyPart, NestedWrite, RecordInput, Removal, SelectItem,
+    Selection, Side, Statement, Target,
 };
 
 use super::{print_expr, print_name, print_order};
@@ -57,18 +57,48 @@ fn entity(name: &str) -> String {
 
 fn fetch(fetch: &Fetch) -> String {
     let key = fetch.key.as_deref().map(key).unwrap_or_default();
-    format!("{}{key}{}", entity(&fetch.entity), selection(&fetch.selection))
+    let Some(group) = &fetch.group else {
+        return format!("{}{key}{}", entity(&fetch.entity), selection(&fetch.selection));
+    };
+    let mut clauses = exprs(" by ", &group.by);
+    if let Some(having) = &group.having {
+        clauses.push_str(&format!(" having {}", print_expr(having)));
+    }
+    let Selection { deleted: which, filter: condition, .. } = &fetch.selection;
+    let rows = format!("{}{}", deleted(*which), filter(condition.as_ref()));
+    let of_groups = Selection { deleted: DeletedRows::Hidden, filter: None, ..fetch.selection.clone() };
+    format!("group {}{key}{rows}{clauses}{}", entity(&fetch.entity), selection(&of_groups))
+}
+
+fn exprs(word: &str, exprs: &[Expr]) -> String {
+    if exprs.is_empty() {
+        return String::new();
+    }
+    format!("{word}{}", exprs.iter().map(print_expr).collect::<Vec<_>>().join(", "))
 }
 
 /// The clauses and items, with a space before each.
 fn selection(selection: &Selection) -> String {
     let mut out = deleted(selection.deleted).to_owned();
     out.push_str(&filter(selection.filter.as_ref()));
+    out.push_str(&exprs(" distinct by ", &selection.distinct));
     if !selection.order.is_empty() {
         let keys: Vec<String> = selection.order.iter().map(print_order).collect();
         out.push_str(&format!(" order by {}", keys.join(", ")));
     }
-    out.push_str(&limit(selection.limit.as_ref()));
+    if let Some(place) = &selection.cursor {
+        let side = match place.side {
+            Side::After => "after",
+            Side::From => "from",
+            Side::Before => "before",
+            Side::Until => "until",
+        };
+        out.push_str(&format!(" {side} {}", key(&place.key)));
+    }
+    match (&selection.limit, selection.end) {
+        (Some(limit), End::Last) => out.push_str(&format!(" last {}", print_expr(limit))),
+        (limit, _) => out.push_str(&self::limit(limit.as_ref())),
+    }
     if let Some(offset) = &selection.offset {
         out.push_str(&format!(" offset {}", print_expr(offset)));
     }
@@ -110,7 +140,9 @@ fn item(item: &SelectItem) -> String {
         SelectItem::Computed { alias, expr } => format!("{}: {}", print_name(alias), print_expr(expr)),
         SelectItem::Include(include) => {
             let alias = include.alias.as_ref().map(|alias| format!("{}: ", print_name(alias)));
-            let mut inner = selection(&include.selection);
+            let recursive = include.recursive.as_ref();
+            let recursive = recursive.map(|levels| format!(" recursive {}", print_expr(levels)));
+            let mut inner = format!("{}{}", recursive.unwrap_or_default(), selection(&include.selection));
             if inner.is_empty() {
                 inner.push_str(" { * }");
             }

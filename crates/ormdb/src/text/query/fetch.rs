@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use ormdb_proto::ir::{DeletedRows, Expr, Fetch, Include, KeyPart, SelectItem, Selection};
+use ormdb_proto::ir::{DeletedRows, End, Expr, Fetch, Include, KeyPart, Place, SelectItem, Selection, Side};
 use ormdb_proto::{Error, ErrorCode, Result, Value};
 
 use crate::text::ast::Name;
@@ -10,7 +10,20 @@ use crate::text::cursor::{Cursor, Want};
 use crate::text::expr;
 
 /// The words that begin a clause.
-pub(super) const CLAUSES: [&str; 5] = ["with", "where", "order", "limit", "offset"];
+pub(super) const CLAUSES: [&str; 12] = [
+    "with",
+    "where",
+    "distinct",
+    "order",
+    "after",
+    "from",
+    "before",
+    "until",
+    "limit",
+    "last",
+    "offset",
+    "recursive",
+];
 
 /// Reads `User[email: "a@b.c"] where … order by … limit … offset … { … }`.
 pub(super) fn fetch(cursor: &mut Cursor<'_>) -> Result<Fetch> {
@@ -26,8 +39,8 @@ pub(super) fn fetch(cursor: &mut Cursor<'_>) -> Result<Fetch> {
     }
     let entity = cursor.dotted("an entity")?;
     let key = if cursor.is_symbol("[") { Some(key(cursor)?) } else { None };
-    let selection = selection(cursor)?;
-    Ok(Fetch { entity: entity.text, span: Some(entity.span), key, selection })
+    let selection = selection(cursor, &mut Of::Root)?;
+    Ok(Fetch { entity: entity.text, span: Some(entity.span), key, selection, group: None })
 }
 
 /// Reads `[5]`, `[email: "a@b.c"]`, `[userId: 1, postId: $post]`.
@@ -60,10 +73,19 @@ fn key_part(cursor: &mut Cursor<'_>) -> Result<KeyPart> {
     Ok(KeyPart { field, value: expr::expr(cursor)? })
 }
 
+/// What a selection is of.
+pub(super) enum Of {
+    Root,
+    /// Of a relation, and on how many levels.
+    Include {
+        recursive: Option<Expr>,
+    },
+}
+
 /// Reads clauses in any order, each at most once, then the items in braces, if any.
-fn selection(cursor: &mut Cursor<'_>) -> Result<Selection> {
+fn selection(cursor: &mut Cursor<'_>, of: &mut Of) -> Result<Selection> {
     let mut selection = Selection::default();
-    while clause(cursor, &mut selection)? {}
+    while clause(cursor, &mut selection, of)? {}
     if let Some(error) = unsupported_clause(cursor) {
         return Err(error);
     }
@@ -80,7 +102,7 @@ fn selection(cursor: &mut Cursor<'_>) -> Result<Selection> {
 }
 
 /// Reads one clause, if one stands here.
-fn clause(cursor: &mut Cursor<'_>, selection: &mut Selection) -> Result<bool> {
+pub(super) fn clause(cursor: &mut Cursor<'_>, selection: &mut Selection, of: &mut Of) -> Result<bool> {
     let span = cursor.peek().span;
     let word = cursor.word().unwrap_or("");
     let Some(word) = CLAUSES.into_iter().find(|clause| *clause == word) else { return Ok(false) };
@@ -100,7 +122,38 @@ fn clause(cursor: &mut Cursor<'_>, selection: &mut Selection) -> Result<bool> {
             }
             before
         }
+        "distinct" => {
+            cursor.expect_word("by")?;
+            let before = !selection.distinct.is_empty();
+            selection.distinct.push(expr::expr(cursor)?);
+            while cursor.eat_symbol(",") {
+                selection.distinct.push(expr::expr(cursor)?);
+            }
+            before
+        }
+        "after" | "from" | "before" | "until" => {
+            let side = match word {
+                "after" => Side::After,
+                "from" => Side::From,
+                "before" => Side::Before,
+                _ => Side::Until,
+            };
+            selection.cursor.replace(Place { side, key: key(cursor)? }).is_some()
+        }
         "limit" => selection.limit.replace(count(cursor)?).is_some(),
+        "last" => {
+            selection.end = End::Last;
+            selection.limit.replace(count(cursor)?).is_some()
+        }
+        "recursive" => match of {
+            Of::Include { recursive } => recursive.replace(count(cursor)?).is_some(),
+            Of::Root => {
+                let message = "`recursive` stands behind a relation to the same entity";
+                return Err(Error::new(ErrorCode::SyntaxError, message)
+                    .span(span)
+                    .hint("as in `Person { name, reports recursive 3 { name } }`"));
+            }
+        },
         _ => selection.offset.replace(count(cursor)?).is_some(),
     };
     if given_before {
@@ -133,11 +186,8 @@ pub(super) fn count(cursor: &mut Cursor<'_>) -> Result<Expr> {
 /// The error about a clause that the language will have, if one stands here.
 pub(super) fn unsupported_clause(cursor: &Cursor<'_>) -> Option<Error> {
     let what = match (cursor.word()?, cursor.word_at(1)) {
-        ("distinct", _) => "`distinct`",
         ("for", Some("update" | "share")) => "`for update` (row locks in a fetch)",
         ("as", Some("of")) => "`as of` (time travel)",
-        ("after" | "before" | "cursor", _) => "a cursor",
-        ("having", _) => "`having`",
         _ => return None,
     };
     let message = format!("{what} is not in this version");
@@ -226,7 +276,9 @@ fn begins_include(cursor: &Cursor<'_>, ahead: usize) -> bool {
 }
 
 fn include(cursor: &mut Cursor<'_>, alias: Option<String>, relation: Name) -> Result<SelectItem> {
-    let selection = selection(cursor)?;
-    let include = Include { alias, relation: relation.text, span: Some(relation.span), selection };
+    let mut of = Of::Include { recursive: None };
+    let selection = selection(cursor, &mut of)?;
+    let Of::Include { recursive } = of else { return Err(cursor.unexpected(&[Want::A("a relation")])) };
+    let include = Include { alias, relation: relation.text, span: Some(relation.span), recursive, selection };
     Ok(SelectItem::Include(Box::new(include)))
 }

@@ -1,0 +1,84 @@
+//! One aggregate while its values come in.
+
+use std::collections::HashSet;
+
+use ormdb_proto::ir::AggregateFunction;
+use ormdb_proto::schema::FieldType;
+use ormdb_proto::value::{ValueRef, compare};
+use ormdb_proto::{Error, ErrorCode, Result};
+
+use crate::expr::{Average, Datum, Sum};
+use crate::store::key::{self, Direction};
+
+/// An aggregate of the values so far; nulls are passed over.
+pub(super) struct Accumulator {
+    function: AggregateFunction,
+    /// The values so far, where equal ones count once.
+    seen: Option<HashSet<Vec<u8>>>,
+    count: i64,
+    sum: Option<Sum>,
+    best: Datum<'static>,
+}
+
+impl Accumulator {
+    pub(super) fn new(function: AggregateFunction, distinct: bool) -> Accumulator {
+        Accumulator { function, seen: distinct.then(HashSet::new), count: 0, sum: None, best: Datum::NULL }
+    }
+
+    /// Counts a row, whatever its values.
+    pub(super) fn add_row(&mut self) {
+        self.count += 1;
+    }
+
+    /// Adds a value; says how many bytes are kept for it.
+    pub(super) fn add(&mut self, value: &ValueRef<'_>) -> Result<usize> {
+        if value.is_null() {
+            return Ok(0);
+        }
+        let mut kept = 0;
+        if let Some(seen) = &mut self.seen {
+            let mut key = Vec::new();
+            key::push_column(&mut key, value, Direction::Ascending);
+            kept = size_of::<Vec<u8>>() + key.len();
+            if !seen.insert(key) {
+                return Ok(0);
+            }
+        }
+        self.count += 1;
+        match self.function {
+            AggregateFunction::Count => {}
+            AggregateFunction::Sum | AggregateFunction::Avg => {
+                self.sum = Some(match self.sum.take() {
+                    None => Sum::of(value)?,
+                    Some(sum) => sum.add(value)?,
+                });
+            }
+            AggregateFunction::Min | AggregateFunction::Max => {
+                let best = self.best.view();
+                let better = best.is_null() || {
+                    let order = compare(value, &best).ok_or_else(incomparable)?;
+                    if self.function == AggregateFunction::Min { order.is_lt() } else { order.is_gt() }
+                };
+                if better {
+                    self.best = Datum::Ref(value.clone()).into_owned();
+                }
+            }
+        }
+        Ok(kept)
+    }
+
+    /// The aggregate, as a value of its type.
+    pub(super) fn finish(self, ty: FieldType) -> Result<Datum<'static>> {
+        Ok(match (self.function, self.sum) {
+            (AggregateFunction::Count, _) => Datum::Ref(ValueRef::Int64(self.count)),
+            (AggregateFunction::Sum, Some(sum)) => Datum::Ref(sum.value(ty)?),
+            (AggregateFunction::Avg, Some(sum)) => Datum::Ref(Average::of(sum, self.count)?),
+            (AggregateFunction::Sum | AggregateFunction::Avg, None) => Datum::NULL,
+            (AggregateFunction::Min | AggregateFunction::Max, _) => self.best,
+        })
+    }
+}
+
+fn incomparable() -> Error {
+    Error::new(ErrorCode::Internal, "an aggregate met values of types that do not compare")
+}

@@ -1,0 +1,165 @@
+//! Groups of rows: each row is looked at once, and of a group only its key and its aggregates are kept.
+//!
+//! Invariants: (1) groups whose order is equal come in the order of what their rows have in common; (2) without such,
+//! there is one group, whatever rows there are.
+
+use std::collections::HashMap;
+
+use ormdb_proto::Result;
+use ormdb_proto::ir::End;
+use ormdb_proto::result::{Chunk, ChunkBuilder};
+
+use super::aggregate::Accumulator;
+use super::run::Run;
+use super::{CHUNK_ROWS, derive, root, sort};
+use crate::expr::{Datum, EvalEnv, NoRow};
+use crate::plan::{GroupPlan, KeyDirection, Plan};
+
+/// How groups come where no order says it: ascending, null last.
+const ASCENDING: KeyDirection = KeyDirection { descending: false, nulls_first: false };
+
+struct Group {
+    key: Vec<u8>,
+    /// What the rows have in common.
+    values: Vec<Datum<'static>>,
+    aggregates: Vec<Accumulator>,
+}
+
+struct Groups<'a, 'r> {
+    run: &'a Run<'r>,
+    plan: &'a GroupPlan,
+    numbers: HashMap<Vec<u8>, usize>,
+    groups: Vec<Group>,
+    /// The key and the values of the row at hand.
+    key: Vec<u8>,
+    values: Vec<Datum<'static>>,
+    /// The group of the row at hand.
+    at: usize,
+}
+
+/// The chunks of the groups of a plan.
+pub(super) fn chunks(run: &Run<'_>, plan: &Plan<'_>, group: &GroupPlan) -> Result<Vec<Chunk>> {
+    let (numbers, groups) = (HashMap::new(), Vec::new());
+    let mut all = Groups { run, plan: group, numbers, groups, key: Vec::new(), values: Vec::new(), at: 0 };
+    if group.keys == 0 {
+        all.open()?;
+    }
+    let level = &plan.root;
+    let width = level.columns.exprs.len();
+    root::read(run, level.step, level.entity, &level.rows, &plan.access, &mut |rows| {
+        if width == 0 {
+            rows.iter().for_each(|_| all.count_row());
+            return Ok(());
+        }
+        derive::each(run, &level.columns, level.entity, &rows, &mut |_, column, value| {
+            if column < group.keys {
+                sort::push(&mut all.key, value, ASCENDING);
+                all.values.push(Datum::Ref(value.clone()).into_owned());
+                if column + 1 == group.keys {
+                    all.open()?;
+                    all.count_row();
+                }
+                return Ok(());
+            }
+            if column == 0 {
+                all.count_row();
+            }
+            all.add(column, value)
+        })
+    })?;
+    all.written(plan)
+}
+
+impl Groups<'_, '_> {
+    /// Finds or makes the group of the key at hand.
+    fn open(&mut self) -> Result<()> {
+        let key = std::mem::take(&mut self.key);
+        let values = std::mem::take(&mut self.values);
+        if let Some(at) = self.numbers.get(&key) {
+            self.at = *at;
+            return Ok(());
+        }
+        let aggregates: Vec<Accumulator> =
+            self.plan.aggregates.iter().map(|a| Accumulator::new(a.function, a.distinct)).collect();
+        let held: usize = values.iter().map(|v| size_of::<Datum<'_>>() + v.heap_bytes()).sum();
+        let state = size_of::<Group>() + size_of::<Accumulator>() * aggregates.len();
+        self.run.budget.hold(held + state + 2 * key.len())?;
+        self.at = self.groups.len();
+        self.numbers.insert(key.clone(), self.at);
+        self.groups.push(Group { key, values, aggregates });
+        Ok(())
+    }
+
+    fn count_row(&mut self) {
+        let Some(group) = self.groups.get_mut(self.at) else { return };
+        for (state, aggregate) in group.aggregates.iter_mut().zip(&self.plan.aggregates) {
+            if aggregate.value.is_none() {
+                state.add_row();
+            }
+        }
+    }
+
+    fn add(&mut self, column: usize, value: &ormdb_proto::value::ValueRef<'_>) -> Result<()> {
+        let Some(group) = self.groups.get_mut(self.at) else { return Ok(()) };
+        for (state, aggregate) in group.aggregates.iter_mut().zip(&self.plan.aggregates) {
+            if aggregate.value == Some(column) {
+                self.run.budget.hold(state.add(value)?)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The groups that are wanted, in order, as columns.
+    fn written(self, plan: &Plan<'_>) -> Result<Vec<Chunk>> {
+        let (run, group) = (self.run, self.plan);
+        let mut wanted: Vec<(Vec<u8>, Vec<Datum<'static>>)> = Vec::new();
+        for Group { key, values: mut externals, aggregates } in self.groups {
+            run.budget.tick()?;
+            for (state, aggregate) in aggregates.into_iter().zip(&group.aggregates) {
+                externals.push(state.finish(aggregate.ty)?);
+            }
+            let env = EvalEnv { now: run.ctx.now, externals: &externals };
+            let accepted = match &group.having {
+                None => true,
+                Some(having) => having.test(&NoRow, &env)? == Some(true),
+            };
+            if !accepted {
+                continue;
+            }
+            let mut place = Vec::new();
+            for (expr, direction) in &group.order {
+                sort::push(&mut place, &expr.eval(&NoRow, &env)?.view(), *direction);
+            }
+            place.extend_from_slice(&key);
+            wanted.push((place, externals));
+        }
+        wanted.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        let limit = group.limit.unwrap_or(usize::MAX);
+        if group.end == End::Last {
+            wanted.truncate(wanted.len().saturating_sub(group.offset));
+            wanted.drain(..wanted.len().saturating_sub(limit));
+        } else {
+            wanted.drain(..group.offset.min(wanted.len()));
+            wanted.truncate(limit);
+        }
+        run.count(plan.root.step, |stats| stats.rows = wanted.len());
+        run.budget.add_rows(wanted.len())?;
+        let mut chunks = Vec::new();
+        for rows in wanted.chunks(CHUNK_ROWS) {
+            let mut builder = ChunkBuilder::new(plan.shape.clone());
+            let numbers: Vec<u32> = (0u32..).take(rows.len()).collect();
+            builder.put_roots(&numbers)?;
+            let block = builder.entity(plan.root.node)?;
+            for (_, externals) in rows {
+                let env = EvalEnv { now: run.ctx.now, externals };
+                for (column, expr) in group.columns.iter().enumerate() {
+                    block.column(column)?.push(&expr.eval(&NoRow, &env)?.view())?;
+                }
+            }
+            let chunk = builder.finish()?;
+            run.budget.hold(chunk.byte_len())?;
+            chunks.push(chunk);
+        }
+        Ok(chunks)
+    }
+}
