@@ -1,33 +1,52 @@
-//! Which value-log files are given up: those whose values move when a merge comes by, so that the files can go.
+//! Which value-log files are given up: their values move to new files when a merge comes by, so that they can go.
+//!
+//! What is dead of a file is known once merges have dropped the pointers into it. The files with the greatest part of garbage
+//! cost the least for the space that they give back. Cleaning begins while the garbage is still below what it may be: then
+//! merges that are made anyway find something to move, and few have to be made for it alone.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use crate::file_name::FileNumber;
 use crate::value_log::ValueOptions;
-use crate::version::Levels;
+use crate::version::{Levels, ValueLogs};
 
-/// The files to give up: those with the greatest part of garbage, as many as it takes until what is left has no more of it
-/// than it may.
+/// Files are given up until the garbage that is left is this part of what it may be, in percent.
+const REST_PERCENT: u64 = 75;
+
+/// The files to give up, of those that the tables point into.
 pub(crate) fn given_up(levels: &Levels, options: &ValueOptions) -> BTreeSet<FileNumber> {
     let values = levels.values();
+    let mut given_up = BTreeSet::new();
     let (mut bytes, mut garbage) = (values.bytes(), values.garbage_bytes());
+    let is_enough = |garbage: u64, bytes: u64| garbage <= allowed(bytes, options) / 100 * REST_PERCENT;
+    if is_enough(garbage, bytes) {
+        return given_up;
+    }
     let mut files: Vec<(u64, u64, FileNumber)> = values
         .iter()
         .map(|used| (used.garbage_bytes(), used.file.meta().bytes, used.file.meta().number))
         .collect();
-    files.sort_by_key(|(garbage, bytes, number)| {
-        (Reverse(garbage.saturating_mul(1000) / bytes.max(&1)), *number)
+    files.sort_by_key(|&(garbage, bytes, number)| {
+        (Reverse(garbage.saturating_mul(1000) / bytes.max(1)), number)
     });
-    let mut given_up = BTreeSet::new();
-    for (of_garbage, _, number) in files {
-        let allowed = bytes / 100 * u64::from(options.garbage_percent);
-        if garbage <= allowed || of_garbage == 0 {
+    for (of_file, _, number) in files {
+        if of_file == 0 || is_enough(garbage, bytes) {
             break;
         }
-        garbage = garbage.saturating_sub(of_garbage);
-        bytes = bytes.saturating_sub(of_garbage);
+        // Its live values are written again: what goes is the garbage.
+        garbage = garbage.saturating_sub(of_file);
+        bytes = bytes.saturating_sub(of_file);
         given_up.insert(number);
     }
     given_up
+}
+
+/// Whether more than what may be of the value log is garbage, if `more` bytes of it are besides what is known.
+pub(super) fn has_too_much_garbage(values: &ValueLogs, options: &ValueOptions, more: u64) -> bool {
+    !values.is_empty() && values.garbage_bytes().saturating_add(more) > allowed(values.bytes(), options)
+}
+
+fn allowed(bytes: u64, options: &ValueOptions) -> u64 {
+    bytes / 100 * u64::from(options.garbage_percent)
 }

@@ -1,9 +1,14 @@
 //! Values apart from their keys: what is read, what it costs, and when files come and go.
 
+#![allow(clippy::cast_possible_truncation, reason = "test data")]
+
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::*;
+use crate::clock::ManualClock;
+use crate::compaction::{CompactionFilter, CompactionStyle, FilterDecision, FilteredEntry, Mood};
 use crate::error::Error;
 use crate::fs::{FaultFs, Fs, MemoryFs};
 use crate::options::Background;
@@ -309,4 +314,205 @@ fn a_damaged_value_is_told_with_its_place_by_reads_and_by_verify() {
     assert_eq!(cursor.value().unwrap(), value(2, 0));
     let damages = db.verify().unwrap().damages;
     assert!(damages.len() == 1 && is_it(&damages[0]), "{damages:?}");
+}
+
+/// What a run of overwrites cost: bytes written for each byte of the caller, and the most bytes of files for each byte that
+/// is alive, each in hundredths; the log is left out of both.
+#[derive(Debug)]
+struct Cost {
+    fill: u64,
+    overwrite: u64,
+    space: u64,
+}
+
+/// Fills a database with values of a length, and overwrites them at random, `rounds` times as many as there are.
+fn cost_of_overwrites(value_bytes: usize, keys: u32, rounds: u32, garbage_percent: u32) -> Cost {
+    let fs = memory();
+    let family_defaults = FamilyOptions {
+        separate_values_from_bytes: Some(1024),
+        value_compression: Compression::None,
+        value_garbage_percent: garbage_percent,
+        write_buffer_bytes: u64::from(keys) * value_bytes as u64 / 32,
+        ..FamilyOptions::default()
+    };
+    let db = open(&fs, family_defaults);
+    let family = db.default_column_family();
+    let mut rng = fastrand::Rng::with_seed(7);
+    let live = u64::from(keys) * (value_bytes as u64 + 16);
+    let mut most = 0;
+    let written = |db: &Db| {
+        let stats = db.stats();
+        stats.flush_bytes + stats.compaction_bytes_written
+    };
+    let mut write = |key: u32, fill: u8| {
+        let mut batch = Batch::new();
+        // Keys in no order.
+        let name = u128::from(key.wrapping_mul(0x9e37_79b1)).to_be_bytes();
+        batch.put(&family, &name, &vec![fill; value_bytes]).unwrap();
+        db.write(batch, Durability::Buffered).unwrap();
+        while db.core().flush_step().unwrap() || db.core().compact_step(Mood::Busy).unwrap() {
+            let of = |name: &String| fs.open(&Path::new(DIRECTORY).join(name)).unwrap().len().unwrap();
+            let bytes: u64 =
+                [".val", ".sst"].iter().flat_map(|suffix| files(&fs, suffix)).map(|name| of(&name)).sum();
+            most = most.max(bytes);
+        }
+    };
+    (0..keys).for_each(|key| write(key, 0));
+    let filled = written(&db);
+    for round in 0..keys * rounds {
+        write(rng.u32(0..keys), (round % 250) as u8);
+    }
+    let all = written(&db);
+    assert!(db.verify().unwrap().damages.is_empty());
+    Cost {
+        fill: filled * 100 / live,
+        overwrite: (all - filled) * 100 / (live * u64::from(rounds)),
+        space: most * 100 / live,
+    }
+}
+
+#[test]
+fn overwriting_large_values_costs_little_and_takes_no_more_than_twice_the_space() {
+    for (value_bytes, keys) in [(4096, 4000), (65536, 600)] {
+        for rounds in [1, 4] {
+            let cost = cost_of_overwrites(value_bytes, keys, rounds, 45);
+            assert!(cost.fill <= 110, "{value_bytes}, {rounds}: {cost:?}");
+            assert!(cost.overwrite <= 160, "{value_bytes}, {rounds}: {cost:?}");
+            assert!(cost.space <= 200, "{value_bytes}, {rounds}: {cost:?}");
+        }
+    }
+}
+
+#[test]
+fn less_garbage_is_allowed_for_more_writing() {
+    let (little, much) = (cost_of_overwrites(4096, 2000, 3, 20), cost_of_overwrites(4096, 2000, 3, 60));
+    assert!(little.space < 150 && much.space > 180, "{little:?} {much:?}");
+    assert!(little.overwrite > much.overwrite, "{little:?} {much:?}");
+}
+
+#[test]
+fn values_that_move_keep_their_sequence_numbers() {
+    let fs = memory();
+    let db = open(&fs, FamilyOptions { value_garbage_percent: 10, ..family_options() });
+    let family = db.default_column_family();
+    fill(&db, 0..60, 0);
+    let written: Vec<SeqNo> =
+        (0..60u32).map(|key| db.get_versioned(&family, &key.to_be_bytes()).unwrap().unwrap().1).collect();
+    (0..60).filter(|key| key % 3 != 0).for_each(|key| put(&db, &family, key, &value(key, 1)));
+    db.flush_all().unwrap();
+    // The first merge finds out what is dead, the second moves the rest.
+    db.compact_range(&family, KeyRange::all()).unwrap();
+    while db.run_background_step().unwrap() {}
+    let stats = db.stats();
+    assert!(stats.value_bytes_moved > 0);
+    assert_eq!((stats.families[0].value_log_files, stats.families[0].value_log_garbage_bytes), (2, 2 * 64));
+    for key in 0..60u32 {
+        let (found, seqno) = db.get_versioned(&family, &key.to_be_bytes()).unwrap().unwrap();
+        let is_old = key % 3 == 0;
+        assert_eq!(*found, *value(key, u32::from(!is_old)));
+        assert_eq!(seqno == written[key as usize], is_old, "{key}");
+    }
+    assert!(db.verify().unwrap().damages.is_empty());
+}
+
+#[test]
+fn values_that_move_go_where_the_options_ask_for_by_then() {
+    let fs = memory();
+    let db = open(&fs, family_options());
+    fill(&db, 0..60, 0);
+    (0..60)
+        .filter(|key| key % 3 != 0)
+        .for_each(|key| put(&db, &db.default_column_family(), key, &value(key, 1)));
+    db.close().unwrap();
+    drop(db);
+    // Everything that moves goes to the tables, and nothing new is separated.
+    let off =
+        FamilyOptions { separate_values_from_bytes: None, value_garbage_percent: 10, ..family_options() };
+    let db = open(&fs, off);
+    let family = db.default_column_family();
+    db.compact_range(&family, KeyRange::all()).unwrap();
+    while db.run_background_step().unwrap() {}
+    assert!(files(&fs, ".val").is_empty());
+    for key in 0..60u32 {
+        let expected = value(key, u32::from(key % 3 != 0));
+        assert_eq!(db.get(&family, &key.to_be_bytes()).unwrap().as_deref(), Some(&expected[..]));
+    }
+    assert_eq!(db.stats().values_read, db.stats().value_bytes_moved.min(1) * 15);
+    assert!(db.verify().unwrap().damages.is_empty());
+}
+
+#[test]
+fn deleted_values_give_their_space_back() {
+    let fs = memory();
+    let db = open(&fs, family_options());
+    let family = db.default_column_family();
+    fill(&db, 0..60, 0);
+    for key in 0..60u32 {
+        let mut batch = Batch::new();
+        batch.delete(&family, &key.to_be_bytes()).unwrap();
+        db.write(batch, Durability::Buffered).unwrap();
+    }
+    db.compact_range(&family, KeyRange::all()).unwrap();
+    assert!(files(&fs, ".val").is_empty() && files(&fs, ".sst").is_empty());
+    db.close().unwrap();
+    drop(db);
+    assert!(open(&fs, family_options()).verify().unwrap().damages.is_empty());
+}
+
+/// Removes what was written in round 0, told by the value.
+#[derive(Debug)]
+struct RemoveRoundZero;
+
+impl CompactionFilter for RemoveRoundZero {
+    fn filter(&self, entry: &FilteredEntry<'_>) -> FilterDecision {
+        let key = u32::from_be_bytes(entry.key.try_into().unwrap());
+        if entry.value == value(key, 0) { FilterDecision::Remove } else { FilterDecision::Keep }
+    }
+}
+
+#[test]
+fn a_compaction_filter_sees_the_values_themselves() {
+    let fs = memory();
+    let filtered = FamilyOptions { compaction_filter: Some(Arc::new(RemoveRoundZero)), ..family_options() };
+    let db = open(&fs, filtered);
+    let family = db.default_column_family();
+    fill(&db, 0..40, 0);
+    fill(&db, 20..40, 1);
+    db.compact_range(&family, KeyRange::all()).unwrap();
+    check(&db, &family, 20..40, 1);
+    assert_eq!(files(&fs, ".val").len(), 1, "nothing points into the other one");
+}
+
+#[test]
+fn expired_tables_take_their_values_along() {
+    let fs = memory();
+    let clock = Arc::new(ManualClock::default());
+    let fifo = CompactionStyle::Fifo { time_to_live: Duration::from_secs(10) };
+    let family_defaults = FamilyOptions { compaction_style: fifo, ..family_options() };
+    let clock_seam = Arc::<ManualClock>::clone(&clock);
+    let db = Db::open(DIRECTORY, Options { clock: clock_seam, ..options(&fs, family_defaults) }).unwrap();
+    let family = db.default_column_family();
+    fill(&db, 0..20, 0);
+    clock.advance(Duration::from_secs(6));
+    fill(&db, 20..40, 0);
+    clock.advance(Duration::from_secs(6));
+    assert_eq!(files(&fs, ".val").len(), 2);
+    while db.run_background_step().unwrap() {}
+    assert_eq!(files(&fs, ".val").len(), 1);
+    check(&db, &family, 20..40, 0);
+}
+
+#[test]
+fn the_mover_of_tables_keeps_what_they_point_to() {
+    let fs = memory();
+    let db = open(&fs, FamilyOptions { table_bytes_target: 4 << 10, ..family_options() });
+    let family = db.default_column_family();
+    for part in 0..6 {
+        fill(&db, part * 100..part * 100 + 100, 0);
+        while db.run_background_step().unwrap() {}
+    }
+    assert!(db.stats().families[0].levels[0].files < 6, "tables went down");
+    assert_eq!(db.stats().families[0].value_log_files, 6);
+    check(&db, &family, 0..600, 0);
+    assert!(db.verify().unwrap().damages.is_empty());
 }

@@ -6,7 +6,9 @@
 
 use std::sync::Arc;
 
-use super::{Mood, Picking, URGENT, are_disjoint, compaction, hull, overlapping_all, size, total_bytes};
+use super::{
+    Mood, Picking, URGENT, are_disjoint, compaction, hull, overlapping_all, size, total_bytes, values,
+};
 use crate::compaction::targets::Targets;
 use crate::compaction::{Compaction, Method};
 use crate::version::{Levels, LiveTable, user_range};
@@ -23,11 +25,12 @@ const MERGED_IN_PLACE_MAX: usize = 16;
 const SMALL_PART: u64 = 8;
 
 /// How urgent level 0 is.
-pub(super) fn urgency(picking: &Picking<'_>) -> u64 {
+pub(super) fn urgency(picking: &Picking<'_>, targets: &Targets) -> u64 {
     let tables = picking.levels.level(0);
     let free = tables.iter().filter(|table| !picking.is_claimed(table)).count();
     let by_count = as_u64(free).saturating_mul(URGENT) / as_u64(trigger(picking).max(1));
     match picking.mood {
+        Mood::Busy | Mood::Quiet if uncovers_garbage(picking, targets).is_some() => by_count.max(URGENT),
         Mood::Quiet if free > 0 && (is_stale(picking) || has_garbage(picking)) => by_count.max(URGENT),
         Mood::Busy | Mood::Quiet => by_count,
     }
@@ -55,8 +58,19 @@ fn has_garbage(picking: &Picking<'_>) -> bool {
     picking.levels.level(0).iter().any(droppable)
 }
 
+/// The way down, if it is cheap and may tell of more dead values than the value log may have.
+fn uncovers_garbage(picking: &Picking<'_>, targets: &Targets) -> Option<Compaction> {
+    if !values::may_hide_garbage(picking) {
+        return None;
+    }
+    down(picking, targets).filter(values::is_cheap)
+}
+
 /// What to do about level 0.
 pub(super) fn pick(picking: &Picking<'_>, targets: &Targets) -> Option<Compaction> {
+    if let Some(down) = uncovers_garbage(picking, targets) {
+        return Some(down);
+    }
     let down = down(picking, targets);
     let Some(down) = down else { return in_place(picking) };
     let met = total_bytes(&down.overlapping);
@@ -74,6 +88,8 @@ fn why(picking: &Picking<'_>) -> String {
         format!("level 0 has {n} tables of {trigger}")
     } else if is_stale(picking) {
         format!("level 0 has {} while little is written", size(total_bytes(tables)))
+    } else if values::may_hide_garbage(picking) {
+        "level 0 may hide dead values".to_owned()
     } else {
         "level 0 has garbage while little is written".to_owned()
     }

@@ -2,6 +2,7 @@
 //!
 //! - `level0.rs` what leaves level 0, and what is merged inside it;
 //! - `deeper.rs` levels above their target, and tables full of garbage;
+//! - `values.rs` what gives back the space of dead values;
 //! - `range.rs` the steps of compacting a range that was asked for;
 //! - `expiry.rs` tables that have outlived their time.
 //!
@@ -12,6 +13,7 @@ mod deeper;
 mod expiry;
 mod level0;
 mod range;
+mod values;
 
 use std::sync::Arc;
 
@@ -59,7 +61,7 @@ impl Picking<'_> {
         let targets = Targets::of(self.levels, self.options);
         let mut urgencies: Vec<(u64, usize)> =
             (1..DEEPEST).map(|level| (self.urgency(&targets, level), level)).collect();
-        urgencies.push((level0::urgency(self), 0));
+        urgencies.push((level0::urgency(self, &targets), 0));
         // The most urgent first; of equals the upper level, whose tables every read meets.
         urgencies.sort_unstable_by_key(|&(urgency, level)| (std::cmp::Reverse(urgency), level));
         let over = urgencies.into_iter().filter(|(urgency, _)| *urgency >= URGENT);
@@ -69,7 +71,7 @@ impl Picking<'_> {
             _ if self.levels.bytes(level) <= targets.of_level(level) => None,
             _ => deeper::over_target(self, &targets, level),
         });
-        picks.next().or_else(|| deeper::garbage(self))
+        picks.next().or_else(|| values::pick(self)).or_else(|| deeper::garbage(self))
     }
 
     /// How urgent a level below 0 is: [`URGENT`] is at its target.
