@@ -7,6 +7,7 @@ mod query_text;
 mod schema_text;
 mod table;
 mod value;
+mod value_log;
 
 use ormdb_proto::Error;
 
@@ -41,6 +42,7 @@ pub const TARGETS: &[Target] = &[
     text("schema_text", schema_text::DICTIONARY, schema_text::run),
     binary("table", Vec::new, table::run),
     text("value", value::DICTIONARY, value::run),
+    binary("value_log", value_log::seeds, value_log::run),
 ];
 
 const fn text(name: &'static str, dictionary: &'static [&'static str], run: fn(&[u8])) -> Target {

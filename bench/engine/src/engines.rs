@@ -40,6 +40,8 @@ pub(crate) struct Tuning {
     pub(crate) write_buffer_bytes: u64,
     /// Memtables in memory, the one that is written to included.
     pub(crate) write_buffers: usize,
+    /// Whether the engine is to keep values apart from their keys, where it can.
+    pub(crate) separates_values: bool,
     /// Whether every commit is synced, for engines that decide so when they open.
     pub(crate) commits_synced: bool,
 }
@@ -92,6 +94,10 @@ pub(crate) trait Engine: Send + Sync {
     ) -> Result<usize>;
     /// Begins to move what is in memory to where it stays, and waits for that as far as the engine can.
     fn flush(&self) -> Result<()>;
+    /// Bytes that it wrote to its log so far, if it tells.
+    fn log_bytes(&self) -> Option<u64> {
+        None
+    }
     /// Whether the engine says that it works in the background.
     fn is_busy(&self) -> bool {
         false

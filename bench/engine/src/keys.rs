@@ -18,6 +18,8 @@ pub(crate) const VALUE_BYTES_MIN: usize = 16;
 
 /// Values that are drawn once and used again and again; more than any block or window of a compressor holds.
 const VALUE_POOL: usize = 4096;
+/// All of them have about so many bytes, at the most.
+const VALUE_POOL_BYTES: usize = 16 << 20;
 
 /// Entries from here on are never written.
 const MISSING_FROM: u64 = 1 << 40;
@@ -66,7 +68,8 @@ impl Entries {
     pub(crate) fn new(shape: KeyShape, keys: u64, value_bytes: usize) -> Entries {
         let value_bytes = value_bytes.max(VALUE_BYTES_MIN);
         let mut random = fastrand::Rng::with_seed(7);
-        let mut pool = vec![0; VALUE_POOL * value_bytes];
+        let drawn = VALUE_POOL.min((VALUE_POOL_BYTES / value_bytes).max(1));
+        let mut pool = vec![0; drawn * value_bytes];
         for value in pool.chunks_exact_mut(value_bytes) {
             let (first, second) = value.split_at_mut(value_bytes / 2);
             random.fill(first);
@@ -75,6 +78,11 @@ impl Entries {
             }
         }
         Entries { shape, keys, value_bytes, pool }
+    }
+
+    /// The values that were drawn.
+    fn pool_values(&self) -> u64 {
+        (self.pool.len() / self.value_bytes) as u64
     }
 
     /// How many entries a filled data set has.
@@ -105,7 +113,7 @@ impl Entries {
 
     /// The value of entry `index` as its `version`-th write leaves it, in `buffer`.
     pub(crate) fn value<'a>(&self, index: u64, version: u64, buffer: &'a mut Vec<u8>) -> &'a [u8] {
-        let slot = usize::try_from(mix(index.wrapping_add(version << 32)) % VALUE_POOL as u64).unwrap_or(0);
+        let slot = usize::try_from(mix(index.wrapping_add(version << 32)) % self.pool_values()).unwrap_or(0);
         let at = slot * self.value_bytes;
         buffer.clear();
         buffer.extend_from_slice(&self.pool[at..at + self.value_bytes]);

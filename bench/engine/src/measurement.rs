@@ -45,6 +45,15 @@ pub(crate) struct Measurement {
     pub(crate) budget_bytes: u64,
     /// Calls of fsync, fdatasync, msync and sync_file_range.
     pub(crate) syncs: u64,
+    /// Of the bytes that went to the disk, those of the log, where the engine tells.
+    #[serde(default)]
+    pub(crate) log_bytes: Option<u64>,
+    /// The most allocated bytes of its files, logs left out, that were seen while it was written to; 0 if nobody looked.
+    #[serde(default)]
+    pub(crate) peak_disk_bytes: u64,
+    /// Bytes of a key and a value of each entry of the data set.
+    #[serde(default)]
+    pub(crate) live_bytes: u64,
     /// Reads that found nothing although something else may have been there.
     pub(crate) misses: u64,
 }
@@ -62,6 +71,17 @@ impl Measurement {
     /// Bytes that went to the disk for each byte that the caller wrote.
     pub(crate) fn write_amplification(&self) -> f64 {
         self.disk_written_bytes as f64 / (self.user_bytes as f64).max(1.0)
+    }
+
+    /// The same, what went to the log left out; an engine that does not tell has logged what it was given.
+    pub(crate) fn write_amplification_without_log(&self) -> f64 {
+        let log_bytes = self.log_bytes.unwrap_or(self.user_bytes);
+        self.disk_written_bytes.saturating_sub(log_bytes) as f64 / (self.user_bytes as f64).max(1.0)
+    }
+
+    /// The most bytes on disk for each byte that is alive, logs left out.
+    pub(crate) fn peak_space(&self) -> f64 {
+        self.peak_disk_bytes as f64 / (self.live_bytes as f64).max(1.0)
     }
 
     pub(crate) fn syncs_per_op(&self) -> f64 {

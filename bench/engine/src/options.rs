@@ -10,6 +10,8 @@ use crate::workloads::{self, Workload};
 
 /// Entries with `--quick`.
 const QUICK_KEYS: u64 = 200_000;
+/// MiB of large values with `--quick`.
+const QUICK_LARGE_MIB: u64 = 64;
 /// Reads of a read workload, at least.
 const READS_MIN: u64 = 200_000;
 
@@ -32,6 +34,9 @@ pub(crate) struct Options {
     /// Bytes of a value.
     #[arg(long, default_value_t = 100)]
     value_bytes: usize,
+    /// MiB of values of a data set of large values.
+    #[arg(long, default_value_t = 512)]
+    large_mib: u64,
     /// `hashed` (16 random bytes) or `dense` (a shared half, then numbers without gaps).
     #[arg(long, default_value_t = KeyShape::Hashed)]
     key_shape: KeyShape,
@@ -84,6 +89,8 @@ pub(crate) struct Sizes {
     pub(crate) keys: u64,
     pub(crate) reads: u64,
     pub(crate) value_bytes: usize,
+    /// Bytes of all values of a data set of large values.
+    pub(crate) large_bytes: u64,
     pub(crate) key_shape: KeyShape,
     pub(crate) commit_seconds: f64,
     pub(crate) write_rate: u64,
@@ -95,6 +102,7 @@ impl Options {
         if self.quick {
             self.keys = QUICK_KEYS;
             self.rounds = 1;
+            self.large_mib = self.large_mib.min(QUICK_LARGE_MIB);
             self.commit_seconds = self.commit_seconds.min(1.0);
         }
         self
@@ -105,6 +113,7 @@ impl Options {
             keys: self.keys,
             reads: self.reads.unwrap_or((self.keys / 2).max(READS_MIN)),
             value_bytes: self.value_bytes,
+            large_bytes: self.large_mib << 20,
             key_shape: self.key_shape,
             commit_seconds: self.commit_seconds,
             write_rate: self.write_rate.max(1),
@@ -116,6 +125,7 @@ impl Options {
             cache_bytes: self.cache_mib << 20,
             write_buffer_bytes: self.write_buffer_mib << 20,
             write_buffers: self.write_buffers,
+            separates_values: false,
             commits_synced: false,
         }
     }

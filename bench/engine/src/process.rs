@@ -75,14 +75,23 @@ fn field(text: &str, name: &str) -> u64 {
 
 /// The allocated bytes of all files below `directory`.
 pub(crate) fn disk_bytes(directory: &Path) -> u64 {
+    bytes_of(directory, &|_| true)
+}
+
+/// The allocated bytes of all files below `directory`, logs left out.
+pub(crate) fn data_bytes(directory: &Path) -> u64 {
+    bytes_of(directory, &|path| path.extension().is_none_or(|extension| extension != "log"))
+}
+
+fn bytes_of(directory: &Path, counts: &dyn Fn(&Path) -> bool) -> u64 {
     use std::os::unix::fs::MetadataExt;
     let Ok(children) = fs::read_dir(directory) else { return 0 };
     children
         .flatten()
         .map(|child| match child.metadata() {
-            Ok(metadata) if metadata.is_dir() => disk_bytes(&child.path()),
-            Ok(metadata) => metadata.blocks() * 512,
-            Err(_) => 0,
+            Ok(metadata) if metadata.is_dir() => bytes_of(&child.path(), counts),
+            Ok(metadata) if counts(&child.path()) => metadata.blocks() * 512,
+            Ok(_) | Err(_) => 0,
         })
         .sum()
 }

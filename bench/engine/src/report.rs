@@ -111,7 +111,11 @@ fn opens(workload: &str) -> bool {
 }
 
 fn writes(workload: &str) -> bool {
-    matches!(workload, "fillseq" | "batch" | "fillrandom" | "overwrite" | "deletes")
+    matches!(workload, "fillseq" | "batch" | "fillrandom" | "overwrite" | "deletes") || writes_large(workload)
+}
+
+fn writes_large(workload: &str) -> bool {
+    workload.starts_with("large-") && !workload.contains("read")
 }
 
 fn commits(workload: &str) -> bool {
@@ -167,6 +171,20 @@ const TABLES: &[Table] = &[
         metric: Measurement::write_amplification,
         show: Show::Hundredths,
         wanted: writes,
+        more_is_better: false,
+    },
+    Table {
+        title: "bytes to the disk for each byte written, settling included, log excluded",
+        metric: Measurement::write_amplification_without_log,
+        show: Show::Hundredths,
+        wanted: writes_large,
+        more_is_better: false,
+    },
+    Table {
+        title: "most bytes on disk for each byte that is alive, log excluded",
+        metric: Measurement::peak_space,
+        show: Show::Hundredths,
+        wanted: writes_large,
         more_is_better: false,
     },
     Table {

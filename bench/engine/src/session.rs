@@ -77,6 +77,8 @@ pub(crate) struct Session {
     pub(crate) inserted: AtomicU64,
     /// The number of the next pass of overwrites.
     pub(crate) version: AtomicU64,
+    /// The most bytes of files, logs left out, that a workload saw.
+    peak_disk_bytes: AtomicU64,
     name: EngineName,
     round: u32,
     budget_bytes: u64,
@@ -99,6 +101,7 @@ impl Session {
             engine: name.open(directory, tuning)?,
             inserted: AtomicU64::new(entries.keys()),
             version: AtomicU64::new(1),
+            peak_disk_bytes: AtomicU64::new(0),
             entries,
             sizes: sizes.clone(),
             name,
@@ -112,6 +115,7 @@ impl Session {
     /// Runs `body` on every thread and measures from the moment at which all are prepared.
     pub(crate) fn measure(&self, workload: &str, shape: &Shape, body: &Body<'_>) -> Result<Measurement> {
         let barrier = Barrier::new(shape.threads + 1);
+        let log_bytes = self.engine.log_bytes();
         let (recorders, before, seconds) = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..shape.threads)
                 .map(|thread| {
@@ -147,7 +151,7 @@ impl Session {
             workload: workload.to_owned(),
             engine: self.name,
             round: self.round,
-            keys: self.sizes.keys,
+            keys: self.entries.keys(),
             ops: sum.ops,
             seconds,
             cpu_seconds: used.cpu_seconds,
@@ -163,8 +167,16 @@ impl Session {
             peak_anonymous_bytes: self.watch.take_peak(),
             budget_bytes: self.budget_bytes,
             syncs: used.syncs,
+            log_bytes: log_bytes.zip(self.engine.log_bytes()).map(|(before, after)| after - before),
+            peak_disk_bytes: self.peak_disk_bytes.swap(0, Ordering::Relaxed),
+            live_bytes: self.entries.keys() * (KEY_BYTES + self.entries.value_bytes()) as u64,
             misses: sum.misses,
         })
+    }
+
+    /// Looks how much the engine's files take now, logs left out.
+    pub(crate) fn look_at_disk(&self) {
+        self.peak_disk_bytes.fetch_max(process::data_bytes(&self.directory), Ordering::Relaxed);
     }
 
     /// Flushes, and waits until the engine's background work has ended; how long that took.

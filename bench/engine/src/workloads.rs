@@ -31,13 +31,24 @@ pub(crate) enum Dataset {
     Batches,
     /// Written by synced commits.
     Commits,
+    /// Values of 4 KiB, kept apart from their keys where the engine can.
+    Large4,
+    /// The same with 64 KiB.
+    Large64,
     /// A log that a killed process left.
     Killed,
 }
 
 impl Dataset {
-    pub(crate) const ALL: [Dataset; 5] =
-        [Dataset::Ascending, Dataset::Batches, Dataset::Main, Dataset::Commits, Dataset::Killed];
+    pub(crate) const ALL: [Dataset; 7] = [
+        Dataset::Ascending,
+        Dataset::Batches,
+        Dataset::Main,
+        Dataset::Commits,
+        Dataset::Large4,
+        Dataset::Large64,
+        Dataset::Killed,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -45,8 +56,26 @@ impl Dataset {
             Dataset::Ascending => "ascending",
             Dataset::Batches => "batches",
             Dataset::Commits => "commits",
+            Dataset::Large4 => "large4",
+            Dataset::Large64 => "large64",
             Dataset::Killed => "killed",
         }
+    }
+
+    /// The bytes of a value, if the data set is one of large values.
+    fn large_value_bytes(self) -> Option<usize> {
+        match self {
+            Dataset::Large4 => Some(4 << 10),
+            Dataset::Large64 => Some(64 << 10),
+            Dataset::Main | Dataset::Ascending | Dataset::Batches | Dataset::Commits | Dataset::Killed => {
+                None
+            }
+        }
+    }
+
+    /// Whether its workloads run on what the first of them filled.
+    fn is_filled_once(self) -> bool {
+        self == Dataset::Main || self.large_value_bytes().is_some()
     }
 }
 
@@ -59,6 +88,7 @@ enum Kind {
     Seek,
     Scan(Direction),
     Overwrite,
+    OverwriteLarge,
     Mixed(&'static Mix),
     Deletes,
     Commits { threads: usize },
@@ -107,8 +137,17 @@ pub(crate) const ALL: &[Workload] = &[
     on(Dataset::Commits, "commit@1", Kind::Commits { threads: 1 }),
     on(Dataset::Commits, "commit@8", Kind::Commits { threads: 8 }),
     on(Dataset::Commits, "commit@32", Kind::Commits { threads: 32 }),
+    on(Dataset::Large4, "large-4k-fill", Kind::FillRandom),
+    on(Dataset::Large4, "large-4k-overwrite", Kind::OverwriteLarge),
+    on(Dataset::Large4, "large-4k-read", Kind::Read { pick: Pick::Uniform, threads: 1 }),
+    on(Dataset::Large64, "large-64k-fill", Kind::FillRandom),
+    on(Dataset::Large64, "large-64k-overwrite", Kind::OverwriteLarge),
+    on(Dataset::Large64, "large-64k-read", Kind::Read { pick: Pick::Uniform, threads: 1 }),
     on(Dataset::Killed, "open-after-kill", Kind::OpenAfterKill),
 ];
+
+/// How many times as many large values are overwritten as there are.
+const LARGE_PASSES: u64 = 4;
 
 /// What a process that measures is asked for.
 pub(crate) struct Request<'a> {
@@ -126,13 +165,24 @@ pub(crate) fn run(request: &Request<'_>, show: &mut dyn FnMut(&Measurement) -> R
     if first.dataset == Dataset::Killed {
         return show(&log::open_after_kill(first.name, request)?);
     }
-    let tuning = Tuning { commits_synced: first.dataset == Dataset::Commits, ..request.tuning };
-    let session = Session::open(request.engine, request.round, request.directory, &request.sizes, &tuning)?;
-    if first.dataset == Dataset::Main && !matches!(first.kind, Kind::FillRandom) {
+    let large = first.dataset.large_value_bytes();
+    let tuning = Tuning {
+        commits_synced: first.dataset == Dataset::Commits,
+        separates_values: large.is_some(),
+        ..request.tuning
+    };
+    let mut sizes = request.sizes.clone();
+    if let Some(value_bytes) = large {
+        sizes.keys = sizes.large_bytes / value_bytes as u64;
+        sizes.reads = sizes.reads.min(sizes.keys);
+        sizes.value_bytes = value_bytes;
+    }
+    let session = Session::open(request.engine, request.round, request.directory, &sizes, &tuning)?;
+    if first.dataset.is_filled_once() && !matches!(first.kind, Kind::FillRandom) {
         fill::random(&session, "unmeasured")?;
     }
     for workload in &request.workloads {
-        if first.dataset == Dataset::Main {
+        if first.dataset.is_filled_once() {
             session.settle()?;
         }
         show(&measured(&session, workload, request)?)?;
@@ -147,6 +197,7 @@ fn measured(session: &Session, workload: &Workload, request: &Request<'_>) -> Re
         Kind::FillBatches => fill::batches(session, name),
         Kind::FillRandom => fill::random(session, name),
         Kind::Overwrite => fill::overwrite(session, name),
+        Kind::OverwriteLarge => fill::overwrite_large(session, name, LARGE_PASSES),
         Kind::Deletes => fill::deletes(session, name),
         Kind::Read { pick, threads } => read::points(session, name, *pick, *threads),
         Kind::ReadWhileWriting => read::while_writing(session, name),

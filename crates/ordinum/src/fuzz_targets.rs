@@ -3,11 +3,13 @@
 #![deny(clippy::indexing_slicing)]
 
 mod history;
+mod values;
 
 use std::path::Path;
 use std::sync::Arc;
 
 pub use history::{fuzz_edits, fuzz_log, fuzz_manifest, fuzz_sealed_log};
+pub use values::{fuzz_sealed_value_log, fuzz_value_log};
 
 use crate::cache::{BlockCache, CacheUse};
 use crate::error::Result;

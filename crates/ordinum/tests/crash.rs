@@ -89,6 +89,8 @@ fn options(fs: &FaultFs, rng: &mut Rng) -> Options {
             write_buffer_bytes: rng.u64(4 << 10..8 << 10),
             immutable_memtables_max: rng.usize(1..3),
             block_bytes: 256,
+            separate_values_from_bytes: rng.bool().then(|| rng.u32(16..300)),
+            value_garbage_percent: rng.u32(1..60),
             level0_tables_trigger: rng.usize(1..3),
             level0_tables_busy: rng.usize(1..4),
             level0_tables_slowdown: 4,

@@ -9,6 +9,9 @@ use ordinum::{
 use super::{Direction, Engine, Result, Tuning};
 use crate::keys::Key;
 
+/// Where values are kept apart from their keys, they are from this length on.
+const SEPARATED_FROM_BYTES: u32 = 1024;
+
 pub(crate) struct Ordinum {
     db: Db,
     family: ColumnFamily,
@@ -20,6 +23,8 @@ impl Ordinum {
             write_buffer_bytes: tuning.write_buffer_bytes,
             immutable_memtables_max: tuning.write_buffers.saturating_sub(1).max(1),
             compression: [Compression::Lz4; LEVELS],
+            separate_values_from_bytes: tuning.separates_values.then_some(SEPARATED_FROM_BYTES),
+            value_compression: Compression::None,
             ..FamilyOptions::default()
         };
         let options =
@@ -101,5 +106,9 @@ impl Engine for Ordinum {
 
     fn flush(&self) -> Result<()> {
         Ok(self.db.flush(&self.family)?)
+    }
+
+    fn log_bytes(&self) -> Option<u64> {
+        Some(self.db.stats().log_bytes)
     }
 }

@@ -20,6 +20,9 @@ const LZ4: i32 = 4;
 const FILTER_BITS_PER_KEY: f64 = 10.0;
 const BACKGROUND_JOBS: i32 = 2;
 
+/// Where values are kept apart from their keys, they are from this length on; what RocksDB takes garbage back by is its default.
+const SEPARATED_FROM_BYTES: u64 = 1024;
+
 /// Properties that are above 0 while RocksDB works in the background.
 const BUSY: [&CStr; 4] = [
     c"rocksdb.mem-table-flush-pending",
@@ -63,6 +66,11 @@ impl RocksDb {
             rocksdb_options_set_max_write_buffer_number(options, write_buffers);
             rocksdb_options_set_max_background_jobs(options, BACKGROUND_JOBS);
             rocksdb_options_set_compression(options, LZ4);
+            if tuning.separates_values {
+                rocksdb_options_set_enable_blob_files(options, 1);
+                rocksdb_options_set_min_blob_size(options, SEPARATED_FROM_BYTES);
+                rocksdb_options_set_enable_blob_gc(options, 1);
+            }
             rocksdb_options_set_block_based_table_factory(options, table);
             rocksdb_block_based_options_destroy(table);
 

@@ -44,6 +44,9 @@ unsafe extern "C" {
     pub(crate) fn rocksdb_options_set_max_write_buffer_number(options: *mut rocksdb_options_t, count: c_int);
     pub(crate) fn rocksdb_options_set_max_background_jobs(options: *mut rocksdb_options_t, count: c_int);
     pub(crate) fn rocksdb_options_set_compression(options: *mut rocksdb_options_t, kind: c_int);
+    pub(crate) fn rocksdb_options_set_enable_blob_files(options: *mut rocksdb_options_t, on: c_uchar);
+    pub(crate) fn rocksdb_options_set_min_blob_size(options: *mut rocksdb_options_t, bytes: u64);
+    pub(crate) fn rocksdb_options_set_enable_blob_gc(options: *mut rocksdb_options_t, on: c_uchar);
     pub(crate) fn rocksdb_options_set_block_based_table_factory(
         options: *mut rocksdb_options_t,
         table: *mut rocksdb_block_based_table_options_t,

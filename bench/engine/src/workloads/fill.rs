@@ -49,6 +49,31 @@ pub(super) fn overwrite(session: &Session, name: &str) -> Result<Measurement> {
     })
 }
 
+/// How often the disk is looked at while large values are overwritten.
+const LOOKS: u64 = 200;
+
+/// As [`overwrite`], `passes` times as many; looks at the disk meanwhile.
+pub(super) fn overwrite_large(session: &Session, name: &str, passes: u64) -> Result<Measurement> {
+    let version = session.version.fetch_add(1, Ordering::Relaxed);
+    let keys = session.entries.keys();
+    let count = keys * passes;
+    session.measure(name, &WRITES, &|_, start: &Start<'_>, recorder: &mut Recorder| {
+        let mut random = fastrand::Rng::with_seed(version);
+        let mut buffer = Vec::new();
+        start.wait();
+        for number in 0..count {
+            let index = random.u64(0..keys);
+            let value = session.entries.value(index, version + number / keys, &mut buffer);
+            recorder.op(|| session.engine.put(&session.entries.key(index), value))?;
+            if number.is_multiple_of((count / LOOKS).max(1)) {
+                session.look_at_disk();
+            }
+        }
+        recorder.written_entries = recorder.ops;
+        Ok(())
+    })
+}
+
 /// Deletes every second entry, each a write of its own, in random order.
 pub(super) fn deletes(session: &Session, name: &str) -> Result<Measurement> {
     session.measure(name, &WRITES, &|_, start: &Start<'_>, recorder: &mut Recorder| {

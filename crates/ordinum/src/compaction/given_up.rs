@@ -19,7 +19,7 @@ pub(crate) fn given_up(levels: &Levels, options: &ValueOptions) -> BTreeSet<File
     let values = levels.values();
     let mut given_up = BTreeSet::new();
     let (mut bytes, mut garbage) = (values.bytes(), values.garbage_bytes());
-    let is_enough = |garbage: u64, bytes: u64| garbage <= allowed(bytes, options) / 100 * REST_PERCENT;
+    let is_enough = |garbage: u64, bytes: u64| garbage <= allowed(bytes, options).saturating_mul(REST_PERCENT) / 100;
     if is_enough(garbage, bytes) {
         return given_up;
     }
@@ -48,5 +48,5 @@ pub(super) fn has_too_much_garbage(values: &ValueLogs, options: &ValueOptions, m
 }
 
 fn allowed(bytes: u64, options: &ValueOptions) -> u64 {
-    bytes / 100 * u64::from(options.garbage_percent)
+    bytes.saturating_mul(u64::from(options.garbage_percent)) / 100
 }

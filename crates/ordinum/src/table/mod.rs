@@ -38,7 +38,7 @@ mod table_iter;
 mod verify;
 
 pub(crate) use block::Block;
-pub(crate) use block_file::{BlockFile, TAIL_BYTES, push_block};
+pub(crate) use block_file::{BlockFile, TAIL_BYTES, checksum as block_checksum, push_block};
 pub(crate) use block_iter::BlockIter;
 pub(crate) use block_v1::rewrite as rewrite_former;
 pub(crate) use builder::{TableBuilder, TableSummary};

@@ -33,7 +33,7 @@ use crate::file_name::FileNumber;
 use crate::table::Compression;
 
 /// What value-log files begin with.
-const VALUE_LOG_FILE: FileType = FileType { magic: *b"ORDVAL\r\n", features: 0 };
+pub(crate) const VALUE_LOG_FILE: FileType = FileType { magic: *b"ORDVAL\r\n", features: 0 };
 /// Bytes of a record before its payload.
 const LENGTH_BYTES: u64 = 4;
 

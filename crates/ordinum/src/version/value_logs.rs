@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crate::error::{Error, Result};
+use crate::file_header::HEADER_BYTES;
 use crate::file_name::{FileKind, FileNumber};
 use crate::slice::Slice;
 use crate::value_log::{ValueLogMeta, ValueLogReader, ValuePointer, ValueShare};
@@ -89,9 +90,9 @@ pub(crate) struct InUse {
 }
 
 impl InUse {
-    /// The bytes that no table points to.
+    /// The bytes of records that no table points to.
     pub(crate) fn garbage_bytes(&self) -> u64 {
-        self.file.meta.bytes.saturating_sub(self.bytes)
+        self.file.meta.bytes.saturating_sub(HEADER_BYTES as u64).saturating_sub(self.bytes)
     }
 }
 
@@ -117,7 +118,7 @@ impl ValueLogs {
         self.iter().map(|used| used.file.meta.bytes).sum()
     }
 
-    /// Of those, the bytes that no table points to.
+    /// Of those, the bytes of records that no table points to.
     pub(crate) fn garbage_bytes(&self) -> u64 {
         self.iter().map(InUse::garbage_bytes).sum()
     }
