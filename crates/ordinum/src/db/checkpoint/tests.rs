@@ -16,7 +16,7 @@ fn options(fs: impl Fs + 'static) -> Options {
         log_segment_bytes: 8 << 10,
         family_defaults: FamilyOptions {
             write_buffer_bytes: 8 << 10,
-            separate_values_from_bytes: Some(200),
+            separate_values_from_bytes: Some(64),
             level_base_bytes: 8 << 10,
             table_bytes_target: 4 << 10,
             ..FamilyOptions::default()
