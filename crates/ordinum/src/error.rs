@@ -173,6 +173,22 @@ pub enum Error {
         /// The newest durable sequence number.
         durable: SeqNo,
     },
+    /// An entry of a sorted file is not behind the one before.
+    #[error("the key of entry {entries} of {file} is not behind the one before", file = file.display())]
+    Unsorted {
+        /// The file.
+        file: PathBuf,
+        /// How many entries it has.
+        entries: u64,
+    },
+    /// The file cannot be ingested.
+    #[error("{file} cannot be ingested: {why}", file = file.display())]
+    NotIngestible {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A commit was to have a sequence number that is not above the newest one.
     #[error("sequence number {asked} does not come behind {newest}, the newest one")]
     OutOfOrder {
@@ -208,7 +224,9 @@ impl Error {
             | Error::FamilyDropped { .. }
             | Error::TooOld { .. }
             | Error::Diverged { .. }
-            | Error::OutOfOrder { .. } => ErrorKind::FixTheRequest,
+            | Error::OutOfOrder { .. }
+            | Error::Unsorted { .. }
+            | Error::NotIngestible { .. } => ErrorKind::FixTheRequest,
             Error::Poisoned { .. } | Error::Closed => ErrorKind::Reopen,
             Error::Conflict { .. } | Error::LockTimeout { .. } | Error::Deadlock { .. } => ErrorKind::Retry,
             Error::Bug { .. } => ErrorKind::Bug,

@@ -1,8 +1,9 @@
-//! What a tail tells: a commit, a created or dropped family, as they stand in the log.
+//! What a tail tells: a commit, an ingestion, a created or dropped family, as they stand in the log.
 
 #![deny(clippy::indexing_slicing)]
 
 use crate::batch::{Operation, Operations};
+use crate::ingestion::Ingestion;
 use crate::key::{Kind, SeqNo};
 use crate::log::RecordKind;
 use crate::varint;
@@ -22,6 +23,8 @@ pub struct Event<'a> {
 pub enum Change<'a> {
     /// A batch was committed.
     Batch(TailedBatch<'a>),
+    /// Sorted files were ingested.
+    Ingested(Ingested),
     /// A column family was created.
     FamilyCreated {
         /// Its number, which operations name it by.
@@ -34,6 +37,29 @@ pub enum Change<'a> {
         /// Its number.
         id: u32,
     },
+}
+
+/// An ingestion. What it brought stands in no log: [`crate::Db::export_ingested`] writes it to a file again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ingested {
+    ingestion: Ingestion,
+}
+
+impl Ingested {
+    /// The number of the column family.
+    pub fn family(&self) -> u32 {
+        self.ingestion.family.0
+    }
+
+    /// How many entries it brought.
+    pub fn entries(&self) -> u64 {
+        self.ingestion.tables.iter().map(|table| table.entries).sum()
+    }
+
+    /// The first and the last key.
+    pub fn range(&self) -> (&[u8], &[u8]) {
+        self.ingestion.range()
+    }
 }
 
 /// A batch that was committed.
@@ -111,6 +137,7 @@ impl<'a> Event<'a> {
                 }
                 Change::Batch(TailedBatch { header: varint::take_bytes(&mut rest)?, operations })
             }
+            RecordKind::Ingest => Change::Ingested(Ingested { ingestion: Ingestion::decode(payload)? }),
             RecordKind::CreateFamily => {
                 let id = varint::take_u32(&mut rest)?;
                 let name = std::str::from_utf8(varint::take_bytes(&mut rest)?).ok()?;

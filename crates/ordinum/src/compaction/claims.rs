@@ -35,6 +35,12 @@ impl Claim {
         }
     }
 
+    /// The keys from `smallest` to `largest` of one level.
+    pub(crate) fn of_level(level: usize, smallest: &[u8], largest: &[u8]) -> Claim {
+        let (smallest, largest) = (smallest.to_vec(), largest.to_vec());
+        Claim { tables: Vec::new(), levels: level..=level, smallest, largest }
+    }
+
     /// Whether the table is worked on.
     pub(crate) fn has(&self, table: &LiveTable) -> bool {
         self.tables.contains(&table.meta().number)

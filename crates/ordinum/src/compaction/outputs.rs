@@ -164,6 +164,7 @@ impl FileMeta {
             tally,
             range_tombstones,
             values,
+            origin: None,
         }
     }
 }

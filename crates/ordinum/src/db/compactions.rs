@@ -61,6 +61,12 @@ impl Compactions {
         Compactions { running: Mutex::new(running), ended: Condvar::new() }
     }
 
+    /// Does something while no compaction of the family begins or ends; it is told what those that run work on.
+    pub(super) fn with_claims<T>(&self, family: &ColumnFamily, act: impl FnOnce(&[Claim]) -> T) -> T {
+        let running = self.running.lock();
+        act(&running.claims_of(family))
+    }
+
     /// How many run.
     pub(super) fn count(&self) -> usize {
         self.running.lock().claims.len()

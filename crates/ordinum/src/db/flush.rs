@@ -113,7 +113,7 @@ impl Core {
     }
 
     /// Writes the oldest sealed memtable of the family to a table. Under the lock `flushing`.
-    fn flush_memtable(&self, family: &ColumnFamily, memtable: &Arc<Memtable>) -> Result<()> {
+    pub(super) fn flush_memtable(&self, family: &ColumnFamily, memtable: &Arc<Memtable>) -> Result<()> {
         self.check_writable()?;
         // Commits that were given space before the memtable was sealed may still insert.
         self.publication.wait_for(memtable.newest());

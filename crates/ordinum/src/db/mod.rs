@@ -5,6 +5,7 @@
 //! - `open.rs` opening, `recovery.rs` what it finds;
 //! - `families.rs` creating and dropping column families;
 //! - `flush.rs` memtables to tables, and logs that are not needed any more;
+//! - `ingest.rs` takes tables in that were written outside;
 //! - `compact.rs` tables to deeper levels, and `compactions.rs` which of them run;
 //! - `backpressure.rs` holds writers back while that is behind;
 //! - `retention.rs` how far back can be read;
@@ -28,6 +29,7 @@ mod compactions;
 mod core;
 mod families;
 mod flush;
+mod ingest;
 mod interval;
 mod memory;
 mod open;
@@ -54,7 +56,7 @@ pub use verify::VerifyReport;
 use crate::batch::Batch;
 use crate::cursor::Cursor;
 use crate::error::Result;
-use crate::event::Event;
+use crate::event::{Event, Ingested};
 use crate::family::ColumnFamily;
 use crate::history::{HistoryId, Position};
 use crate::key::SeqNo;
@@ -62,6 +64,7 @@ use crate::options::{Durability, FamilyOptions, Options};
 use crate::reader::{KeyRange, Reader};
 use crate::slice::Slice;
 use crate::snapshot::Snapshot;
+use crate::sorted_file::SortedFile;
 use crate::stats::Stats;
 use crate::tail::Tail;
 use crate::transaction::{Transaction, TransactionOptions};
@@ -282,6 +285,49 @@ impl Db {
     /// [`crate::Error::Io`] if that fails; [`crate::Error::Corrupt`] if a table is damaged.
     pub fn compact_range(&self, family: &ColumnFamily, range: KeyRange) -> Result<()> {
         self.core().compact_range(family, &range)
+    }
+
+    /// Makes sorted files ([`crate::TableWriter`]) a part of the family, all of them at once and under one sequence number, which is
+    /// returned when it is durable. They are not written again: they get a second name where the file system allows that, and
+    /// are copied elsewhere. The files that were given stay, and must not be changed any more. What the family has in memory is flushed.
+    ///
+    /// Transactions that are open conflict.
+    ///
+    /// # Errors
+    /// [`crate::Error::NotIngestible`] if a file is none, or the keys of two overlap; [`crate::Error::Corrupt`] if one is
+    /// damaged: nothing has happened then. As [`Db::write`] otherwise.
+    pub fn ingest(&self, family: &ColumnFamily, files: &[impl AsRef<Path>]) -> Result<SeqNo> {
+        let files: Vec<&Path> = files.iter().map(AsRef::as_ref).collect();
+        self.core().ingest(family, &files, Numbering::Own)
+    }
+
+    /// Ingests files with this sequence number, which another database gave: for replicas.
+    ///
+    /// # Errors
+    /// As [`Db::ingest`], and [`crate::Error::OutOfOrder`].
+    pub fn ingest_at(
+        &self,
+        seqno: SeqNo,
+        family: &ColumnFamily,
+        files: &[impl AsRef<Path>],
+    ) -> Result<SeqNo> {
+        let files: Vec<&Path> = files.iter().map(AsRef::as_ref).collect();
+        self.core().ingest(family, &files, Numbering::At(seqno))
+    }
+
+    /// Writes what an ingestion with this sequence number brought to a sorted file: for replicas, which learn of it from a
+    /// [`Tail`].
+    ///
+    /// # Errors
+    /// [`crate::Error::TooOld`] if it cannot be read any more; [`crate::Error::InvalidArgument`] if the family was dropped;
+    /// [`crate::Error::NotIngestible`] if a compaction filter took a part of it away.
+    pub fn export_ingested(
+        &self,
+        seqno: SeqNo,
+        ingested: &Ingested,
+        to: impl AsRef<Path>,
+    ) -> Result<SortedFile> {
+        self.core().export_ingested(self, seqno, ingested, to.as_ref())
     }
 
     /// Makes a checkpoint: a directory that can be opened as a database of its own, with exactly the commits up to the sequence

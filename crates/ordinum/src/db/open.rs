@@ -6,7 +6,8 @@
 //! (2) the end that a crash left in the last log is fixed by the new manifest, and what stands before it is synced,
 //!     before any new commit;
 //! (3) sequence numbers go on behind all that were ever given, lost ones included;
-//! (4) openings leave a bounded number of files behind: logs that nothing is needed of are let go, and where many are still
+//! (4) ingestions that are in the log only are repeated before anybody reads;
+//! (5) openings leave a bounded number of files behind: logs that nothing is needed of are let go, and where many are still
 //!     needed, what was replayed is flushed.
 
 use std::collections::BTreeSet;
@@ -33,6 +34,7 @@ use crate::family::{ColumnFamily, DEFAULT_FAMILY};
 use crate::file_name::{self, CHECKPOINT, FileKind, FileNumber, LOCK};
 use crate::fs::Fs;
 use crate::history::{HistoryId, Position};
+use crate::ingestion::Ingestion;
 use crate::key::SeqNo;
 use crate::lock::LockTable;
 use crate::log::LogWriter;
@@ -56,7 +58,7 @@ impl Core {
         }
         let lock = fs.lock(&directory.join(LOCK))?;
         let recovered = Recovery::run(&*fs, directory, &options)?;
-        let Recovery { mut state, families, last, names, .. } = recovered;
+        let Recovery { mut state, families, last, names, ingestions, .. } = recovered;
         let replayed = recovered.replayed.iter().filter(|log| state.logs.contains_key(log)).count();
 
         let mut next_file = state.next_file;
@@ -76,7 +78,7 @@ impl Core {
         let (reserved, oldest) = (state.reserved, state.oldest_readable);
         let manifest = Manifest::create(&*fs, directory, manifest_number, state)?;
         manifest::write_current(&*fs, directory, manifest_number)?;
-        remove_strangers(&*fs, directory, &names, &manifest);
+        remove_strangers(&*fs, directory, &names, &manifest, &ingestions);
 
         let default_family = families.iter().find(|family| family.name() == DEFAULT_FAMILY).cloned();
         let default_family =
@@ -116,6 +118,7 @@ impl Core {
             counters: Padded::default(),
             options,
         };
+        core.repeat_ingestions(&ingestions)?;
         if replayed > REPLAYED_LOGS_MAX {
             core.flush_replayed()?;
         }
@@ -161,10 +164,21 @@ fn settle_history(state: &mut State, options: &Options, directory: &Path, last: 
 }
 
 /// Removes files that the manifest does not name: left by a crash, or by a removal that failed.
-fn remove_strangers(fs: &dyn Fs, directory: &Path, names: &BTreeSet<String>, live: &Manifest) {
+fn remove_strangers(
+    fs: &dyn Fs,
+    directory: &Path,
+    names: &BTreeSet<String>,
+    live: &Manifest,
+    ingestions: &[(SeqNo, Ingestion)],
+) {
     let state = live.state();
-    let known: BTreeSet<PathBuf> =
-        state.files().map(|(kind, number)| file_name::path(directory, kind, number)).collect();
+    let ingested = ingestions.iter().flat_map(|(_, ingestion)| &ingestion.tables);
+    let ingested = ingested.map(|table| (FileKind::Table, table.number));
+    let known: BTreeSet<PathBuf> = state
+        .files()
+        .chain(ingested)
+        .map(|(kind, number)| file_name::path(directory, kind, number))
+        .collect();
     for name in names {
         let stranger = match file_name::parse(name) {
             Some((FileKind::Log | FileKind::Table | FileKind::ValueLog, _)) => {

@@ -22,6 +22,7 @@ use crate::family::{ColumnFamily, DEFAULT_FAMILY, FamilyId};
 use crate::file_header::HEADER_BYTES;
 use crate::file_name::{self, FileKind, FileNumber};
 use crate::fs::{Fs, read_whole};
+use crate::ingestion::Ingestion;
 use crate::key::{Kind, SeqNo};
 use crate::log::{LogEnd, LogScan, RecordKind, Replayed, scan_log};
 use crate::manifest::{self, Edit, FamilyState, LogState, State};
@@ -76,6 +77,8 @@ pub(super) struct Recovery<'a> {
     pub(super) families: Vec<ColumnFamily>,
     /// The logs that have something which is in no table.
     pub(super) replayed: BTreeSet<FileNumber>,
+    /// The logs of ingestions that are to be repeated.
+    ingestion_logs: BTreeSet<FileNumber>,
     /// What was written to the memtable of each family, and is inserted in the order of keys when it is full or all is read.
     written: BTreeMap<FamilyId, Vec<Unlinked>>,
     /// The newest sequence number that was ever given.
@@ -84,6 +87,8 @@ pub(super) struct Recovery<'a> {
     unmarked_bytes: u64,
     pub(super) history: History,
     pub(super) salvage: Option<Salvage>,
+    /// Ingestions that are in the log and not in the manifest, in their order: the opening repeats them.
+    pub(super) ingestions: Vec<(SeqNo, Ingestion)>,
 }
 
 impl<'a> Recovery<'a> {
@@ -110,11 +115,13 @@ impl<'a> Recovery<'a> {
             state,
             families: Vec::new(),
             replayed: BTreeSet::new(),
+            ingestion_logs: BTreeSet::new(),
             written: BTreeMap::new(),
             last: SeqNo::ZERO,
             unmarked_bytes: 0,
             history: History::default(),
             salvage: None,
+            ingestions: Vec::new(),
         };
         match manifest::read_current(fs, directory)? {
             Some(number) => recovery.read_state(number)?,
@@ -301,7 +308,8 @@ impl<'a> Recovery<'a> {
         let oldest = self.history.horizon(self.options, self.last, 0);
         apply(&mut self.state, &[Edit::RaiseHorizon { oldest }])?;
         let horizon = self.state.oldest_readable;
-        let first = self.families.iter().filter_map(first_log).min();
+        let first =
+            self.families.iter().filter_map(first_log).chain(self.ingestion_logs.first().copied()).min();
         let needed =
             |log: &FileNumber| first.is_some_and(|first| *log >= first) && self.replayed.contains(log);
         let through = self.state.logs_through(horizon).chain(self.last_log_if(|last| last <= horizon));
@@ -334,6 +342,7 @@ impl<'a> Recovery<'a> {
     fn replay_record(&mut self, log: FileNumber, record: &Replayed, mut payload: &[u8]) -> Option<()> {
         match record.kind {
             RecordKind::Batch => self.replay_batch(log, record.seqno, payload),
+            RecordKind::Ingest => self.replay_ingestion(log, record.seqno, payload),
             RecordKind::CreateFamily => {
                 let id = FamilyId(varint::take_u32(&mut payload)?);
                 let name = manifest::take_name(&mut payload)?;
@@ -351,12 +360,35 @@ impl<'a> Recovery<'a> {
                 }
                 if let Some(at) = self.families.iter().position(|family| family.family.id == id) {
                     self.families.remove(at);
+                    self.ingestions.retain(|(_, ingestion)| ingestion.family != id);
                     self.written.remove(&id);
                     apply(&mut self.state, &[Edit::DropFamily { id }]).ok()?;
                 }
                 Some(())
             }
         }
+    }
+
+    /// Keeps what comes behind the ingestion apart from what was before, which has to be in tables first.
+    fn replay_ingestion(&mut self, log: FileNumber, seqno: SeqNo, payload: &[u8]) -> Option<()> {
+        let ingestion = Ingestion::decode(payload)?;
+        let id = ingestion.family;
+        match self.state.families.get(&id) {
+            Some(family) if family.flushed_through >= seqno => return Some(()),
+            Some(_) => {}
+            None => return (id < self.state.next_family).then_some(()),
+        }
+        self.insert_written(id);
+        let family = &self.family(id)?.family;
+        let active = Arc::clone(&family.view.load().active);
+        if !active.is_empty() {
+            let next = Arc::new(active.successor(family.options.write_buffer_bytes, 0));
+            family.view.update(|view| view.with_active(Arc::clone(&next)));
+        }
+        self.ingestions.push((seqno, ingestion));
+        self.ingestion_logs.insert(log);
+        self.replayed.insert(log);
+        Some(())
     }
 
     fn replay_batch(&mut self, log: FileNumber, seqno: SeqNo, payload: &[u8]) -> Option<()> {

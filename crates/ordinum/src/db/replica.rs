@@ -13,6 +13,10 @@ impl Core {
         let at = Numbering::At(event.seqno);
         match &event.change {
             Change::Batch(batch) => self.write(&self.batch_here(batch)?, durability, at).map(drop),
+            Change::Ingested(_) => Err(Error::InvalidArgument {
+                message: "what was ingested is not in the log: it is exported there, and ingested here"
+                    .to_owned(),
+            }),
             Change::FamilyCreated { id, name } => {
                 let options = self.options.family(name).clone();
                 self.create_family(name, options, at, Some(FamilyId(*id))).map(drop)
@@ -38,7 +42,7 @@ impl Core {
         Ok(batch)
     }
 
-    fn family_here(&self, id: FamilyId) -> Result<ColumnFamily> {
+    pub(super) fn family_here(&self, id: FamilyId) -> Result<ColumnFamily> {
         let family = self.families.read().get(&id).cloned();
         family.ok_or_else(|| Error::InvalidArgument {
             message: format!("there is no column family with the number {}", id.0),

@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::event::{Change, Event};
 use crate::file_name::{self, FileKind, FileNumber};
 use crate::fs::{self, Fs, MemoryFs};
+use crate::ingestion::Ingestion;
 use crate::key::SeqNo;
 use crate::log::{Followed, LogEnd, LogFollower, LogWriter, Payload, RecordKind, read_log};
 use crate::manifest::{Edit, State, read_manifest, take_name};
@@ -65,9 +66,10 @@ pub fn fuzz_sealed_log(mut bytes: &[u8]) -> Result<()> {
     while let Some((&[kind, length], rest)) = bytes.split_first_chunk::<2>() {
         let (payload, rest) = rest.split_at(usize::from(length).min(rest.len()));
         bytes = rest;
-        let kind = match kind % 3 {
+        let kind = match kind % 4 {
             0 => RecordKind::Batch,
             1 => RecordKind::CreateFamily,
+            3 => RecordKind::Ingest,
             _ => RecordKind::DropFamily,
         };
         let Some(seqno) = SeqNo::new(written.len() as u64 + 1) else { break };
@@ -103,6 +105,12 @@ fn read_payload(kind: RecordKind, mut payload: &[u8]) {
             );
         }
         RecordKind::DropFamily => drop(varint::take_u32(&mut payload)),
+        RecordKind::Ingest => {
+            if let Some(ingestion) = Ingestion::decode(payload) {
+                let again = Ingestion::decode(&ingestion.encode());
+                assert_eq!(again, Some(ingestion), "it reads back");
+            }
+        }
     }
 }
 

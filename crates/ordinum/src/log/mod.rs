@@ -16,7 +16,7 @@
 //!   8  8  sequence number
 //!  16  8  offset through which the log was known to be durable
 //!  24  4  CRC-32C of the payload
-//!  28  1  kind: 1 batch, 2 family created, 3 family dropped
+//!  28  1  kind: 1 batch, 2 family created, 3 family dropped, 4 ingestion
 //!  29  3  zero
 //!  32     payload
 //! ```

@@ -20,6 +20,8 @@ pub(crate) enum RecordKind {
     CreateFamily = 2,
     /// A column family was dropped.
     DropFamily = 3,
+    /// Tables that were written outside became part of a family.
+    Ingest = 4,
 }
 
 impl RecordKind {
@@ -28,6 +30,7 @@ impl RecordKind {
             1 => Some(RecordKind::Batch),
             2 => Some(RecordKind::CreateFamily),
             3 => Some(RecordKind::DropFamily),
+            4 => Some(RecordKind::Ingest),
             _ => None,
         }
     }

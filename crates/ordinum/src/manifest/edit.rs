@@ -20,6 +20,8 @@
 //! 15  table added           the fields of 13, then the number of parts, and of each: its id (1 byte), and bytes
 //!                           part 1: the shares of value-log files that the table points to
 //!                           part 2: the number of its range tombstones
+//!                           part 3: the number that it was sealed with (8 bytes), and the seqno of its entries, if it was
+//!                           ingested
 //! 16  value-log file added  family, number, bytes, records
 //! 17  value-log file removed  family, number
 //! 18  features              bits of the header that stand for what logs may hold
@@ -28,11 +30,12 @@
 #![deny(clippy::indexing_slicing)]
 
 use super::state::Mark;
-use super::{FEATURE_RANGE_DELETES, FEATURE_VALUE_LOG};
+use super::{FEATURE_INGESTION, FEATURE_RANGE_DELETES, FEATURE_VALUE_LOG};
 use crate::family::{FAMILY_NAME_BYTES_MAX, FamilyId};
 use crate::file_name::FileNumber;
 use crate::history::HistoryId;
 use crate::key::SeqNo;
+use crate::table::Origin;
 use crate::value_log::{ValueLogMeta, push_shares, take_shares};
 use crate::varint::{push_bytes, push_u32, push_u64, take_bytes, take_u32, take_u64};
 use crate::version::{FileMeta, LEVELS, Tally};
@@ -62,6 +65,8 @@ pub(crate) enum Edit {
 const PART_VALUES: u8 = 1;
 /// The part of a table that tells the number of its range tombstones.
 const PART_RANGE_TOMBSTONES: u8 = 2;
+/// The part of a table that tells where it was written.
+const PART_ORIGIN: u8 = 3;
 
 impl Edit {
     /// The feature bits that a manifest with this edit has, besides those that every one has.
@@ -70,7 +75,8 @@ impl Edit {
             Edit::AddTable { meta, .. } => {
                 let values = if meta.values.is_empty() { 0 } else { FEATURE_VALUE_LOG };
                 let ranges = if meta.range_tombstones == 0 { 0 } else { FEATURE_RANGE_DELETES };
-                values | ranges
+                let origin = if meta.origin.is_some() { FEATURE_INGESTION } else { 0 };
+                values | ranges | origin
             }
             Edit::AddValueLog { .. } | Edit::RemoveValueLog { .. } => FEATURE_VALUE_LOG,
             Edit::Use { features } => *features,
@@ -272,6 +278,7 @@ fn meta(input: &mut &[u8]) -> Option<FileMeta> {
         tally: Tally::default(),
         values: Vec::new(),
         range_tombstones: 0,
+        origin: None,
     })
 }
 
@@ -288,6 +295,11 @@ fn encode_parts(meta: &FileMeta) -> Vec<(u8, Vec<u8>)> {
         push_u64(&mut count, meta.range_tombstones);
         parts.push((PART_RANGE_TOMBSTONES, count));
     }
+    if let Some(origin) = meta.origin {
+        let mut part = origin.sealed_as.0.to_le_bytes().to_vec();
+        push_u64(&mut part, origin.seqno.get());
+        parts.push((PART_ORIGIN, part));
+    }
     parts
 }
 
@@ -300,6 +312,12 @@ fn parts(input: &mut &[u8], mut meta: FileMeta) -> Option<FileMeta> {
         match id {
             PART_VALUES => meta.values = take_shares(&mut part)?,
             PART_RANGE_TOMBSTONES => meta.range_tombstones = take_u64(&mut part)?,
+            PART_ORIGIN => {
+                let (sealed_as, rest) = part.split_first_chunk::<8>()?;
+                part = rest;
+                let sealed_as = FileNumber(u64::from_le_bytes(*sealed_as));
+                meta.origin = Some(Origin { sealed_as, seqno: seqno(&mut part)? });
+            }
             _ => return None,
         }
         if !part.is_empty() {

@@ -34,13 +34,17 @@ use crate::file_header::FileType;
 
 /// What manifests begin with.
 pub(crate) const MANIFEST_FILE: FileType =
-    FileType { magic: *b"ORDMAN\r\n", features: FEATURES_ALWAYS | FEATURE_VALUE_LOG | FEATURE_RANGE_DELETES };
+    FileType { magic: *b"ORDMAN\r\n", features: FEATURES_ALWAYS | FEATURES_IN_USE };
 /// There may be edits of the horizon (bit 0), tables are added with their tallies (bit 1), histories are named (bit 2).
 const FEATURES_ALWAYS: u64 = 7;
 /// There may be value-log files, and tables that point into them.
 const FEATURE_VALUE_LOG: u64 = 1 << 3;
 /// There may be range deletes in logs, and range tombstones in tables.
 pub(crate) const FEATURE_RANGE_DELETES: u64 = 1 << 4;
+/// There may be ingestions in logs, and tables that were written outside.
+pub(crate) const FEATURE_INGESTION: u64 = 1 << 5;
+/// What manifests tell of once it is used.
+const FEATURES_IN_USE: u64 = FEATURE_VALUE_LOG | FEATURE_RANGE_DELETES | FEATURE_INGESTION;
 
 #[cfg(test)]
 mod tests;

@@ -22,6 +22,7 @@ fn table(number: u64) -> FileMeta {
         tally: Tally { deletions: 3, shadowed: 2, written_unix_ms: 1_700_000_000_000 },
         values: Vec::new(),
         range_tombstones: number % 2,
+        origin: None,
     }
 }
 

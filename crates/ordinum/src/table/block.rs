@@ -127,6 +127,12 @@ pub(crate) struct Found {
 }
 
 impl Block {
+    /// The block with this added to the trailers of its entries.
+    pub(crate) fn with_trailers_raised(mut self, by: u64) -> Block {
+        self.layout.base = self.layout.base.wrapping_add(by);
+        self
+    }
+
     /// Takes the bytes of a block of the file at `path`, from `offset` on.
     pub(crate) fn parse(bytes: Vec<u8>, path: Arc<Path>, offset: u64) -> Result<Block> {
         let layout = Layout::of(&bytes);

@@ -16,6 +16,7 @@ use crate::table::block_v1;
 use crate::table::footer::TableFormat;
 use crate::table::handle::BlockHandle;
 use crate::table::options::Compression;
+use crate::table::origin::Origin;
 use crate::table::spare_buffers;
 
 /// Bytes behind a payload: compression and checksum.
@@ -83,7 +84,9 @@ fn compress(contents: &[u8], compression: Compression) -> Option<(Vec<u8>, u8)> 
 #[derive(Debug)]
 pub(crate) struct BlockFile {
     pub(crate) file: Arc<dyn RandomAccessFile>,
+    /// Its name in the cache.
     pub(crate) number: FileNumber,
+    pub(crate) origin: Origin,
     pub(crate) path: Arc<Path>,
     /// Blocks end at or before this offset.
     pub(crate) blocks_end: u64,
@@ -131,7 +134,8 @@ impl BlockFile {
                 None => return self.damaged(handle, "a block of the first format", "a malformed block"),
             },
         };
-        Block::parse(contents, Arc::clone(&self.path), handle.offset)
+        let block = Block::parse(contents, Arc::clone(&self.path), handle.offset)?;
+        Ok(block.with_trailers_raised(self.origin.raise()))
     }
 
     /// The contents of the block, verified and decompressed.
@@ -177,7 +181,7 @@ impl BlockFile {
             return self.damaged(handle, "a block", "too few bytes");
         };
         let sum = u32::from_le_bytes(*sum);
-        let expected = checksum(self.number, handle.offset, &[checked]);
+        let expected = checksum(self.origin.sealed_as, handle.offset, &[checked]);
         if sum != expected {
             return self.damaged(handle, &format!("checksum {expected:08x}"), &format!("{sum:08x}"));
         }

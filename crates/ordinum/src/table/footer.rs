@@ -75,6 +75,12 @@ impl Footer {
         out
     }
 
+    /// The file number that a footer tells.
+    pub(crate) fn file_number(bytes: &[u8]) -> Option<FileNumber> {
+        let number = bytes.get(48..)?.first_chunk::<8>()?;
+        Some(FileNumber(u64::from_le_bytes(*number)))
+    }
+
     /// Reads the footer that stands at `offset` of the file at `path`, which must be file `number`.
     pub(crate) fn decode(bytes: &[u8], number: FileNumber, offset: u64, path: &Path) -> Result<Footer> {
         let damaged = |expected: &str, found: String| Error::corrupt(path, offset, expected, &found);

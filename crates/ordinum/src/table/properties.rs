@@ -16,6 +16,7 @@ use crate::table::block::Block;
 use crate::table::block_builder::BlockBuilder;
 use crate::table::block_iter::BlockIter;
 use crate::table::handle::BlockHandle;
+use crate::table::origin::Origin;
 use crate::value_log::{ValueShare, push_shares, take_shares};
 
 /// What a table says about itself.
@@ -79,6 +80,18 @@ impl Properties {
             builder.add(b"values", 0, &shares);
         }
         builder.finish().to_vec()
+    }
+
+    /// Adds what is added to the trailers of the table.
+    pub(crate) fn raise_trailers(&mut self, origin: Origin) {
+        for key in [&mut self.smallest, &mut self.largest] {
+            if let Some((_, trailer)) = key.split_last_chunk_mut::<8>() {
+                *trailer = u64::from_le_bytes(*trailer).wrapping_add(origin.raise()).to_le_bytes();
+            }
+        }
+        for seqno in [&mut self.min_seqno, &mut self.max_seqno] {
+            *seqno = SeqNo::new(seqno.get().wrapping_add(origin.seqno.get())).unwrap_or(SeqNo::MAX);
+        }
     }
 
     /// Reads the block.

@@ -22,6 +22,7 @@ use crate::table::block_iter::BlockIter;
 use crate::table::filter::Filter;
 use crate::table::footer::{FEATURE_RANGE_TOMBSTONES, FOOTER_BYTES, Footer};
 use crate::table::handle::BlockHandle;
+use crate::table::origin::Origin;
 use crate::table::properties::Properties;
 use crate::table::range_block;
 use crate::table::table_iter::TableIter;
@@ -49,6 +50,27 @@ impl TableReader {
         path: Arc<Path>,
         cache: Arc<BlockCache>,
     ) -> Result<TableReader> {
+        TableReader::open_from(file, number, Origin::here(number), path, cache)
+    }
+
+    /// The number that the checksums of a table bind, as its footer tells it; nothing is verified.
+    pub(crate) fn sealed_as(file: &dyn RandomAccessFile, path: &Path) -> Result<FileNumber> {
+        let len = file.len()?;
+        let mut footer = vec![0; FOOTER_BYTES];
+        let at = len.checked_sub(u64::try_from(FOOTER_BYTES).unwrap_or(u64::MAX));
+        let at = at.ok_or_else(|| Error::corrupt(path, 0, "a table", &format!("{len} bytes")))?;
+        file.read_at(at, &mut footer)?;
+        Footer::file_number(&footer).ok_or_else(|| Error::corrupt(path, at, "a footer", "too few bytes"))
+    }
+
+    /// Opens table `number`, as [`TableReader::open`], wherever it was written.
+    pub(crate) fn open_from(
+        file: Arc<dyn RandomAccessFile>,
+        number: FileNumber,
+        origin: Origin,
+        path: Arc<Path>,
+        cache: Arc<BlockCache>,
+    ) -> Result<TableReader> {
         let len = file.len()?;
         let footer_bytes = u64::try_from(FOOTER_BYTES).unwrap_or(u64::MAX);
         let Some(footer_at) = len.checked_sub(footer_bytes) else {
@@ -56,9 +78,10 @@ impl TableReader {
         };
         let mut footer = vec![0; FOOTER_BYTES];
         file.read_at(footer_at, &mut footer)?;
-        let footer = Footer::decode(&footer, number, footer_at, &path)?;
-        let blocks = BlockFile { file, number, path, blocks_end: footer_at, format: footer.format };
-        let properties = Properties::decode(blocks.block(footer.properties)?)?;
+        let footer = Footer::decode(&footer, origin.sealed_as, footer_at, &path)?;
+        let blocks = BlockFile { file, number, origin, path, blocks_end: footer_at, format: footer.format };
+        let mut properties = Properties::decode(blocks.block(footer.properties)?)?;
+        properties.raise_trailers(origin);
         let top_index = Arc::new(blocks.block(footer.top_index)?);
         let filter = match footer.filter {
             Some(handle) => Filter::parse(blocks.read(handle)?),

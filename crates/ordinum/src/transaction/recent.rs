@@ -108,6 +108,12 @@ impl RecentWrites {
         while self.bytes > RECENT_WRITES_BYTES_MAX && self.forget_oldest() {}
     }
 
+    /// Forgets everything up to a commit of which it is not known what it wrote: transactions from before it conflict.
+    pub(crate) fn forget_all(&mut self, seqno: SeqNo) {
+        while self.forget_oldest() {}
+        self.floor = seqno;
+    }
+
     /// Forgets what no open transaction needs. Without one, the next begins at `last` or later.
     fn forget(&mut self, last: SeqNo) {
         let oldest = self.open.lock().first_key_value().map(|(seqno, _)| *seqno).unwrap_or(last);

@@ -12,7 +12,7 @@ use crate::file_header::{FileHeader, HEADER_BYTES};
 use crate::file_name::FileNumber;
 use crate::fs::RandomAccessFile;
 use crate::slice::Slice;
-use crate::table::{BlockFile, BlockHandle, TableFormat};
+use crate::table::{BlockFile, BlockHandle, Origin, TableFormat};
 
 /// An open value-log file.
 #[derive(Debug)]
@@ -34,7 +34,10 @@ impl ValueLogReader {
         }
         file.read_at(0, &mut header)?;
         FileHeader::decode(&header, VALUE_LOG_FILE, number, &path)?;
-        Ok(ValueLogReader { records: BlockFile { file, number, path, blocks_end, format: TableFormat::V2 } })
+        let origin = Origin::here(number);
+        Ok(ValueLogReader {
+            records: BlockFile { file, number, origin, path, blocks_end, format: TableFormat::V2 },
+        })
     }
 
     /// The value that the handle of a pointer names, verified.

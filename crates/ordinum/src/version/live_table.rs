@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::file_name::{self, FileKind, FileNumber};
 use crate::fs::{Fs, WritableFile};
 use crate::rate_limiter::{Haste, LimitedFile, RateLimiter};
-use crate::table::{Compression, TableBuilder, TableOptions, TableReader};
+use crate::table::{Compression, Origin, TableBuilder, TableOptions, TableReader};
 use crate::value_log::{ValueLogReader, ValueLogWriter};
 use crate::version::FileMeta;
 
@@ -86,10 +86,11 @@ impl TableStore {
     }
 
     /// Opens a table.
-    pub(crate) fn open(&self, number: FileNumber) -> Result<TableReader> {
-        let path = self.path(number);
+    fn open(&self, meta: &FileMeta) -> Result<TableReader> {
+        let path = self.path(meta.number);
         let file = self.fs.open(&path)?;
-        TableReader::open(file, number, path.into(), Arc::clone(&self.cache))
+        let origin = meta.origin.unwrap_or(Origin::here(meta.number));
+        TableReader::open_from(file, meta.number, origin, path.into(), Arc::clone(&self.cache))
     }
 
     /// Begins a new table.
@@ -138,7 +139,7 @@ impl LiveTable {
             return Ok(reader);
         }
         // Two threads may both open it; one reader stays.
-        let reader = Arc::new(self.store.open(self.meta.number)?);
+        let reader = Arc::new(self.store.open(&self.meta)?);
         Ok(self.reader.get_or_init(|| reader))
     }
 

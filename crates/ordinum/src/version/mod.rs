@@ -7,6 +7,7 @@
 
 use crate::file_name::FileNumber;
 use crate::key::SeqNo;
+use crate::table::Origin;
 use crate::value_log::ValueShare;
 
 /// The number of levels.
@@ -27,6 +28,8 @@ pub(crate) struct FileMeta {
     pub(crate) values: Vec<ValueShare>,
     /// Number of range tombstones; they are not counted as entries.
     pub(crate) range_tombstones: u64,
+    /// Where it was written, if not in this database.
+    pub(crate) origin: Option<Origin>,
 }
 
 /// What the choice of compactions has to know of a table beyond its keys. All zero in what older versions wrote.

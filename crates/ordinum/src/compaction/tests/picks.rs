@@ -104,6 +104,7 @@ fn parse_meta(word: &str) -> FileMeta {
         tally: Tally::default(),
         values: Vec::new(),
         range_tombstones: 0,
+        origin: None,
     };
     for part in parts {
         let (name, value) = part.split_once('=').unwrap();

@@ -36,6 +36,7 @@ fn table(smallest: &[u8], largest: &[u8]) -> Arc<LiveTable> {
         tally: Tally::default(),
         values: Vec::new(),
         range_tombstones: 0,
+        origin: None,
     };
     LiveTable::new(meta, Arc::new(store))
 }
