@@ -22,6 +22,13 @@ fn key(number: u16) -> Vec<u8> {
     format!("key{number:03}").into_bytes()
 }
 
+/// A range of keys, and those in it.
+fn random_range(rng: &mut Rng) -> (Vec<u8>, Vec<u8>, BTreeSet<Vec<u8>>) {
+    let (low, wide) = (rng.u16(..KEYS), rng.u16(1..6));
+    let high = (low + wide).min(KEYS);
+    (key(low), key(high), (low..high).map(key).collect())
+}
+
 fn random_key(rng: &mut Rng) -> Vec<u8> {
     key(rng.u16(..KEYS))
 }
@@ -72,6 +79,12 @@ impl Bed {
     fn write(&mut self, rng: &mut Rng) {
         let mut batch = Batch::new();
         let mut keys = BTreeSet::new();
+        if rng.u8(..4) == 0 {
+            let (start, end, deleted) = random_range(rng);
+            batch.delete_range(&self.family, &start, &end).unwrap();
+            self.rows.retain(|key, _| !deleted.contains(key));
+            keys.extend(deleted);
+        }
         for _ in 0..rng.usize(1..3) {
             let key = random_key(rng);
             if rng.bool() {
@@ -105,7 +118,7 @@ impl Bed {
             }
             Validation::Snapshot => (touched(&open.written), touched(&open.written)),
         };
-        assert_eq!(open.transaction.len(), open.written.len());
+        assert_eq!(open.transaction.is_empty(), open.written.is_empty());
         match open.transaction.commit(Durability::Buffered) {
             Ok(seqno) if open.written.is_empty() => assert_eq!(seqno, read_at),
             Ok(seqno) => {
@@ -180,7 +193,13 @@ impl Open {
                 self.rows.insert(key.clone(), value);
                 self.written.insert(key);
             }
-            14..16 => {
+            14 => {
+                let (start, end, deleted) = random_range(rng);
+                self.transaction.delete_range(family, &start, &end).unwrap();
+                self.rows.retain(|key, _| !deleted.contains(key));
+                self.written.extend(deleted);
+            }
+            15 => {
                 let key = random_key(rng);
                 self.transaction.delete(family, &key).unwrap();
                 self.rows.remove(&key);

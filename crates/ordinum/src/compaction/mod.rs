@@ -99,8 +99,10 @@ pub(crate) enum Method {
     Move,
     /// The inputs and what they overlap in the output level are merged into new tables.
     Merge,
-    /// The inputs go, with all that is in them.
+    /// The inputs go, with all that is in them: they have outlived their time.
     Drop,
+    /// The inputs go, with all that is in them: range deletes hide it from everybody.
+    DropHidden,
 }
 
 /// A compaction that was picked.

@@ -138,7 +138,15 @@ impl Bed {
 
     fn pick(&self, mood: Mood, claims: &[Claim]) -> Option<Compaction> {
         let retention = &self.retention();
-        pick(&Picking { levels: &self.levels, options: &self.options, claims, mood, retention, unix_ms: 0 })
+        pick(&Picking {
+            levels: &self.levels,
+            options: &self.options,
+            claims,
+            mood,
+            retention,
+            hidden_by: None,
+            unix_ms: 0,
+        })
     }
 
     fn compact(&mut self, compaction: &Compaction) {
@@ -150,7 +158,7 @@ impl Bed {
     fn outputs(&self, compaction: &Compaction) -> Vec<Arc<LiveTable>> {
         match compaction.method {
             Method::Move => compaction.inputs.clone(),
-            Method::Drop => Vec::new(),
+            Method::Drop | Method::DropHidden => Vec::new(),
             Method::Merge => {
                 let outputs = self.run(compaction).unwrap().outputs.into_iter();
                 outputs.map(|meta| LiveTable::new(meta, Arc::clone(&self.store))).collect()

@@ -61,7 +61,10 @@ impl Core {
         let unix_ms = unix_ms(&*self.options.clock);
         let turn = self.compactions.turn(families, |family, levels, claims| {
             let options = &family.family.options.compaction();
-            pick(&Picking { levels, options, claims, mood, retention: &self.retention(), unix_ms })
+            let index = self.range_index(family);
+            let hidden_by = index.as_deref().and_then(|index| Some((index, self.flushed_through(family)?)));
+            let retention = &self.retention();
+            pick(&Picking { levels, options, claims, mood, retention, hidden_by, unix_ms })
         });
         match turn {
             Some(turn) => self.compact(&turn).map(|()| true),
@@ -97,6 +100,11 @@ impl Core {
                 let filtered_since = compaction.inputs.iter().map(|table| table.meta().min_seqno).min();
                 let nothing = Merged { filtered_since, ..Merged::default() };
                 self.install_compacted(family, compaction, &nothing)?
+            }
+            Method::DropHidden => {
+                let tables = compaction.inputs.len() as u64;
+                self.counters.tables_dropped_unread.fetch_add(tables, Ordering::Relaxed);
+                self.install_compacted(family, compaction, &Merged::default())?
             }
             Method::Merge => self.merge_and_install(turn)?,
         };
@@ -204,11 +212,14 @@ impl Core {
         let levels = Arc::new(levels);
         family.family.view.update(|view| SuperVersion { levels, ..view.clone() });
         drop(manifest);
+        self.trim_range_index(family);
         self.weigh(&family.family);
         dead.iter().for_each(|file| file.mark_obsolete());
         match compaction.method {
             Method::Move => {}
-            Method::Merge | Method::Drop => dropped.iter().for_each(|(_, table)| table.mark_obsolete()),
+            Method::Merge | Method::Drop | Method::DropHidden => {
+                dropped.iter().for_each(|(_, table)| table.mark_obsolete())
+            }
         }
         Ok(())
     }

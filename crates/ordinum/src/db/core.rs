@@ -242,8 +242,9 @@ impl Core {
         tracker: Option<RangeTracker>,
     ) -> Result<Cursor> {
         let view = self.view(&family.family)?;
-        let (mut parts, values, cover) = (view.iterators()?, self.values_of(&view), view.cover(seqno)?);
+        let (mut parts, values, mut cover) = (view.iterators()?, self.values_of(&view), view.cover(seqno)?);
         if let Some(own) = own {
+            cover = cover.with_own(&own.ranges);
             parts.insert(0, Part::Own(own));
         }
         Ok(Cursor::new(MergeIter::new(parts), values, range, seqno, cover, tracker))

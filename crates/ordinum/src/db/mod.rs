@@ -8,6 +8,7 @@
 //! - `ingest.rs` takes tables in that were written outside;
 //! - `compact.rs` tables to deeper levels, and `compactions.rs` which of them run;
 //! - `backpressure.rs` holds writers back while that is behind;
+//! - `range_index.rs` lets go of range deletes that hide nothing more;
 //! - `retention.rs` how far back can be read;
 //! - `memory.rs` the budget of all memtables;
 //! - `interval.rs` syncs of the log that are due at a time;
@@ -34,6 +35,7 @@ mod interval;
 mod memory;
 mod open;
 mod publication;
+mod range_index;
 mod recovery;
 mod replica;
 mod retention;
@@ -427,6 +429,8 @@ mod interval_tests;
 mod log_tests;
 #[cfg(test)]
 mod memory_tests;
+#[cfg(test)]
+mod range_delete_tests;
 #[cfg(test)]
 mod retention_tests;
 #[cfg(test)]

@@ -13,6 +13,8 @@ use crate::key::SeqNo;
 pub(crate) struct Cover {
     /// With the sequence number at which each is seen.
     seen: Vec<(Arc<RangeTombstones>, SeqNo)>,
+    /// Those of the own transaction: newer than everything but its writes.
+    own: Option<Arc<RangeTombstones>>,
     is_known: bool,
     start: Vec<u8>,
     end: Option<Vec<u8>>,
@@ -26,10 +28,16 @@ impl Cover {
         Cover { seen: seen.collect(), ..Cover::default() }
     }
 
+    /// With the range deletes of the own transaction, which hide all that was committed.
+    pub(crate) fn with_own(mut self, own: &Arc<RangeTombstones>) -> Cover {
+        self.own = (!own.is_empty()).then(|| Arc::clone(own));
+        self
+    }
+
     /// The newest tombstone that covers the key, or zero.
     #[inline]
     pub(crate) fn newest(&mut self, key: &[u8]) -> SeqNo {
-        if self.seen.is_empty() {
+        if self.seen.is_empty() && self.own.is_none() {
             return SeqNo::ZERO;
         }
         let is_inside = self.is_known
@@ -45,6 +53,13 @@ impl Cover {
         let mut span = Span::NOTHING;
         for (tombstones, seqno) in &self.seen {
             span.narrow(&tombstones.span(key, *seqno));
+        }
+        if let Some(own) = &self.own {
+            let mut own = own.span(key, SeqNo::MAX);
+            if own.seqno != SeqNo::ZERO {
+                own.seqno = SeqNo::MAX;
+            }
+            span.narrow(&own);
         }
         self.start.clear();
         self.start.extend_from_slice(span.start);

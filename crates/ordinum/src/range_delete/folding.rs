@@ -49,13 +49,9 @@ impl Folding {
 
     /// The tombstones of the batch in the family: disjoint, ascending.
     pub(crate) fn tombstones(&self, family: FamilyId, seqno: SeqNo) -> Vec<RangeTombstone> {
-        let mut tombstones: Vec<RangeTombstone> = Vec::new();
-        let Some(of) = self.families.iter().find(|of| of.family == family) else { return tombstones };
-        of.last.for_each(|start, end, _| match tombstones.last_mut() {
-            Some(before) if *before.end == *start => before.end = end.into(),
-            _ => tombstones.push(RangeTombstone::new(start, end, seqno)),
-        });
-        tombstones
+        let of_family = self.families.iter().find(|of| of.family == family);
+        let union = of_family.map(|of| of.last.union()).unwrap_or_default();
+        union.iter().map(|(start, end)| RangeTombstone::new(start, end, seqno)).collect()
     }
 }
 

@@ -130,6 +130,11 @@ impl RangeTombstones {
         if newest.seqno <= seqno { newest } else { self.history.span(key, seqno) }
     }
 
+    /// The keys that tombstones cover, as ranges that do not touch, ascending: start and end.
+    pub(crate) fn union(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        self.skyline.union()
+    }
+
     /// Calls `visit` with every tombstone, oldest first.
     pub(crate) fn for_each(&self, visit: impl FnMut(&RangeTombstone)) {
         self.history.for_each(visit);
@@ -148,6 +153,20 @@ impl RangeTombstones {
             span = self.span(next, SeqNo::MAX);
         }
         (!range.behind(&first)).then_some(span.seqno)
+    }
+
+    /// The number of the newest, or zero.
+    pub(crate) fn newest_of_all(&self) -> SeqNo {
+        self.newest
+    }
+
+    /// Calls `visit` with every tombstone behind `seqno`, oldest first.
+    pub(crate) fn for_each_newer(&self, seqno: SeqNo, mut visit: impl FnMut(&RangeTombstone)) {
+        self.history.for_each(|tombstone| {
+            if tombstone.seqno > seqno {
+                visit(tombstone);
+            }
+        });
     }
 
     /// Whether tombstones that are newer than `seqno`, and visible at `at`, cover every key from `first` through `last`.

@@ -164,6 +164,16 @@ impl Skyline {
             }
         }
     }
+
+    /// The keys that tombstones cover, as ranges that do not touch, ascending: start and end.
+    pub(super) fn union(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let mut union: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+        self.for_each(|start, end, _| match union.last_mut() {
+            Some((_, before)) if before.as_slice() == start => *before = end.to_vec(),
+            _ => union.push((start.to_vec(), end.to_vec())),
+        });
+        union
+    }
 }
 
 /// What becomes of the node: some nodes of its height, or none.

@@ -119,6 +119,17 @@ impl Transaction {
         }
     }
 
+    /// What a pessimistic transaction does before it deletes the range.
+    pub(super) fn before_range_write(&self, family: &ColumnFamily, range: &KeyRange) -> Result<()> {
+        match self.options.concurrency {
+            Concurrency::Optimistic => Ok(()),
+            Concurrency::Pessimistic => {
+                self.lock_range(family, range, LockMode::Exclusive)?;
+                self.check_unchanged(family, range)
+            }
+        }
+    }
+
     /// Refuses if a commit behind the snapshot changed something in the range.
     fn check_unchanged(&self, family: &ColumnFamily, range: &KeyRange) -> Result<()> {
         self.db.core().check_unchanged(family.family.id, range, self.pin.seqno)

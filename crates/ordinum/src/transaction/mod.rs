@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use crate::batch::Batch;
+use crate::batch::{Batch, check_range};
 use crate::cursor::Cursor;
 use crate::db::{Commit, Db};
 use crate::error::{Error, Result};
@@ -136,12 +136,28 @@ impl Transaction {
         Ok(())
     }
 
+    /// Makes the keys from `start` on and before `end` absent, at the cost of one operation: those that the transaction wrote
+    /// too, and those that others commit before it only if it is told of them as a conflict. From `start` to `start`
+    /// there is nothing, and nothing happens.
+    ///
+    /// # Errors
+    /// As [`Transaction::put`], and [`Error::InvalidArgument`] if `end` is before `start`.
+    pub fn delete_range(&mut self, family: &ColumnFamily, start: &[u8], end: &[u8]) -> Result<()> {
+        self.db.core().check_family(family)?;
+        check_range(start, end)?;
+        if start < end {
+            self.before_range_write(family, &KeyRange::half_open(start, end))?;
+            self.writes.delete_range(family, start, end);
+        }
+        Ok(())
+    }
+
     /// Sets the bytes that stand in the log beside the writes.
     pub fn set_header(&mut self, header: Vec<u8>) {
         self.header = header;
     }
 
-    /// The number of keys that the commit will write.
+    /// The number of keys that the commit will write, and of ranges that it will delete.
     pub fn len(&self) -> usize {
         self.writes.len()
     }
@@ -224,6 +240,9 @@ impl Transaction {
     /// The writes.
     fn batch(&self) -> Result<Batch> {
         let mut batch = Batch::new();
+        for (family, start, end) in self.writes.ranges() {
+            batch.delete_range(family, &start, &end)?;
+        }
         for (family, key, value) in self.writes.iter() {
             match value {
                 Some(value) => batch.put(family, key, value)?,

@@ -5,26 +5,40 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::family::ColumnFamily;
 use crate::iter::InternalIterator;
 use crate::key::{self, Kind, SeqNo};
+use crate::range_delete::{RangeTombstone, RangeTombstones};
 use crate::reader::KeyRange;
 use crate::slice::Slice;
 
 /// A value, or a deletion.
 type Written = Option<Slice>;
 
-struct Undo {
-    family: ColumnFamily,
-    key: Vec<u8>,
-    before: Option<Written>,
+/// What a key is that a range delete took away.
+const DELETED: &Written = &None;
+
+/// What a change replaced.
+enum Undo {
+    Key { family: ColumnFamily, key: Vec<u8>, before: Option<Written> },
+    Ranges { family: ColumnFamily, before: Arc<RangeTombstones> },
+}
+
+/// What was written to a family. A range delete takes the keys that were written before it, so what is written here is
+/// younger than the ranges.
+#[derive(Default)]
+struct OfFamily {
+    keys: BTreeMap<Vec<u8>, Written>,
+    /// Numbered in their order.
+    ranges: Arc<RangeTombstones>,
 }
 
 #[derive(Default)]
 pub(super) struct Overlay {
-    families: Vec<(ColumnFamily, BTreeMap<Vec<u8>, Written>)>,
+    families: Vec<(ColumnFamily, OfFamily)>,
     undo: Vec<Undo>,
     /// Live savepoints: id, and how long `undo` was.
     savepoints: Vec<(u64, usize)>,
@@ -33,25 +47,54 @@ pub(super) struct Overlay {
 
 impl Overlay {
     pub(super) fn len(&self) -> usize {
-        self.families.iter().map(|(_, keys)| keys.len()).sum()
+        let ranges = |of: &OfFamily| usize::try_from(of.ranges.len()).unwrap_or(usize::MAX);
+        self.families.iter().map(|(_, of)| of.keys.len() + ranges(of)).sum()
     }
 
     pub(super) fn get(&self, family: &ColumnFamily, key: &[u8]) -> Option<&Written> {
-        self.keys(family)?.get(key)
+        let of = self.of(family)?;
+        let is_deleted = || of.ranges.newest(key, SeqNo::MAX) != SeqNo::ZERO;
+        of.keys.get(key).or_else(|| is_deleted().then_some(DELETED))
     }
 
     pub(super) fn set(&mut self, family: &ColumnFamily, key: &[u8], value: Written) {
-        let before = self.keys_mut(family).insert(key.to_vec(), value);
+        let before = self.of_mut(family).keys.insert(key.to_vec(), value);
         if !self.savepoints.is_empty() {
-            self.undo.push(Undo { family: family.clone(), key: key.to_vec(), before });
+            self.undo.push(Undo::Key { family: family.clone(), key: key.to_vec(), before });
         }
     }
 
-    /// Every write, family by family, keys ascending.
+    /// Deletes the keys from `start` on and before `end`, the own ones too. There is one at the least.
+    pub(super) fn delete_range(&mut self, family: &ColumnFamily, start: &[u8], end: &[u8]) {
+        let has_savepoint = !self.savepoints.is_empty();
+        let of = self.of_mut(family);
+        let bounds = (Bound::Included(start), Bound::Excluded(end));
+        let inside: Vec<Vec<u8>> = of.keys.range::<[u8], _>(bounds).map(|(key, _)| key.clone()).collect();
+        let gone: Vec<_> = inside.into_iter().filter_map(|key| of.keys.remove_entry(&key)).collect();
+        let before = Arc::clone(&of.ranges);
+        let ordinal = SeqNo::new(before.len() + 1).unwrap_or(SeqNo::MAX);
+        Arc::make_mut(&mut of.ranges).insert(RangeTombstone::new(start, end, ordinal));
+        if has_savepoint {
+            for (key, value) in gone {
+                self.undo.push(Undo::Key { family: family.clone(), key, before: Some(value) });
+            }
+            self.undo.push(Undo::Ranges { family: family.clone(), before });
+        }
+    }
+
+    /// The ranges that were deleted, family by family: start and end.
+    pub(super) fn ranges(&self) -> impl Iterator<Item = (&ColumnFamily, Vec<u8>, Vec<u8>)> {
+        let families = self.families.iter();
+        families.flat_map(|(family, of)| {
+            of.ranges.union().into_iter().map(move |(start, end)| (family, start, end))
+        })
+    }
+
+    /// Every write to a key, family by family, keys ascending. They come behind the ranges.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&ColumnFamily, &[u8], &Written)> {
         let families = self.families.iter();
         families
-            .flat_map(|(family, keys)| keys.iter().map(move |(key, value)| (family, key.as_slice(), value)))
+            .flat_map(|(family, of)| of.keys.iter().map(move |(key, value)| (family, key.as_slice(), value)))
     }
 
     pub(super) fn savepoint(&mut self) -> u64 {
@@ -64,12 +107,16 @@ impl Overlay {
     pub(super) fn rollback_to(&mut self, savepoint: u64) -> Result<()> {
         let (at, undo_len) = self.find(savepoint)?;
         self.savepoints.truncate(at + 1);
-        for Undo { family, key, before } in self.undo.split_off(undo_len).into_iter().rev() {
-            let keys = self.keys_mut(&family);
-            match before {
-                Some(value) => keys.insert(key, value),
-                None => keys.remove(&key),
-            };
+        for undo in self.undo.split_off(undo_len).into_iter().rev() {
+            match undo {
+                Undo::Key { family, key, before: Some(value) } => {
+                    self.of_mut(&family).keys.insert(key, value);
+                }
+                Undo::Key { family, key, before: None } => {
+                    self.of_mut(&family).keys.remove(&key);
+                }
+                Undo::Ranges { family, before } => self.of_mut(&family).ranges = before,
+            }
         }
         Ok(())
     }
@@ -92,27 +139,29 @@ impl Overlay {
 
     /// How many writes are in the range.
     pub(super) fn count(&self, family: &ColumnFamily, range: &KeyRange) -> u64 {
-        let Some(keys) = self.keys(family).filter(|_| !range.is_empty()) else { return 0 };
+        let Some(of) = self.of(family).filter(|_| !range.is_empty()) else { return 0 };
         let bounds = (as_ref(&range.start), as_ref(&range.end));
-        u64::try_from(keys.range::<[u8], _>(bounds).count()).unwrap_or(u64::MAX)
+        u64::try_from(of.keys.range::<[u8], _>(bounds).count()).unwrap_or(u64::MAX)
     }
 
-    /// The writes in the range as entries with the sequence number [`SeqNo::MAX`], or none if there are none.
+    /// The writes in the range as entries with the sequence number [`SeqNo::MAX`], and all range deletes; none if there are
+    /// none.
     pub(super) fn entries(&self, family: &ColumnFamily, range: &KeyRange) -> Option<OwnWrites> {
-        let keys = self.keys(family).filter(|_| !range.is_empty())?;
+        let of = self.of(family).filter(|_| !range.is_empty())?;
         let bounds = (as_ref(&range.start), as_ref(&range.end));
-        let entries = keys.range::<[u8], _>(bounds).map(|(key, value)| (key.clone(), value.clone()));
+        let entries = of.keys.range::<[u8], _>(bounds).map(|(key, value)| (key.clone(), value.clone()));
         let entries: Vec<_> = entries.collect();
-        (!entries.is_empty()).then_some(OwnWrites { entries, at: None })
+        let ranges = Arc::clone(&of.ranges);
+        (!entries.is_empty() || !ranges.is_empty()).then_some(OwnWrites { entries, ranges, at: None })
     }
 
-    fn keys(&self, family: &ColumnFamily) -> Option<&BTreeMap<Vec<u8>, Written>> {
-        self.families.iter().find(|(known, _)| known == family).map(|(_, keys)| keys)
+    fn of(&self, family: &ColumnFamily) -> Option<&OfFamily> {
+        self.families.iter().find(|(known, _)| known == family).map(|(_, of)| of)
     }
 
-    fn keys_mut(&mut self, family: &ColumnFamily) -> &mut BTreeMap<Vec<u8>, Written> {
+    fn of_mut(&mut self, family: &ColumnFamily) -> &mut OfFamily {
         let at = self.families.iter().position(|(known, _)| known == family).unwrap_or_else(|| {
-            self.families.push((family.clone(), BTreeMap::new()));
+            self.families.push((family.clone(), OfFamily::default()));
             self.families.len() - 1
         });
         &mut self.families[at].1
@@ -126,6 +175,8 @@ fn as_ref(bound: &Bound<Vec<u8>>) -> Bound<&[u8]> {
 /// The own writes of a transaction as a cursor sees them: copied when it is opened.
 pub(crate) struct OwnWrites {
     entries: Vec<(Vec<u8>, Written)>,
+    /// They hide what was committed.
+    pub(crate) ranges: Arc<RangeTombstones>,
     at: Option<usize>,
 }
 

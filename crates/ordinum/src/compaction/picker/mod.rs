@@ -4,13 +4,15 @@
 //! - `deeper.rs` levels above their target, and tables full of garbage;
 //! - `values.rs` what gives back the space of dead values;
 //! - `range.rs` the steps of compacting a range that was asked for;
-//! - `expiry.rs` tables that have outlived their time.
+//! - `expiry.rs` tables that have outlived their time;
+//! - `hidden.rs` tables that range deletes cover.
 //!
 //! The level that is furthest above what it may hold comes first; what a running compaction claims is left alone. Why a
 //! compaction was picked stands in one line with it.
 
 mod deeper;
 mod expiry;
+mod hidden;
 mod level0;
 mod range;
 mod values;
@@ -21,6 +23,8 @@ pub(crate) use range::pick_range;
 
 use super::targets::{DEEPEST, Targets};
 use super::{Claim, Compaction, CompactionOptions, CompactionStyle, Method, Retention};
+use crate::key::SeqNo;
+use crate::range_delete::RangeTombstones;
 use crate::version::{Levels, LiveTable, user_range};
 
 /// How eager the choice is.
@@ -44,12 +48,17 @@ pub(crate) struct Picking<'a> {
     pub(crate) mood: Mood,
     /// Who reads what.
     pub(crate) retention: &'a Retention,
+    /// The range deletes that are in tables, and through which sequence number: what is newer may be lost in a crash.
+    pub(crate) hidden_by: Option<(&'a RangeTombstones, SeqNo)>,
     /// The time, for what expires.
     pub(crate) unix_ms: u64,
 }
 
 /// The most urgent compaction that does not conflict with a running one, or none.
 pub(crate) fn pick(picking: &Picking<'_>) -> Option<Compaction> {
+    if let Some(hidden) = hidden::pick(picking) {
+        return Some(hidden);
+    }
     match picking.options.style {
         CompactionStyle::Leveled => picking.leveled(),
         CompactionStyle::Fifo { time_to_live } => expiry::pick(picking, time_to_live),
@@ -128,7 +137,7 @@ fn compaction(
     };
     let what = match method {
         Method::Move => format!("move {} to level {output_level}", total(&inputs)),
-        Method::Drop => format!("drop {} of level {level}", total(&inputs)),
+        Method::Drop | Method::DropHidden => format!("drop {} of level {level}", total(&inputs)),
         Method::Merge if level == output_level && level == 0 => format!("merge {} in place", total(&inputs)),
         Method::Merge if level == output_level => format!("rewrite {}", total(&inputs)),
         Method::Merge if overlapping.is_empty() => {

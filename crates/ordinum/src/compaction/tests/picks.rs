@@ -44,8 +44,15 @@ fn picks() {
                 let mood = if case.args.contains_key("quiet") { Mood::Quiet } else { Mood::Busy };
                 let retention = &Retention::new(pins, seqno(1000));
                 let unix_ms = number("now", 0) * 1000;
-                let picking =
-                    Picking { levels: &levels, options: &options, claims: &claims, mood, retention, unix_ms };
+                let picking = Picking {
+                    levels: &levels,
+                    options: &options,
+                    claims: &claims,
+                    mood,
+                    retention,
+                    hidden_by: None,
+                    unix_ms,
+                };
                 pick(&picking).map(|compaction| (compaction, String::new()))
             } else {
                 let (first, last) = (case.args["first"][0].as_bytes(), case.args["last"][0].as_bytes());
