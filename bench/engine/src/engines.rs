@@ -82,6 +82,10 @@ pub(crate) trait Engine: Send + Sync {
     fn put_batch(&self, entries: &[(Key, Vec<u8>)]) -> Result<()>;
     /// Deletes one entry, not synced.
     fn delete(&self, key: &[u8]) -> Result<()>;
+    /// Deletes the keys from `start` on and before `end` at once, not synced; for engines that say that they can.
+    fn delete_range(&self, _start: &[u8], _end: &[u8]) -> Result<()> {
+        Err("it deletes no ranges".into())
+    }
     /// Shows the value of the key to `found`; whether there is one.
     fn get(&self, key: &[u8], found: &mut dyn FnMut(&[u8])) -> Result<bool>;
     /// Shows up to `limit` entries from `start` on, or from the end of the data; how many there were.
@@ -137,6 +141,11 @@ impl EngineName {
             EngineName::Redb => cfg!(feature = "redb"),
             EngineName::Sled => cfg!(feature = "sled"),
         }
+    }
+
+    /// Whether it deletes a range at once.
+    pub(crate) fn deletes_ranges(self) -> bool {
+        matches!(self, EngineName::Ordinum | EngineName::Rocksdb)
     }
 
     /// Opens the engine's database in `directory`, which exists.

@@ -61,6 +61,9 @@ pub(crate) struct Options {
     /// Puts a second of the writer of readwhilewriting.
     #[arg(long, default_value_t = 20_000)]
     write_rate: u64,
+    /// Range deletes that stay while it is read beside them.
+    #[arg(long, default_value_t = 100_000)]
+    range_deletes: u64,
     /// 200 000 keys, one round, short commit workloads.
     #[arg(long)]
     quick: bool,
@@ -94,6 +97,7 @@ pub(crate) struct Sizes {
     pub(crate) key_shape: KeyShape,
     pub(crate) commit_seconds: f64,
     pub(crate) write_rate: u64,
+    pub(crate) range_deletes: u64,
 }
 
 impl Options {
@@ -117,6 +121,7 @@ impl Options {
             key_shape: self.key_shape,
             commit_seconds: self.commit_seconds,
             write_rate: self.write_rate.max(1),
+            range_deletes: self.range_deletes,
         }
     }
 

@@ -7,6 +7,7 @@
 mod fill;
 mod log;
 mod mix;
+mod ranges;
 mod read;
 
 use std::path::Path;
@@ -37,10 +38,14 @@ pub(crate) enum Dataset {
     Large64,
     /// A log that a killed process left.
     Killed,
+    /// Filled in random order, then with range deletes.
+    Ranges,
+    /// Filled in random order, for loads with range deletes in them.
+    RangeMix,
 }
 
 impl Dataset {
-    pub(crate) const ALL: [Dataset; 7] = [
+    pub(crate) const ALL: [Dataset; 9] = [
         Dataset::Ascending,
         Dataset::Batches,
         Dataset::Main,
@@ -48,6 +53,8 @@ impl Dataset {
         Dataset::Large4,
         Dataset::Large64,
         Dataset::Killed,
+        Dataset::Ranges,
+        Dataset::RangeMix,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -59,6 +66,8 @@ impl Dataset {
             Dataset::Large4 => "large4",
             Dataset::Large64 => "large64",
             Dataset::Killed => "killed",
+            Dataset::Ranges => "ranges",
+            Dataset::RangeMix => "range-mix",
         }
     }
 
@@ -67,10 +76,19 @@ impl Dataset {
         match self {
             Dataset::Large4 => Some(4 << 10),
             Dataset::Large64 => Some(64 << 10),
-            Dataset::Main | Dataset::Ascending | Dataset::Batches | Dataset::Commits | Dataset::Killed => {
-                None
-            }
+            Dataset::Main
+            | Dataset::Ascending
+            | Dataset::Batches
+            | Dataset::Commits
+            | Dataset::Killed
+            | Dataset::Ranges
+            | Dataset::RangeMix => None,
         }
+    }
+
+    /// Whether its workloads delete ranges.
+    fn has_range_deletes(self) -> bool {
+        matches!(self, Dataset::Ranges | Dataset::RangeMix)
     }
 
     /// Whether its workloads run on what the first of them filled.
@@ -93,6 +111,8 @@ enum Kind {
     Deletes,
     Commits { threads: usize },
     OpenAfterKill,
+    DeleteRanges,
+    RangeMix { deletes: u32 },
 }
 
 /// A workload.
@@ -144,6 +164,11 @@ pub(crate) const ALL: &[Workload] = &[
     on(Dataset::Large64, "large-64k-overwrite", Kind::OverwriteLarge),
     on(Dataset::Large64, "large-64k-read", Kind::Read { pick: Pick::Uniform, threads: 1 }),
     on(Dataset::Killed, "open-after-kill", Kind::OpenAfterKill),
+    on(Dataset::Ranges, "range-deletes-none", Kind::Read { pick: Pick::Uniform, threads: 1 }),
+    on(Dataset::Ranges, "delete-range", Kind::DeleteRanges),
+    on(Dataset::Ranges, "range-deletes", Kind::Read { pick: Pick::Uniform, threads: 1 }),
+    on(Dataset::RangeMix, "range-mix-none", Kind::RangeMix { deletes: 0 }),
+    on(Dataset::RangeMix, "range-mix", Kind::RangeMix { deletes: 1 }),
 ];
 
 /// How many times as many large values are overwritten as there are.
@@ -165,6 +190,9 @@ pub(crate) fn run(request: &Request<'_>, show: &mut dyn FnMut(&Measurement) -> R
     if first.dataset == Dataset::Killed {
         return show(&log::open_after_kill(first.name, request)?);
     }
+    if first.dataset.has_range_deletes() && !request.engine.deletes_ranges() {
+        return Ok(());
+    }
     let large = first.dataset.large_value_bytes();
     let tuning = Tuning {
         commits_synced: first.dataset == Dataset::Commits,
@@ -178,8 +206,10 @@ pub(crate) fn run(request: &Request<'_>, show: &mut dyn FnMut(&Measurement) -> R
         sizes.value_bytes = value_bytes;
     }
     let session = Session::open(request.engine, request.round, request.directory, &sizes, &tuning)?;
-    if first.dataset.is_filled_once() && !matches!(first.kind, Kind::FillRandom) {
+    let is_to_fill = first.dataset.is_filled_once() && !matches!(first.kind, Kind::FillRandom);
+    if is_to_fill || first.dataset.has_range_deletes() {
         fill::random(&session, "unmeasured")?;
+        session.settle()?;
     }
     for workload in &request.workloads {
         if first.dataset.is_filled_once() {
@@ -206,5 +236,7 @@ fn measured(session: &Session, workload: &Workload, request: &Request<'_>) -> Re
         Kind::Mixed(mix) => mix::run(session, name, mix),
         Kind::Commits { threads } => log::commits(session, name, *threads),
         Kind::OpenAfterKill => log::open_after_kill(name, request),
+        Kind::DeleteRanges => ranges::delete(session, name),
+        Kind::RangeMix { deletes } => ranges::mixed(session, name, *deletes),
     }
 }

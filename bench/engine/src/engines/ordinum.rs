@@ -67,6 +67,11 @@ impl Engine for Ordinum {
         Ok(())
     }
 
+    fn delete_range(&self, start: &[u8], end: &[u8]) -> Result<()> {
+        self.db.delete_range(&self.family, start, end, Durability::Buffered)?;
+        Ok(())
+    }
+
     fn get(&self, key: &[u8], found: &mut dyn FnMut(&[u8])) -> Result<bool> {
         let value = self.db.get(&self.family, key)?;
         if let Some(value) = &value {

@@ -150,6 +150,18 @@ impl Engine for RocksDb {
         })
     }
 
+    fn delete_range(&self, start: &[u8], end: &[u8]) -> Result<()> {
+        // SAFETY: invariant 1; the batch is freed here, and copies both keys.
+        unsafe {
+            let batch = rocksdb_writebatch_create();
+            let (from, to) = (start.as_ptr().cast(), end.as_ptr().cast());
+            rocksdb_writebatch_delete_range(batch, from, start.len(), to, end.len());
+            let written = checked(|error| rocksdb_write(self.db.as_ptr(), self.write.as_ptr(), batch, error));
+            rocksdb_writebatch_destroy(batch);
+            written
+        }
+    }
+
     fn get(&self, key: &[u8], found: &mut dyn FnMut(&[u8])) -> Result<bool> {
         // SAFETY: invariants 1 and 2; the value is shown before the slice is freed.
         unsafe {

@@ -108,6 +108,13 @@ unsafe extern "C" {
         value: *const c_char,
         value_bytes: usize,
     );
+    pub(crate) fn rocksdb_writebatch_delete_range(
+        batch: *mut rocksdb_writebatch_t,
+        start: *const c_char,
+        start_bytes: usize,
+        end: *const c_char,
+        end_bytes: usize,
+    );
     pub(crate) fn rocksdb_flush(
         db: *mut rocksdb_t,
         options: *const rocksdb_flushoptions_t,
