@@ -4,10 +4,11 @@
 //! payload of a log record of a batch
 //!   varint  length of the header, and the header: opaque bytes of the caller
 //!   varint  number of operations, and for each:
-//!     1       kind: 0 delete, 1 put, 3 range delete
+//!     1       kind: 0 delete, 1 put, 2 merge operand, 3 range delete
 //!     varint  column family
 //!     varint  length of the key, and the key; of a range delete: where it begins
-//!     varint  length of the value, and the value (put); where it ends, which is not deleted (range delete)
+//!     varint  length of the value, and the value (put) or operand (merge operand); where it ends, which is not deleted (range
+//!             delete)
 //! ```
 
 #![deny(clippy::indexing_slicing)]
@@ -19,11 +20,15 @@ use crate::family::{ColumnFamily, FamilyId};
 use crate::few::Few;
 use crate::key::{KEY_BYTES_MAX, Kind, VALUE_BYTES_MAX};
 use crate::memtable;
+use crate::merge_operator::{Merging, reserved_value_bytes};
 use crate::range_delete::Folding;
 use crate::varint::{self, Varint};
 
 /// The most bytes of a batch, its header included.
 pub const BATCH_BYTES_MAX: usize = (1 << 30) + (256 << 20);
+
+/// The longest operand, in bytes: an entry has room for it and for what stands before it.
+pub const OPERAND_BYTES_MAX: usize = VALUE_BYTES_MAX / 2;
 
 /// The most bytes of an operation beside its key and value.
 const OPERATION_OVERHEAD_BYTES: usize = 16;
@@ -36,6 +41,8 @@ pub(crate) struct Share {
     pub(crate) words: u64,
     /// Whether there are range deletes.
     pub(crate) deletes_ranges: bool,
+    /// Whether there are merge operands.
+    pub(crate) merges: bool,
 }
 
 /// Operations that are applied together or not at all.
@@ -94,6 +101,15 @@ impl Batch {
         self.push(family, Kind::RangeDelete, start, end)
     }
 
+    /// Has the operator of the family change the value of the key, whatever it is then: nothing is read now.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if the family has no operator; otherwise as [`Batch::put`].
+    pub fn merge(&mut self, family: &ColumnFamily, key: &[u8], operand: &[u8]) -> Result<()> {
+        within("an operand", operand.len(), OPERAND_BYTES_MAX)?;
+        self.push(family, Kind::Merge, key, operand)
+    }
+
     /// Sets bytes that stand in the log beside the operations, for the caller's own use. The engine does not look at them.
     ///
     /// # Errors
@@ -121,6 +137,10 @@ impl Batch {
 
     pub(crate) fn push(&mut self, family: &ColumnFamily, kind: Kind, key: &[u8], value: &[u8]) -> Result<()> {
         within("a key", key.len(), KEY_BYTES_MAX)?;
+        if kind == Kind::Merge && family.family.options.merge_operator.is_none() {
+            let message = format!("column family {:?} has no merge operator", family.name());
+            return Err(Error::InvalidArgument { message });
+        }
         within("a batch", self.bytes().saturating_add(key.len() + value.len() + 16), BATCH_BYTES_MAX)?;
         let next = self.count.checked_add(1);
         let limit = u64::from(u32::MAX);
@@ -131,17 +151,18 @@ impl Batch {
         varint::push_u32(&mut self.operations, family.family.id.0);
         varint::push_bytes(&mut self.operations, key);
         match kind {
-            Kind::Put | Kind::RangeDelete => varint::push_bytes(&mut self.operations, value),
+            Kind::Put | Kind::Merge | Kind::RangeDelete => varint::push_bytes(&mut self.operations, value),
             Kind::Delete | Kind::Pointer => {}
         }
-        let words = memtable::node_words(key.len(), value.len());
-        let deletes_ranges = kind == Kind::RangeDelete;
+        let (deletes_ranges, merges) = (kind == Kind::RangeDelete, kind == Kind::Merge);
+        let words = memtable::node_words(key.len(), reserved_value_bytes(kind, value.len()));
         match self.shares.find_mut(|share| Arc::ptr_eq(&share.family.family, &family.family)) {
             Some(share) => {
                 share.words += words;
                 share.deletes_ranges |= deletes_ranges;
+                share.merges |= merges;
             }
-            None => self.shares.push(Share { family: family.clone(), words, deletes_ranges }),
+            None => self.shares.push(Share { family: family.clone(), words, deletes_ranges, merges }),
         }
         Ok(())
     }
@@ -154,6 +175,11 @@ impl Batch {
     /// What its range deletes do inside it; none if it has none.
     pub(crate) fn folding(&self) -> Option<Folding> {
         self.shares().any(|share| share.deletes_ranges).then(|| Folding::of(self.operations()))
+    }
+
+    /// What its operands come to; none if it has none.
+    pub(crate) fn merging(&self) -> Option<Merging<'_>> {
+        if self.shares().any(|share| share.merges) { Merging::of(&self.operations()) } else { None }
     }
 
     /// The operations in order.
@@ -232,7 +258,7 @@ impl<'a> Operations<'a> {
         let family = FamilyId(varint::take_u32(&mut self.rest)?);
         let key = varint::take_bytes(&mut self.rest)?;
         let value = match kind {
-            Kind::Put => varint::take_bytes(&mut self.rest)?,
+            Kind::Put | Kind::Merge => varint::take_bytes(&mut self.rest)?,
             // Memtables and tables rely on it that a range has keys.
             Kind::RangeDelete => {
                 varint::take_bytes(&mut self.rest).filter(|end| key < *end && end.len() <= KEY_BYTES_MAX)?

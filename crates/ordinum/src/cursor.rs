@@ -11,10 +11,12 @@
 use std::ops::Bound;
 use std::sync::OnceLock;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::family::ColumnFamily;
 use crate::iter::{InternalIterator, STEPS_BEFORE_SEEK, next_key_by_steps};
 use crate::key::{self, Kind, SeqNo};
 use crate::merge::MergeIter;
+use crate::merge_operator::{Chain, Operator};
 use crate::part::Part;
 use crate::range_delete::Cover;
 use crate::reader::KeyRange;
@@ -29,6 +31,8 @@ enum Stand {
     Forward,
     /// On the entry that is kept aside.
     Back,
+    /// On what was merged and is kept aside; the entries below stand on the last one that it took, or behind it.
+    Merged,
 }
 
 /// An entry that the entries below have left.
@@ -60,6 +64,8 @@ pub struct Cursor {
     stand: Stand,
     aside: Aside,
     tracker: Option<RangeTracker>,
+    /// Whose operator merges operands.
+    merging: Option<ColumnFamily>,
     /// Where values that entries point to are found.
     values: Option<SeparatedValues>,
     /// The value that the entry under the cursor points to, once it was asked for.
@@ -78,6 +84,7 @@ impl std::fmt::Debug for Cursor {
 impl Cursor {
     pub(crate) fn new(
         entries: MergeIter<Part>,
+        merging: Option<ColumnFamily>,
         values: Option<SeparatedValues>,
         range: KeyRange,
         seqno: SeqNo,
@@ -85,7 +92,7 @@ impl Cursor {
         tracker: Option<RangeTracker>,
     ) -> Cursor {
         let (stand, aside, separated) = (Stand::Nowhere, Aside::default(), OnceLock::new());
-        Cursor { entries, range, seqno, cover, stand, aside, tracker, values, separated }
+        Cursor { entries, range, seqno, cover, stand, aside, tracker, merging, values, separated }
     }
 
     /// To the first key of the range.
@@ -130,6 +137,7 @@ impl Cursor {
                 let key = std::mem::take(&mut self.aside.key);
                 self.forward_from(Bound::Excluded(&key))
             }
+            Stand::Merged => self.forward_from_merged(),
         };
         let found = found?;
         if let Some(tracker) = &self.tracker {
@@ -148,6 +156,10 @@ impl Cursor {
                 self.back_from(Bound::Excluded(&key))
             }
             Stand::Back => self.back_to_visible(),
+            Stand::Merged => {
+                let key = std::mem::take(&mut self.aside.key);
+                self.back_from(Bound::Excluded(&key))
+            }
         };
         let found = found?;
         if let Some(tracker) = &self.tracker {
@@ -167,7 +179,7 @@ impl Cursor {
         match &self.stand {
             Stand::Nowhere => &[],
             Stand::Forward => self.entries.user_key(),
-            Stand::Back => &self.aside.key,
+            Stand::Back | Stand::Merged => &self.aside.key,
         }
     }
 
@@ -183,7 +195,7 @@ impl Cursor {
         Ok(match &self.stand {
             Stand::Nowhere => &[],
             Stand::Forward => self.entries.value(),
-            Stand::Back => &self.aside.value,
+            Stand::Back | Stand::Merged => &self.aside.value,
         })
     }
 
@@ -198,7 +210,7 @@ impl Cursor {
         Ok(match &self.stand {
             Stand::Nowhere => Slice::from(&[][..]),
             Stand::Forward => self.entries.value_slice(),
-            Stand::Back => self.aside.value.clone(),
+            Stand::Back | Stand::Merged => self.aside.value.clone(),
         })
     }
 
@@ -209,7 +221,7 @@ impl Cursor {
             let kind = match &self.stand {
                 Stand::Nowhere => return false,
                 Stand::Forward => key::split_trailer(self.entries.trailer()).1,
-                Stand::Back => self.aside.kind,
+                Stand::Back | Stand::Merged => self.aside.kind,
             };
             kind == Kind::Pointer as u8
         }
@@ -223,7 +235,7 @@ impl Cursor {
         }
         let pointer = match &self.stand {
             Stand::Nowhere | Stand::Forward => self.entries.value(),
-            Stand::Back => &self.aside.value,
+            Stand::Back | Stand::Merged => &self.aside.value,
         };
         let read = self.values.as_ref().map(|values| values.read(pointer)).transpose()?;
         Ok(self.separated.get_or_init(|| read.unwrap_or_default()))
@@ -243,7 +255,7 @@ impl Cursor {
         match &self.stand {
             Stand::Nowhere => SeqNo::ZERO,
             Stand::Forward => key::split_trailer(self.entries.trailer()).0,
-            Stand::Back => self.aside.seqno,
+            Stand::Back | Stand::Merged => self.aside.seqno,
         }
     }
 
@@ -284,6 +296,10 @@ impl Cursor {
             } else if kind == Kind::Delete as u8 {
                 found = self.entries.next_key()?;
                 steps = 0;
+            } else if kind == Kind::Merge as u8 {
+                self.merge()?;
+                self.stand = Stand::Merged;
+                return Ok(true);
             } else {
                 self.stand = Stand::Forward;
                 return Ok(true);
@@ -323,12 +339,71 @@ impl Cursor {
             if let Some(Newest { seqno, kind, value }) = newest?
                 && kind != Kind::Delete as u8
             {
+                if kind == Kind::Merge as u8 {
+                    self.merge_back(seqno)?;
+                    self.stand = Stand::Back;
+                    return Ok(true);
+                }
                 (self.aside.value, self.aside.seqno, self.aside.kind) = (value, seqno, kind);
                 self.stand = Stand::Back;
                 return Ok(true);
             }
         }
         Ok(false)
+    }
+
+    /// From what was merged on to the next key that is shown.
+    #[cold]
+    fn forward_from_merged(&mut self) -> Result<bool> {
+        let key = std::mem::take(&mut self.aside.key);
+        let found = self.entries.valid() && next_key_by_steps(&mut self.entries, &key)?;
+        self.forward_to_visible(found)
+    }
+
+    /// Keeps aside what the visible entries of a key come to; the entries stand on the newest of them, a merge entry.
+    #[cold]
+    fn merge(&mut self) -> Result<()> {
+        let key = self.entries.user_key().to_vec();
+        let seqno = key::split_trailer(self.entries.trailer()).0;
+        let family = self.merging.clone();
+        let none = Operator { family: "", merges: None };
+        let operator = family.as_ref().map_or(none, |family| family.family.operator());
+        let mut chain = Chain::new(operator, &key, self.entries.value_slice())?;
+        let hidden = self.cover.newest(&key);
+        while !chain.is_complete() {
+            if !self.entries.next()? || self.entries.user_key() != key {
+                chain.end();
+                break;
+            }
+            let (older, kind) = key::split_trailer(self.entries.trailer());
+            if older < hidden {
+                chain.end();
+                break;
+            }
+            if self.visible(older) {
+                let message = || "an entry of a kind that nobody writes was read".to_owned();
+                let kind = Kind::from_byte(kind).ok_or_else(|| Error::Bug { message: message() })?;
+                let value = match &self.values {
+                    Some(values) if kind == Kind::Pointer => values.read(self.entries.value())?,
+                    Some(_) | None => self.entries.value_slice(),
+                };
+                chain.add(operator, &key, kind, value)?;
+            }
+        }
+        let value = chain.value(operator, &key)?;
+        self.aside = Aside { key, value, seqno, kind: Kind::Put as u8 };
+        Ok(())
+    }
+
+    /// As [`Cursor::merge`], of the key that is kept aside, whose newest visible entry was written at `seqno`; the entries
+    /// stand before all of its versions, before and behind.
+    #[cold]
+    fn merge_back(&mut self, seqno: SeqNo) -> Result<()> {
+        let key = self.aside.key.clone();
+        self.entries.seek(&key, key::trailer(seqno, Kind::Merge))?;
+        self.merge()?;
+        self.entries.seek_before(&key, u64::MAX)?;
+        Ok(())
     }
 
     /// The newest visible version of `key`, on whose oldest version the entries stand; they stand before all of its

@@ -129,6 +129,26 @@ pub enum Error {
         /// The commit that conflicts.
         newer: SeqNo,
     },
+    /// The merge operator of the family could not make a value of what was written.
+    #[error("key \"{}\" of column family {family:?} has no value: {message}; put or delete it", key.escape_ascii())]
+    MergeFailed {
+        /// The column family.
+        family: String,
+        /// The key.
+        key: Vec<u8>,
+        /// What the operator said.
+        message: String,
+    },
+    /// The column family was written with another merge operator.
+    #[error("column family {family:?} was written with the merge operator {written:?}, and is opened with {}", given.as_ref().map_or_else(|| "none".to_owned(), |name| format!("{name:?}")))]
+    MergeOperatorMismatch {
+        /// The column family.
+        family: String,
+        /// The name of the operator that it was written with.
+        written: String,
+        /// The name of the operator that it was opened with.
+        given: Option<String>,
+    },
     /// A lock was not given in time.
     #[error(
         "{target} of column family {family:?} is locked by transaction {holder}, and was waited for in vain; run it again"
@@ -222,6 +242,8 @@ impl Error {
             | Error::InvalidArgument { .. }
             | Error::NoDatabase { .. }
             | Error::FamilyDropped { .. }
+            | Error::MergeFailed { .. }
+            | Error::MergeOperatorMismatch { .. }
             | Error::TooOld { .. }
             | Error::Diverged { .. }
             | Error::OutOfOrder { .. }

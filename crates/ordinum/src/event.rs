@@ -82,6 +82,15 @@ pub enum Write<'a> {
         /// The value.
         value: &'a [u8],
     },
+    /// The operator of the family changes the value of the key.
+    Merge {
+        /// The number of the column family.
+        family: u32,
+        /// The key.
+        key: &'a [u8],
+        /// What the operator is given.
+        operand: &'a [u8],
+    },
     /// The key is absent from now on.
     Delete {
         /// The number of the column family.
@@ -110,6 +119,7 @@ impl<'a> TailedBatch<'a> {
     pub fn writes(&self) -> impl Iterator<Item = Write<'a>> + use<'a> {
         self.operations().filter_map(|Operation { kind, family, key, value }| match kind {
             Kind::Put => Some(Write::Put { family: family.0, key, value }),
+            Kind::Merge => Some(Write::Merge { family: family.0, key, operand: value }),
             Kind::Delete => Some(Write::Delete { family: family.0, key }),
             Kind::RangeDelete => Some(Write::DeleteRange { family: family.0, start: key, end: value }),
             // Tables have them; a batch that has one was refused when it was decoded.

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::db::Pressure;
 use crate::error::{Error, Result};
+use crate::merge_operator::Operator;
 use crate::options::FamilyOptions;
 use crate::published::Published;
 use crate::super_version::SuperVersion;
@@ -69,6 +70,11 @@ pub(crate) struct Family {
 }
 
 impl Family {
+    /// What its operands mean.
+    pub(crate) fn operator(&self) -> Operator<'_> {
+        Operator { family: &self.name, merges: self.options.merge_operator.as_deref() }
+    }
+
     /// Refuses a family of another database, or one that was dropped.
     pub(crate) fn check(&self, owner: u64) -> Result<()> {
         self.check_owner(owner)?;

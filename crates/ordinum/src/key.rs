@@ -69,7 +69,8 @@ pub(crate) enum Kind {
     Delete = 0,
     /// The key has the value.
     Put = 1,
-    // 2 merge operand: taken by the format, written by later versions.
+    /// What the family's operator makes of the value below and of operands.
+    Merge = 2,
     /// The keys from this one on and before the one that is the value are absent. Never an entry beside others: memtables
     /// and tables keep it apart.
     RangeDelete = 3,
@@ -83,6 +84,7 @@ impl Kind {
         match byte {
             0 => Some(Kind::Delete),
             1 => Some(Kind::Put),
+            2 => Some(Kind::Merge),
             3 => Some(Kind::RangeDelete),
             4 => Some(Kind::Pointer),
             _ => None,
@@ -92,6 +94,11 @@ impl Kind {
 
 /// The trailer of (`seqno`, `kind`).
 pub(crate) const fn trailer(seqno: SeqNo, kind: Kind) -> u64 {
+    (seqno.0 << 8) | kind as u64
+}
+
+/// The trailer of (`seqno`, `kind`), the kind as it stands in another trailer.
+pub(crate) const fn trailer_of(seqno: SeqNo, kind: u8) -> u64 {
     (seqno.0 << 8) | kind as u64
 }
 

@@ -10,6 +10,7 @@ use crate::entropy::{Entropy, OsEntropy};
 use crate::error::{Error, Result};
 use crate::fs::{Fs, OsFs};
 use crate::history::HistoryId;
+use crate::merge_operator::{MERGE_OPERATOR_NAME_BYTES_MAX, MergeOperator};
 use crate::table::{Compression, TableOptions};
 use crate::value_log::ValueOptions;
 use crate::version::LEVELS;
@@ -190,6 +191,8 @@ pub struct FamilyOptions {
     pub range_index: bool,
     /// Asked about entries that are merged. None are removed without one.
     pub compaction_filter: Option<Arc<dyn CompactionFilter>>,
+    /// What [`crate::Batch::merge`] means. Once it was there, the family opens with an operator of this name only.
+    pub merge_operator: Option<Arc<dyn MergeOperator>>,
     /// While little is written, level 0 is merged into the next level in use once it has this many tables.
     pub level0_tables_trigger: usize,
     /// While much is written, level 0 is merged once it has this many tables, no more than `level0_tables_slowdown`: into
@@ -228,6 +231,7 @@ impl Default for FamilyOptions {
             compaction_style: CompactionStyle::default(),
             range_index: true,
             compaction_filter: None,
+            merge_operator: None,
             level0_tables_trigger: 4,
             level0_tables_busy: 8,
             level0_tables_slowdown: 16,
@@ -245,6 +249,10 @@ impl FamilyOptions {
     pub(crate) fn check(&self) -> Result<()> {
         within("write_buffer_bytes", self.write_buffer_bytes, 4 << 10, 4 << 30)?;
         within("immutable_memtables_max", self.immutable_memtables_max as u64, 1, 64)?;
+        if let Some(operator) = &self.merge_operator {
+            let longest = MERGE_OPERATOR_NAME_BYTES_MAX as u64;
+            within("the bytes of a merge operator's name", operator.name().len() as u64, 1, longest)?;
+        }
         within("block_bytes", self.block_bytes as u64, 256, 1 << 20)?;
         within("filter_bits_per_key", u64::from(self.filter_bits_per_key), 0, 64)?;
         let separated_from = self.separate_values_from_bytes.map_or(1 << 30, u64::from);

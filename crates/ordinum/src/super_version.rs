@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use crate::cache::CacheUse;
 use crate::error::Result;
+use crate::family::Family;
 use crate::key::{self, Kind, SeqNo};
 use crate::memtable::{Memtable, MemtableIter};
+use crate::merge_operator::Chain;
 use crate::part::Part;
 use crate::range_delete::{Cover, RangeTombstone, RangeTombstones};
 use crate::reader::KeyRange;
@@ -128,6 +130,8 @@ impl SuperVersion {
     /// The value of an entry that was found, and when it was written; none if the key is absent.
     pub(crate) fn live(
         &self,
+        family: &Family,
+        user_key: &[u8],
         found: Option<(Kind, SeqNo, Slice)>,
         store: &TableStore,
     ) -> Result<Option<(Slice, SeqNo)>> {
@@ -136,8 +140,43 @@ impl SuperVersion {
             Some((Kind::Pointer, seqno, pointer)) => {
                 Ok(Some((self.levels.values().read(&pointer, store)?, seqno)))
             }
+            Some((Kind::Merge, seqno, value)) => {
+                self.merged(family, user_key, seqno, value, store).map(|value| Some((value, seqno)))
+            }
             Some((Kind::Delete | Kind::RangeDelete, ..)) | None => Ok(None),
         }
+    }
+
+    /// The value that a merge entry, written at `seqno`, and what stands below it come to.
+    #[cold]
+    fn merged(
+        &self,
+        family: &Family,
+        user_key: &[u8],
+        seqno: SeqNo,
+        value: Slice,
+        store: &TableStore,
+    ) -> Result<Slice> {
+        let operator = family.operator();
+        let mut chain = Chain::new(operator, user_key, value)?;
+        let mut at = seqno;
+        while !chain.is_complete() {
+            let below = at.get().checked_sub(1).and_then(SeqNo::new).unwrap_or(SeqNo::ZERO);
+            // One of the same commit hides what stands below.
+            let hidden = self.newest_range_tombstone(user_key, at)?;
+            match self.newest_entry(user_key, below)?.filter(|(_, older, _)| *older >= hidden) {
+                None => chain.end(),
+                Some((kind, older, value)) => {
+                    let value = match kind {
+                        Kind::Pointer => self.levels.values().read(&value, store)?,
+                        Kind::Put | Kind::Delete | Kind::Merge | Kind::RangeDelete => value,
+                    };
+                    chain.add(operator, user_key, kind, value)?;
+                    at = older;
+                }
+            }
+        }
+        chain.value(operator, user_key)
     }
 
     /// What [`SuperVersion::get`] finds of each key; the keys ascend.

@@ -101,6 +101,7 @@ fn random_range(rng: &mut Rng) -> KeyRange {
 
 fn random_options(rng: &mut Rng, fs: &FaultFs, background: Background) -> Options {
     let family = FamilyOptions {
+        merge_operator: None,
         write_buffer_bytes: rng.u64(4 << 10..16 << 10),
         immutable_memtables_max: rng.usize(1..4),
         block_bytes: rng.usize(256..1000),

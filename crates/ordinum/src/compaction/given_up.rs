@@ -19,7 +19,8 @@ pub(crate) fn given_up(levels: &Levels, options: &ValueOptions) -> BTreeSet<File
     let values = levels.values();
     let mut given_up = BTreeSet::new();
     let (mut bytes, mut garbage) = (values.bytes(), values.garbage_bytes());
-    let is_enough = |garbage: u64, bytes: u64| garbage <= allowed(bytes, options).saturating_mul(REST_PERCENT) / 100;
+    let is_enough =
+        |garbage: u64, bytes: u64| garbage <= allowed(bytes, options).saturating_mul(REST_PERCENT) / 100;
     if is_enough(garbage, bytes) {
         return given_up;
     }

@@ -16,6 +16,7 @@ use super::{Compaction, CompactionFilter, CompactionOptions, Retention};
 use crate::error::{Error, Result};
 use crate::file_name::{FileKind, FileNumber};
 use crate::key::SeqNo;
+use crate::merge_operator::Operator;
 use crate::value_log::ValueLogMeta;
 use crate::version::{FileMeta, Levels, TableStore};
 
@@ -61,6 +62,8 @@ pub(crate) struct Job<'a> {
     pub(crate) options: &'a CompactionOptions,
     /// The value-log files whose values move to new places, so that the files can go.
     pub(crate) given_up: &'a BTreeSet<FileNumber>,
+    /// What merge entries mean.
+    pub(crate) operator: Operator<'a>,
     /// What is asked about entries.
     pub(crate) filter: Option<&'a dyn CompactionFilter>,
     /// Into how many slices the keys may be cut; each has a thread.

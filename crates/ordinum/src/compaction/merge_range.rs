@@ -15,6 +15,7 @@ use crate::file_name::FileKind;
 use crate::iter::InternalIterator;
 use crate::key::{self, Kind, SeqNo, seek_trailer, split_trailer};
 use crate::merge::MergeIter;
+use crate::merge_operator::Pending;
 use crate::part::Part;
 use crate::range_delete::KeptTombstones;
 use crate::rate_limiter::Haste;
@@ -49,6 +50,8 @@ struct CurrentKey {
     held_deletions: Vec<u64>,
     /// Whether a version was written.
     is_written: bool,
+    /// A merge entry, while it is not known what stands below it.
+    pending: Option<Pending>,
 }
 
 impl<'a> MergeRange<'a> {
@@ -89,7 +92,7 @@ impl<'a> MergeRange<'a> {
             self.version(input.trailer(), input.value())?;
             more = input.next()?;
         }
-        self.end_key();
+        self.end_key()?;
         self.outputs.finish_last(&mut self.outcome)?;
         self.outcome.value_logs = self.separation.finish()?;
         self.outcome.bytes_written += self.outcome.value_logs.iter().map(|file| file.bytes).sum::<u64>();
@@ -118,7 +121,7 @@ impl<'a> MergeRange<'a> {
     }
 
     fn begin_key(&mut self, user_key: &[u8]) -> Result<()> {
-        self.end_key();
+        self.end_key()?;
         self.key.user_key.clear();
         self.key.user_key.extend_from_slice(user_key);
         self.key.is_some = true;
@@ -127,11 +130,82 @@ impl<'a> MergeRange<'a> {
         self.outputs.begin_key(user_key, &mut self.outcome)
     }
 
-    /// After the last version of a key: deletions that hide nothing are dropped.
-    fn end_key(&mut self) {
+    /// After the last version of a key: operands that stand on nothing become a value, and deletions that hide nothing are
+    /// dropped.
+    fn end_key(&mut self) -> Result<()> {
+        if let Some(mut pending) = self.key.pending.take() {
+            let is_hidden = self.tombstones.newest(&self.key.user_key, pending.seqno) > SeqNo::ZERO;
+            if is_hidden || !self.deeper.may_hold(&self.key.user_key) {
+                pending.end();
+            }
+            self.settle(&pending)?;
+        }
         let held = self.key.held_deletions.len();
         self.outcome.entries_dropped += u64::try_from(held).unwrap_or(u64::MAX);
         self.key.held_deletions.clear();
+        Ok(())
+    }
+
+    /// Makes the next older version part of the pending merge entry, or writes that; whether the version is done with.
+    #[cold]
+    fn merge(
+        &mut self,
+        mut pending: Pending,
+        seqno: SeqNo,
+        kind: u8,
+        value: &[u8],
+        keeps: bool,
+    ) -> Result<bool> {
+        if self.tombstones.newest(&self.key.user_key, pending.seqno) > seqno {
+            pending.end();
+            self.settle(&pending)?;
+            return Ok(!keeps);
+        }
+        if keeps || !pending.has_room(value.len()) {
+            self.settle(&pending)?;
+            return Ok(false);
+        }
+        let job = self.shared.job;
+        let kind = Kind::from_byte(kind)
+            .ok_or_else(|| Error::Bug { message: format!("a table holds an entry of kind {kind}") })?;
+        let value = match kind {
+            Kind::Pointer => job.levels.values().read(value, job.store)?,
+            Kind::Put | Kind::Delete | Kind::Merge | Kind::RangeDelete => Slice::from(value),
+        };
+        pending.take(job.operator, &self.key.user_key, kind, value)?;
+        self.hold(pending)?;
+        Ok(true)
+    }
+
+    /// Keeps a merge entry until it is known what stands below it.
+    fn hold(&mut self, pending: Pending) -> Result<()> {
+        if pending.is_ready() {
+            return self.settle(&pending);
+        }
+        self.key.pending = Some(pending);
+        Ok(())
+    }
+
+    /// Writes what merge entries came to.
+    fn settle(&mut self, pending: &Pending) -> Result<()> {
+        let (kind, value) = pending.entry(self.shared.job.operator, &self.key.user_key);
+        self.write_held_deletions()?;
+        let is_shadowed = std::mem::replace(&mut self.key.is_written, true);
+        match kind {
+            Kind::Put => self.place(pending.seqno, &value, is_shadowed),
+            Kind::Delete | Kind::Merge | Kind::RangeDelete | Kind::Pointer => {
+                let trailer = key::trailer(pending.seqno, kind);
+                self.outputs.write(&self.key.user_key, trailer, &value, is_shadowed)
+            }
+        }
+    }
+
+    fn write_held_deletions(&mut self) -> Result<()> {
+        for deletion in self.key.held_deletions.drain(..) {
+            self.outputs.write(&self.key.user_key, deletion, &[], self.key.is_written)?;
+            self.key.is_written = true;
+        }
+        Ok(())
     }
 
     /// Takes one version of the current key; versions come newest first.
@@ -139,7 +213,17 @@ impl<'a> MergeRange<'a> {
         let (seqno, kind) = split_trailer(trailer);
         let newer = self.key.newer.replace(seqno);
         let retention = self.shared.job.retention;
-        if !retention.keeps(seqno, newer) || self.tombstones.hides(&self.key.user_key, seqno, retention) {
+        let mut keeps =
+            retention.keeps(seqno, newer) && !self.tombstones.hides(&self.key.user_key, seqno, retention);
+        if let Some(pending) = self.key.pending.take() {
+            if self.merge(pending, seqno, kind, value, keeps)? {
+                self.outcome.entries_dropped += 1;
+                return Ok(());
+            }
+            // What was written above it needs it.
+            keeps = true;
+        }
+        if !keeps {
             self.outcome.entries_dropped += 1;
             return Ok(());
         }
@@ -149,10 +233,11 @@ impl<'a> MergeRange<'a> {
         if newer.is_none() && self.is_filtered(seqno, kind, value)? {
             return self.deletion(key::trailer(seqno, Kind::Delete));
         }
-        for deletion in self.key.held_deletions.drain(..) {
-            self.outputs.write(&self.key.user_key, deletion, &[], self.key.is_written)?;
-            self.key.is_written = true;
+        if kind == Kind::Merge as u8 {
+            let key = &self.key.user_key;
+            return self.hold(Pending::new(self.shared.job.operator, key, seqno, Slice::from(value))?);
         }
+        self.write_held_deletions()?;
         let is_shadowed = std::mem::replace(&mut self.key.is_written, true);
         if kind == Kind::Pointer as u8 && self.is_given_up(value) {
             return self.move_value(seqno, value, is_shadowed);
@@ -172,14 +257,19 @@ impl<'a> MergeRange<'a> {
         let job = self.shared.job;
         let value = job.levels.values().read(pointer, job.store)?;
         self.outcome.value_bytes_moved += u64::try_from(value.len()).unwrap_or(u64::MAX);
+        self.place(seqno, &value, is_shadowed)
+    }
+
+    /// Writes a value to where the options want it.
+    fn place(&mut self, seqno: SeqNo, value: &[u8], is_shadowed: bool) -> Result<()> {
         let user_key = &self.key.user_key;
-        match self.separation.place(&value)? {
+        match self.separation.place(value)? {
             Some(pointer) => {
                 let trailer = key::trailer(seqno, Kind::Pointer);
                 self.outputs.write(user_key, trailer, &pointer.encode(), is_shadowed)
             }
             // The options ask for values of this length in tables by now.
-            None => self.outputs.write(user_key, key::trailer(seqno, Kind::Put), &value, is_shadowed),
+            None => self.outputs.write(user_key, key::trailer(seqno, Kind::Put), value, is_shadowed),
         }
     }
 

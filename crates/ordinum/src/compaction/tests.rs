@@ -15,6 +15,7 @@ use crate::fs::{Fs, MemoryFs};
 use crate::iter::InternalIterator;
 use crate::key::{Kind, SeqNo, push_internal, seek_trailer, split_internal, split_trailer, trailer};
 use crate::merge::MergeIter;
+use crate::merge_operator::Operator;
 use crate::part::Part;
 use crate::rate_limiter::Haste;
 use crate::table::hash_key;
@@ -118,6 +119,7 @@ impl Bed {
 
     fn run(&self, compaction: &Compaction) -> Result<CompactionOutcome> {
         let job = Job {
+            operator: Operator { family: "default", merges: None },
             store: &self.store,
             compaction,
             levels: &self.levels,
@@ -392,6 +394,7 @@ fn a_job_that_ends_early_leaves_no_tables() {
     let (compaction, _) = pick_range(&bed.levels, &bed.options, 0, &|_, _| true).unwrap();
     let stop = AtomicBool::new(false);
     let job = Job {
+        operator: Operator { family: "default", merges: None },
         store: &bed.store,
         compaction: &compaction,
         levels: &bed.levels,

@@ -376,6 +376,7 @@ fn delete_ranges(batch: &Batch, folding: &Folding, seqno: SeqNo, spaces: &Few<(A
 /// Inserts the operations, but for range deletes and what one of the same batch takes away, into the memtables.
 fn apply(batch: &Batch, folding: Option<&Folding>, mut place: Place) {
     let mut operations = batch.operations();
+    let merging = batch.merging();
     let mut ordinal = 0;
     // For each share what is inserted at the end, sorted.
     let mut written: Vec<Vec<Unlinked>> = Vec::new();
@@ -385,15 +386,18 @@ fn apply(batch: &Batch, folding: Option<&Folding>, mut place: Place) {
     while let Some(Ok(operation)) = operations.next_operation() {
         let mut spaces = batch.shares().zip(place.spaces.iter_mut()).enumerate();
         let space = spaces.find(|(_, (share, _))| share.family.family.id == operation.family);
-        let is_folded =
-            || folding.is_some_and(|folding| folding.hides(operation.family, operation.key, ordinal));
+        let is_folded = || {
+            folding.is_some_and(|folding| folding.hides(operation.family, operation.key, ordinal))
+                || merging.as_ref().is_some_and(|all| all.hides(operation.family, operation.key, ordinal))
+        };
         if let Some((at, (_, (memtable, space)))) = space
             && operation.kind != Kind::RangeDelete
             && !is_folded()
         {
+            let merged = merging.as_ref().and_then(|merging| merging.value(operation.family, operation.key));
             let entry = Entry {
                 key: operation.key,
-                value: operation.value,
+                value: merged.as_deref().unwrap_or(operation.value),
                 seqno: place.turn.seqno,
                 kind: operation.kind,
                 ordinal,

@@ -143,6 +143,7 @@ impl Core {
             retention: &self.retention(),
             options,
             given_up: &given_up(&turn.levels, &options.values),
+            operator: turn.family.family.operator(),
             filter,
             slices_max,
             next_number: &|| self.new_file_number(),

@@ -174,7 +174,7 @@ impl Core {
 
     pub(super) fn get_newest(&self, family: &ColumnFamily, key: &[u8]) -> Result<Option<(Slice, SeqNo)>> {
         let (view, seqno) = self.newest_view(family)?;
-        view.live(view.get(key, seqno)?, &self.store)
+        view.live(&family.family, key, view.get(key, seqno)?, &self.store)
     }
 
     /// The value at a pinned sequence number.
@@ -185,7 +185,7 @@ impl Core {
         seqno: SeqNo,
     ) -> Result<Option<(Slice, SeqNo)>> {
         let view = self.view(&family.family)?;
-        view.live(view.get(key, seqno)?, &self.store)
+        view.live(&family.family, key, view.get(key, seqno)?, &self.store)
     }
 
     pub(super) fn multi_get_newest(
@@ -194,7 +194,7 @@ impl Core {
         keys: &[&[u8]],
     ) -> Result<Vec<Option<Slice>>> {
         let (view, seqno) = self.newest_view(family)?;
-        self.multi_get(&view, keys, seqno)
+        self.multi_get(&family.family, &view, keys, seqno)
     }
 
     /// The values at a pinned sequence number.
@@ -204,18 +204,25 @@ impl Core {
         keys: &[&[u8]],
         seqno: SeqNo,
     ) -> Result<Vec<Option<Slice>>> {
-        self.multi_get(&*self.view(&family.family)?, keys, seqno)
+        self.multi_get(&family.family, &*self.view(&family.family)?, keys, seqno)
     }
 
     /// Reads the keys in ascending order, so that neighbours share blocks.
-    fn multi_get(&self, view: &SuperVersion, keys: &[&[u8]], seqno: SeqNo) -> Result<Vec<Option<Slice>>> {
+    fn multi_get(
+        &self,
+        family: &Family,
+        view: &SuperVersion,
+        keys: &[&[u8]],
+        seqno: SeqNo,
+    ) -> Result<Vec<Option<Slice>>> {
         let mut order: Vec<usize> = (0..keys.len()).collect();
         order.sort_unstable_by_key(|at| keys[*at]);
         let mut lookups: Vec<Lookup<'_>> = order.iter().map(|at| Lookup::new(keys[*at])).collect();
         view.multi_get(&mut lookups, seqno)?;
         let mut values = vec![None; keys.len()];
         for (at, lookup) in order.into_iter().zip(lookups) {
-            values[at] = view.live(lookup.found, &self.store)?.map(|(value, _)| value);
+            values[at] =
+                view.live(family, lookup.user_key, lookup.found, &self.store)?.map(|(value, _)| value);
         }
         Ok(values)
     }
@@ -224,7 +231,7 @@ impl Core {
         let (view, seqno) = self.newest_view(family)?;
         let values = self.values_of(&view);
         let cover = view.cover(seqno)?;
-        Ok(Cursor::new(MergeIter::new(view.iterators()?), values, range, seqno, cover, None))
+        Ok(Cursor::new(MergeIter::new(view.iterators()?), merging(family), values, range, seqno, cover, None))
     }
 
     /// A cursor at a pinned sequence number.
@@ -247,7 +254,7 @@ impl Core {
             cover = cover.with_own(&own.ranges);
             parts.insert(0, Part::Own(own));
         }
-        Ok(Cursor::new(MergeIter::new(parts), values, range, seqno, cover, tracker))
+        Ok(Cursor::new(MergeIter::new(parts), merging(family), values, range, seqno, cover, tracker))
     }
 
     /// Where a cursor over the view finds separated values; nowhere, if there are none.
@@ -297,4 +304,9 @@ impl Core {
     pub(crate) fn check_unchanged(&self, family: FamilyId, range: &KeyRange, read_at: SeqNo) -> Result<()> {
         self.commits.lock().recent.check_unchanged(family, range, read_at)
     }
+}
+
+/// The family, if a cursor needs it to merge operands.
+fn merging(family: &ColumnFamily) -> Option<ColumnFamily> {
+    family.family.options.merge_operator.is_some().then(|| family.clone())
 }

@@ -111,8 +111,10 @@ impl Core {
         };
         self.publication.applied(turn);
         self.sync_through(turn.seqno)?;
-        let edit = Edit::CreateFamily { id, name: name.to_owned() };
-        self.install(&mut self.manifest.lock(), &[edit])?;
+        let mut edits = vec![Edit::CreateFamily { id, name: name.to_owned() }];
+        let operator = options.merge_operator.as_ref().map(|operator| operator.name().to_owned());
+        edits.extend(operator.map(|name| Edit::SetMergeOperator { family: id, name }));
+        self.install(&mut self.manifest.lock(), &edits)?;
         let family = ColumnFamily::new(id, name, &self.owner, options, Levels::default())?;
         self.families.write().insert(id, family.clone());
         Ok(family)

@@ -16,16 +16,18 @@ use std::sync::atomic::Ordering;
 
 use super::core::Core;
 use crate::compaction::unix_ms;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::family::ColumnFamily;
 use crate::file_name::{self, FileKind, FileNumber};
 use crate::iter::InternalIterator;
-use crate::key::{self, Kind};
+use crate::key::{self, Kind, SeqNo};
 use crate::log::SpareLog;
 use crate::manifest::{self, Edit, Manifest};
 use crate::memtable::{Memtable, MemtableIter};
+use crate::merge_operator::{Operator, Pending};
 use crate::range_delete::KeptTombstones;
 use crate::rate_limiter::Haste;
+use crate::table::TableBuilder;
 use crate::value_log::{Separation, ValueLogMeta};
 use crate::version::{FileMeta, LiveTable, LiveValueLog, TableStore};
 
@@ -156,36 +158,62 @@ impl Core {
     ) -> Result<Flushed> {
         let options = family.family.options.compaction();
         let number = begin_file(FileKind::Table);
-        let mut builder = self.store.create(number, &options.table_options(0), Haste::Urgent)?;
-        let mut separation =
-            Separation::new(&self.store, &options.values, Haste::Urgent, || begin_file(FileKind::ValueLog));
+        let operator = family.family.operator();
+        let mut writing = Writing {
+            builder: self.store.create(number, &options.table_options(0), Haste::Urgent)?,
+            separation: Separation::new(&self.store, &options.values, Haste::Urgent, || {
+                begin_file(FileKind::ValueLog)
+            }),
+            shadowed: 0,
+            is_written: false,
+        };
         let mut entries = MemtableIter::new(Arc::clone(memtable));
         let retention = self.retention();
         let mut tombstones = KeptTombstones::new(memtable.range_tombstones().unwrap_or_default());
         // The key that the last entry had, and its sequence number: that of the next newer version.
         let (mut key, mut newer) = (Vec::new(), None);
-        let (mut shadowed, mut is_written) = (0, false);
+        let mut pending: Option<Pending> = None;
         let mut found = entries.first()?;
         while found {
             let (seqno, kind) = key::split_trailer(entries.trailer());
             if newer.is_none() || key != entries.user_key() {
+                writing.settle(pending.take(), operator, &key)?;
                 key.clear();
                 key.extend_from_slice(entries.user_key());
-                (newer, is_written) = (None, false);
+                (newer, writing.is_written) = (None, false);
             }
-            if retention.keeps(seqno, newer.replace(seqno)) && !tombstones.hides(&key, seqno, &retention) {
-                let is_put = kind == Kind::Put as u8;
-                match if is_put { separation.place(entries.value())? } else { None } {
-                    Some(pointer) => {
-                        let trailer = key::trailer(seqno, Kind::Pointer);
-                        builder.add(entries.user_key(), trailer, &pointer.encode())?;
+            let mut keeps =
+                retention.keeps(seqno, newer.replace(seqno)) && !tombstones.hides(&key, seqno, &retention);
+            if let Some(mut merged) = pending.take() {
+                if tombstones.newest(&key, merged.seqno) > seqno {
+                    merged.end();
+                } else if !keeps && merged.has_room(entries.value().len()) {
+                    merged.take(operator, &key, read_kind(kind)?, entries.value_slice())?;
+                    if !merged.is_ready() {
+                        pending = Some(merged);
+                        found = entries.next()?;
+                        continue;
                     }
-                    None => builder.add(entries.user_key(), entries.trailer(), entries.value())?,
+                } else {
+                    // What stands above needs it, whether somebody else reads it or not.
+                    keeps = true;
                 }
-                shadowed += u64::from(std::mem::replace(&mut is_written, true));
+                writing.settle(Some(merged), operator, &key)?;
+            }
+            if keeps && kind == Kind::Merge as u8 {
+                let merged = Pending::new(operator, &key, seqno, entries.value_slice())?;
+                if merged.is_ready() {
+                    writing.settle(Some(merged), operator, &key)?;
+                } else {
+                    pending = Some(merged);
+                }
+            } else if keeps {
+                writing.write(&key, seqno, kind, entries.value())?;
             }
             found = entries.next()?;
         }
+        writing.settle(pending, operator, &key)?;
+        let Writing { mut builder, separation, shadowed, .. } = writing;
         let values = separation.finish()?;
         builder.set_range_tombstones(tombstones.written(&retention));
         let summary = builder.finish()?;
@@ -353,4 +381,40 @@ fn forget_sealed(family: &ColumnFamily, memtable: &Arc<Memtable>) {
         view.sealed.retain(|sealed| !Arc::ptr_eq(sealed, memtable));
         view
     });
+}
+
+/// The table that a flush writes.
+struct Writing<'a> {
+    builder: TableBuilder,
+    separation: Separation<'a>,
+    /// Entries with a newer version of their key before them.
+    shadowed: u64,
+    /// Whether a version of the key was written.
+    is_written: bool,
+}
+
+impl Writing<'_> {
+    fn write(&mut self, key: &[u8], seqno: SeqNo, kind: u8, value: &[u8]) -> Result<()> {
+        let is_put = kind == Kind::Put as u8;
+        match if is_put { self.separation.place(value)? } else { None } {
+            Some(pointer) => {
+                self.builder.add(key, key::trailer(seqno, Kind::Pointer), &pointer.encode())?;
+            }
+            None => self.builder.add(key, key::trailer_of(seqno, kind), value)?,
+        }
+        self.shadowed += u64::from(std::mem::replace(&mut self.is_written, true));
+        Ok(())
+    }
+
+    /// Writes what merge entries came to.
+    fn settle(&mut self, pending: Option<Pending>, operator: Operator<'_>, key: &[u8]) -> Result<()> {
+        let Some(pending) = pending else { return Ok(()) };
+        let (kind, value) = pending.entry(operator, key);
+        self.write(key, pending.seqno, kind as u8, &value)
+    }
+}
+
+fn read_kind(kind: u8) -> Result<Kind> {
+    Kind::from_byte(kind)
+        .ok_or_else(|| Error::Bug { message: format!("a memtable holds an entry of kind {kind}") })
 }

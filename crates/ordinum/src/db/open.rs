@@ -74,6 +74,8 @@ impl Core {
             Edit::ReserveSeqNos { through: last },
         ];
         apply(&mut state, &edits)?;
+        let operators = new_operators(&state, &options);
+        apply(&mut state, &operators)?;
         let history_id = settle_history(&mut state, &options, directory, last)?;
         let (reserved, oldest) = (state.reserved, state.oldest_readable);
         let manifest = Manifest::create(&*fs, directory, manifest_number, state)?;
@@ -161,6 +163,16 @@ fn settle_history(state: &mut State, options: &Options, directory: &Path, last: 
             Ok(id)
         }
     }
+}
+
+/// The merge operators that families have from now on.
+fn new_operators(state: &State, options: &Options) -> Vec<Edit> {
+    let families = state.families.iter().filter(|(_, family)| family.merge_operator.is_none());
+    let given = families.filter_map(|(id, family)| {
+        let operator = options.family(&family.name).merge_operator.as_ref()?;
+        Some(Edit::SetMergeOperator { family: *id, name: operator.name().to_owned() })
+    });
+    given.collect()
 }
 
 /// Removes files that the manifest does not name: left by a crash, or by a removal that failed.

@@ -27,6 +27,7 @@ use crate::key::{Kind, SeqNo};
 use crate::log::{LogEnd, LogScan, RecordKind, Replayed, scan_log};
 use crate::manifest::{self, Edit, FamilyState, LogState, State};
 use crate::memtable::{self, Entry, Memtable, Unlinked};
+use crate::merge_operator::{Merging, reserved_value_bytes};
 use crate::options::{Options, RecoveryMode};
 use crate::published::Matrix;
 use crate::range_delete::Folding;
@@ -188,6 +189,9 @@ impl<'a> Recovery<'a> {
     }
 
     fn open_families(&mut self) -> Result<()> {
+        for family in self.state.families.values() {
+            check_operator(family, self.options)?;
+        }
         let families = self.state.families.iter();
         let families: Result<Vec<ColumnFamily>> =
             families.map(|(id, family)| self.open_family(*id, family)).collect();
@@ -394,6 +398,7 @@ impl<'a> Recovery<'a> {
     fn replay_batch(&mut self, log: FileNumber, seqno: SeqNo, payload: &[u8]) -> Option<()> {
         let mut operations = Operations::decode(payload)?;
         let folding = Folding::of(operations.clone());
+        let merging = Merging::of(&operations);
         let mut ordinal = 0;
         // A batch stays in one memtable of a family: room is made before its first operation there.
         let mut room: Vec<(FamilyId, Arc<Memtable>)> = Vec::new();
@@ -411,10 +416,15 @@ impl<'a> Recovery<'a> {
                 }
                 let is_entry = operation.kind != Kind::RangeDelete && !is_folded;
                 let memtable = &room.iter().find(|(family, _)| *family == operation.family)?.1;
-                let words = memtable::node_words(operation.key.len(), operation.value.len());
+                let (key, kind) = (operation.key, operation.kind);
+                let merges = |merging: &&Merging<'_>| !merging.hides(operation.family, key, ordinal);
+                let is_last = merging.is_none() || merging.as_ref().filter(merges).is_some();
+                let merged = merging.as_ref().and_then(|merging| merging.value(operation.family, key));
+                let value = merged.as_deref().filter(|_| is_last).unwrap_or(operation.value);
+                // The operation that says it for others has their room too.
+                let words = if is_last { memtable::node_words(key.len(), value.len()) } else { 0 };
                 let mut space = memtable.reserve(words)?;
-                let (key, value, kind) = (operation.key, operation.value, operation.kind);
-                if is_entry {
+                if is_entry && is_last {
                     let written = memtable.write(&mut space, &Entry { key, value, seqno, kind, ordinal });
                     self.written.entry(operation.family).or_default().push(written);
                 }
@@ -440,7 +450,8 @@ impl<'a> Recovery<'a> {
         while let Some(operation) = operations.next_operation() {
             let operation = operation.ok()?;
             if operation.family == id {
-                words += memtable::node_words(operation.key.len(), operation.value.len());
+                let value_len = reserved_value_bytes(operation.kind, operation.value.len());
+                words += memtable::node_words(operation.key.len(), value_len);
             }
         }
         let active = Arc::clone(&self.family(id)?.family.view.load().active);
@@ -460,5 +471,18 @@ impl<'a> Recovery<'a> {
         if let (Some(mut written), Some(family)) = (written, self.family(id)) {
             family.family.view.load().active.insert_sorted(&mut written);
         }
+    }
+}
+
+/// Refuses another merge operator than the one that the family was written with.
+fn check_operator(family: &FamilyState, options: &Options) -> Result<()> {
+    let given = options.family(&family.name).merge_operator.as_ref().map(|operator| operator.name());
+    match &family.merge_operator {
+        Some(written) if given != Some(written.as_str()) => Err(Error::MergeOperatorMismatch {
+            family: family.name.clone(),
+            written: written.clone(),
+            given: given.map(str::to_owned),
+        }),
+        Some(_) | None => Ok(()),
     }
 }

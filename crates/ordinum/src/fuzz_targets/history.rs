@@ -13,6 +13,7 @@ use crate::ingestion::Ingestion;
 use crate::key::SeqNo;
 use crate::log::{Followed, LogEnd, LogFollower, LogWriter, Payload, RecordKind, read_log};
 use crate::manifest::{Edit, State, read_manifest, take_name};
+use crate::merge_operator::{Merging, is_merge_entry};
 use crate::options::LogWriting;
 use crate::varint;
 
@@ -90,9 +91,21 @@ pub fn fuzz_sealed_log(mut bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
+fn fuzz_merges(payload: &[u8]) {
+    is_merge_entry(payload);
+    let Some(mut operations) = Operations::decode(payload) else { return };
+    let Some(merging) = Merging::of(&operations) else { return };
+    while let Some(Ok(operation)) = operations.next_operation() {
+        let value = merging.value(operation.family, operation.key);
+        assert!(value.is_none_or(|value| is_merge_entry(&value)), "{operation:?}");
+    }
+}
+
 fn read_payload(kind: RecordKind, mut payload: &[u8]) {
     match kind {
         RecordKind::Batch => {
+            // What operands of a batch come to, and any bytes, read back as a merge entry or are none.
+            fuzz_merges(payload);
             let mut operations = Operations::decode(payload);
             // A malformed operation is an answer, and the last one.
             while operations.as_mut().and_then(Operations::next_operation).is_some() {}

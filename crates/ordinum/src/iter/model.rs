@@ -19,7 +19,7 @@ pub(crate) fn random_entries(rng: &mut Rng, count: usize) -> Vec<Entry> {
             let seqno = SeqNo::new(rng.u64(1..200)).unwrap();
             let kind = if rng.u8(..4) == 0 { Kind::Delete } else { Kind::Put };
             let value = match kind {
-                Kind::Delete | Kind::RangeDelete | Kind::Pointer => Vec::new(),
+                Kind::Delete | Kind::Merge | Kind::RangeDelete | Kind::Pointer => Vec::new(),
                 Kind::Put => vec![rng.u8(..); if rng.u8(..20) == 0 { 5000 } else { rng.usize(..40) }],
             };
             (random_key(rng), trailer(seqno, kind), value)

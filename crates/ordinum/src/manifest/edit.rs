@@ -25,12 +25,13 @@
 //! 16  value-log file added  family, number, bytes, records
 //! 17  value-log file removed  family, number
 //! 18  features              bits of the header that stand for what logs may hold
+//! 19  merge operator        family, name: operands of the family may stand in logs and tables
 //! ```
 
 #![deny(clippy::indexing_slicing)]
 
 use super::state::Mark;
-use super::{FEATURE_INGESTION, FEATURE_RANGE_DELETES, FEATURE_VALUE_LOG};
+use super::{FEATURE_INGESTION, FEATURE_MERGE_OPERATORS, FEATURE_RANGE_DELETES, FEATURE_VALUE_LOG};
 use crate::family::{FAMILY_NAME_BYTES_MAX, FamilyId};
 use crate::file_name::FileNumber;
 use crate::history::HistoryId;
@@ -59,6 +60,7 @@ pub(crate) enum Edit {
     AddValueLog { family: FamilyId, meta: ValueLogMeta },
     RemoveValueLog { family: FamilyId, number: FileNumber },
     Use { features: u64 },
+    SetMergeOperator { family: FamilyId, name: String },
 }
 
 /// The part of a table that tells its shares of value-log files.
@@ -80,6 +82,7 @@ impl Edit {
             }
             Edit::AddValueLog { .. } | Edit::RemoveValueLog { .. } => FEATURE_VALUE_LOG,
             Edit::Use { features } => *features,
+            Edit::SetMergeOperator { .. } => FEATURE_MERGE_OPERATORS,
             Edit::CreateFamily { .. }
             | Edit::DropFamily { .. }
             | Edit::RemoveTable { .. }
@@ -194,6 +197,11 @@ impl Edit {
                 out.push(18);
                 push_u64(out, *features);
             }
+            Edit::SetMergeOperator { family, name } => {
+                out.push(19);
+                push_u32(out, family.0);
+                push_bytes(out, name.as_bytes());
+            }
         }
     }
 
@@ -239,6 +247,8 @@ impl Edit {
             }
             17 => Edit::RemoveValueLog { family: family(input)?, number: file(input)? },
             18 => Edit::Use { features: take_u64(input)? },
+            // The names of operators and of families have the same limit.
+            19 => Edit::SetMergeOperator { family: family(input)?, name: take_name(input)? },
             _ => return None,
         })
     }

@@ -43,8 +43,11 @@ const FEATURE_VALUE_LOG: u64 = 1 << 3;
 pub(crate) const FEATURE_RANGE_DELETES: u64 = 1 << 4;
 /// There may be ingestions in logs, and tables that were written outside.
 pub(crate) const FEATURE_INGESTION: u64 = 1 << 5;
+/// There may be merge operators, and operands in logs and tables.
+const FEATURE_MERGE_OPERATORS: u64 = 1 << 6;
 /// What manifests tell of once it is used.
-const FEATURES_IN_USE: u64 = FEATURE_VALUE_LOG | FEATURE_RANGE_DELETES | FEATURE_INGESTION;
+const FEATURES_IN_USE: u64 =
+    FEATURE_VALUE_LOG | FEATURE_RANGE_DELETES | FEATURE_INGESTION | FEATURE_MERGE_OPERATORS;
 
 #[cfg(test)]
 mod tests;

@@ -20,6 +20,8 @@ pub(crate) struct FamilyState {
     pub(crate) levels: [BTreeMap<FileNumber, FileMeta>; LEVELS],
     /// The value-log files that its tables point into.
     pub(crate) value_logs: BTreeMap<FileNumber, ValueLogMeta>,
+    /// The name of what its operands mean, once it may have some.
+    pub(crate) merge_operator: Option<String>,
 }
 
 /// What is known of a log.
@@ -86,7 +88,13 @@ impl State {
                 self.next_family = FamilyId(id.0.checked_add(1).ok_or("a family id below the last one")?);
                 let levels = std::array::from_fn(|_| BTreeMap::new());
                 let (name, flushed_through) = (name.clone(), SeqNo::ZERO);
-                let family = FamilyState { name, flushed_through, levels, value_logs: BTreeMap::new() };
+                let family = FamilyState {
+                    name,
+                    flushed_through,
+                    levels,
+                    value_logs: BTreeMap::new(),
+                    merge_operator: None,
+                };
                 self.families.insert(*id, family);
             }
             Edit::DropFamily { id } => {
@@ -143,6 +151,10 @@ impl State {
                     return Err("a value-log file that was not there");
                 }
             }
+            Edit::SetMergeOperator { family, name } => {
+                let family = self.families.get_mut(family).ok_or("a family that exists")?;
+                family.merge_operator = Some(name.clone());
+            }
             Edit::RemoveValueLog { family, number } => {
                 let family = self.families.get_mut(family).ok_or("a family that exists")?;
                 family.value_logs.remove(number).ok_or("a value-log file that is there")?;
@@ -183,6 +195,8 @@ impl State {
         for (&id, family) in &self.families {
             edits.push(Edit::CreateFamily { id, name: family.name.clone() });
             edits.push(Edit::Flushed { family: id, through: family.flushed_through });
+            let operator = family.merge_operator.clone();
+            edits.extend(operator.map(|name| Edit::SetMergeOperator { family: id, name }));
             edits
                 .extend(family.value_logs.values().map(|meta| Edit::AddValueLog { family: id, meta: *meta }));
             for (level, tables) in family.levels.iter().enumerate() {

@@ -18,6 +18,7 @@ enum Before {
     Family(FamilyId, Option<FamilyState>),
     Flushed(FamilyId, SeqNo),
     Table(FamilyId, usize, FileNumber, Option<FileMeta>),
+    MergeOperator(FamilyId, Option<String>),
     Log(FileNumber, Option<LogState>),
     ValueLog(FamilyId, FileNumber, Option<ValueLogMeta>),
     Marks(BTreeMap<SeqNo, Mark>),
@@ -58,6 +59,10 @@ impl State {
             Edit::RemoveTable { family, level, number } => Some(self.table_before(*family, *level, *number)),
             Edit::Flushed { family, .. } => {
                 self.families.get(family).map(|before| Before::Flushed(*family, before.flushed_through))
+            }
+            Edit::SetMergeOperator { family: id, .. } => {
+                let family = self.families.get(id);
+                family.map(|family| Before::MergeOperator(*id, family.merge_operator.clone()))
             }
             Edit::AddLog { number, .. } | Edit::CloseLog { number, .. } | Edit::RemoveLog { number } => {
                 Some(Before::Log(*number, self.logs.get(number).copied()))
@@ -102,6 +107,11 @@ impl State {
                         (Some(tables), Some(meta)) => drop(tables.insert(number, meta)),
                         (Some(tables), None) => drop(tables.remove(&number)),
                         (None, _) => {}
+                    }
+                }
+                Before::MergeOperator(id, name) => {
+                    if let Some(family) = self.families.get_mut(&id) {
+                        family.merge_operator = name;
                     }
                 }
                 Before::Log(number, Some(log)) => drop(self.logs.insert(number, log)),

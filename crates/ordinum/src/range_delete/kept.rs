@@ -38,6 +38,11 @@ impl KeptTombstones {
         self.cover.newest(key) > seqno
     }
 
+    /// The newest tombstone at or below `seqno` that covers the key, or zero.
+    pub(crate) fn newest(&self, key: &[u8], seqno: SeqNo) -> SeqNo {
+        if self.all.is_empty() { SeqNo::ZERO } else { self.all.newest(key, seqno) }
+    }
+
     /// The tombstones to write, ascending by start, and newest first. Of those that everybody sees, only the newest of each
     /// key is left.
     pub(crate) fn written(&self, retention: &Retention) -> Vec<RangeTombstone> {

@@ -188,7 +188,7 @@ impl RecentWrites {
                 Kind::RangeDelete => {
                     self.newer_in(family, &KeyRange::half_open(key, operation.value), read_at)
                 }
-                Kind::Put | Kind::Delete | Kind::Pointer => newer_key(family, key),
+                Kind::Put | Kind::Delete | Kind::Merge | Kind::Pointer => newer_key(family, key),
             };
             refuse(read_at, newer)?;
         }
