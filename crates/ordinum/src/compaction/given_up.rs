@@ -9,10 +9,15 @@ use std::collections::BTreeSet;
 
 use crate::file_name::FileNumber;
 use crate::value_log::ValueOptions;
-use crate::version::{Levels, ValueLogs};
+use crate::version::{Levels, LiveTable, ValueLogs};
 
 /// Files are given up until the garbage that is left is this part of what it may be, in percent.
 const REST_PERCENT: u64 = 75;
+
+/// Writers are slowed down once there is too much garbage by this part of what may not be garbage, in thousandths...
+const SLOWDOWN_FROM: u64 = 50;
+/// ...and are slowest from this part on.
+const SLOWEST_FROM: u64 = 250;
 
 /// The files to give up, of those that the tables point into.
 pub(crate) fn given_up(levels: &Levels, options: &ValueOptions) -> BTreeSet<FileNumber> {
@@ -46,6 +51,26 @@ pub(crate) fn given_up(levels: &Levels, options: &ValueOptions) -> BTreeSet<File
 /// Whether more than what may be of the value log is garbage, if `more` bytes of it are besides what is known.
 pub(super) fn has_too_much_garbage(values: &ValueLogs, options: &ValueOptions, more: u64) -> bool {
     !values.is_empty() && values.garbage_bytes().saturating_add(more) > allowed(values.bytes(), options)
+}
+
+/// How far cleaning is behind, in thousandths of the way from more garbage than there should ever be to writers that may no
+/// longer make it: what level 0 may hide counts once there is garbage to speak of.
+pub(crate) fn cleaning_behind(levels: &Levels, options: &ValueOptions) -> u64 {
+    let values = levels.values();
+    let (bytes, known) = (values.bytes(), values.garbage_bytes());
+    let allowed = allowed(bytes, options);
+    if known <= allowed.saturating_mul(REST_PERCENT) / 100 {
+        return 0;
+    }
+    let hidden: u64 = levels.level(0).iter().map(|table| value_bytes(table)).sum();
+    let over = known.saturating_add(hidden).saturating_sub(allowed).saturating_mul(1000);
+    let rest = bytes.saturating_sub(allowed).max(1);
+    (over / rest).saturating_sub(SLOWDOWN_FROM) * 1000 / (SLOWEST_FROM - SLOWDOWN_FROM)
+}
+
+/// The bytes of values that the table points to.
+pub(super) fn value_bytes(table: &LiveTable) -> u64 {
+    table.meta().values.iter().map(|share| share.bytes).sum()
 }
 
 fn allowed(bytes: u64, options: &ValueOptions) -> u64 {

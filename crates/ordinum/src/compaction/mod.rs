@@ -29,7 +29,7 @@ mod targets;
 
 pub(crate) use claims::Claim;
 pub use filter::{CompactionFilter, FilterDecision, FilteredEntry};
-pub(crate) use given_up::given_up;
+pub(crate) use given_up::{cleaning_behind, given_up};
 pub(crate) use job::{CompactionOutcome, Job};
 pub(crate) use outputs::unix_ms;
 pub(crate) use picker::{Mood, Picking, pick, pick_range};

@@ -1,7 +1,7 @@
 //! Holds writers back while background work is behind: first a little, at last altogether.
 //!
-//! The pressure on a family follows from the tables of level 0, the memtables that wait for their flush, and the bytes
-//! that compactions are behind. As it rises, fewer bytes may be written in a second. Writers keep to that by many short
+//! The pressure on a family follows from the tables of level 0, the memtables that wait for their flush, the bytes
+//! that compactions are behind, and the dead values that they have not yet given back. As it rises, fewer bytes may be written in a second. Writers keep to that by many short
 //! sleeps: each write moves the moment from which on the next may go on, and whoever is too early sleeps until then.
 //! Only when there is no room at all, in memory or in level 0, do they wait for work to be done.
 //!
@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use super::background::Work;
 use super::core::Core;
 use crate::batch::Batch;
-use crate::compaction::{CompactionStyle, pending_bytes};
+use crate::compaction::{CompactionStyle, cleaning_behind, pending_bytes};
 use crate::error::{Error, Result};
 use crate::family::Family;
 use crate::options::{Background, FamilyOptions};
@@ -77,7 +77,13 @@ fn pressure(view: &SuperVersion, options: &FamilyOptions) -> u32 {
         CompactionStyle::Fifo { .. } => 0,
     };
     let behind = between(behind, options.pending_bytes_slowdown, options.pending_bytes_max);
-    memory.max(level0).max(behind)
+    let cleaning = match options.compaction_style {
+        CompactionStyle::Leveled => {
+            between(cleaning_behind(&view.levels, &options.compaction().values), 0, u64::from(STOPPED))
+        }
+        CompactionStyle::Fifo { .. } => 0,
+    };
+    memory.max(level0).max(behind).max(cleaning)
 }
 
 /// How far `n` is on the way from `low` to `high`, in thousandths, at most [`SLOWEST`].

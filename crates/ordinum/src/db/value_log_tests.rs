@@ -375,7 +375,8 @@ fn cost_of_overwrites(value_bytes: usize, keys: u32, rounds: u32, garbage_percen
 fn overwriting_large_values_costs_little_and_takes_no_more_than_twice_the_space() {
     for (value_bytes, keys) in [(4096, 4000), (65536, 600)] {
         for rounds in [1, 4] {
-            let cost = cost_of_overwrites(value_bytes, keys, rounds, 45);
+            let percent = FamilyOptions::default().value_garbage_percent;
+            let cost = cost_of_overwrites(value_bytes, keys, rounds, percent);
             assert!(cost.fill <= 110, "{value_bytes}, {rounds}: {cost:?}");
             assert!(cost.overwrite <= 160, "{value_bytes}, {rounds}: {cost:?}");
             assert!(cost.space <= 200, "{value_bytes}, {rounds}: {cost:?}");

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{Picking, compaction, size, total_bytes};
-use crate::compaction::given_up::{given_up, has_too_much_garbage};
+use crate::compaction::given_up::{given_up, has_too_much_garbage, value_bytes};
 use crate::compaction::{Compaction, Method};
 use crate::file_name::FileNumber;
 use crate::version::{LEVELS, LiveTable};
@@ -45,10 +45,6 @@ pub(super) fn pick(picking: &Picking<'_>) -> Option<Compaction> {
         let why = format!("{why}, {} move", size(bytes));
         picking.free(compaction(level, level, vec![Arc::clone(table)], Vec::new(), Method::Merge, &why))
     })
-}
-
-fn value_bytes(table: &LiveTable) -> u64 {
-    table.meta().values.iter().map(|share| share.bytes).sum()
 }
 
 /// The bytes of values that the table points to in the files.
