@@ -96,7 +96,8 @@ impl Core {
         let cache = Arc::new(BlockCache::new(0));
         let table = TableReader::open(open, sealed_as, file.into(), cache)?;
         let properties = &table.properties;
-        if properties.max_seqno != SeqNo::ZERO || properties.deletions != 0 {
+        let is_apart = !properties.values.is_empty();
+        if properties.max_seqno != SeqNo::ZERO || properties.deletions != 0 || is_apart {
             return Err(unfit(file, "it is a table of a database, and not a sorted file"));
         }
         table.verify()?;
