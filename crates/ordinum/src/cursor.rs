@@ -277,9 +277,11 @@ impl Cursor {
     fn forward_to_visible(&mut self, mut found: bool) -> Result<bool> {
         let mut steps = 0;
         while found {
-            if self.range.behind(self.entries.user_key()) {
+            let key = self.entries.user_key();
+            if self.range.behind(key) {
                 return Ok(false);
             }
+            let hidden = self.cover.newest(key);
             let (seqno, kind) = key::split_trailer(self.entries.trailer());
             if !self.visible(seqno) {
                 steps += 1;
@@ -290,7 +292,7 @@ impl Cursor {
                     let key = self.entries.user_key().to_vec();
                     self.entries.seek(&key, key::seek_trailer(self.seqno))?
                 };
-            } else if self.cover.newest(self.entries.user_key()) > seqno {
+            } else if hidden > seqno {
                 found = self.entries.skip_on(self.cover.end(), self.cover.seqno())?;
                 steps = 0;
             } else if kind == Kind::Delete as u8 {
@@ -325,9 +327,13 @@ impl Cursor {
 
     /// From the entry below backward: gathers the newest visible version of each key, until one is to be shown.
     fn back_to_visible(&mut self) -> Result<bool> {
-        while self.entries.valid() && !self.range.before(self.entries.user_key()) {
-            let hidden = self.cover.newest(self.entries.user_key());
-            if key::split_trailer(self.entries.trailer()).0 < hidden {
+        while self.entries.valid() {
+            let here = self.entries.user_key();
+            if self.range.before(here) {
+                break;
+            }
+            let hidden = self.cover.newest(here);
+            if hidden > SeqNo::ZERO && key::split_trailer(self.entries.trailer()).0 < hidden {
                 self.entries.skip_back(self.cover.start(), hidden)?;
                 continue;
             }

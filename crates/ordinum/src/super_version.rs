@@ -106,17 +106,19 @@ impl SuperVersion {
     }
 
     /// The newest entry of the key at or below `seqno`, unless a range tombstone hides it.
+    #[inline]
     pub(crate) fn get(&self, user_key: &[u8], seqno: SeqNo) -> Result<Option<(Kind, SeqNo, Slice)>> {
-        let newest = self.newest_entry(user_key, seqno)?;
+        let newest = self.newest_entry(user_key, seqno);
         match (&self.range_index, &newest) {
-            (RangeIndex::Nothing, _) | (_, None) => Ok(newest),
-            (_, Some((_, written, _))) => {
+            (RangeIndex::Nothing, _) | (_, Err(_) | Ok(None)) => newest,
+            (_, Ok(Some((_, written, _)))) => {
                 let is_hidden = self.newest_range_tombstone(user_key, seqno)? > *written;
-                Ok(newest.filter(|_| !is_hidden))
+                if is_hidden { Ok(None) } else { newest }
             }
         }
     }
 
+    #[inline]
     fn newest_entry(&self, user_key: &[u8], seqno: SeqNo) -> Result<Option<(Kind, SeqNo, Slice)>> {
         // One hash serves every filter on the way.
         let key_hash = hash_key(user_key);
@@ -128,6 +130,7 @@ impl SuperVersion {
     }
 
     /// The value of an entry that was found, and when it was written; none if the key is absent.
+    #[inline]
     pub(crate) fn live(
         &self,
         family: &Family,
