@@ -170,8 +170,11 @@ fn latency_and_memory(results: &Results<'_>) -> Vec<Bar> {
             Bar::less(format!("{workload}, p999 of puts, us, to the better peer's"), own, least, None)
         }));
     }
-    let slowest = results.median("overwrite", OWN, |measured| measured.max_ns as f64 / 1e6);
-    bars.extend(slowest.map(|ms| Bar::less("overwrite, slowest put, ms", ms, PUT_MS_MAX, None)));
+    for workload in ["overwrite", "overwrite-long"] {
+        let slowest = results.median(workload, OWN, |measured| measured.max_ns as f64 / 1e6);
+        let named = |ms| Bar::less(format!("{workload}, slowest put, ms"), ms, PUT_MS_MAX, None);
+        bars.extend(slowest.map(named));
+    }
     let beyond = results.most(OWN, |measured| {
         measured.peak_anonymous_bytes as f64 - measured.budget_bytes as f64 - MEMORY_BEYOND_BYTES
     });

@@ -58,6 +58,9 @@ pub(crate) struct Options {
     /// Seconds of each workload of synced commits.
     #[arg(long, default_value_t = 3.0)]
     commit_seconds: f64,
+    /// Minutes of `overwrite-long`, which runs only if it is asked for by name.
+    #[arg(long, default_value_t = 10.0)]
+    overwrite_minutes: f64,
     /// Puts a second of the writer of readwhilewriting.
     #[arg(long, default_value_t = 20_000)]
     write_rate: u64,
@@ -96,6 +99,7 @@ pub(crate) struct Sizes {
     pub(crate) large_bytes: u64,
     pub(crate) key_shape: KeyShape,
     pub(crate) commit_seconds: f64,
+    pub(crate) overwrite_minutes: f64,
     pub(crate) write_rate: u64,
     pub(crate) range_deletes: u64,
 }
@@ -120,6 +124,7 @@ impl Options {
             large_bytes: self.large_mib << 20,
             key_shape: self.key_shape,
             commit_seconds: self.commit_seconds,
+            overwrite_minutes: self.overwrite_minutes,
             write_rate: self.write_rate.max(1),
             range_deletes: self.range_deletes,
         }
@@ -150,14 +155,16 @@ impl Options {
 
     /// The workloads to run, in the order in which they run.
     pub(crate) fn workloads(&self) -> Result<Vec<&'static Workload>, String> {
-        let known = |name: &str| workloads::ALL.iter().any(|workload| workload.name == name);
+        let all = || workloads::ALL.iter().chain(workloads::ON_DEMAND);
+        let known = |name: &str| all().any(|workload| workload.name == name);
         if let Some(unknown) = self.workloads.iter().find(|name| !known(name)) {
-            let names: Vec<&str> = workloads::ALL.iter().map(|workload| workload.name).collect();
+            let names: Vec<&str> = all().map(|workload| workload.name).collect();
             return Err(format!("no workload is called `{unknown}`; there are {}", names.join(", ")));
         }
-        let chosen = |workload: &&Workload| {
-            self.workloads.is_empty() || self.workloads.iter().any(|name| name == workload.name)
-        };
-        Ok(workloads::ALL.iter().filter(chosen).collect())
+        if self.workloads.is_empty() {
+            return Ok(workloads::ALL.iter().collect());
+        }
+        let chosen = |workload: &&Workload| self.workloads.iter().any(|name| name == workload.name);
+        Ok(all().filter(chosen).collect())
     }
 }

@@ -106,6 +106,7 @@ enum Kind {
     Seek,
     Scan(Direction),
     Overwrite,
+    OverwriteLong,
     OverwriteLarge,
     Mixed(&'static Mix),
     Deletes,
@@ -174,6 +175,9 @@ pub(crate) const ALL: &[Workload] = &[
 /// How many times as many large values are overwritten as there are.
 const LARGE_PASSES: u64 = 4;
 
+/// Workloads that run only if they are asked for by name, behind the others of their data set.
+pub(crate) const ON_DEMAND: &[Workload] = &[on(Dataset::Main, "overwrite-long", Kind::OverwriteLong)];
+
 /// What a process that measures is asked for.
 pub(crate) struct Request<'a> {
     pub(crate) engine: EngineName,
@@ -227,6 +231,7 @@ fn measured(session: &Session, workload: &Workload, request: &Request<'_>) -> Re
         Kind::FillBatches => fill::batches(session, name),
         Kind::FillRandom => fill::random(session, name),
         Kind::Overwrite => fill::overwrite(session, name),
+        Kind::OverwriteLong => fill::overwrite_long(session, name),
         Kind::OverwriteLarge => fill::overwrite_large(session, name, LARGE_PASSES),
         Kind::Deletes => fill::deletes(session, name),
         Kind::Read { pick, threads } => read::points(session, name, *pick, *threads),

@@ -1,6 +1,7 @@
 //! Workloads that only write.
 
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use crate::engines::Result;
 use crate::keys::{self, Key};
@@ -68,6 +69,25 @@ pub(super) fn overwrite_large(session: &Session, name: &str, passes: u64) -> Res
             if number.is_multiple_of((count / LOOKS).max(1)) {
                 session.look_at_disk();
             }
+        }
+        recorder.written_entries = recorder.ops;
+        Ok(())
+    })
+}
+
+/// Writes to entries that are there, chosen uniformly, for as many minutes as asked for.
+pub(super) fn overwrite_long(session: &Session, name: &str) -> Result<Measurement> {
+    let version = session.version.fetch_add(1, Ordering::Relaxed);
+    let lasts = Duration::from_secs_f64(60.0 * session.sizes.overwrite_minutes);
+    session.measure(name, &WRITES, &|_, start: &Start<'_>, recorder: &mut Recorder| {
+        let mut random = fastrand::Rng::with_seed(version);
+        let mut buffer = Vec::new();
+        start.wait();
+        let started = Instant::now();
+        while started.elapsed() < lasts {
+            let index = random.u64(0..session.entries.keys());
+            let value = session.entries.value(index, version, &mut buffer);
+            recorder.op(|| session.engine.put(&session.entries.key(index), value))?;
         }
         recorder.written_entries = recorder.ops;
         Ok(())
