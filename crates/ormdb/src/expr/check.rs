@@ -228,7 +228,13 @@ impl<'s> Checker<'_, 's> {
 
     fn concat(&mut self, left: Checked, right: Checked) -> Result<Checked> {
         let (left, right) = (self.settle(left)?, self.settle(right)?);
-        let (Some(l), Some(r)) = (left.ty, right.ty) else { return Ok(Checked::null()) };
+        let (l, r) = match (left.ty, right.ty) {
+            (Some(l), Some(r)) => (l, r),
+            // An array beside null is what it is.
+            (Some(FieldType::Array(_)), None) => return Ok(left),
+            (None, Some(FieldType::Array(_))) => return Ok(right),
+            _ => return Ok(Checked::null()),
+        };
         if let (FieldType::Array(_), FieldType::Array(_)) = (l, r)
             && let Some(ty) = types::common(l, r)
         {

@@ -16,6 +16,7 @@ use super::types::{self, BOOL, FLOAT64, INT32, INT64, TEXT};
 use super::{EvalEnv, RowSource};
 
 mod array;
+mod json;
 mod math;
 mod text;
 mod time;
@@ -45,6 +46,12 @@ enum Kind {
     Same,
     /// Text or bytes or an array.
     Sized,
+    /// A document.
+    Json,
+    /// A step in a document: the name of a member, or the place of an element.
+    Step,
+    /// A date with a time, of a zone or of none.
+    Moment,
 }
 
 /// The type of what a function gives.
@@ -56,6 +63,8 @@ enum Gives {
     First,
     /// The type that all `Same` arguments have.
     Common,
+    /// An instant of a local time, and the other way round.
+    Zoned,
     /// Float32 and float64 stay, anything else is a decimal or as it was.
     Rounded,
 }
@@ -96,6 +105,8 @@ const T: Gives = Gives::Type(TEXT);
 const I: Gives = Gives::Type(INT32);
 const F: Gives = Gives::Type(FLOAT64);
 const B: Gives = Gives::Type(BOOL);
+const J: Gives = Gives::Type(JSON);
+const JSON: FieldType = FieldType::Scalar(ScalarType::Json);
 const DATE: Gives = Gives::Type(FieldType::Scalar(ScalarType::Date));
 const NOW: Gives = Gives::Type(FieldType::Scalar(ScalarType::DateTime));
 
@@ -164,6 +175,13 @@ static LIBRARY: &[Function] = &[
     strict("second", &[Kind::Clock], I, time::second),
     strict("epoch", &[Kind::Time], Gives::Type(INT64), time::epoch),
     strict("startOf", &[Kind::Text, Kind::Time], Gives::Common, time::start_of),
+    strict("atZone", &[Kind::Moment, Kind::Text], Gives::Zoned, time::at_zone),
+    Function { rest: Some(Kind::Step), ..strict("jsonAt", &[Kind::Json], J, json::at) },
+    Function { rest: Some(Kind::Step), ..strict("jsonText", &[Kind::Json], T, json::text) },
+    strict("jsonType", &[Kind::Json], T, json::kind),
+    strict("jsonLength", &[Kind::Json], I, json::length),
+    strict("jsonHas", &[Kind::Json, Kind::Text], B, json::has),
+    strict("jsonContains", &[Kind::Json, Kind::Json], B, json::contains),
     Function { nulls: Nulls::Seen, ..strict("has", &[Kind::Array, Kind::Same], B, array::has) },
     strict("hasEvery", &[Kind::Array, Kind::Array], B, array::has_every),
     strict("hasSome", &[Kind::Array, Kind::Array], B, array::has_some),
@@ -259,6 +277,7 @@ impl Function {
             }
             let arg = match kind {
                 Kind::Bool => checker.assign(arg, BOOL)?,
+                Kind::Json => checker.assign(arg, JSON)?,
                 _ => checker.settle(arg)?,
             };
             if let Some(ty) = arg.ty {
@@ -304,6 +323,7 @@ impl Function {
             Gives::First => first,
             Gives::Common => common,
             Gives::Rounded => first.map(math::rounded_type),
+            Gives::Zoned => first.map(time::zoned_type),
         };
         Ok(match ty {
             Some(ty) => check::fold(Node::Call(self, args), ty),
@@ -351,11 +371,13 @@ impl Kind {
             }
             Kind::Day => matches!(ty, FieldType::Scalar(S::Date | S::DateTime | S::LocalDateTime)),
             Kind::Clock => matches!(ty, FieldType::Scalar(S::Time | S::DateTime | S::LocalDateTime)),
+            Kind::Moment => matches!(ty, FieldType::Scalar(S::DateTime | S::LocalDateTime)),
+            Kind::Step => types::is_text(ty) || types::is_integer(ty),
             Kind::Array => matches!(ty, FieldType::Array(_)),
             Kind::Sized => {
                 types::is_text(ty) || matches!(ty, FieldType::Array(_) | FieldType::Scalar(S::Bytes))
             }
-            Kind::Bool | Kind::Printed | Kind::Same => true,
+            Kind::Bool | Kind::Json | Kind::Printed | Kind::Same => true,
         }
     }
 }

@@ -98,7 +98,8 @@ impl Maker<'_> {
                 self.time(ty, entity, alias, depth - 1)
             }
             Ty::Ints | Ty::Texts => self.array(ty, entity, alias, depth - 1),
-            Ty::Bytes | Ty::Uuid | Ty::Json | Ty::Color => None,
+            Ty::Json => self.document(entity, alias, depth - 1),
+            Ty::Bytes | Ty::Uuid | Ty::Color => None,
         };
         made.or_else(|| self.field(ty, entity, alias, depth)).or_else(|| self.typed(ty))
     }
@@ -389,6 +390,16 @@ impl Maker<'_> {
                     ty,
                 ))
             }
+            (3, Ty::Instant | Ty::Local) => {
+                let other = if ty == Ty::Instant { Ty::Local } else { Ty::Instant };
+                let zone = self.one(&["Europe/Berlin", "America/New_York", "Asia/Kathmandu", "UTC"]);
+                let a = self.value(other, entity, alias, depth)?;
+                Some(Expr::of(
+                    format!("atZone({}, {zone:?})", a.orm),
+                    format!("(({}) at time zone '{zone}')", a.sql),
+                    ty,
+                ))
+            }
             (0 | 1, Ty::Instant | Ty::Local | Ty::Time) => {
                 let by = self.value(Ty::Interval, entity, alias, depth)?;
                 let a = self.value(ty, entity, alias, depth)?;
@@ -406,6 +417,53 @@ impl Maker<'_> {
             }
             _ => None,
         }
+    }
+
+    /// What stands in a document.
+    fn document(&mut self, entity: usize, alias: &str, depth: usize) -> Option<Expr> {
+        let document = self.value(Ty::Json, entity, alias, depth)?;
+        let (orm, sql) = self.steps();
+        Some(Expr::of(
+            format!("jsonAt({}, {orm})", document.orm),
+            format!("({} #> '{{{sql}}}')", document.sql),
+            Ty::Json,
+        ))
+    }
+
+    fn steps(&mut self) -> (String, String) {
+        let (orm, sql) = self.one(&[
+            ("\"a\"", "a"),
+            ("\"bb\"", "bb"),
+            ("1", "1"),
+            ("-1", "-1"),
+            ("\"bb\", 2, \"c\"", "bb,2,c"),
+            ("\"bb\", \"x\"", "bb,x"),
+            ("\"bb\", 0", "bb,0"),
+        ]);
+        (orm.to_owned(), sql.to_owned())
+    }
+
+    fn of_document(&mut self, entity: usize, alias: &str, depth: usize) -> Option<Expr> {
+        let document = self.value(Ty::Json, entity, alias, depth)?;
+        let (d, j) = (&document.orm, &document.sql);
+        let part = self.beside(Ty::Json);
+        let name = self.one(&["a", "bb", "b", "c"]);
+        let (orm, sql) = match self.rng.u8(..5) {
+            0 => (format!("jsonHas({d}, {name:?})"), format!("(({j}) ? '{name}')")),
+            1 | 2 => (format!("jsonContains({d}, {})", part.orm), format!("(({j}) @> {})", part.sql)),
+            3 => {
+                let kind = self.one(&["object", "array", "string", "number", "boolean", "null"]);
+                (format!("(jsonType({d}) = {kind:?})"), format!("(jsonb_typeof({j}) = '{kind}')"))
+            }
+            _ => (
+                format!("(jsonLength({d}) = 2)"),
+                format!(
+                    "(case jsonb_typeof({j}) when 'array' then jsonb_array_length({j}) when 'object' then \
+                     (select count(*) from jsonb_object_keys({j})) end = 2)"
+                ),
+            ),
+        };
+        Some(Expr::of(orm, sql, Ty::Bool))
     }
 
     fn array(&mut self, ty: Ty, entity: usize, alias: &str, depth: usize) -> Option<Expr> {
@@ -492,6 +550,7 @@ impl Maker<'_> {
                 Some(Expr { parts: vec![inner], ..Expr::of(orm, sql, Ty::Bool) })
             }
             3 | 4 => self.related(entity, alias, depth),
+            5 => self.of_document(entity, alias, depth),
             _ => None,
         }
     }

@@ -8,6 +8,9 @@ use super::value::{self, Lit, Ty};
 #[derive(Clone, Default)]
 pub struct Model {
     pub entities: Vec<Entity>,
+    /// Whether foreign keys restrict, and not cascade: where one stands in the way of rows that another takes along,
+    /// PostgreSQL answers as the names of its triggers say.
+    pub restricts: bool,
 }
 
 #[derive(Clone, Default)]
@@ -101,7 +104,7 @@ impl Entity {
 
 /// A random schema.
 pub fn model(rng: &mut Rng) -> Model {
-    let mut model = Model::default();
+    let mut model = Model { restricts: rng.bool(), ..Model::default() };
     for at in 0..rng.usize(2..5) {
         let entity = entity(rng, at);
         model.entities.push(entity);
@@ -185,10 +188,10 @@ fn list(names: &[String]) -> String {
     if names.len() == 1 { names[0].clone() } else { format!("({})", names.join(", ")) }
 }
 
-fn action(rng: &mut Rng, nullable: bool) -> &'static str {
+fn action(rng: &mut Rng, restricts: bool, nullable: bool) -> &'static str {
     match rng.u8(..5) {
-        0 => "restrict",
-        1 | 2 => "cascade",
+        0 | 1 if restricts => "restrict",
+        0..=2 if !restricts => "cascade",
         3 if nullable => "setNull",
         _ => "noAction",
     }
@@ -201,7 +204,8 @@ fn foreign_key(rng: &mut Rng, model: &mut Model, from: usize, to: usize, at: usi
     if one {
         model.entities[from].columns[columns[0]].unique = true;
     }
-    let (on_delete, on_update) = (action(rng, nullable), action(rng, nullable));
+    let (on_delete, on_update) =
+        (action(rng, model.restricts, nullable), action(rng, model.restricts, nullable));
     let local = names(&model.entities[from], &columns);
     let remote = names(&model.entities[to], &model.entities[to].key);
     let (from_name, to_name) = (model.entities[from].name.clone(), model.entities[to].name.clone());
@@ -240,7 +244,7 @@ fn edges(rng: &mut Rng, model: &mut Model, from: usize, to: usize, at: usize) {
         let local = names(&model.entities[edge], &columns);
         let remote = names(&model.entities[target], &model.entities[target].key);
         let target_name = model.entities[target].name.clone();
-        let on_delete = ["cascade", "restrict", "noAction"][rng.usize(..3)];
+        let on_delete = [if model.restricts { "restrict" } else { "cascade" }, "noAction"][rng.usize(..2)];
         model.entities[edge].relations.push(Relation {
             name: format!("{side}side"),
             target,

@@ -1,6 +1,7 @@
 //! Functions of dates and times. An instant is read in UTC.
 
-use jiff::civil;
+use jiff::tz::{AmbiguousOffset, TimeZone};
+use jiff::{Timestamp, civil};
 use ormdb_proto::schema::{FieldType, ScalarType};
 use ormdb_proto::value::{ValueRef, temporal};
 use ormdb_proto::{Error, ErrorCode, Result};
@@ -91,6 +92,43 @@ pub(super) fn second(args: Args<'_, '_>, _: &EvalEnv<'_>) -> Made {
 /// Whole seconds since 1970-01-01T00:00:00.
 pub(super) fn epoch(args: Args<'_, '_>, _: &EvalEnv<'_>) -> Made {
     Ok(Datum::Ref(ValueRef::Int64(micros(args, 0)?.div_euclid(1_000_000))))
+}
+
+/// The type of a moment seen from the other side of a zone.
+pub(super) const fn zoned_type(ty: FieldType) -> FieldType {
+    match ty {
+        FieldType::Scalar(ScalarType::DateTime) => FieldType::Scalar(ScalarType::LocalDateTime),
+        _ => FieldType::Scalar(ScalarType::DateTime),
+    }
+}
+
+/// `atZone(t, "Europe/Berlin")`: what clocks of a zone show at an instant, or the instant at which they show a local
+/// time. As in PostgreSQL, a time that clocks skip is read with the offset before, one that they show twice with the
+/// offset behind.
+pub(super) fn at_zone(args: Args<'_, '_>, _: &EvalEnv<'_>) -> Made {
+    let name = text_arg(args, 1, "atZone")?;
+    let zone = TimeZone::get(name).map_err(|_| {
+        Error::new(ErrorCode::InvalidValue, format!("`{name}` is no time zone"))
+            .hint("zones have names like `Europe/Berlin`")
+    })?;
+    let at = micros(args, 0)?;
+    if let Some(ValueRef::DateTime(_)) = args.first().map(Datum::view) {
+        let instant = Timestamp::from_microsecond(at).map_err(|_| outside())?;
+        return local(i64::from(zone.to_offset(instant).seconds()), at, ValueRef::LocalDateTime);
+    }
+    let civil = temporal::civil_datetime(at).ok_or_else(outside)?;
+    let offset = match zone.to_ambiguous_timestamp(civil).offset() {
+        AmbiguousOffset::Unambiguous { offset } => offset,
+        AmbiguousOffset::Gap { before, .. } => before,
+        AmbiguousOffset::Fold { after, .. } => after,
+    };
+    local(-i64::from(offset.seconds()), at, ValueRef::DateTime)
+}
+
+fn local(seconds: i64, at: i64, made: fn(i64) -> ValueRef<'static>) -> Made {
+    let moved = at.checked_add(seconds * 1_000_000).ok_or_else(outside)?;
+    temporal::civil_datetime(moved).ok_or_else(outside)?;
+    Ok(Datum::Ref(made(moved)))
 }
 
 const CLOCK_UNITS: [&str; 4] = ["second", "minute", "hour", "day"];
