@@ -137,7 +137,7 @@ impl Batch {
 
     pub(crate) fn push(&mut self, family: &ColumnFamily, kind: Kind, key: &[u8], value: &[u8]) -> Result<()> {
         within("a key", key.len(), KEY_BYTES_MAX)?;
-        if kind == Kind::Merge && family.family.options.merge_operator.is_none() {
+        if kind == Kind::Merge && family.family.merge_operator.is_none() {
             let message = format!("column family {:?} has no merge operator", family.name());
             return Err(Error::InvalidArgument { message });
         }

@@ -8,9 +8,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use parking_lot::RwLock;
+
 use crate::db::Pressure;
 use crate::error::{Error, Result};
-use crate::merge_operator::Operator;
+use crate::merge_operator::{MergeOperator, Operator};
 use crate::options::FamilyOptions;
 use crate::published::Published;
 use crate::super_version::SuperVersion;
@@ -34,6 +36,11 @@ impl ColumnFamily {
     /// The name of the family.
     pub fn name(&self) -> &str {
         &self.family.name
+    }
+
+    /// The options that it has now.
+    pub fn options(&self) -> Arc<FamilyOptions> {
+        self.family.options()
     }
 
     /// The number of the family: never used again, even after the family was dropped.
@@ -60,7 +67,9 @@ impl Eq for ColumnFamily {}
 pub(crate) struct Family {
     pub(crate) id: FamilyId,
     pub(crate) name: String,
-    pub(crate) options: FamilyOptions,
+    options: RwLock<Arc<FamilyOptions>>,
+    /// What its operands mean; it does not change.
+    pub(crate) merge_operator: Option<Arc<dyn MergeOperator>>,
     /// Which open database it belongs to.
     pub(crate) owner: u64,
     pub(crate) dropped: AtomicBool,
@@ -72,7 +81,36 @@ pub(crate) struct Family {
 impl Family {
     /// What its operands mean.
     pub(crate) fn operator(&self) -> Operator<'_> {
-        Operator { family: &self.name, merges: self.options.merge_operator.as_deref() }
+        Operator { family: &self.name, merges: self.merge_operator.as_deref() }
+    }
+
+    /// A family that is not dropped.
+    pub(crate) fn new(
+        id: FamilyId,
+        name: &str,
+        options: FamilyOptions,
+        owner: u64,
+        view: Published<SuperVersion>,
+    ) -> Family {
+        Family {
+            id,
+            name: name.to_owned(),
+            merge_operator: options.merge_operator.clone(),
+            options: RwLock::new(Arc::new(options)),
+            owner,
+            dropped: AtomicBool::new(false),
+            pressure: Pressure::default(),
+            view,
+        }
+    }
+
+    /// Its options now.
+    pub(crate) fn options(&self) -> Arc<FamilyOptions> {
+        Arc::clone(&self.options.read())
+    }
+
+    pub(crate) fn set_options(&self, options: Arc<FamilyOptions>) {
+        *self.options.write() = options;
     }
 
     /// Refuses a family of another database, or one that was dropped.

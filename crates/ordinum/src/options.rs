@@ -1,5 +1,7 @@
 //! What a database and a column family can be told.
 
+mod stored;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -111,7 +113,8 @@ pub struct Options {
     pub block_cache_bytes: u64,
     /// The options of families that are not named in `families`.
     pub family_defaults: FamilyOptions,
-    /// The options of families, by name. They are not stored: each opening may choose others.
+    /// The options of families, by name. They are not stored, but for those that [`crate::Db::set_family_options`] has chosen: who
+    /// is named here has these, and else those that were chosen so, or the defaults.
     pub families: BTreeMap<String, FamilyOptions>,
 }
 

@@ -210,7 +210,7 @@ fn family_stats(family: &ColumnFamily) -> FamilyStats {
         value_log_files: view.levels.values().iter().count(),
         value_log_bytes: view.levels.values().bytes(),
         value_log_garbage_bytes: view.levels.values().garbage_bytes(),
-        pending_compaction_bytes: pending_bytes(&view.levels, &family.family.options.compaction()),
+        pending_compaction_bytes: pending_bytes(&view.levels, &family.options().compaction()),
         pressure: family.family.pressure.thousandths(),
     }
 }

@@ -105,7 +105,7 @@ impl Core {
     /// Takes the pressure on the family anew: after each change of its memtables or tables.
     pub(super) fn weigh(&self, family: &Family) {
         let _weighing = family.pressure.weighing.lock();
-        let pressure = pressure(&family.view.load(), &family.options);
+        let pressure = pressure(&family.view.load(), &family.options());
         family.pressure.thousandths.store(pressure, Ordering::Release);
     }
 
@@ -146,8 +146,8 @@ impl Core {
 
     /// Returns when the family has room.
     fn stall(&self, family: &Family) -> Result<()> {
-        while let Some(work) = waits_for(&*self.view(family)?, &family.options) {
-            let has_changed = || Ok(waits_for(&*self.view(family)?, &family.options) != Some(work));
+        while let Some(work) = waits_for(&*self.view(family)?, &family.options()) {
+            let has_changed = || Ok(waits_for(&*self.view(family)?, &family.options()) != Some(work));
             self.wait_until(work, has_changed)?;
         }
         Ok(())

@@ -305,7 +305,8 @@ impl Core {
     /// Seals the active memtable and puts an empty one, with room for `words`, in its place. Within the ordered section.
     pub(super) fn seal(&self, family: &Family, words: u64) -> Arc<Memtable> {
         let before = Arc::clone(&family.view.load().active);
-        let active = Arc::new(before.successor(family.options.write_buffer_bytes, words));
+        let bytes = family.options().write_buffer_bytes;
+        let active = Arc::new(self.owner.fit(before.successor(bytes, words), bytes));
         family.view.update(|view| view.with_active(Arc::clone(&active)));
         self.weigh(family);
         self.weigh_active();

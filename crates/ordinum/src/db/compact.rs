@@ -60,7 +60,7 @@ impl Core {
         let families: Vec<ColumnFamily> = self.families.read().values().cloned().collect();
         let unix_ms = unix_ms(&*self.options.clock);
         let turn = self.compactions.turn(families, |family, levels, claims| {
-            let options = &family.family.options.compaction();
+            let options = &family.options().compaction();
             let index = self.range_index(family);
             let hidden_by = index.as_deref().and_then(|index| Some((index, self.flushed_through(family)?)));
             let retention = &self.retention();
@@ -77,7 +77,7 @@ impl Core {
     pub(super) fn compact_range(&self, family: &ColumnFamily, range: &KeyRange) -> Result<()> {
         self.flush(family)?;
         let meets = |smallest: &[u8], largest: &[u8]| !range.before(largest) && !range.behind(smallest);
-        let options = family.family.options.compaction();
+        let options = family.options().compaction();
         let mut from = 0;
         loop {
             self.check_family(family)?;
@@ -118,8 +118,8 @@ impl Core {
 
     fn merge_and_install(&self, turn: &Turn<'_>) -> Result<Installed> {
         let (family, compaction) = (&turn.family, &turn.compaction);
-        let filter = family.family.options.compaction_filter.as_deref();
-        let filtered = self.merge(turn, filter)?;
+        let filter = family.options().compaction_filter.clone();
+        let filtered = self.merge(turn, filter.as_deref())?;
         let installed = self.install_compacted(family, compaction, &filtered)?;
         if installed == Installed::Yes {
             return Ok(installed);
@@ -135,7 +135,7 @@ impl Core {
             // One seed replays one order of file operations.
             Background::Manual => 1,
         };
-        let options = &turn.family.family.options.compaction();
+        let options = &turn.family.options().compaction();
         let job = Job {
             store: &self.store,
             compaction: &turn.compaction,

@@ -308,5 +308,5 @@ impl Core {
 
 /// The family, if a cursor needs it to merge operands.
 fn merging(family: &ColumnFamily) -> Option<ColumnFamily> {
-    family.family.options.merge_operator.is_some().then(|| family.clone())
+    family.family.merge_operator.is_some().then(|| family.clone())
 }

@@ -11,9 +11,8 @@
 //! ```
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::backpressure::Pressure;
 use super::commit::Numbering;
 use super::core::Core;
 use crate::error::{Error, Result};
@@ -33,6 +32,30 @@ pub(super) struct Owner {
     /// Tells the handles of this opening from those of any other.
     pub(super) id: u64,
     pub(super) views: Arc<Matrix<SuperVersion>>,
+    /// What all memtables may have together.
+    budget_bytes: u64,
+    /// How many families there were so far.
+    families: AtomicU64,
+}
+
+/// How much more than its share of the budget a memtable is expected to have.
+const SHARES_EXPECTED: u64 = 4;
+/// The least that a memtable is expected to have.
+const EXPECTED_BYTES_MIN: u64 = 64 << 10;
+
+impl Owner {
+    pub(super) fn new(id: u64, budget_bytes: u64) -> Owner {
+        Owner { id, views: Matrix::new(), budget_bytes, families: AtomicU64::new(0) }
+    }
+
+    /// The memtable, with a filter for what it will come to have: where there are many families, each is flushed long before
+    /// it is full.
+    pub(super) fn fit(&self, memtable: Memtable, bytes: u64) -> Memtable {
+        let families = self.families.load(Ordering::Relaxed).max(1);
+        let share = self.budget_bytes / 2 / families;
+        let expected = share.saturating_mul(SHARES_EXPECTED).max(EXPECTED_BYTES_MIN);
+        if expected < bytes { memtable.expecting(expected) } else { memtable }
+    }
 }
 
 impl ColumnFamily {
@@ -44,7 +67,8 @@ impl ColumnFamily {
         options: FamilyOptions,
         levels: Levels,
     ) -> Result<ColumnFamily> {
-        let active = Arc::new(Memtable::new(options.write_buffer_bytes, 0));
+        let active = Memtable::new(options.write_buffer_bytes, 0);
+        let active = Arc::new(owner.fit(active, options.write_buffer_bytes));
         let range_index = if !options.range_index {
             RangeIndex::InParts
         } else if levels.range_tombstones_count() == 0 {
@@ -53,15 +77,9 @@ impl ColumnFamily {
             RangeIndex::Here(Arc::new(RangeTombstones::of(levels.read_range_tombstones()?)))
         };
         let view = SuperVersion { active, sealed: Vec::new(), levels: Arc::new(levels), range_index };
-        let family = Family {
-            id,
-            name: name.to_owned(),
-            options,
-            owner: owner.id,
-            dropped: AtomicBool::new(false),
-            pressure: Pressure::default(),
-            view: Published::new(&owner.views, view),
-        };
+        owner.families.fetch_add(1, Ordering::Relaxed);
+        let view = Published::new(&owner.views, view);
+        let family = Family::new(id, name, options, owner.id, view);
         Ok(ColumnFamily { family: Arc::new(family) })
     }
 }
@@ -72,6 +90,12 @@ impl Core {
         let families = self.families.read();
         let live = families.values().filter(|family| !family.family.dropped.load(Ordering::Acquire));
         live.cloned().collect()
+    }
+
+    /// The family with this name, if callers can use it.
+    pub(super) fn find_family(&self, name: &str) -> Option<ColumnFamily> {
+        let is_it = |family: &&ColumnFamily| family.name() == name && family.family.check_dropped().is_ok();
+        self.families.read().values().find(is_it).cloned()
     }
 
     /// Creates a family. One that another database has created has its number there.
@@ -161,3 +185,6 @@ impl Core {
         self.remove_old_logs(&mut manifest)
     }
 }
+
+#[cfg(test)]
+mod tests;

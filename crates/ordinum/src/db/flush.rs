@@ -86,9 +86,9 @@ impl Core {
     pub(super) fn flush_step(&self) -> Result<bool> {
         let _flushing = self.flushing.lock();
         self.seal_for_old_logs();
-        let families: Vec<ColumnFamily> = self.families.read().values().cloned().collect();
-        let fullest = families.iter().max_by_key(|family| family.family.view.load().sealed.len());
-        let Some(family) = fullest else { return Ok(false) };
+        let sealed = |family: &&ColumnFamily| family.family.view.load().sealed.len();
+        let fullest = self.families.read().values().max_by_key(sealed).cloned();
+        let Some(family) = &fullest else { return Ok(false) };
         let oldest = family.family.view.load().sealed.last().cloned();
         match oldest {
             Some(memtable) => self.flush_memtable(family, &memtable).map(|()| true),
@@ -98,6 +98,11 @@ impl Core {
 
     /// While too many logs are kept: seals the memtables that need the oldest of them.
     fn seal_for_old_logs(&self) {
+        // With many families, looking at all of them is not for nothing.
+        let closed = self.manifest.lock().state().logs.values().filter(|log| log.end.is_some()).count();
+        if closed <= self.options.closed_logs_max {
+            return;
+        }
         let families = self.live_families();
         let Some(oldest) = families.iter().filter_map(first_log).min() else { return };
         let needed =
@@ -156,7 +161,7 @@ impl Core {
         memtable: &Arc<Memtable>,
         begin_file: &dyn Fn(FileKind) -> FileNumber,
     ) -> Result<Flushed> {
-        let options = family.family.options.compaction();
+        let options = family.options().compaction();
         let number = begin_file(FileKind::Table);
         let operator = family.family.operator();
         let mut writing = Writing {

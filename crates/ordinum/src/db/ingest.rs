@@ -56,18 +56,18 @@ impl Core {
                 return Err(unfit(file, "its keys overlap those of another file"));
             }
         }
-        // No family is dropped meanwhile, and no checkpoint begun.
-        let _changing = self.family_changes.lock();
         let mut tables = Vec::new();
         let brought = found.into_iter().try_for_each(|(mut table, file)| {
             table.number = self.new_file_number();
+            let brought = self.bring_in(file, table.number);
             tables.push(table);
-            let table = tables.last().map_or(FileNumber(0), |table| table.number);
-            self.bring_in(file, table)
+            brought
         });
         let ingestion = Ingestion { family: family.family.id, tables };
+        let brought = brought.and_then(|()| self.options.fs.sync_dir(&self.directory));
+        // No family is dropped from here on, and no checkpoint begun.
+        let _changing = self.family_changes.lock();
         let recorded = brought
-            .and_then(|()| self.options.fs.sync_dir(&self.directory))
             .and_then(|()| self.use_ingestions())
             // So that little is left to do while commits wait to become visible.
             .and_then(|()| self.flush_family(family))
@@ -187,7 +187,7 @@ impl Core {
         let snapshot = db.snapshot_at(seqno)?;
         let (first, last) = ingested.range();
         let range = KeyRange { start: Bound::Included(first.to_vec()), end: Bound::Included(last.to_vec()) };
-        let mut writer = TableWriter::create(to, &self.options, &family.family.options)?;
+        let mut writer = TableWriter::create(to, &self.options, &family.options())?;
         let mut cursor = snapshot.cursor(&family, range)?;
         let mut more = cursor.first()?;
         while more {
@@ -227,7 +227,7 @@ impl Core {
         seqno: SeqNo,
     ) -> Result<()> {
         let written = unix_ms(&*self.options.clock);
-        let style = family.family.options.compaction_style;
+        let style = family.options().compaction_style;
         self.compactions.with_claims(family, |claims| {
             let mut manifest = self.manifest.lock();
             let levels = Arc::clone(&family.family.view.load().levels);

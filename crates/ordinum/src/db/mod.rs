@@ -4,6 +4,7 @@
 //! - `commit.rs` the pipeline of a write, `publication.rs` what of it readers see, `syncing.rs` what of it is durable;
 //! - `open.rs` opening, `recovery.rs` what it finds;
 //! - `families.rs` creating and dropping column families;
+//! - `family_options.rs` changes their options;
 //! - `flush.rs` memtables to tables, and logs that are not needed any more;
 //! - `ingest.rs` takes tables in that were written outside;
 //! - `compact.rs` tables to deeper levels, and `compactions.rs` which of them run;
@@ -29,6 +30,7 @@ mod compact;
 mod compactions;
 mod core;
 mod families;
+mod family_options;
 mod flush;
 mod ingest;
 mod interval;
@@ -133,9 +135,21 @@ impl Db {
         self.core().drop_family(family, Numbering::Own)
     }
 
+    /// Changes the options of the family, durably and while it is used. What is written to tables from then on has them; tables
+    /// that are there stay as they are until they are merged. Later openings have them too, unless [`Options::families`] names the family.
+    ///
+    /// A compaction filter and a merge operator are code, and stay what the opening was given.
+    ///
+    /// # Errors
+    /// [`crate::Error::InvalidArgument`] for an option out of range, and for another `compaction_style` or `range_index`: those are
+    /// chosen by an opening. [`crate::Error::FamilyDropped`]; [`crate::Error::Io`] if the change cannot be made durable.
+    pub fn set_family_options(&self, family: &ColumnFamily, options: FamilyOptions) -> Result<()> {
+        self.core().set_family_options(family, options)
+    }
+
     /// The column family with this name.
     pub fn column_family(&self, name: &str) -> Option<ColumnFamily> {
-        self.core().live_families().into_iter().find(|family| family.name() == name)
+        self.core().find_family(name)
     }
 
     /// The names of the column families, in the order of their creation.

@@ -134,7 +134,7 @@ impl Core {
         families.iter().try_for_each(|family| self.flush(family))?;
         let is_long = |family: &ColumnFamily| {
             let family = &family.family;
-            family.view.load().levels.level(0).len() >= family.options.level0_tables_busy
+            family.view.load().levels.level(0).len() >= family.options().level0_tables_busy
         };
         while families.iter().any(is_long) && self.compact_step(Mood::Quiet)? {}
         Ok(())

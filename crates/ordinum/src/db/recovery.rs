@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::checkpoint::refuse_unfinished;
 use super::families::Owner;
+use super::family_options::options_of;
 use super::flush::first_log;
 use super::retention::History;
 use crate::batch::Operations;
@@ -29,7 +30,6 @@ use crate::manifest::{self, Edit, FamilyState, LogState, State};
 use crate::memtable::{self, Entry, Memtable, Unlinked};
 use crate::merge_operator::{Merging, reserved_value_bytes};
 use crate::options::{Options, RecoveryMode};
-use crate::published::Matrix;
 use crate::range_delete::Folding;
 use crate::rate_limiter::RateLimiter;
 use crate::varint;
@@ -75,6 +75,7 @@ pub(super) struct Recovery<'a> {
     pub(super) names: BTreeSet<String>,
     pub(super) store: Arc<TableStore>,
     pub(super) state: State,
+    /// In the order of their numbers.
     pub(super) families: Vec<ColumnFamily>,
     /// The logs that have something which is in no table.
     pub(super) replayed: BTreeSet<FileNumber>,
@@ -104,7 +105,7 @@ impl<'a> Recovery<'a> {
                 .map(Arc::new),
             values_read: ValuesRead::default(),
         };
-        let owner = Owner { id: NEXT_ID.fetch_add(1, Ordering::Relaxed), views: Matrix::new() };
+        let owner = Owner::new(NEXT_ID.fetch_add(1, Ordering::Relaxed), options.write_buffer_budget_bytes);
         let state = State::default();
         let mut recovery = Recovery {
             fs,
@@ -216,11 +217,17 @@ impl<'a> Recovery<'a> {
         let values = family.value_logs.values();
         levels.add_values(values.map(|meta| LiveValueLog::new(*meta, Arc::clone(&self.store))));
         levels.apply(&[], tables.collect());
-        ColumnFamily::new(id, &family.name, &self.owner, self.options.family(&family.name).clone(), levels)
+        ColumnFamily::new(
+            id,
+            &family.name,
+            &self.owner,
+            options_of(self.options, family, self.directory)?,
+            levels,
+        )
     }
 
     fn family(&self, id: FamilyId) -> Option<&ColumnFamily> {
-        self.families.iter().find(|family| family.family.id == id)
+        self.families.get(self.families.binary_search_by_key(&id, |family| family.family.id).ok()?)
     }
 
     fn replay(&mut self) -> Result<()> {
@@ -377,16 +384,17 @@ impl<'a> Recovery<'a> {
     fn replay_ingestion(&mut self, log: FileNumber, seqno: SeqNo, payload: &[u8]) -> Option<()> {
         let ingestion = Ingestion::decode(payload)?;
         let id = ingestion.family;
-        match self.state.families.get(&id) {
-            Some(family) if family.flushed_through >= seqno => return Some(()),
-            Some(_) => {}
-            None => return (id < self.state.next_family).then_some(()),
+        let Some(family) = self.state.families.get(&id) else {
+            return (id < self.state.next_family).then_some(());
+        };
+        if family.flushed_through >= seqno {
+            return Some(());
         }
         self.insert_written(id);
         let family = &self.family(id)?.family;
         let active = Arc::clone(&family.view.load().active);
         if !active.is_empty() {
-            let next = Arc::new(active.successor(family.options.write_buffer_bytes, 0));
+            let next = Arc::new(active.successor(family.options().write_buffer_bytes, 0));
             family.view.update(|view| view.with_active(Arc::clone(&next)));
         }
         self.ingestions.push((seqno, ingestion));
@@ -460,7 +468,7 @@ impl<'a> Recovery<'a> {
         }
         self.insert_written(id);
         let family = &self.family(id)?.family;
-        let next = Arc::new(active.successor(family.options.write_buffer_bytes, words));
+        let next = Arc::new(active.successor(family.options().write_buffer_bytes, words));
         family.view.update(|view| view.with_active(Arc::clone(&next)));
         Some(next)
     }

@@ -14,7 +14,7 @@ use crate::key::SeqNo;
 use crate::log::{Followed, LogEnd, LogFollower, LogWriter, Payload, RecordKind, read_log};
 use crate::manifest::{Edit, State, read_manifest, take_name};
 use crate::merge_operator::{Merging, is_merge_entry};
-use crate::options::LogWriting;
+use crate::options::{FamilyOptions, LogWriting};
 use crate::varint;
 
 const NUMBER: FileNumber = FileNumber(1);
@@ -141,6 +141,12 @@ pub fn fuzz_edits(mut bytes: &[u8]) {
     let mut state = State::default();
     while let Some(edit) = Edit::decode(&mut bytes) {
         assert_eq!(read_back(&edit), Some(edit.clone()), "an edit reads back");
+        if let Edit::SetOptions { options, .. } = &edit
+            && let Some(options) = FamilyOptions::default().with_stored(options)
+        {
+            let again = FamilyOptions::default().with_stored(&options.encode());
+            assert_eq!(again.map(|again| again.encode()), Some(options.encode()), "options read back");
+        }
         // An edit that does not fit is damage, and ends a manifest.
         if state.apply(&edit).is_err() {
             return;

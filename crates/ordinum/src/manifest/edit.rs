@@ -26,12 +26,15 @@
 //! 17  value-log file removed  family, number
 //! 18  features              bits of the header that stand for what logs may hold
 //! 19  merge operator        family, name: operands of the family may stand in logs and tables
+//! 20  options               family, its options (options/stored.rs) as bytes
 //! ```
 
 #![deny(clippy::indexing_slicing)]
 
 use super::state::Mark;
-use super::{FEATURE_INGESTION, FEATURE_MERGE_OPERATORS, FEATURE_RANGE_DELETES, FEATURE_VALUE_LOG};
+use super::{
+    FEATURE_INGESTION, FEATURE_MERGE_OPERATORS, FEATURE_OPTIONS, FEATURE_RANGE_DELETES, FEATURE_VALUE_LOG,
+};
 use crate::family::{FAMILY_NAME_BYTES_MAX, FamilyId};
 use crate::file_name::FileNumber;
 use crate::history::HistoryId;
@@ -61,6 +64,7 @@ pub(crate) enum Edit {
     RemoveValueLog { family: FamilyId, number: FileNumber },
     Use { features: u64 },
     SetMergeOperator { family: FamilyId, name: String },
+    SetOptions { family: FamilyId, options: Vec<u8> },
 }
 
 /// The part of a table that tells its shares of value-log files.
@@ -83,6 +87,7 @@ impl Edit {
             Edit::AddValueLog { .. } | Edit::RemoveValueLog { .. } => FEATURE_VALUE_LOG,
             Edit::Use { features } => *features,
             Edit::SetMergeOperator { .. } => FEATURE_MERGE_OPERATORS,
+            Edit::SetOptions { .. } => FEATURE_OPTIONS,
             Edit::CreateFamily { .. }
             | Edit::DropFamily { .. }
             | Edit::RemoveTable { .. }
@@ -202,6 +207,11 @@ impl Edit {
                 push_u32(out, family.0);
                 push_bytes(out, name.as_bytes());
             }
+            Edit::SetOptions { family, options } => {
+                out.push(20);
+                push_u32(out, family.0);
+                push_bytes(out, options);
+            }
         }
     }
 
@@ -249,6 +259,7 @@ impl Edit {
             18 => Edit::Use { features: take_u64(input)? },
             // The names of operators and of families have the same limit.
             19 => Edit::SetMergeOperator { family: family(input)?, name: take_name(input)? },
+            20 => Edit::SetOptions { family: family(input)?, options: take_bytes(input)?.to_vec() },
             _ => return None,
         })
     }

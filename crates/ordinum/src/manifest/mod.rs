@@ -45,9 +45,11 @@ pub(crate) const FEATURE_RANGE_DELETES: u64 = 1 << 4;
 pub(crate) const FEATURE_INGESTION: u64 = 1 << 5;
 /// There may be merge operators, and operands in logs and tables.
 const FEATURE_MERGE_OPERATORS: u64 = 1 << 6;
+/// There may be options of families.
+const FEATURE_OPTIONS: u64 = 1 << 7;
 /// What manifests tell of once it is used.
 const FEATURES_IN_USE: u64 =
-    FEATURE_VALUE_LOG | FEATURE_RANGE_DELETES | FEATURE_INGESTION | FEATURE_MERGE_OPERATORS;
+    FEATURE_VALUE_LOG | FEATURE_RANGE_DELETES | FEATURE_INGESTION | FEATURE_MERGE_OPERATORS | FEATURE_OPTIONS;
 
 #[cfg(test)]
 mod tests;

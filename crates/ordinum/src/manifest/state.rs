@@ -22,6 +22,8 @@ pub(crate) struct FamilyState {
     pub(crate) value_logs: BTreeMap<FileNumber, ValueLogMeta>,
     /// The name of what its operands mean, once it may have some.
     pub(crate) merge_operator: Option<String>,
+    /// The options that were chosen while it was open, if there are any.
+    pub(crate) options: Option<Vec<u8>>,
 }
 
 /// What is known of a log.
@@ -94,6 +96,7 @@ impl State {
                     levels,
                     value_logs: BTreeMap::new(),
                     merge_operator: None,
+                    options: None,
                 };
                 self.families.insert(*id, family);
             }
@@ -138,6 +141,10 @@ impl State {
                 self.marks.retain(|seqno, _| *seqno > self.oldest_readable);
             }
             Edit::AddMark { seqno, mark } => drop(self.marks.insert(*seqno, *mark)),
+            Edit::SetOptions { family, options } => {
+                let family = self.families.get_mut(family).ok_or("a family that exists")?;
+                family.options = Some(options.clone());
+            }
             Edit::Use { features } => self.features |= features,
             Edit::BeginHistory { id, behind } => {
                 if !self.histories.begin(*id, *behind) {
@@ -197,6 +204,8 @@ impl State {
             edits.push(Edit::Flushed { family: id, through: family.flushed_through });
             let operator = family.merge_operator.clone();
             edits.extend(operator.map(|name| Edit::SetMergeOperator { family: id, name }));
+            let options = family.options.clone();
+            edits.extend(options.map(|options| Edit::SetOptions { family: id, options }));
             edits
                 .extend(family.value_logs.values().map(|meta| Edit::AddValueLog { family: id, meta: *meta }));
             for (level, tables) in family.levels.iter().enumerate() {

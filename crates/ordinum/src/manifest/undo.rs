@@ -24,6 +24,7 @@ enum Before {
     Marks(BTreeMap<SeqNo, Mark>),
     Histories(Histories),
     Features(u64),
+    Options(FamilyId, Option<Vec<u8>>),
 }
 
 /// What takes a state back to where it began.
@@ -74,6 +75,9 @@ impl State {
                 Some(Before::ValueLog(*family, *number, before.copied()))
             }
             Edit::RaiseHorizon { .. } | Edit::AddMark { .. } => Some(Before::Marks(self.marks.clone())),
+            Edit::SetOptions { family, .. } => {
+                self.families.get(family).map(|before| Before::Options(*family, before.options.clone()))
+            }
             Edit::Use { .. } => Some(Before::Features(self.features)),
             Edit::BeginHistory { .. } => Some(Before::Histories(self.histories.clone())),
             Edit::NextFile { .. } | Edit::ReserveSeqNos { .. } => None,
@@ -96,6 +100,11 @@ impl State {
             match before {
                 Before::Family(id, Some(family)) => drop(self.families.insert(id, family)),
                 Before::Family(id, None) => drop(self.families.remove(&id)),
+                Before::Options(id, options) => {
+                    if let Some(family) = self.families.get_mut(&id) {
+                        family.options = options;
+                    }
+                }
                 Before::Flushed(id, through) => {
                     if let Some(family) = self.families.get_mut(&id) {
                         family.flushed_through = through;

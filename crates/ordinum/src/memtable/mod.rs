@@ -133,6 +133,13 @@ impl Memtable {
         Memtable::with_shared(bytes, words_needed, shared)
     }
 
+    /// For a memtable that nothing was written to, and that will not have more bytes than this: a filter of that size, which
+    /// takes that much less memory.
+    pub(crate) fn expecting(mut self, bytes: u64) -> Memtable {
+        self.filter = Filter::new(bytes);
+        self
+    }
+
     fn with_shared(bytes: u64, words_needed: u64, shared: Box<[u8]>) -> Memtable {
         let wanted = (bytes / WORD_BYTES as u64).max(words_needed) + u64::from(FIRST_FREE);
         let words = u32::try_from(wanted.min(ARENA_WORDS_MAX)).unwrap_or(u32::MAX);

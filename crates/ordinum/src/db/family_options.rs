@@ -1,0 +1,64 @@
+//! Options of families that change while the database is open.
+//!
+//! Invariants:
+//! (1) the edit of the manifest is durable before the options are in use;
+//! (2) work that was begun ends with the options that it began with.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::core::Core;
+use crate::error::{Error, Result};
+use crate::family::ColumnFamily;
+use crate::file_name::CURRENT;
+use crate::manifest::{Edit, FamilyState};
+use crate::options::{FamilyOptions, Options};
+
+impl Core {
+    pub(super) fn set_family_options(&self, family: &ColumnFamily, asked: FamilyOptions) -> Result<()> {
+        asked.check()?;
+        let _changing = self.family_changes.lock();
+        self.check_family(family)?;
+        let before = family.options();
+        for (is_changed, name) in [
+            (asked.compaction_style != before.compaction_style, "compaction_style"),
+            (asked.range_index != before.range_index, "range_index"),
+        ] {
+            if is_changed {
+                let message = format!("{name} cannot be changed while the database is open");
+                return Err(Error::InvalidArgument { message });
+            }
+        }
+        // What is code stays as the opening was given it.
+        let (compaction_filter, merge_operator) =
+            (before.compaction_filter.clone(), before.merge_operator.clone());
+        let options = FamilyOptions { compaction_filter, merge_operator, ..asked };
+        let edit = Edit::SetOptions { family: family.family.id, options: options.encode() };
+        self.install(&mut self.manifest.lock(), &[edit])?;
+        let is_buffer_changed = options.write_buffer_bytes != before.write_buffer_bytes;
+        family.family.set_options(Arc::new(options));
+        if is_buffer_changed {
+            let _commits = self.commits.lock();
+            self.seal(&family.family, 0);
+        }
+        self.weigh(&family.family);
+        self.room.changed();
+        Ok(())
+    }
+}
+
+/// The options of a family: those that an opening names it with, or those that were chosen while it was open, or the defaults.
+pub(super) fn options_of(options: &Options, family: &FamilyState, directory: &Path) -> Result<FamilyOptions> {
+    let given = options.family(&family.name);
+    let is_named = options.families.contains_key(&family.name);
+    let Some(stored) = family.options.as_ref().filter(|_| !is_named) else { return Ok(given.clone()) };
+    given.with_stored(stored).ok_or_else(|| Error::Corrupt {
+        file: directory.join(CURRENT),
+        offset: 0,
+        expected: format!("a manifest with options of {:?} that this version knows", family.name),
+        found: "others".to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests;
