@@ -1,11 +1,14 @@
 //! The choices of the picker, as text.
 
 use super::*;
+use crate::value_log::{ValueLogMeta, ValueShare};
+use crate::version::LiveValueLog;
 
 /// ```text
 /// pick [quiet] trigger=N busy=N base=BYTES target=BYTES garbage=PERCENT ttl=SECONDS now=SECONDS pin=SEQNO running=NUMBER…
 /// range from=LEVEL first=KEY last=KEY
-/// level number:first-last/bytes[,deletions=PERCENT][,shadowed=PERCENT][,written=SECONDS][,seqno=N] …
+/// level number:first-last/bytes[,deletions=PERCENT][,shadowed=PERCENT][,written=SECONDS][,seqno=N][,values=FILE:BYTES] …
+/// values number/bytes …
 /// ```
 /// `running` names level-0 tables, or a table and what it overlaps one level deeper, that a running compaction claims.
 #[test]
@@ -26,13 +29,24 @@ fn picks() {
                 level_base_bytes: number("base", 1000),
                 table_bytes_target: number("target", 800),
                 garbage_percent: number("garbage", 1000) as u32,
+                values: ValueOptions {
+                    garbage_percent: number("values_garbage", 40) as u32,
+                    ..options(&mut Rng::with_seed(0)).values
+                },
                 ..options(&mut Rng::with_seed(0))
             };
             let mut levels = Levels::default();
             let store = store(&MemoryFs::new());
             for line in case.input.lines() {
                 let mut words = line.split_whitespace();
-                let level: usize = words.next().unwrap().parse().unwrap();
+                let first = words.next().unwrap();
+                if first == "values" {
+                    levels.add_values(
+                        words.map(|word| LiveValueLog::new(parse_values(word), Arc::clone(&store))),
+                    );
+                    continue;
+                }
+                let level: usize = first.parse().unwrap();
                 let tables = words.map(|word| (level, LiveTable::new(parse_meta(word), Arc::clone(&store))));
                 levels.apply(&[], tables.collect());
             }
@@ -60,12 +74,27 @@ fn picks() {
                 pick_range(&levels, &options, number("from", 0) as usize, &meets)
                     .map(|(compaction, next)| (compaction, format!("; then from level {next}")))
             };
+            let cleaning = cleaning(&levels, &options);
             match picked {
-                Some((compaction, then)) => format!("{}{then}\n", compaction.reason),
-                None => "nothing\n".to_owned(),
+                Some((compaction, then)) => format!("{}{then}\n{cleaning}", compaction.reason),
+                None => format!("nothing\n{cleaning}"),
             }
         });
     });
+}
+
+/// What is said about the value log, if there is something to say.
+fn cleaning(levels: &Levels, options: &CompactionOptions) -> String {
+    let files: Vec<String> = given_up(levels, &options.values).iter().map(ToString::to_string).collect();
+    if files.is_empty() {
+        return String::new();
+    }
+    format!("gives up {}; behind by {}\n", files.join(" "), cleaning_behind(levels, &options.values))
+}
+
+fn parse_values(word: &str) -> ValueLogMeta {
+    let (number, bytes) = word.split_once('/').unwrap();
+    ValueLogMeta { number: FileNumber(number.parse().unwrap()), bytes: bytes.parse().unwrap(), entries: 100 }
 }
 
 fn claims(levels: &Levels, running: &[u64]) -> Vec<Claim> {
@@ -115,6 +144,12 @@ fn parse_meta(word: &str) -> FileMeta {
     };
     for part in parts {
         let (name, value) = part.split_once('=').unwrap();
+        if name == "values" {
+            let (file, bytes) = value.split_once(':').unwrap();
+            let (file, bytes) = (FileNumber(file.parse().unwrap()), bytes.parse().unwrap());
+            meta.values.push(ValueShare { file, entries: 1, bytes });
+            continue;
+        }
         let value: u64 = value.parse().unwrap();
         match name {
             "deletions" => meta.tally.deletions = value,
