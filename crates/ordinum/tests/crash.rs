@@ -13,10 +13,18 @@ use ordinum::{Background, Batch, Db, Durability, Error, FamilyOptions, KeyRange,
 /// The families and what is in them.
 type State = BTreeMap<String, BTreeMap<Vec<u8>, Vec<u8>>>;
 
-/// What one commit does. A write names its family and key, and has a value or deletes.
+/// What a write does to its key, or from its key on.
+#[derive(Clone, Debug)]
+enum Change {
+    Put(Vec<u8>),
+    Delete,
+    DeleteRange(Vec<u8>),
+}
+
+/// What one commit does. A write names its family and key.
 #[derive(Clone, Debug)]
 enum Effect {
-    Write(Vec<(String, Vec<u8>, Option<Vec<u8>>)>),
+    Write(Vec<(String, Vec<u8>, Change)>),
     Create(String),
     Drop(String),
 }
@@ -25,12 +33,13 @@ impl Effect {
     fn apply(&self, state: &mut State) {
         match self {
             Effect::Write(writes) => {
-                for (family, key, value) in writes {
+                for (family, key, change) in writes {
                     let rows = state.get_mut(family).unwrap();
-                    match value {
-                        Some(value) => rows.insert(key.clone(), value.clone()),
-                        None => rows.remove(key),
-                    };
+                    match change {
+                        Change::Put(value) => drop(rows.insert(key.clone(), value.clone())),
+                        Change::Delete => drop(rows.remove(key)),
+                        Change::DeleteRange(end) => rows.retain(|row, _| row < key || row >= end),
+                    }
                 }
             }
             Effect::Create(name) => drop(state.insert(name.clone(), BTreeMap::new())),
@@ -89,6 +98,7 @@ fn options(fs: &FaultFs, rng: &mut Rng) -> Options {
             write_buffer_bytes: rng.u64(4 << 10..8 << 10),
             immutable_memtables_max: rng.usize(1..3),
             block_bytes: 256,
+            range_index: rng.u8(..4) > 0,
             separate_values_from_bytes: rng.bool().then(|| rng.u32(16..300)),
             value_garbage_percent: rng.u32(1..60),
             level0_tables_trigger: rng.usize(1..3),
@@ -123,8 +133,14 @@ fn random_write(rng: &mut Rng, state: &State) -> Effect {
     let names: Vec<&String> = state.keys().collect();
     let writes = (0..rng.usize(1..8)).map(|_| {
         let family = names[rng.usize(..names.len())].clone();
-        let value = (rng.u8(..4) > 0).then(|| vec![rng.u8(b'a'..=b'z'); rng.usize(..400)]);
-        (family, rng.u8(..60).to_string().into_bytes(), value)
+        let key = rng.u8(..60).to_string().into_bytes();
+        let change = match rng.u8(..16) {
+            0 => Change::DeleteRange([&key[..], b"~"].concat()),
+            1 => Change::DeleteRange(b"~".to_vec()),
+            2..5 => Change::Delete,
+            _ => Change::Put(vec![rng.u8(b'a'..=b'z'); rng.usize(..400)]),
+        };
+        (family, key, change)
     });
     Effect::Write(writes.collect())
 }
@@ -133,11 +149,12 @@ fn write(db: &Db, history: &mut History, effect: &Effect, durability: Durability
     match effect {
         Effect::Write(writes) => {
             let mut batch = Batch::new();
-            for (family, key, value) in writes {
+            for (family, key, change) in writes {
                 let family = db.column_family(family).unwrap();
-                match value {
-                    Some(value) => batch.put(&family, key, value)?,
-                    None => batch.delete(&family, key)?,
+                match change {
+                    Change::Put(value) => batch.put(&family, key, value)?,
+                    Change::Delete => batch.delete(&family, key)?,
+                    Change::DeleteRange(end) => batch.delete_range(&family, key, end)?,
                 }
             }
             history.newest = history.newest.max(db.write(batch, durability)?);

@@ -96,7 +96,7 @@ impl Core {
         let cache = Arc::new(BlockCache::new(0));
         let table = TableReader::open(open, sealed_as, file.into(), cache)?;
         let properties = &table.properties;
-        let is_apart = !properties.values.is_empty();
+        let is_apart = !properties.values.is_empty() || properties.range_tombstones.is_some();
         if properties.max_seqno != SeqNo::ZERO || properties.deletions != 0 || is_apart {
             return Err(unfit(file, "it is a table of a database, and not a sorted file"));
         }
