@@ -101,8 +101,8 @@ impl SuperVersion {
 
     /// How many range tombstones memtables and tables have.
     pub(crate) fn range_tombstones_in_parts(&self) -> u64 {
-        let in_memory = self.memtables().filter_map(|memtable| memtable.range_tombstones());
-        in_memory.map(|tombstones| tombstones.len()).sum::<u64>() + self.levels.range_tombstones_count()
+        let in_memory: u64 = self.memtables().map(|memtable| memtable.range_tombstones_count()).sum();
+        in_memory + self.levels.range_tombstones_count()
     }
 
     /// The newest entry of the key at or below `seqno`, unless a range tombstone hides it.

@@ -124,7 +124,7 @@ impl Core {
         self.check_writable()?;
         // Commits that were given space before the memtable was sealed may still insert.
         self.publication.wait_for(memtable.newest());
-        if memtable.entries() == 0 && memtable.range_tombstones().is_none() {
+        if memtable.entries() == 0 && memtable.range_tombstones_count() == 0 {
             forget_sealed(family, memtable);
             self.weigh(&family.family);
             self.weigh_sealed();

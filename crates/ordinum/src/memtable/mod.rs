@@ -221,6 +221,11 @@ impl Memtable {
         self.ranges.load()
     }
 
+    /// How many range tombstones there are.
+    pub(crate) fn range_tombstones_count(&self) -> u64 {
+        self.ranges.count()
+    }
+
     /// Inserts the entry into the space of its batch. No entry with the same key, sequence number and ordinal is there.
     pub(crate) fn insert(&self, space: &mut Reservation, entry: &Entry<'_>) {
         let Unlinked(link) = self.write(space, entry);

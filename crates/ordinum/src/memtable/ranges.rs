@@ -1,10 +1,11 @@
 //! The range tombstones of a memtable, beside its entries.
 //!
 //! Invariant: they are added in the ordered section of commits, in the order of their sequence numbers, before the commit is
-//! visible; who reads takes what is there, and sees of it what is at or below its own number.
+//! visible; who reads takes what is there, and sees of it what is at or below its own number. Where a family has an index, nobody
+//! asks before the flush: the map is made of them when somebody does.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
@@ -14,22 +15,41 @@ use crate::range_delete::{RangeTombstone, RangeTombstones};
 #[derive(Debug, Default)]
 pub(super) struct Ranges {
     /// So that who meets none takes no lock.
-    any: AtomicBool,
-    tombstones: Mutex<Arc<RangeTombstones>>,
+    count: AtomicU64,
+    tombstones: Mutex<Tombstones>,
+}
+
+#[derive(Debug, Default)]
+struct Tombstones {
+    mapped: Arc<RangeTombstones>,
+    /// Behind those: not in the map yet.
+    added: Vec<RangeTombstone>,
 }
 
 impl Ranges {
     /// Adds tombstones that are newer than those before. Called in the ordered section only.
     pub(super) fn add(&self, tombstones: &[RangeTombstone]) {
-        let mut all = self.tombstones.lock();
-        let changed = Arc::make_mut(&mut all);
-        tombstones.iter().for_each(|tombstone| changed.insert(tombstone.clone()));
-        self.any.store(!changed.is_empty(), Ordering::Release);
+        self.tombstones.lock().added.extend_from_slice(tombstones);
+        self.count.fetch_add(tombstones.len() as u64, Ordering::Release);
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
     }
 
     /// Those that are there now, or none if there are none.
     pub(super) fn load(&self) -> Option<Arc<RangeTombstones>> {
         // A commit that the reader sees was published after its tombstones were added.
-        self.any.load(Ordering::Relaxed).then(|| Arc::clone(&self.tombstones.lock()))
+        if self.count() == 0 {
+            return None;
+        }
+        let mut all = self.tombstones.lock();
+        let Tombstones { mapped, added } = &mut *all;
+        if !added.is_empty() {
+            let mapped = Arc::make_mut(mapped);
+            added.drain(..).for_each(|tombstone| mapped.insert(tombstone));
+        }
+        Some(Arc::clone(mapped))
     }
 }

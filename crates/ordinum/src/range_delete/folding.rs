@@ -12,8 +12,39 @@ use crate::key::{Kind, SeqNo};
 #[derive(Debug)]
 struct OfFamily {
     family: FamilyId,
-    /// For every key the last range delete: its ordinal, and one more.
-    last: Skyline,
+    last: Last,
+}
+
+/// The last range delete of every key.
+#[derive(Debug)]
+enum Last {
+    /// There is one only.
+    One { range: RangeTombstone, ordinal: u32 },
+    /// By their ordinals, and one more.
+    Of(Skyline),
+}
+
+impl Last {
+    /// With one that comes behind.
+    fn and(self, start: &[u8], end: &[u8], ordinal: u32) -> Last {
+        let mut skyline = match self {
+            Last::One { range, ordinal } => {
+                let mut skyline = Skyline::default();
+                skyline.assign(&range.start, &range.end, number(ordinal));
+                skyline
+            }
+            Last::Of(skyline) => skyline,
+        };
+        skyline.assign(start, end, number(ordinal));
+        Last::Of(skyline)
+    }
+
+    fn hides(&self, key: &[u8], before: u32) -> bool {
+        match self {
+            Last::One { range, ordinal } => before < *ordinal && *range.start <= *key && *key < *range.end,
+            Last::Of(skyline) => skyline.span(key).seqno > number(before),
+        }
+    }
 }
 
 /// What the range deletes of a batch do inside it.
@@ -29,11 +60,16 @@ impl Folding {
         let mut ordinal = 0;
         while let Some(Ok(operation)) = operations.next_operation() {
             if operation.kind == Kind::RangeDelete && operation.key < operation.value {
-                if families.find_mut(|of| of.family == operation.family).is_none() {
-                    families.push(OfFamily { family: operation.family, last: Skyline::default() });
-                }
-                if let Some(of) = families.find_mut(|of| of.family == operation.family) {
-                    of.last.assign(operation.key, operation.value, number(ordinal));
+                let range = RangeTombstone::new(operation.key, operation.value, SeqNo::ZERO);
+                match families.find_mut(|of| of.family == operation.family) {
+                    Some(of) => {
+                        let before = std::mem::replace(&mut of.last, Last::Of(Skyline::default()));
+                        of.last = before.and(&range.start, &range.end, ordinal);
+                    }
+                    None => {
+                        let last = Last::One { range, ordinal };
+                        families.push(OfFamily { family: operation.family, last });
+                    }
                 }
             }
             ordinal += 1;
@@ -44,14 +80,20 @@ impl Folding {
     /// Whether a range delete behind the operation with this ordinal takes it away.
     pub(crate) fn hides(&self, family: FamilyId, key: &[u8], ordinal: u32) -> bool {
         let of_family = self.families.iter().find(|of| of.family == family);
-        of_family.is_some_and(|of| of.last.span(key).seqno > number(ordinal))
+        of_family.is_some_and(|of| of.last.hides(key, ordinal))
     }
 
     /// The tombstones of the batch in the family: disjoint, ascending.
     pub(crate) fn tombstones(&self, family: FamilyId, seqno: SeqNo) -> Vec<RangeTombstone> {
         let of_family = self.families.iter().find(|of| of.family == family);
-        let union = of_family.map(|of| of.last.union()).unwrap_or_default();
-        union.iter().map(|(start, end)| RangeTombstone::new(start, end, seqno)).collect()
+        match of_family.map(|of| &of.last) {
+            None => Vec::new(),
+            Some(Last::One { range, .. }) => vec![RangeTombstone { seqno, ..range.clone() }],
+            Some(Last::Of(skyline)) => {
+                let union = skyline.union();
+                union.iter().map(|(start, end)| RangeTombstone::new(start, end, seqno)).collect()
+            }
+        }
     }
 }
 

@@ -24,6 +24,10 @@ struct Keys {
 }
 
 impl Keys {
+    fn with_room(keys: usize, bytes: usize) -> Keys {
+        Keys { bytes: Vec::with_capacity(bytes), ends: Vec::with_capacity(keys) }
+    }
+
     fn get(&self, at: usize) -> Option<&[u8]> {
         let end = *self.ends.get(at)?;
         let start = at.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
@@ -136,7 +140,7 @@ impl Skyline {
         let items = [(start, seqno), (end, behind)];
         let mut nodes = replaced(&self.root, &Change { low: start, high: Some(end), items: &items });
         while nodes.len() > 1 {
-            nodes = inner_nodes(&nodes);
+            nodes = inner_nodes(nodes);
         }
         if let Some(mut root) = nodes.pop() {
             while let Node::Inner { children, .. } = &*root
@@ -183,7 +187,8 @@ fn replaced(node: &Node, change: &Change<'_>) -> Vec<Arc<Node>> {
         Node::Inner { keys, children } => {
             let first = keys.floor(change.low);
             let last = change.high.map_or(children.len().saturating_sub(1), |high| keys.floor(high));
-            let mut next: Vec<Arc<Node>> = children.iter().take(first).cloned().collect();
+            let mut next: Vec<Arc<Node>> = Vec::with_capacity(children.len() + 2);
+            next.extend(children.iter().take(first).cloned());
             match (children.get(first), children.get(last)) {
                 (Some(only), _) if first == last => next.extend(replaced(only, change)),
                 (Some(left), Some(right)) => {
@@ -193,7 +198,7 @@ fn replaced(node: &Node, change: &Change<'_>) -> Vec<Arc<Node>> {
                 _ => {}
             }
             next.extend(children.iter().skip(last + 1).cloned());
-            inner_nodes(&next)
+            inner_nodes(next)
         }
     }
 }
@@ -204,9 +209,10 @@ fn replaced_leaf(keys: &Keys, seqnos: &[SeqNo], change: &Change<'_>) -> Vec<Arc<
     let of = |at: usize| Some((keys.get(at)?, *seqnos.get(at)?));
     let before = (0..from).filter_map(of);
     let behind = (to..keys.len()).filter_map(of);
-    let items: Vec<(&[u8], SeqNo)> = before.chain(change.items.iter().copied()).chain(behind).collect();
+    let mut items: Vec<(&[u8], SeqNo)> = Vec::with_capacity(keys.len() + change.items.len());
+    items.extend(before.chain(change.items.iter().copied()).chain(behind));
     let leaf = |items: &[(&[u8], SeqNo)]| {
-        let mut keys = Keys::default();
+        let mut keys = Keys::with_room(items.len(), items.iter().map(|(key, _)| key.len()).sum());
         items.iter().for_each(|(key, _)| keys.push(key));
         Arc::new(Node::Leaf { keys, seqnos: items.iter().map(|(_, seqno)| *seqno).collect() })
     };
@@ -214,13 +220,18 @@ fn replaced_leaf(keys: &Keys, seqnos: &[SeqNo], change: &Change<'_>) -> Vec<Arc<
 }
 
 /// Nodes over these nodes.
-fn inner_nodes(nodes: &[Arc<Node>]) -> Vec<Arc<Node>> {
-    let inner = |nodes: &[Arc<Node>]| {
-        let mut keys = Keys::default();
-        nodes.iter().for_each(|node| keys.push(node.first_key()));
-        Arc::new(Node::Inner { keys, children: nodes.to_vec() })
+fn inner_nodes(nodes: Vec<Arc<Node>>) -> Vec<Arc<Node>> {
+    let inner = |children: Vec<Arc<Node>>| {
+        let bytes = children.iter().map(|node| node.first_key().len()).sum();
+        let mut keys = Keys::with_room(children.len(), bytes);
+        children.iter().for_each(|node| keys.push(node.first_key()));
+        Arc::new(Node::Inner { keys, children })
     };
-    even_parts(nodes).map(inner).collect()
+    match nodes.len() {
+        0 => Vec::new(),
+        1..=NODE_ITEMS_MAX => vec![inner(nodes)],
+        _ => even_parts(&nodes).map(|part| inner(part.to_vec())).collect(),
+    }
 }
 
 /// Parts of about the same length, as few as have room in a node each.
