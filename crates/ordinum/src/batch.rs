@@ -106,7 +106,7 @@ impl Batch {
     /// # Errors
     /// [`Error::InvalidArgument`] if the family has no operator; otherwise as [`Batch::put`].
     pub fn merge(&mut self, family: &ColumnFamily, key: &[u8], operand: &[u8]) -> Result<()> {
-        within("an operand", operand.len(), OPERAND_BYTES_MAX)?;
+        check_merge(family, operand)?;
         self.push(family, Kind::Merge, key, operand)
     }
 
@@ -137,9 +137,8 @@ impl Batch {
 
     pub(crate) fn push(&mut self, family: &ColumnFamily, kind: Kind, key: &[u8], value: &[u8]) -> Result<()> {
         within("a key", key.len(), KEY_BYTES_MAX)?;
-        if kind == Kind::Merge && family.family.merge_operator.is_none() {
-            let message = format!("column family {:?} has no merge operator", family.name());
-            return Err(Error::InvalidArgument { message });
+        if kind == Kind::Merge {
+            check_merge(family, value)?;
         }
         within("a batch", self.bytes().saturating_add(key.len() + value.len() + 16), BATCH_BYTES_MAX)?;
         let next = self.count.checked_add(1);
@@ -194,6 +193,16 @@ impl Batch {
         *count = Varint::new(u64::from(self.count));
         [header_len.bytes(), &self.header, count.bytes(), &self.operations]
     }
+}
+
+/// Refuses an operand that nobody understands.
+pub(crate) fn check_merge(family: &ColumnFamily, operand: &[u8]) -> Result<()> {
+    within("an operand", operand.len(), OPERAND_BYTES_MAX)?;
+    if family.family.merge_operator.is_some() {
+        return Ok(());
+    }
+    let message = format!("column family {:?} has no merge operator", family.name());
+    Err(Error::InvalidArgument { message })
 }
 
 /// Refuses a range delete that no range of keys stands for.

@@ -7,6 +7,7 @@ pub mod entropy;
 pub mod fs;
 #[doc(hidden)]
 pub mod fuzz_targets;
+pub mod inspect;
 
 pub(crate) mod batch;
 pub(crate) mod cache;
@@ -24,6 +25,8 @@ pub(crate) mod history;
 pub(crate) mod ingestion;
 pub(crate) mod iter;
 pub(crate) mod key;
+pub(crate) mod latency;
+pub(crate) mod listener;
 pub(crate) mod lock;
 pub(crate) mod log;
 pub(crate) mod manifest;
@@ -58,6 +61,8 @@ pub use event::{Change, Event, Ingested, TailedBatch, Write};
 pub use family::{ColumnFamily, DEFAULT_FAMILY, FAMILY_NAME_BYTES_MAX};
 pub use history::{HistoryId, Position};
 pub use key::{KEY_BYTES_MAX, SeqNo, VALUE_BYTES_MAX};
+pub use latency::{Latencies, Latency};
+pub use listener::{Listener, Notice, Stall};
 pub use lock::{LockMode, LockStats, LockTarget, TransactionId};
 pub use merge_operator::{MERGE_OPERATOR_NAME_BYTES_MAX, MergeFailed, MergeOperator};
 pub use options::{Background, Durability, FamilyOptions, LogWriting, Options, RecoveryMode};

@@ -12,6 +12,7 @@ use crate::entropy::{Entropy, OsEntropy};
 use crate::error::{Error, Result};
 use crate::fs::{Fs, OsFs};
 use crate::history::HistoryId;
+use crate::listener::Listener;
 use crate::merge_operator::{MERGE_OPERATOR_NAME_BYTES_MAX, MergeOperator};
 use crate::table::{Compression, TableOptions};
 use crate::value_log::ValueOptions;
@@ -111,6 +112,12 @@ pub struct Options {
     /// The memory for blocks of tables that were read, and for the filters and indexes of open tables. Filters and the top of
     /// indexes are held whatever it is; an eighth of it stays for blocks whatever they take.
     pub block_cache_bytes: u64,
+    /// Hears what the database does.
+    pub listener: Option<Arc<dyn Listener>>,
+    /// Whether [`crate::Stats::latencies`] has reads and commits too. Each then reads the clock twice and adds to memory that all
+    /// threads share: a tenth of a microsecond or so, and more where many threads read. Syncs, flushes and compactions are
+    /// measured in any case.
+    pub measure_latency: bool,
     /// The options of families that are not named in `families`.
     pub family_defaults: FamilyOptions,
     /// The options of families, by name. They are not stored, but for those that [`crate::Db::set_family_options`] has chosen: who
@@ -139,6 +146,8 @@ impl Default for Options {
             background_bytes_per_second: 0,
             delayed_write_bytes_per_second: 64 << 20,
             block_cache_bytes: 64 << 20,
+            listener: None,
+            measure_latency: false,
             family_defaults: FamilyOptions::default(),
             families: BTreeMap::new(),
         }

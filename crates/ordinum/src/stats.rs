@@ -9,6 +9,7 @@ use crate::compaction::pending_bytes;
 use crate::db::Core;
 use crate::family::ColumnFamily;
 use crate::key::SeqNo;
+use crate::latency::Latencies;
 use crate::lock::LockStats;
 use crate::version::LEVELS;
 
@@ -63,6 +64,8 @@ pub struct Stats {
     pub pins: usize,
     /// The locks of transactions.
     pub locks: LockStats,
+    /// How long operations took.
+    pub latencies: Latencies,
     /// Every sequence number from this one on can be read: [`crate::Db::snapshot_at`].
     pub oldest_readable: SeqNo,
     /// Commits that wrote something.
@@ -169,6 +172,7 @@ impl Core {
             cache_pinned_bytes: cache.pinned_bytes,
             pins: self.pins.count(),
             locks: self.locks.stats(),
+            latencies: self.histograms.read(),
             oldest_readable: self.pins.oldest(),
             commits: counters.commits.get(),
             bytes_written: counters.bytes_written.get(),

@@ -10,7 +10,7 @@ use fastrand::Rng;
 use ordinum::fs::{Fs, MemoryFs, PowerLoss};
 use ordinum::{
     Background, Batch, ColumnFamily, Db, Durability, Error, ErrorKind, FamilyOptions, KeyRange, MergeFailed,
-    MergeOperator, Options, Reader, Snapshot,
+    MergeOperator, Options, Reader, Snapshot, TransactionOptions, Validation,
 };
 
 /// Adds numbers.
@@ -343,4 +343,87 @@ fn a_family_opens_with_the_operator_that_it_was_written_with() {
     right.families.insert("other".to_owned(), other);
     drop(Db::open("/db", right).unwrap());
     assert!(fs.list(std::path::Path::new("/db")).unwrap().len() > 2);
+}
+
+/// A transaction sees its own operands over its snapshot, and over its own writes and range deletes.
+#[test]
+fn transactions_merge_over_their_snapshot_and_their_own_writes() {
+    for seed in 0..8 {
+        println!("seed {seed}");
+        let mut rng = Rng::with_seed(seed);
+        let mut bed = Bed::new(Arc::new(Append));
+        bed.run(&mut rng, 60);
+        for _ in 0..10 {
+            let (db, family) = bed.db();
+            let mut rows = bed.rows.clone();
+            let mut transaction = db.transaction_with(TransactionOptions {
+                validation: if rng.bool() { Validation::Snapshot } else { Validation::Serializable },
+                ..TransactionOptions::default()
+            });
+            let mut saved = None;
+            for _ in 0..20 {
+                let key = key(&mut rng);
+                match rng.u8(..12) {
+                    0 => {
+                        let value = bed.value(&mut rng);
+                        transaction.put(&family, &key, &value).unwrap();
+                        rows.insert(key, value);
+                    }
+                    1 => {
+                        transaction.delete(&family, &key).unwrap();
+                        rows.remove(&key);
+                    }
+                    2 => {
+                        let mut end = key.clone();
+                        end[4] += 3;
+                        transaction.delete_range(&family, &key, &end).unwrap();
+                        rows.retain(|row, _| *row < key || *row >= end);
+                    }
+                    3 => saved = Some((transaction.savepoint(), rows.clone())),
+                    4 => {
+                        if let Some((savepoint, before)) = &saved {
+                            transaction.rollback_to(*savepoint).unwrap();
+                            rows = before.clone();
+                        }
+                    }
+                    5 => check(&transaction, &family, &rows, &mut rng),
+                    _ => {
+                        let operand = bed.operand(&mut rng);
+                        transaction.merge(&family, &key, &operand).unwrap();
+                        let after =
+                            Append.merge(&key, rows.get(&key).map(Vec::as_slice), &[&operand]).unwrap();
+                        rows.insert(key, after);
+                    }
+                }
+            }
+            check(&transaction, &family, &rows, &mut rng);
+            transaction.commit(Durability::Synced).unwrap();
+            bed.rows = rows;
+            bed.check(&mut rng);
+        }
+    }
+}
+
+#[test]
+fn an_own_operand_depends_on_what_stands_below_once_it_is_read() {
+    let fs = MemoryFs::new();
+    let db = Db::open("/db", options(&fs, Some(Arc::new(Counter)))).unwrap();
+    let family = db.default_column_family();
+    let outside = |key: &[u8]| {
+        let mut batch = Batch::new();
+        batch.merge(&family, key, &1_i64.to_le_bytes()).unwrap();
+        db.write(batch, Durability::Buffered).unwrap();
+    };
+    let mut transaction = db.transaction();
+    transaction.merge(&family, b"n", &5_i64.to_le_bytes()).unwrap();
+    outside(b"n");
+    assert!(matches!(transaction.commit(Durability::Buffered), Err(Error::Conflict { .. })));
+    let mut transaction = db.transaction();
+    let savepoint = transaction.savepoint();
+    transaction.merge(&family, b"n", &5_i64.to_le_bytes()).unwrap();
+    assert_eq!(number(&transaction.get(&family, b"n").unwrap().unwrap()).unwrap(), 6);
+    transaction.rollback_to(savepoint).unwrap();
+    transaction.put(&family, b"result", &0_i64.to_le_bytes()).unwrap();
+    outside(b"n");
+    assert!(matches!(transaction.commit(Durability::Buffered), Err(Error::Conflict { .. })), "it was read");
 }

@@ -40,6 +40,9 @@ pub(crate) enum Command {
     Schema(SchemaCommand),
     /// Verify a database: every checksum, every index entry against its row, every foreign key.
     Check(Check),
+    /// Look into the files of a database, or verify them.
+    #[command(subcommand)]
+    Storage(StorageCommand),
     /// Really delete the rows that were deleted longer ago than their entity keeps them.
     Purge(Purge),
     /// Start a project: a schema from the example, or inferred from CSV files.
@@ -220,6 +223,37 @@ pub(crate) struct Check {
     /// How the report is printed.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub(crate) format: Format,
+}
+
+/// What to do with the files of a database.
+#[derive(Debug, Subcommand)]
+pub(crate) enum StorageCommand {
+    /// Print what a file holds, line by line. The database need not be closed, and is not changed.
+    Dump {
+        /// What the file is.
+        #[arg(value_enum)]
+        contents: StorageFile,
+        /// The file, under its own name.
+        file: PathBuf,
+    },
+    /// Verify every checksum of every file. `ormdb check` verifies besides what they mean.
+    Verify {
+        /// The directory of the database.
+        dir: PathBuf,
+    },
+}
+
+/// A kind of file in the directory of a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StorageFile {
+    /// A sorted table (.sst).
+    Table,
+    /// A log (.log).
+    Log,
+    /// A manifest (MANIFEST-…).
+    Manifest,
+    /// A file of the value log (.val).
+    ValueLog,
 }
 
 /// Arguments of `ormdb purge`.

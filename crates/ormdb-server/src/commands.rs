@@ -10,6 +10,7 @@ mod query;
 mod schema;
 mod serve;
 mod shell;
+mod storage;
 
 use crate::args::{Args, Command};
 use crate::exit::Result;
@@ -25,6 +26,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         Command::Export(args) => export::run(&args),
         Command::Schema(args) => schema::run(args),
         Command::Check(args) => check::run(&args),
+        Command::Storage(command) => storage::run(command),
         Command::Purge(args) => purge::run(&args),
         Command::Init(args) => init::run(&args),
     }

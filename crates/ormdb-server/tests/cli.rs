@@ -11,5 +11,6 @@ mod cli {
     mod remote;
     mod schema;
     mod shell;
+    mod storage;
     mod structs;
 }

@@ -15,6 +15,7 @@ mod options;
 pub(crate) mod plan;
 mod purge;
 mod session;
+pub mod storage;
 pub(crate) mod store;
 pub mod text;
 mod transaction;

@@ -28,6 +28,7 @@ fn seqno(n: u64) -> SeqNo {
 fn store(fs: &MemoryFs) -> Arc<TableStore> {
     let cache = Arc::new(BlockCache::new(1 << 20));
     Arc::new(TableStore {
+        notices: Arc::new(crate::listener::Notices::new(None)),
         fs: Arc::new(fs.clone()),
         directory: PathBuf::from("/db"),
         cache,

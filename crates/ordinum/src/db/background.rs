@@ -16,6 +16,7 @@ use parking_lot::{Condvar, Mutex};
 use super::core::Core;
 use crate::compaction::Mood;
 use crate::error::{Error, Result};
+use crate::listener::Notice;
 use crate::options::Background;
 
 /// How long a thread without work waits before it looks whether little is written.
@@ -130,8 +131,14 @@ impl Threads {
                     let compactor = Arc::clone(core);
                     running.push(std::thread::spawn(move || compactor.compact_all_the_time()));
                 }
-                let core = Arc::clone(core);
-                running.push(std::thread::spawn(move || core.sync_in_time()));
+                let syncer = Arc::clone(core);
+                running.push(std::thread::spawn(move || syncer.sync_in_time()));
+                if core.store.notices.are_heard() {
+                    let core = Arc::clone(core);
+                    let stopping = move |core: &Core| core.stopping.load(Ordering::Acquire);
+                    let tell = move || core.store.notices.tell_until(|| stopping(&core));
+                    running.push(std::thread::spawn(tell));
+                }
             }
         }
         threads
@@ -141,11 +148,13 @@ impl Threads {
     pub(super) fn stop(&self, core: &Core) {
         core.stop_work();
         core.deadline.wake();
+        core.store.notices.wake();
         let running = std::mem::take(&mut *self.running.lock());
         for thread in running {
             // A thread that panicked has nothing left to stop.
             drop(thread.join());
         }
+        core.store.notices.tell();
     }
 }
 
@@ -204,6 +213,7 @@ impl Core {
             Err(Error::Closed | Error::Poisoned { .. }) => {}
             Err(error) => {
                 self.failures.note(work, error);
+                self.store.notices.add(|| Notice::BackgroundFailed { cause: error.to_string() });
                 self.room.changed();
             }
         }

@@ -20,6 +20,7 @@ use crate::batch::Batch;
 use crate::compaction::{CompactionStyle, cleaning_behind, pending_bytes};
 use crate::error::{Error, Result};
 use crate::family::Family;
+use crate::listener::{Notice, Stall};
 use crate::options::{Background, FamilyOptions};
 use crate::super_version::SuperVersion;
 
@@ -61,6 +62,15 @@ impl Pace {
         // What could not be slept off is forgiven.
         *next = due.min(now.saturating_add(DELAY_MAX));
         next.checked_sub(now).filter(|early| *early >= DELAY_MIN).unwrap_or_default()
+    }
+}
+
+/// What the pressure means to writers.
+fn stall(pressure: u32) -> Stall {
+    match pressure {
+        0 => Stall::None,
+        STOPPED.. => Stall::Stopped,
+        _ => Stall::Slowed,
     }
 }
 
@@ -106,7 +116,11 @@ impl Core {
     pub(super) fn weigh(&self, family: &Family) {
         let _weighing = family.pressure.weighing.lock();
         let pressure = pressure(&family.view.load(), &family.options());
-        family.pressure.thousandths.store(pressure, Ordering::Release);
+        let before = family.pressure.thousandths.swap(pressure, Ordering::AcqRel);
+        let stall = stall(pressure);
+        if stall != self::stall(before) {
+            self.store.notices.add(|| Notice::StallChanged { family: family.name.clone(), stall });
+        }
     }
 
     /// Returns when the families of the batch have room for it.

@@ -22,7 +22,9 @@ use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::family::Family;
 use crate::few::Few;
+use crate::file_name::{self, FileKind};
 use crate::key::{Kind, SeqNo};
+use crate::listener::Notice;
 use crate::log::{LogWriter, Payload, RecordKind};
 use crate::manifest::{Edit, FEATURE_RANGE_DELETES};
 use crate::memtable::{self, Entry, Memtable, Reservation, Unlinked};
@@ -149,8 +151,20 @@ impl Core {
         Ok(seqno)
     }
 
-    /// Validates, orders, logs and applies the batch.
     fn commit(&self, batch: &Batch, check: Option<&Check<'_>>, numbering: Numbering) -> Result<Committed> {
+        if self.options.measure_latency {
+            return self.measured(&self.histograms.commit, || self.commit_now(batch, check, numbering));
+        }
+        self.commit_now(batch, check, numbering)
+    }
+
+    /// Validates, orders, logs and applies the batch.
+    fn commit_now(
+        &self,
+        batch: &Batch,
+        check: Option<&Check<'_>>,
+        numbering: Numbering,
+    ) -> Result<Committed> {
         self.check_writable()?;
         for share in batch.shares() {
             share.family.family.check(self.owner.id)?;
@@ -346,6 +360,8 @@ impl Core {
         std::mem::replace(&mut commits.log, next).segment().close();
         self.arrivals.tell();
         self.room.changed();
+        let log = || file_name::path(&self.directory, FileKind::Log, number);
+        self.store.notices.add(|| Notice::LogRotated { log: log() });
         Ok(())
     }
 

@@ -22,6 +22,7 @@ use crate::error::Result;
 use crate::family::ColumnFamily;
 use crate::file_name::FileNumber;
 use crate::key::SeqNo;
+use crate::listener::Notice;
 use crate::manifest::Edit;
 use crate::options::Background;
 use crate::reader::KeyRange;
@@ -91,20 +92,28 @@ impl Core {
     fn compact(&self, turn: &Turn<'_>) -> Result<()> {
         self.check_writable()?;
         let (family, compaction) = (&turn.family, &turn.compaction);
-        let installed = match compaction.method {
+        let begun = self.options.clock.monotonic();
+        let (name, reason) = (|| family.name().to_owned(), || compaction.reason.clone());
+        self.store.notices.add(|| Notice::CompactionBegun {
+            family: name(),
+            reason: reason(),
+            tables: compaction.tables().count(),
+            bytes: compaction.tables().map(|table| table.meta().bytes).sum(),
+        });
+        let (installed, merged) = match compaction.method {
             Method::Move => {
                 let moved = Merged { tables: compaction.inputs.clone(), ..Merged::default() };
-                self.install_compacted(family, compaction, &moved)?
+                (self.install_compacted(family, compaction, &moved)?, moved)
             }
             Method::Drop => {
                 let filtered_since = compaction.inputs.iter().map(|table| table.meta().min_seqno).min();
                 let nothing = Merged { filtered_since, ..Merged::default() };
-                self.install_compacted(family, compaction, &nothing)?
+                (self.install_compacted(family, compaction, &nothing)?, nothing)
             }
             Method::DropHidden => {
                 let tables = compaction.inputs.len() as u64;
                 self.counters.tables_dropped_unread.fetch_add(tables, Ordering::Relaxed);
-                self.install_compacted(family, compaction, &Merged::default())?
+                (self.install_compacted(family, compaction, &Merged::default())?, Merged::default())
             }
             Method::Merge => self.merge_and_install(turn)?,
         };
@@ -112,21 +121,31 @@ impl Core {
             self.counters.compactions.fetch_add(1, Ordering::Relaxed);
             *self.counters.last_compaction.lock() = Some(format!("{}: {}", family.name(), compaction.reason));
         }
+        let took = self.options.clock.monotonic().saturating_sub(begun);
+        self.histograms.compaction.record(took);
+        let tables = if installed == Installed::Yes { merged.tables.as_slice() } else { &[] };
+        self.store.notices.add(|| Notice::CompactionEnded {
+            family: name(),
+            reason: reason(),
+            tables: tables.len(),
+            bytes: tables.iter().map(|table| table.meta().bytes).sum(),
+            took,
+        });
         self.room.changed();
         Ok(())
     }
 
-    fn merge_and_install(&self, turn: &Turn<'_>) -> Result<Installed> {
+    fn merge_and_install(&self, turn: &Turn<'_>) -> Result<(Installed, Merged)> {
         let (family, compaction) = (&turn.family, &turn.compaction);
         let filter = family.options().compaction_filter.clone();
         let filtered = self.merge(turn, filter.as_deref())?;
         let installed = self.install_compacted(family, compaction, &filtered)?;
         if installed == Installed::Yes {
-            return Ok(installed);
+            return Ok((installed, filtered));
         }
         // A pin came meanwhile and sees what the filter removed. This time nothing is removed.
         let all = self.merge(turn, None)?;
-        self.install_compacted(family, compaction, &all)
+        Ok((self.install_compacted(family, compaction, &all)?, all))
     }
 
     fn merge(&self, turn: &Turn<'_>, filter: Option<&dyn CompactionFilter>) -> Result<Merged> {

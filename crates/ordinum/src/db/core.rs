@@ -33,6 +33,8 @@ use crate::file_name::FileNumber;
 use crate::fs::FileLock;
 use crate::history::HistoryId;
 use crate::key::SeqNo;
+use crate::latency::{Histogram, Histograms};
+use crate::listener::Notice;
 use crate::lock::LockTable;
 use crate::log::SpareLog;
 use crate::manifest::Manifest;
@@ -91,6 +93,7 @@ pub(crate) struct Core {
     pub(super) closed: AtomicBool,
     pub(super) lock: Mutex<Option<Box<dyn FileLock>>>,
     pub(crate) counters: Padded<Counters>,
+    pub(crate) histograms: Histograms,
 }
 
 impl Core {
@@ -121,7 +124,11 @@ impl Core {
     /// Stops writes for good, and returns the error.
     pub(super) fn poisoned_by(&self, error: Error) -> Error {
         // The first cause is the one to tell.
-        self.poison.get_or_init(|| error.to_string());
+        self.poison.get_or_init(|| {
+            let cause = error.to_string();
+            self.store.notices.add(|| Notice::Poisoned { cause: cause.clone() });
+            cause
+        });
         self.room.changed();
         self.arrivals.tell();
         error
@@ -173,6 +180,24 @@ impl Core {
     }
 
     pub(super) fn get_newest(&self, family: &ColumnFamily, key: &[u8]) -> Result<Option<(Slice, SeqNo)>> {
+        if self.options.measure_latency {
+            return self.measured(&self.histograms.get, || self.get_newest_now(family, key));
+        }
+        self.get_newest_now(family, key)
+    }
+
+    /// Runs `work`, and records how long it took.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn measured<T>(&self, histogram: &Histogram, work: impl FnOnce() -> T) -> T {
+        let begun = self.options.clock.monotonic();
+        let done = work();
+        histogram.record(self.options.clock.monotonic().saturating_sub(begun));
+        done
+    }
+
+    #[inline]
+    fn get_newest_now(&self, family: &ColumnFamily, key: &[u8]) -> Result<Option<(Slice, SeqNo)>> {
         let (view, seqno) = self.newest_view(family)?;
         view.live(&family.family, key, view.get(key, seqno)?, &self.store)
     }
@@ -184,6 +209,14 @@ impl Core {
         key: &[u8],
         seqno: SeqNo,
     ) -> Result<Option<(Slice, SeqNo)>> {
+        if self.options.measure_latency {
+            return self.measured(&self.histograms.get, || self.get_at_now(family, key, seqno));
+        }
+        self.get_at_now(family, key, seqno)
+    }
+
+    #[inline]
+    fn get_at_now(&self, family: &ColumnFamily, key: &[u8], seqno: SeqNo) -> Result<Option<(Slice, SeqNo)>> {
         let view = self.view(&family.family)?;
         view.live(&family.family, key, view.get(key, seqno)?, &self.store)
     }

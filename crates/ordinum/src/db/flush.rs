@@ -21,6 +21,7 @@ use crate::family::ColumnFamily;
 use crate::file_name::{self, FileKind, FileNumber};
 use crate::iter::InternalIterator;
 use crate::key::{self, Kind, SeqNo};
+use crate::listener::Notice;
 use crate::log::SpareLog;
 use crate::manifest::{self, Edit, Manifest};
 use crate::memtable::{Memtable, MemtableIter};
@@ -130,6 +131,10 @@ impl Core {
             self.weigh_sealed();
             return Ok(());
         }
+        let begun = self.options.clock.monotonic();
+        let entries = memtable.entries();
+        let notices = &self.store.notices;
+        notices.add(|| Notice::FlushBegun { family: family.name().to_owned(), entries });
         let created = RefCell::new(Vec::new());
         let begin_file = |kind| {
             let number = self.new_file_number();
@@ -150,7 +155,18 @@ impl Core {
         let value_bytes: u64 = written.values.iter().map(|file| file.bytes).sum();
         self.counters.flushes.fetch_add(1, Ordering::Relaxed);
         self.counters.flush_bytes.fetch_add(written.table.bytes + value_bytes, Ordering::Relaxed);
+        let (number, entries) = (written.table.number, written.table.entries);
+        let bytes = written.table.bytes + value_bytes;
         self.install_flushed(family, memtable, written)?;
+        let took = self.options.clock.monotonic().saturating_sub(begun);
+        self.histograms.flush.record(took);
+        notices.add(|| Notice::FlushEnded {
+            family: family.name().to_owned(),
+            table: self.store.path(number),
+            entries,
+            bytes,
+            took,
+        });
         self.room.changed();
         Ok(())
     }

@@ -64,7 +64,7 @@ use crate::event::{Event, Ingested};
 use crate::family::ColumnFamily;
 use crate::history::{HistoryId, Position};
 use crate::key::SeqNo;
-use crate::options::{Durability, FamilyOptions, Options};
+use crate::options::{Background, Durability, FamilyOptions, Options};
 use crate::reader::{KeyRange, Reader};
 use crate::slice::Slice;
 use crate::snapshot::Snapshot;
@@ -113,6 +113,15 @@ impl Db {
         core.weigh_sealed();
         let threads = background::Threads::start(&core);
         Ok(Db { handle: Arc::new(Handle { core, threads }) })
+    }
+
+    /// Tells the listener what happened in a call, where no thread does.
+    fn told<T>(&self, done: T) -> T {
+        match self.core().options.background {
+            Background::Manual => self.core().store.notices.tell(),
+            Background::Threads => {}
+        }
+        done
     }
 
     pub(crate) fn core(&self) -> &Arc<Core> {
@@ -283,7 +292,7 @@ impl Db {
     /// # Errors
     /// [`crate::Error::Io`] if that fails.
     pub fn flush(&self, family: &ColumnFamily) -> Result<()> {
-        self.core().flush(family)
+        self.told(self.core().flush(family))
     }
 
     /// Writes what all families have in memory to tables.
@@ -300,7 +309,7 @@ impl Db {
     /// # Errors
     /// [`crate::Error::Io`] if that fails; [`crate::Error::Corrupt`] if a table is damaged.
     pub fn compact_range(&self, family: &ColumnFamily, range: KeyRange) -> Result<()> {
-        self.core().compact_range(family, &range)
+        self.told(self.core().compact_range(family, &range))
     }
 
     /// Makes sorted files ([`crate::TableWriter`]) a part of the family, all of them at once and under one sequence number, which is
@@ -384,7 +393,7 @@ impl Db {
     /// # Errors
     /// The error of the work. It changed nothing then, and the next call tries it again, unless writes are poisoned.
     pub fn run_background_step(&self) -> Result<bool> {
-        self.core().run_step()
+        self.told(self.core().run_step())
     }
 
     /// The newest sequence number that reads see.

@@ -36,6 +36,7 @@ use crate::fs::Fs;
 use crate::history::{HistoryId, Position};
 use crate::ingestion::Ingestion;
 use crate::key::SeqNo;
+use crate::latency::Histograms;
 use crate::lock::LockTable;
 use crate::log::LogWriter;
 use crate::manifest::{self, Edit, Manifest, State};
@@ -118,6 +119,7 @@ impl Core {
             closed: AtomicBool::new(false),
             lock: Mutex::new(Some(lock)),
             counters: Padded::default(),
+            histograms: Histograms::default(),
             options,
         };
         core.repeat_ingestions(&ingestions)?;

@@ -25,6 +25,7 @@ use crate::file_name::{self, FileKind, FileNumber};
 use crate::fs::{Fs, read_whole};
 use crate::ingestion::Ingestion;
 use crate::key::{Kind, SeqNo};
+use crate::listener::Notices;
 use crate::log::{LogEnd, LogScan, RecordKind, Replayed, scan_log};
 use crate::manifest::{self, Edit, FamilyState, LogState, State};
 use crate::memtable::{self, Entry, Memtable, Unlinked};
@@ -98,6 +99,7 @@ impl<'a> Recovery<'a> {
         let names: BTreeSet<String> = fs.list(directory)?.into_iter().collect();
         refuse_unfinished(directory, &names)?;
         let store = TableStore {
+            notices: Arc::new(Notices::new(options.listener.clone())),
             fs: Arc::clone(&options.fs),
             directory: directory.to_path_buf(),
             cache: Arc::new(BlockCache::new(options.block_cache_bytes)),

@@ -76,7 +76,9 @@ impl Core {
             commits.log.hand_over().map_err(|error| self.poisoned_by(error))?;
             (Arc::clone(commits.log.segment()), commits.log.end(), commits.last)
         };
+        let begun = self.options.clock.monotonic();
         segment.sync(end).map_err(|error| self.poisoned_by(error))?;
+        self.histograms.sync.record(self.options.clock.monotonic().saturating_sub(begun));
         self.arrivals.tell();
         self.counters.syncs.fetch_add(1, Ordering::Relaxed);
         Ok(through)

@@ -125,6 +125,20 @@ fn checksum(number: FileNumber, offset: u64, len: u32, payload: &[u8]) -> u32 {
 
 /// The state that the manifest with these bytes stands for. A torn last record was never relied on, and is left out.
 pub(crate) fn read_manifest(bytes: &[u8], number: FileNumber, path: &Path) -> Result<State> {
+    let mut state = State::default();
+    read_edits(bytes, number, path, |offset, edit| {
+        state.apply(edit).map_err(|expected| Error::corrupt(path, offset, expected, &format!("{edit:?}")))
+    })?;
+    Ok(state)
+}
+
+/// Tells `visit` each edit of the manifest with these bytes, and where its record begins.
+pub(crate) fn read_edits(
+    bytes: &[u8],
+    number: FileNumber,
+    path: &Path,
+    mut visit: impl FnMut(u64, &Edit) -> Result<()>,
+) -> Result<()> {
     let damaged = |offset: usize, expected: &str, found: &str| Error::Corrupt {
         file: path.to_path_buf(),
         offset: offset as u64,
@@ -132,14 +146,13 @@ pub(crate) fn read_manifest(bytes: &[u8], number: FileNumber, path: &Path) -> Re
         found: found.to_owned(),
     };
     FileHeader::decode(bytes, MANIFEST_FILE, number, path)?;
-    let mut state = State::default();
     let mut at = HEADER_BYTES;
     while let Some(payload) = record_at(bytes, number, at) {
         let mut rest = payload;
         while !rest.is_empty() {
             let edit = Edit::decode(&mut rest);
             let edit = edit.ok_or_else(|| damaged(at, "an edit that this version knows", "other bytes"))?;
-            state.apply(&edit).map_err(|expected| damaged(at, expected, &format!("{edit:?}")))?;
+            visit(at as u64, &edit)?;
         }
         at += RECORD_HEADER_BYTES + payload.len();
     }
@@ -150,7 +163,7 @@ pub(crate) fn read_manifest(bytes: &[u8], number: FileNumber, path: &Path) -> Re
     if behind.into_iter().any(|offset| record_at(bytes, number, offset).is_some()) {
         return Err(damaged(at, "a record: an intact one stands behind it", "none that is intact"));
     }
-    Ok(state)
+    Ok(())
 }
 
 fn record_at(bytes: &[u8], number: FileNumber, at: usize) -> Option<&[u8]> {

@@ -27,7 +27,7 @@ mod undo;
 
 pub(crate) use current::{read_current, write_current};
 pub(crate) use edit::{Edit, take_name};
-pub(crate) use file::{Manifest, read_manifest};
+pub(crate) use file::{Manifest, read_edits, read_manifest};
 pub(crate) use state::{FamilyState, LogState, Mark, State};
 
 use crate::file_header::FileType;

@@ -24,7 +24,7 @@ use std::fmt;
 
 pub(crate) use batch::{Merging, reserved_value_bytes};
 pub(crate) use chain::{Chain, Operator};
-pub(crate) use operands::is_merge_entry;
+pub(crate) use operands::{Base, Entry, encode, is_merge_entry};
 pub(crate) use pending::Pending;
 
 /// The longest name of an operator, in bytes.

@@ -22,20 +22,21 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use crate::batch::{Batch, check_range};
+use crate::batch::{Batch, check_merge, check_range};
 use crate::cursor::Cursor;
 use crate::db::{Commit, Db};
 use crate::error::{Error, Result};
 use crate::family::ColumnFamily;
-use crate::key::{KEY_BYTES_MAX, SeqNo, VALUE_BYTES_MAX};
+use crate::key::{KEY_BYTES_MAX, Kind, SeqNo, VALUE_BYTES_MAX};
+use crate::merge_operator::Chain;
 use crate::options::Durability;
 use crate::reader::{KeyRange, Reader};
 use crate::slice::Slice;
 use crate::snapshot::Pin;
 use held::Held;
 pub use locking::Concurrency;
-use overlay::Overlay;
 pub(crate) use overlay::OwnWrites;
+use overlay::{Overlay, Written};
 pub(crate) use read_set::{RangeTracker, ReadSet};
 pub(crate) use recent::{OpenTransaction, RecentWrites};
 
@@ -120,7 +121,21 @@ impl Transaction {
         within("a key", key.len(), KEY_BYTES_MAX)?;
         within("a value", value.len(), VALUE_BYTES_MAX)?;
         self.before_write(family, key)?;
-        self.writes.set(family, key, Some(Slice::from(value)));
+        self.writes.set(family, key, Written::Put(Slice::from(value)));
+        Ok(())
+    }
+
+    /// Has the operator of the family change the value of the key, whatever it is when the transaction commits. It is a write
+    /// like others: of two transactions that change one key so at the same time, one conflicts.
+    ///
+    /// # Errors
+    /// As [`Transaction::put`], and [`Error::InvalidArgument`] if the family has no operator.
+    pub fn merge(&mut self, family: &ColumnFamily, key: &[u8], operand: &[u8]) -> Result<()> {
+        self.db.core().check_family(family)?;
+        check_merge(family, operand)?;
+        within("a key", key.len(), KEY_BYTES_MAX)?;
+        self.before_write(family, key)?;
+        self.writes.merge(family, key, operand);
         Ok(())
     }
 
@@ -132,7 +147,7 @@ impl Transaction {
         self.db.core().check_family(family)?;
         within("a key", key.len(), KEY_BYTES_MAX)?;
         self.before_write(family, key)?;
-        self.writes.set(family, key, None);
+        self.writes.set(family, key, Written::Delete);
         Ok(())
     }
 
@@ -244,10 +259,7 @@ impl Transaction {
             batch.delete_range(family, &start, &end)?;
         }
         for (family, key, value) in self.writes.iter() {
-            match value {
-                Some(value) => batch.put(family, key, value)?,
-                None => batch.delete(family, key)?,
-            }
+            value.push(&mut batch, family, key)?;
         }
         Ok(batch)
     }
@@ -255,9 +267,31 @@ impl Transaction {
     fn read(&self, family: &ColumnFamily, key: &[u8]) -> Result<Option<(Slice, SeqNo)>> {
         self.db.core().check_family(family)?;
         match self.writes.get(family, key) {
-            Some(written) => Ok(written.clone().map(|value| (value, SeqNo::MAX))),
+            Some(Written::Put(value)) => Ok(Some((value.clone(), SeqNo::MAX))),
+            Some(Written::Delete) => Ok(None),
+            Some(Written::Merge(entry)) => {
+                self.merged(family, key, entry.clone()).map(|value| Some((value, SeqNo::MAX)))
+            }
             None => self.db.core().get_at(family, key, self.pin.seqno),
         }
+    }
+
+    /// Whether what the transaction reads of the key is its own alone.
+    fn is_own(&self, family: &ColumnFamily, key: &[u8]) -> bool {
+        self.writes.get(family, key).is_some_and(Written::is_whole)
+    }
+
+    /// The value that the own operands come to.
+    fn merged(&self, family: &ColumnFamily, key: &[u8], entry: Slice) -> Result<Slice> {
+        let operator = family.family.operator();
+        let mut chain = Chain::new(operator, key, entry)?;
+        if !chain.is_complete() {
+            match self.db.core().get_at(family, key, self.pin.seqno)? {
+                Some((value, _)) => chain.add(operator, key, Kind::Put, value)?,
+                None => chain.end(),
+            }
+        }
+        chain.value(operator, key)
     }
 
     fn open_cursor(
@@ -273,7 +307,7 @@ impl Transaction {
 
 impl Reader for Transaction {
     fn get_versioned(&self, family: &ColumnFamily, key: &[u8]) -> Result<Option<(Slice, SeqNo)>> {
-        if self.tracks() && self.writes.get(family, key).is_none() {
+        if self.tracks() && !self.is_own(family, key) {
             self.reads.lock().add_key(family.family.id, key);
         }
         self.read(family, key)
@@ -282,14 +316,14 @@ impl Reader for Transaction {
     fn multi_get(&self, family: &ColumnFamily, keys: &[&[u8]]) -> Result<Vec<Option<Slice>>> {
         if self.tracks() {
             let mut reads = self.reads.lock();
-            for key in keys.iter().filter(|key| self.writes.get(family, key).is_none()) {
+            for key in keys.iter().filter(|key| !self.is_own(family, key)) {
                 reads.add_key(family.family.id, key);
             }
         }
         let mut values = self.db.core().multi_get_at(family, keys, self.pin.seqno)?;
         for (value, key) in values.iter_mut().zip(keys) {
-            if let Some(written) = self.writes.get(family, key) {
-                value.clone_from(written);
+            if self.writes.get(family, key).is_some() {
+                *value = self.read(family, key)?.map(|(value, _)| value);
             }
         }
         Ok(values)

@@ -4,22 +4,95 @@
 //! state at any savepoint.
 
 use std::collections::BTreeMap;
+use std::iter::once;
 use std::ops::Bound;
 use std::sync::Arc;
 
+use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::family::ColumnFamily;
 use crate::iter::InternalIterator;
 use crate::key::{self, Kind, SeqNo};
+use crate::merge_operator::{Base, Entry, encode};
 use crate::range_delete::{RangeTombstone, RangeTombstones};
 use crate::reader::KeyRange;
 use crate::slice::Slice;
 
-/// A value, or a deletion.
-type Written = Option<Slice>;
+/// What was written to a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    Put(Slice),
+    Delete,
+    /// The value of a merge entry.
+    Merge(Slice),
+}
+
+impl Written {
+    /// This, and an operand behind it.
+    fn merged(before: Option<&Written>, operand: &[u8]) -> Written {
+        let entry = match before {
+            None => encode(Base::Below, once(operand)),
+            Some(Written::Delete) => encode(Base::Absent, once(operand)),
+            Some(Written::Put(value)) => encode(Base::Value(value), once(operand)),
+            Some(Written::Merge(entry)) => {
+                let (base, operands) = parts(entry);
+                encode(base, operands.chain(once(operand)))
+            }
+        };
+        Written::Merge(Slice::from(entry))
+    }
+
+    /// Whether the value follows from this alone.
+    pub(super) fn is_whole(&self) -> bool {
+        match self {
+            Written::Put(_) | Written::Delete => true,
+            Written::Merge(entry) => parts(entry).0 != Base::Below,
+        }
+    }
+
+    /// Appends it to a batch.
+    pub(super) fn push(&self, batch: &mut Batch, family: &ColumnFamily, key: &[u8]) -> Result<()> {
+        match self {
+            Written::Put(value) => batch.put(family, key, value),
+            Written::Delete => batch.delete(family, key),
+            Written::Merge(entry) => {
+                let (base, mut operands) = parts(entry);
+                match base {
+                    Base::Below => {}
+                    Base::Absent => batch.delete(family, key)?,
+                    Base::Value(value) => batch.put(family, key, value)?,
+                }
+                operands.try_for_each(|operand| batch.merge(family, key, operand))
+            }
+        }
+    }
+
+    /// How it stands beside committed entries.
+    fn kind(&self) -> Kind {
+        match self {
+            Written::Put(_) => Kind::Put,
+            Written::Delete => Kind::Delete,
+            Written::Merge(_) => Kind::Merge,
+        }
+    }
+
+    fn value(&self) -> Option<&Slice> {
+        match self {
+            Written::Put(value) | Written::Merge(value) => Some(value),
+            Written::Delete => None,
+        }
+    }
+}
+
+/// Of a merge entry that was made here.
+fn parts(entry: &[u8]) -> (Base<'_>, impl Iterator<Item = &[u8]>) {
+    let entry = Entry::parse(entry);
+    let base = entry.map_or(Base::Absent, |entry| entry.base);
+    (base, entry.into_iter().flat_map(|entry| entry.operands()))
+}
 
 /// What a key is that a range delete took away.
-const DELETED: &Written = &None;
+const DELETED: &Written = &Written::Delete;
 
 /// What a change replaced.
 enum Undo {
@@ -62,6 +135,12 @@ impl Overlay {
         if !self.savepoints.is_empty() {
             self.undo.push(Undo::Key { family: family.clone(), key: key.to_vec(), before });
         }
+    }
+
+    /// Puts an operand behind what was written to the key.
+    pub(super) fn merge(&mut self, family: &ColumnFamily, key: &[u8], operand: &[u8]) {
+        let merged = Written::merged(self.get(family, key), operand);
+        self.set(family, key, merged);
     }
 
     /// Deletes the keys from `start` on and before `end`, the own ones too. There is one at the least.
@@ -199,7 +278,7 @@ impl OwnWrites {
 }
 
 fn own_trailer(written: &Written) -> u64 {
-    key::trailer(SeqNo::MAX, if written.is_some() { Kind::Put } else { Kind::Delete })
+    key::trailer(SeqNo::MAX, written.kind())
 }
 
 impl InternalIterator for OwnWrites {
@@ -242,10 +321,10 @@ impl InternalIterator for OwnWrites {
     }
 
     fn value(&self) -> &[u8] {
-        self.entry().and_then(|entry| entry.1.as_deref()).unwrap_or_default()
+        self.entry().and_then(|entry| entry.1.value()).map(|value| &**value).unwrap_or_default()
     }
 
     fn value_slice(&self) -> Slice {
-        self.entry().and_then(|entry| entry.1.clone()).unwrap_or_else(|| Slice::from(&[][..]))
+        self.entry().and_then(|entry| entry.1.value()).cloned().unwrap_or_else(|| Slice::from(&[][..]))
     }
 }

@@ -52,7 +52,7 @@ impl ValueLogReader {
     /// The first damage.
     pub(crate) fn verify(&self, meta: &ValueLogMeta) -> Result<u64> {
         let path = &self.records.path;
-        let entries = self.walk()?;
+        let entries = self.walk(&mut |_, _| ())?;
         let (said, found) = ((meta.bytes, meta.entries), (self.records.blocks_end, entries));
         if said != found {
             let (said, found) = (format!("(bytes, records) = {said:?}"), format!("{found:?}"));
@@ -61,8 +61,8 @@ impl ValueLogReader {
         Ok(self.records.blocks_end)
     }
 
-    /// Goes over the records in their order, verifies each, and counts them.
-    fn walk(&self) -> Result<u64> {
+    /// Goes over the records in their order, verifies each, and counts them; `visit` is told where each begins, and its value.
+    pub(crate) fn walk(&self, visit: &mut dyn FnMut(u64, &[u8])) -> Result<u64> {
         let records = &self.records;
         let (mut at, mut entries) = (HEADER_BYTES as u64, 0);
         while at < records.blocks_end {
@@ -75,7 +75,7 @@ impl ValueLogReader {
             let payload_bytes = u64::from(u32::from_le_bytes(length));
             let end = record_end(at, payload_bytes).filter(|end| *end <= records.blocks_end);
             let end = end.ok_or_else(short)?;
-            records.read_owned(BlockHandle { offset: at + LENGTH_BYTES, payload_bytes })?;
+            visit(at, &records.read_owned(BlockHandle { offset: at + LENGTH_BYTES, payload_bytes })?);
             entries += 1;
             at = end;
         }

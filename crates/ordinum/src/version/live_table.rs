@@ -13,6 +13,7 @@ use crate::cache::BlockCache;
 use crate::error::Result;
 use crate::file_name::{self, FileKind, FileNumber};
 use crate::fs::{Fs, WritableFile};
+use crate::listener::{Notice, Notices};
 use crate::rate_limiter::{Haste, LimitedFile, RateLimiter};
 use crate::table::{Compression, Origin, TableBuilder, TableOptions, TableReader};
 use crate::value_log::{ValueLogReader, ValueLogWriter};
@@ -26,6 +27,7 @@ pub(crate) struct TableStore {
     pub(crate) cache: Arc<BlockCache>,
     /// What tables may be written in a second, if that is limited.
     pub(crate) limiter: Option<Arc<RateLimiter>>,
+    pub(crate) notices: Arc<Notices>,
     /// What was read of the value log.
     pub(crate) values_read: ValuesRead,
 }
@@ -64,7 +66,10 @@ impl TableStore {
     /// Removes a file that nobody needs. One that cannot be removed now is removed when the database is opened next: no version
     /// has it.
     pub(crate) fn remove(&self, kind: FileKind, number: FileNumber) {
-        drop(self.fs.remove(&self.file(kind, number)));
+        let file = self.file(kind, number);
+        if self.fs.remove(&file).is_ok() {
+            self.notices.add(|| Notice::FileDeleted { file });
+        }
     }
 
     /// Opens a value-log file.
@@ -105,7 +110,9 @@ impl TableStore {
     }
 
     fn create_file(&self, kind: FileKind, number: FileNumber, haste: Haste) -> Result<Box<dyn WritableFile>> {
-        let file = self.fs.create(&self.file(kind, number))?;
+        let path = self.file(kind, number);
+        let file = self.fs.create(&path)?;
+        self.notices.add(|| Notice::FileCreated { file: path });
         Ok(match &self.limiter {
             Some(limiter) => Box::new(LimitedFile { file, limiter: Arc::clone(limiter), haste }),
             None => file,

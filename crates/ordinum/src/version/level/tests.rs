@@ -14,6 +14,7 @@ use crate::version::{FileMeta, TableStore, Tally, ValuesRead};
 
 fn table(smallest: &[u8], largest: &[u8]) -> Arc<LiveTable> {
     let store = TableStore {
+        notices: Arc::new(crate::listener::Notices::new(None)),
         fs: Arc::new(MemoryFs::new()),
         directory: PathBuf::from("/db"),
         cache: Arc::new(BlockCache::new(0)),
