@@ -8,7 +8,7 @@ use super::value::{self, Lit, Ty};
 #[derive(Clone, Default)]
 pub struct Model {
     pub entities: Vec<Entity>,
-    /// Whether foreign keys restrict, and not cascade: where one stands in the way of rows that another takes along,
+    /// Whether foreign keys hinder deletes, and do not cascade: where one stands in the way of rows that another takes along,
     /// PostgreSQL answers as the names of its triggers say.
     pub restricts: bool,
 }
@@ -190,9 +190,9 @@ fn list(names: &[String]) -> String {
 
 fn action(rng: &mut Rng, restricts: bool, nullable: bool) -> &'static str {
     match rng.u8(..5) {
-        0 | 1 if restricts => "restrict",
-        0..=2 if !restricts => "cascade",
-        3 if nullable => "setNull",
+        0 | 1 if nullable => "setNull",
+        _ if !restricts => "cascade",
+        2 | 3 => "restrict",
         _ => "noAction",
     }
 }
@@ -244,7 +244,7 @@ fn edges(rng: &mut Rng, model: &mut Model, from: usize, to: usize, at: usize) {
         let local = names(&model.entities[edge], &columns);
         let remote = names(&model.entities[target], &model.entities[target].key);
         let target_name = model.entities[target].name.clone();
-        let on_delete = [if model.restricts { "restrict" } else { "cascade" }, "noAction"][rng.usize(..2)];
+        let on_delete = if model.restricts { ["restrict", "noAction"][rng.usize(..2)] } else { "cascade" };
         model.entities[edge].relations.push(Relation {
             name: format!("{side}side"),
             target,
