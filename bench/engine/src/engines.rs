@@ -44,6 +44,8 @@ pub(crate) struct Tuning {
     pub(crate) separates_values: bool,
     /// Whether every commit is synced, for engines that decide so when they open.
     pub(crate) commits_synced: bool,
+    /// Whether the log is kept for those that follow.
+    pub(crate) log_kept: bool,
 }
 
 /// Which way a scan goes.
@@ -70,6 +72,12 @@ fn show_range<T>(
         Direction::Back => range.rev().take(limit).try_for_each(counted)?,
     }
     Ok(entries)
+}
+
+/// What follows the writes of an engine.
+pub(crate) trait Follower {
+    /// Returns when there is another durable write, and it was read.
+    fn next(&mut self) -> Result<()>;
 }
 
 /// An open engine.
@@ -101,6 +109,30 @@ pub(crate) trait Engine: Send + Sync {
     /// Bytes that it wrote to its log so far, if it tells.
     fn log_bytes(&self) -> Option<u64> {
         None
+    }
+    /// Follows what is written from now on; none if the engine cannot.
+    fn follow(&self) -> Result<Option<Box<dyn Follower + '_>>> {
+        Ok(None)
+    }
+    /// Makes a copy in this directory, which is not there, that can be opened; whether the engine can.
+    fn checkpoint(&self, _to: &Path) -> Result<bool> {
+        Ok(false)
+    }
+    /// Creates so many families; whether the engine can.
+    fn create_families(&self, _count: usize) -> Result<bool> {
+        Ok(false)
+    }
+    /// Whether families were created.
+    fn has_families(&self) -> bool {
+        false
+    }
+    /// Writes one entry to a family that was created, not synced.
+    fn put_in(&self, _family: usize, _key: &[u8], _value: &[u8]) -> Result<()> {
+        Err("no families".into())
+    }
+    /// Whether a family has the key.
+    fn has_in(&self, _family: usize, _key: &[u8]) -> Result<bool> {
+        Err("no families".into())
     }
     /// Whether the engine says that it works in the background.
     fn is_busy(&self) -> bool {

@@ -137,6 +137,7 @@ impl Options {
             write_buffers: self.write_buffers,
             separates_values: false,
             commits_synced: false,
+            log_kept: false,
         }
     }
 

@@ -112,6 +112,11 @@ impl Session {
         })
     }
 
+    /// A path beside the data set, on the same file system.
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
+        self.directory.with_extension(name)
+    }
+
     /// Runs `body` on every thread and measures from the moment at which all are prepared.
     pub(crate) fn measure(&self, workload: &str, shape: &Shape, body: &Body<'_>) -> Result<Measurement> {
         let barrier = Barrier::new(shape.threads + 1);

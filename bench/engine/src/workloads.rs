@@ -7,6 +7,7 @@
 mod fill;
 mod log;
 mod mix;
+mod operations;
 mod ranges;
 mod read;
 
@@ -42,10 +43,14 @@ pub(crate) enum Dataset {
     Ranges,
     /// Filled in random order, for loads with range deletes in them.
     RangeMix,
+    /// Followed while it is filled, then copied.
+    Followed,
+    /// In many families.
+    Families,
 }
 
 impl Dataset {
-    pub(crate) const ALL: [Dataset; 9] = [
+    pub(crate) const ALL: [Dataset; 11] = [
         Dataset::Ascending,
         Dataset::Batches,
         Dataset::Main,
@@ -55,6 +60,8 @@ impl Dataset {
         Dataset::Killed,
         Dataset::Ranges,
         Dataset::RangeMix,
+        Dataset::Followed,
+        Dataset::Families,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -68,6 +75,8 @@ impl Dataset {
             Dataset::Killed => "killed",
             Dataset::Ranges => "ranges",
             Dataset::RangeMix => "range-mix",
+            Dataset::Followed => "followed",
+            Dataset::Families => "families",
         }
     }
 
@@ -82,7 +91,9 @@ impl Dataset {
             | Dataset::Commits
             | Dataset::Killed
             | Dataset::Ranges
-            | Dataset::RangeMix => None,
+            | Dataset::RangeMix
+            | Dataset::Followed
+            | Dataset::Families => None,
         }
     }
 
@@ -114,6 +125,10 @@ enum Kind {
     OpenAfterKill,
     DeleteRanges,
     RangeMix { deletes: u32 },
+    Tail,
+    Checkpoint,
+    FillFamilies,
+    ReadFamilies,
 }
 
 /// A workload.
@@ -170,6 +185,10 @@ pub(crate) const ALL: &[Workload] = &[
     on(Dataset::Ranges, "range-deletes", Kind::Read { pick: Pick::Uniform, threads: 1 }),
     on(Dataset::RangeMix, "range-mix-none", Kind::RangeMix { deletes: 0 }),
     on(Dataset::RangeMix, "range-mix", Kind::RangeMix { deletes: 1 }),
+    on(Dataset::Followed, "tail", Kind::Tail),
+    on(Dataset::Followed, "checkpoint", Kind::Checkpoint),
+    on(Dataset::Families, "families", Kind::FillFamilies),
+    on(Dataset::Families, "families-get", Kind::ReadFamilies),
 ];
 
 /// How many times as many large values are overwritten as there are.
@@ -201,6 +220,7 @@ pub(crate) fn run(request: &Request<'_>, show: &mut dyn FnMut(&Measurement) -> R
     let tuning = Tuning {
         commits_synced: first.dataset == Dataset::Commits,
         separates_values: large.is_some(),
+        log_kept: first.dataset == Dataset::Followed,
         ..request.tuning
     };
     let mut sizes = request.sizes.clone();
@@ -219,14 +239,20 @@ pub(crate) fn run(request: &Request<'_>, show: &mut dyn FnMut(&Measurement) -> R
         if first.dataset.is_filled_once() {
             session.settle()?;
         }
-        show(&measured(&session, workload, request)?)?;
+        if let Some(measurement) = measured(&session, workload, request)? {
+            show(&measurement)?;
+        }
     }
     Ok(())
 }
 
-fn measured(session: &Session, workload: &Workload, request: &Request<'_>) -> Result<Measurement> {
+fn measured(session: &Session, workload: &Workload, request: &Request<'_>) -> Result<Option<Measurement>> {
     let name = workload.name;
-    match &workload.kind {
+    let measured = match &workload.kind {
+        Kind::Tail => return operations::tail(session, name),
+        Kind::Checkpoint => return operations::checkpoint(session, name),
+        Kind::FillFamilies => return operations::fill_families(session, name),
+        Kind::ReadFamilies => return operations::read_families(session, name),
         Kind::FillAscending => fill::ascending(session, name),
         Kind::FillBatches => fill::batches(session, name),
         Kind::FillRandom => fill::random(session, name),
@@ -243,5 +269,6 @@ fn measured(session: &Session, workload: &Workload, request: &Request<'_>) -> Re
         Kind::OpenAfterKill => log::open_after_kill(name, request),
         Kind::DeleteRanges => ranges::delete(session, name),
         Kind::RangeMix { deletes } => ranges::mixed(session, name, *deletes),
-    }
+    };
+    measured.map(Some)
 }

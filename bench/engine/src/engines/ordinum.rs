@@ -1,20 +1,25 @@
 //! Ordinum: one column family, unsynced writes handed to the operating system as the others' are.
 
 use std::path::Path;
+use std::sync::OnceLock;
 
 use ordinum::{
-    Batch, ColumnFamily, Compression, Db, Durability, FamilyOptions, KeyRange, LEVELS, Options, Reader,
+    Batch, Change, ColumnFamily, Compression, Db, Durability, FamilyOptions, KeyRange, LEVELS, Options,
+    Reader, Tail,
 };
 
-use super::{Direction, Engine, Result, Tuning};
+use super::{Direction, Engine, Follower, Result, Tuning};
 use crate::keys::Key;
 
 /// Where values are kept apart from their keys, they are from this length on.
 const SEPARATED_FROM_BYTES: u32 = 1024;
+/// How long what is followed is kept.
+const LOG_KEPT: std::time::Duration = std::time::Duration::from_secs(3600);
 
 pub(crate) struct Ordinum {
     db: Db,
     family: ColumnFamily,
+    families: OnceLock<Vec<ColumnFamily>>,
 }
 
 impl Ordinum {
@@ -29,15 +34,34 @@ impl Ordinum {
         };
         let options =
             Options { block_cache_bytes: tuning.cache_bytes, family_defaults, ..Options::default() };
+        // What is followed is kept meanwhile.
+        let options = match tuning.log_kept {
+            true => Options { retention_age: LOG_KEPT, ..options },
+            false => options,
+        };
         let db = Db::open(directory, options)?;
         let family = db.default_column_family();
-        Ok(Ordinum { db, family })
+        Ok(Ordinum { db, family, families: OnceLock::new() })
+    }
+
+    fn family(&self, family: usize) -> Result<&ColumnFamily> {
+        self.families.get().and_then(|families| families.get(family)).ok_or("no such family".into())
     }
 
     fn put_with(&self, key: &[u8], value: &[u8], durability: Durability) -> Result<()> {
         let mut batch = Batch::new();
         batch.put(&self.family, key, value)?;
         self.db.write(batch, durability)?;
+        Ok(())
+    }
+}
+
+impl Follower for Tail {
+    fn next(&mut self) -> Result<()> {
+        match Tail::next(self)?.change {
+            Change::Batch(batch) => std::hint::black_box(batch.writes().count()),
+            _ => return Err("a change that is no batch".into()),
+        };
         Ok(())
     }
 }
@@ -110,7 +134,39 @@ impl Engine for Ordinum {
     }
 
     fn flush(&self) -> Result<()> {
-        Ok(self.db.flush(&self.family)?)
+        Ok(self.db.flush_all()?)
+    }
+
+    fn follow(&self) -> Result<Option<Box<dyn Follower + '_>>> {
+        Ok(Some(Box::new(self.db.tail(self.db.last_seqno())?)))
+    }
+
+    fn checkpoint(&self, to: &Path) -> Result<bool> {
+        self.db.checkpoint(to)?;
+        Ok(true)
+    }
+
+    fn create_families(&self, count: usize) -> Result<bool> {
+        let options = FamilyOptions::clone(&self.family.options());
+        let create = |n| self.db.create_column_family(&format!("family {n}"), options.clone());
+        let families: ordinum::Result<Vec<ColumnFamily>> = (0..count).map(create).collect();
+        self.families.set(families?).map_err(|_| "the families were created before")?;
+        Ok(true)
+    }
+
+    fn has_families(&self) -> bool {
+        self.families.get().is_some()
+    }
+
+    fn put_in(&self, family: usize, key: &[u8], value: &[u8]) -> Result<()> {
+        let mut batch = Batch::new();
+        batch.put(self.family(family)?, key, value)?;
+        self.db.write(batch, Durability::Buffered)?;
+        Ok(())
+    }
+
+    fn has_in(&self, family: usize, key: &[u8]) -> Result<bool> {
+        Ok(self.db.get(self.family(family)?, key)?.is_some())
     }
 
     fn log_bytes(&self) -> Option<u64> {

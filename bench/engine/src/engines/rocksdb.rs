@@ -10,15 +10,18 @@ use std::ffi::{CStr, CString, c_char};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr::NonNull;
+use std::sync::OnceLock;
 
 use super::rocksdb_c::*;
-use super::{Direction, Engine, Result, Tuning};
+use super::{Direction, Engine, Follower, Result, Tuning};
 use crate::keys::Key;
 
 /// `rocksdb_lz4_compression`.
 const LZ4: i32 = 4;
 const FILTER_BITS_PER_KEY: f64 = 10.0;
 const BACKGROUND_JOBS: i32 = 2;
+/// How long what is followed is kept.
+const LOG_KEPT_SECONDS: u64 = 3600;
 
 /// Where values are kept apart from their keys, they are from this length on; what RocksDB takes garbage back by is its default.
 const SEPARATED_FROM_BYTES: u64 = 1024;
@@ -37,7 +40,17 @@ pub(crate) struct RocksDb {
     write: NonNull<rocksdb_writeoptions_t>,
     write_synced: NonNull<rocksdb_writeoptions_t>,
     flush: NonNull<rocksdb_flushoptions_t>,
+    options: NonNull<rocksdb_options_t>,
+    families: OnceLock<Families>,
 }
+
+/// Families that were created, each with its handle.
+struct Families(Vec<NonNull<rocksdb_column_family_handle_t>>);
+
+// SAFETY: handles may be used by any thread.
+unsafe impl Send for Families {}
+// SAFETY: handles are only read.
+unsafe impl Sync for Families {}
 
 // SAFETY: RocksDB's database and options may be used by any thread.
 unsafe impl Send for RocksDb {}
@@ -71,11 +84,13 @@ impl RocksDb {
                 rocksdb_options_set_min_blob_size(options, SEPARATED_FROM_BYTES);
                 rocksdb_options_set_enable_blob_gc(options, 1);
             }
+            if tuning.log_kept {
+                rocksdb_options_set_WAL_ttl_seconds(options, LOG_KEPT_SECONDS);
+            }
             rocksdb_options_set_block_based_table_factory(options, table);
             rocksdb_block_based_options_destroy(table);
 
             let db = checked(|error| rocksdb_open(options, name.as_ptr(), error));
-            rocksdb_options_destroy(options);
             let write_synced = rocksdb_writeoptions_create();
             rocksdb_writeoptions_set_sync(write_synced, 1);
             let flush = rocksdb_flushoptions_create();
@@ -86,8 +101,15 @@ impl RocksDb {
                 write: made(rocksdb_writeoptions_create())?,
                 write_synced: made(write_synced)?,
                 flush: made(flush)?,
+                options: made(options)?,
+                families: OnceLock::new(),
             })
         }
+    }
+
+    fn family(&self, family: usize) -> Result<NonNull<rocksdb_column_family_handle_t>> {
+        let families = self.families.get().map_or(&[][..], |families| &families.0);
+        families.get(family).copied().ok_or_else(|| "no such family".into())
     }
 
     fn put_with(&self, key: &[u8], value: &[u8], options: NonNull<rocksdb_writeoptions_t>) -> Result<()> {
@@ -110,11 +132,15 @@ impl Drop for RocksDb {
     fn drop(&mut self) {
         // SAFETY: invariant 1; nothing uses them after this.
         unsafe {
+            for family in self.families.get().iter().flat_map(|families| &families.0) {
+                rocksdb_column_family_handle_destroy(family.as_ptr());
+            }
             rocksdb_close(self.db.as_ptr());
             rocksdb_readoptions_destroy(self.read.as_ptr());
             rocksdb_writeoptions_destroy(self.write.as_ptr());
             rocksdb_writeoptions_destroy(self.write_synced.as_ptr());
             rocksdb_flushoptions_destroy(self.flush.as_ptr());
+            rocksdb_options_destroy(self.options.as_ptr());
         }
     }
 }
@@ -227,6 +253,71 @@ impl Engine for RocksDb {
         checked(|error| unsafe { rocksdb_flush(self.db.as_ptr(), self.flush.as_ptr(), error) })
     }
 
+    fn follow(&self) -> Result<Option<Box<dyn Follower + '_>>> {
+        // SAFETY: invariant 1.
+        let newest = unsafe { rocksdb_get_latest_sequence_number(self.db.as_ptr()) };
+        Ok(Some(Box::new(RocksDbFollower { db: self, next: newest + 1, updates: None })))
+    }
+
+    fn checkpoint(&self, to: &Path) -> Result<bool> {
+        let name = CString::new(to.as_os_str().as_bytes())?;
+        // SAFETY: invariant 1; the object is made and freed here. The log is copied, and not flushed first.
+        unsafe {
+            let object = checked(|error| rocksdb_checkpoint_object_create(self.db.as_ptr(), error))?;
+            let made = checked(|error| rocksdb_checkpoint_create(object, name.as_ptr(), u64::MAX, error));
+            rocksdb_checkpoint_object_destroy(object);
+            made.map(|()| true)
+        }
+    }
+
+    fn create_families(&self, count: usize) -> Result<bool> {
+        let create = |n| {
+            let name = CString::new(format!("family {n}"))?;
+            let (db, options) = (self.db.as_ptr(), self.options.as_ptr());
+            // SAFETY: invariant 1; the handle is freed when the database is dropped.
+            made(checked(|error| unsafe { rocksdb_create_column_family(db, options, name.as_ptr(), error) })?)
+        };
+        let families: Result<Vec<_>> = (0..count).map(create).collect();
+        self.families.set(Families(families?)).map_err(|_| "the families were created before")?;
+        Ok(true)
+    }
+
+    fn has_families(&self) -> bool {
+        self.families.get().is_some()
+    }
+
+    fn put_in(&self, family: usize, key: &[u8], value: &[u8]) -> Result<()> {
+        let family = self.family(family)?;
+        // SAFETY: invariant 1; RocksDB copies the key and the value before it returns.
+        checked(|error| unsafe {
+            rocksdb_put_cf(
+                self.db.as_ptr(),
+                self.write.as_ptr(),
+                family.as_ptr(),
+                key.as_ptr().cast(),
+                key.len(),
+                value.as_ptr().cast(),
+                value.len(),
+                error,
+            );
+        })
+    }
+
+    fn has_in(&self, family: usize, key: &[u8]) -> Result<bool> {
+        let (family, read) = (self.family(family)?.as_ptr(), self.read.as_ptr());
+        // SAFETY: invariant 1; what is found is freed here.
+        unsafe {
+            let slice = checked(|error| {
+                rocksdb_get_pinned_cf(self.db.as_ptr(), read, family, key.as_ptr().cast(), key.len(), error)
+            })?;
+            if slice.is_null() {
+                return Ok(false);
+            }
+            rocksdb_pinnableslice_destroy(slice);
+            Ok(true)
+        }
+    }
+
     fn is_busy(&self) -> bool {
         BUSY.iter().any(|name| {
             let mut value = 0;
@@ -234,6 +325,63 @@ impl Engine for RocksDb {
             let known = unsafe { rocksdb_property_int(self.db.as_ptr(), name.as_ptr(), &mut value) };
             known == 0 && value > 0
         })
+    }
+}
+
+/// Follows the log: what is written and, unlike the others, need not be durable yet. At the end of what is there, RocksDB has
+/// to be asked anew.
+struct RocksDbFollower<'a> {
+    db: &'a RocksDb,
+    next: u64,
+    updates: Option<NonNull<rocksdb_wal_iterator_t>>,
+}
+
+impl RocksDbFollower<'_> {
+    fn end(&mut self) {
+        if let Some(updates) = self.updates.take() {
+            // SAFETY: it was made by `next`, and is freed once.
+            unsafe { rocksdb_wal_iter_destroy(updates.as_ptr()) };
+        }
+    }
+}
+
+impl Drop for RocksDbFollower<'_> {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Follower for RocksDbFollower<'_> {
+    fn next(&mut self) -> Result<()> {
+        let db = self.db.db.as_ptr();
+        // SAFETY: invariant 1; a batch is freed before the next move.
+        unsafe {
+            loop {
+                let Some(updates) = self.updates else {
+                    if rocksdb_get_latest_sequence_number(db) < self.next {
+                        std::thread::yield_now();
+                        continue;
+                    }
+                    let updates =
+                        checked(|error| rocksdb_get_updates_since(db, self.next, std::ptr::null(), error));
+                    self.updates = Some(made(updates?)?);
+                    continue;
+                };
+                if rocksdb_wal_iter_valid(updates.as_ptr()) == 0 {
+                    self.end();
+                    continue;
+                }
+                let mut number = 0;
+                let batch = rocksdb_wal_iter_get_batch(updates.as_ptr(), &mut number);
+                let count = u64::try_from(rocksdb_writebatch_count(batch))?;
+                rocksdb_writebatch_destroy(batch);
+                rocksdb_wal_iter_next(updates.as_ptr());
+                if number >= self.next {
+                    self.next = number + count;
+                    return Ok(());
+                }
+            }
+        }
     }
 }
 

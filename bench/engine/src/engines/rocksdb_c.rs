@@ -25,7 +25,11 @@ opaque!(
     rocksdb_flushoptions_t,
     rocksdb_writebatch_t,
     rocksdb_iterator_t,
-    rocksdb_pinnableslice_t
+    rocksdb_pinnableslice_t,
+    rocksdb_checkpoint_t,
+    rocksdb_column_family_handle_t,
+    rocksdb_wal_iterator_t,
+    rocksdb_wal_readoptions_t
 );
 
 unsafe extern "C" {
@@ -154,6 +158,61 @@ unsafe extern "C" {
     pub(crate) fn rocksdb_iter_value(iterator: *const rocksdb_iterator_t, bytes: *mut usize)
     -> *const c_char;
     pub(crate) fn rocksdb_iter_get_error(iterator: *const rocksdb_iterator_t, error: *mut *mut c_char);
+
+    pub(crate) fn rocksdb_options_set_WAL_ttl_seconds(options: *mut rocksdb_options_t, seconds: u64);
+    pub(crate) fn rocksdb_get_latest_sequence_number(db: *mut rocksdb_t) -> u64;
+    pub(crate) fn rocksdb_get_updates_since(
+        db: *mut rocksdb_t,
+        number: u64,
+        options: *const rocksdb_wal_readoptions_t,
+        error: *mut *mut c_char,
+    ) -> *mut rocksdb_wal_iterator_t;
+    pub(crate) fn rocksdb_wal_iter_next(iterator: *mut rocksdb_wal_iterator_t);
+    pub(crate) fn rocksdb_wal_iter_valid(iterator: *const rocksdb_wal_iterator_t) -> c_uchar;
+    pub(crate) fn rocksdb_wal_iter_get_batch(
+        iterator: *const rocksdb_wal_iterator_t,
+        number: *mut u64,
+    ) -> *mut rocksdb_writebatch_t;
+    pub(crate) fn rocksdb_wal_iter_destroy(iterator: *const rocksdb_wal_iterator_t);
+    pub(crate) fn rocksdb_writebatch_count(batch: *mut rocksdb_writebatch_t) -> c_int;
+
+    pub(crate) fn rocksdb_checkpoint_object_create(
+        db: *mut rocksdb_t,
+        error: *mut *mut c_char,
+    ) -> *mut rocksdb_checkpoint_t;
+    pub(crate) fn rocksdb_checkpoint_create(
+        checkpoint: *mut rocksdb_checkpoint_t,
+        directory: *const c_char,
+        log_bytes_for_flush: u64,
+        error: *mut *mut c_char,
+    );
+    pub(crate) fn rocksdb_checkpoint_object_destroy(checkpoint: *mut rocksdb_checkpoint_t);
+
+    pub(crate) fn rocksdb_create_column_family(
+        db: *mut rocksdb_t,
+        options: *const rocksdb_options_t,
+        name: *const c_char,
+        error: *mut *mut c_char,
+    ) -> *mut rocksdb_column_family_handle_t;
+    pub(crate) fn rocksdb_column_family_handle_destroy(family: *mut rocksdb_column_family_handle_t);
+    pub(crate) fn rocksdb_put_cf(
+        db: *mut rocksdb_t,
+        options: *const rocksdb_writeoptions_t,
+        family: *mut rocksdb_column_family_handle_t,
+        key: *const c_char,
+        key_bytes: usize,
+        value: *const c_char,
+        value_bytes: usize,
+        error: *mut *mut c_char,
+    );
+    pub(crate) fn rocksdb_get_pinned_cf(
+        db: *mut rocksdb_t,
+        options: *const rocksdb_readoptions_t,
+        family: *mut rocksdb_column_family_handle_t,
+        key: *const c_char,
+        key_bytes: usize,
+        error: *mut *mut c_char,
+    ) -> *mut rocksdb_pinnableslice_t;
 
     pub(crate) fn rocksdb_property_int(db: *mut rocksdb_t, name: *const c_char, value: *mut u64) -> c_int;
 }
