@@ -80,6 +80,9 @@ pub(crate) trait Follower {
     fn next(&mut self) -> Result<()>;
 }
 
+/// A state of an engine that stays readable until it is dropped.
+pub(crate) trait Pinned: Send {}
+
 /// An open engine.
 pub(crate) trait Engine: Send + Sync {
     /// Writes one entry, not synced.
@@ -112,6 +115,10 @@ pub(crate) trait Engine: Send + Sync {
     }
     /// Follows what is written from now on; none if the engine cannot.
     fn follow(&self) -> Result<Option<Box<dyn Follower + '_>>> {
+        Ok(None)
+    }
+    /// Pins what there is now; none if the engine cannot, or not for other threads.
+    fn pin(&self) -> Result<Option<Box<dyn Pinned + '_>>> {
         Ok(None)
     }
     /// Makes a copy in this directory, which is not there, that can be opened; whether the engine can.

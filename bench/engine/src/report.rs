@@ -111,8 +111,17 @@ fn opens(workload: &str) -> bool {
 }
 
 fn writes(workload: &str) -> bool {
-    matches!(workload, "fillseq" | "batch" | "fillrandom" | "overwrite" | "overwrite-long" | "deletes")
-        || writes_large(workload)
+    matches!(
+        workload,
+        "fillseq"
+            | "batch"
+            | "fillrandom"
+            | "overwrite"
+            | "overwrite-long"
+            | "overwrite-pinned"
+            | "overwrite-released"
+            | "deletes"
+    ) || writes_large(workload)
 }
 
 fn writes_large(workload: &str) -> bool {

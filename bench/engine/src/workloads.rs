@@ -47,10 +47,12 @@ pub(crate) enum Dataset {
     Followed,
     /// In many families.
     Families,
+    /// Overwritten while snapshots are held.
+    Pinned,
 }
 
 impl Dataset {
-    pub(crate) const ALL: [Dataset; 11] = [
+    pub(crate) const ALL: [Dataset; 12] = [
         Dataset::Ascending,
         Dataset::Batches,
         Dataset::Main,
@@ -62,6 +64,7 @@ impl Dataset {
         Dataset::RangeMix,
         Dataset::Followed,
         Dataset::Families,
+        Dataset::Pinned,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -77,6 +80,7 @@ impl Dataset {
             Dataset::RangeMix => "range-mix",
             Dataset::Followed => "followed",
             Dataset::Families => "families",
+            Dataset::Pinned => "pinned",
         }
     }
 
@@ -93,7 +97,8 @@ impl Dataset {
             | Dataset::Ranges
             | Dataset::RangeMix
             | Dataset::Followed
-            | Dataset::Families => None,
+            | Dataset::Families
+            | Dataset::Pinned => None,
         }
     }
 
@@ -104,7 +109,7 @@ impl Dataset {
 
     /// Whether its workloads run on what the first of them filled.
     fn is_filled_once(self) -> bool {
-        self == Dataset::Main || self.large_value_bytes().is_some()
+        matches!(self, Dataset::Main | Dataset::Pinned) || self.large_value_bytes().is_some()
     }
 }
 
@@ -119,6 +124,7 @@ enum Kind {
     Overwrite,
     OverwriteLong,
     OverwriteLarge,
+    OverwritePinned,
     Mixed(&'static Mix),
     Deletes,
     Commits { threads: usize },
@@ -189,6 +195,8 @@ pub(crate) const ALL: &[Workload] = &[
     on(Dataset::Followed, "checkpoint", Kind::Checkpoint),
     on(Dataset::Families, "families", Kind::FillFamilies),
     on(Dataset::Families, "families-get", Kind::ReadFamilies),
+    on(Dataset::Pinned, "overwrite-pinned", Kind::OverwritePinned),
+    on(Dataset::Pinned, "overwrite-released", Kind::Overwrite),
 ];
 
 /// How many times as many large values are overwritten as there are.
@@ -251,6 +259,7 @@ fn measured(session: &Session, workload: &Workload, request: &Request<'_>) -> Re
     let measured = match &workload.kind {
         Kind::Tail => return operations::tail(session, name),
         Kind::Checkpoint => return operations::checkpoint(session, name),
+        Kind::OverwritePinned => return operations::overwrite_pinned(session, name),
         Kind::FillFamilies => return operations::fill_families(session, name),
         Kind::ReadFamilies => return operations::read_families(session, name),
         Kind::FillAscending => fill::ascending(session, name),

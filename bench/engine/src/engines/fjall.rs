@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use fjall::config::CompressionPolicy;
-use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistMode, Snapshot};
 
-use super::{Direction, Engine, Result, Tuning, show_range};
+use super::{Direction, Engine, Pinned, Result, Tuning, show_range};
 use crate::keys::Key;
 
 const WORKERS: usize = 2;
@@ -28,6 +28,8 @@ impl Fjall {
     }
 }
 
+impl Pinned for Snapshot {}
+
 impl Engine for Fjall {
     fn put(&self, key: &[u8], value: &[u8]) -> Result<()> {
         Ok(self.keyspace.insert(key, value)?)
@@ -48,6 +50,10 @@ impl Engine for Fjall {
 
     fn delete(&self, key: &[u8]) -> Result<()> {
         Ok(self.keyspace.remove(key)?)
+    }
+
+    fn pin(&self) -> Result<Option<Box<dyn Pinned + '_>>> {
+        Ok(Some(Box::new(self.database.snapshot())))
     }
 
     fn get(&self, key: &[u8], found: &mut dyn FnMut(&[u8])) -> Result<bool> {

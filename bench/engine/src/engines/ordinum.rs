@@ -5,10 +5,10 @@ use std::sync::OnceLock;
 
 use ordinum::{
     Batch, Change, ColumnFamily, Compression, Db, Durability, FamilyOptions, KeyRange, LEVELS, Options,
-    Reader, Tail,
+    Reader, Snapshot, Tail,
 };
 
-use super::{Direction, Engine, Follower, Result, Tuning};
+use super::{Direction, Engine, Follower, Pinned, Result, Tuning};
 use crate::keys::Key;
 
 /// Where values are kept apart from their keys, they are from this length on.
@@ -55,6 +55,8 @@ impl Ordinum {
         Ok(())
     }
 }
+
+impl Pinned for Snapshot {}
 
 impl Follower for Tail {
     fn next(&mut self) -> Result<()> {
@@ -139,6 +141,10 @@ impl Engine for Ordinum {
 
     fn follow(&self) -> Result<Option<Box<dyn Follower + '_>>> {
         Ok(Some(Box::new(self.db.tail(self.db.last_seqno())?)))
+    }
+
+    fn pin(&self) -> Result<Option<Box<dyn Pinned + '_>>> {
+        Ok(Some(Box::new(self.db.snapshot())))
     }
 
     fn checkpoint(&self, to: &Path) -> Result<bool> {

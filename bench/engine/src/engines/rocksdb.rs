@@ -13,7 +13,7 @@ use std::ptr::NonNull;
 use std::sync::OnceLock;
 
 use super::rocksdb_c::*;
-use super::{Direction, Engine, Follower, Result, Tuning};
+use super::{Direction, Engine, Follower, Pinned, Result, Tuning};
 use crate::keys::Key;
 
 /// `rocksdb_lz4_compression`.
@@ -259,6 +259,12 @@ impl Engine for RocksDb {
         Ok(Some(Box::new(RocksDbFollower { db: self, next: newest + 1, updates: None })))
     }
 
+    fn pin(&self) -> Result<Option<Box<dyn Pinned + '_>>> {
+        // SAFETY: invariant 1; whoever gets it releases it.
+        let snapshot = unsafe { rocksdb_create_snapshot(self.db.as_ptr()) };
+        Ok(Some(Box::new(RocksDbSnapshot { db: self, snapshot })))
+    }
+
     fn checkpoint(&self, to: &Path) -> Result<bool> {
         let name = CString::new(to.as_os_str().as_bytes())?;
         // SAFETY: invariant 1; the object is made and freed here. The log is copied, and not flushed first.
@@ -325,6 +331,23 @@ impl Engine for RocksDb {
             let known = unsafe { rocksdb_property_int(self.db.as_ptr(), name.as_ptr(), &mut value) };
             known == 0 && value > 0
         })
+    }
+}
+
+struct RocksDbSnapshot<'a> {
+    db: &'a RocksDb,
+    snapshot: *const rocksdb_snapshot_t,
+}
+
+// SAFETY: a snapshot may be released by any thread.
+unsafe impl Send for RocksDbSnapshot<'_> {}
+
+impl Pinned for RocksDbSnapshot<'_> {}
+
+impl Drop for RocksDbSnapshot<'_> {
+    fn drop(&mut self) {
+        // SAFETY: it was made by this database, and is released once.
+        unsafe { rocksdb_release_snapshot(self.db.db.as_ptr(), self.snapshot) };
     }
 }
 

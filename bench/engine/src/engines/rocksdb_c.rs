@@ -25,6 +25,7 @@ opaque!(
     rocksdb_flushoptions_t,
     rocksdb_writebatch_t,
     rocksdb_iterator_t,
+    rocksdb_snapshot_t,
     rocksdb_pinnableslice_t,
     rocksdb_checkpoint_t,
     rocksdb_column_family_handle_t,
@@ -175,6 +176,9 @@ unsafe extern "C" {
     ) -> *mut rocksdb_writebatch_t;
     pub(crate) fn rocksdb_wal_iter_destroy(iterator: *const rocksdb_wal_iterator_t);
     pub(crate) fn rocksdb_writebatch_count(batch: *mut rocksdb_writebatch_t) -> c_int;
+
+    pub(crate) fn rocksdb_create_snapshot(db: *mut rocksdb_t) -> *const rocksdb_snapshot_t;
+    pub(crate) fn rocksdb_release_snapshot(db: *mut rocksdb_t, snapshot: *const rocksdb_snapshot_t);
 
     pub(crate) fn rocksdb_checkpoint_object_create(
         db: *mut rocksdb_t,

@@ -34,6 +34,15 @@ pub(super) fn random(session: &Session, name: &str) -> Result<Measurement> {
 
 /// As many writes as there are entries, to entries that are there, chosen uniformly.
 pub(super) fn overwrite(session: &Session, name: &str) -> Result<Measurement> {
+    overwrite_and(session, name, &|_| Ok(()))
+}
+
+/// The same; `before` is told the number of each write before it, and its time is not that of the write.
+pub(super) fn overwrite_and(
+    session: &Session,
+    name: &str,
+    before: &(dyn Fn(u64) -> Result<()> + Sync),
+) -> Result<Measurement> {
     let version = session.version.fetch_add(1, Ordering::Relaxed);
     let count = session.entries.keys();
     session.measure(name, &WRITES, &|_, start: &Start<'_>, recorder: &mut Recorder| {
@@ -41,7 +50,8 @@ pub(super) fn overwrite(session: &Session, name: &str) -> Result<Measurement> {
         let stream = prepared(count, || random.u64(0..count))?;
         let mut buffer = Vec::new();
         start.wait();
-        for index in stream.into_iter().map(u64::from) {
+        for (number, index) in (0..).zip(stream.into_iter().map(u64::from)) {
+            before(number)?;
             let value = session.entries.value(index, version, &mut buffer);
             recorder.op(|| session.engine.put(&session.entries.key(index), value))?;
         }

@@ -1,15 +1,20 @@
 //! Workloads on the whole database: following it, copying it, and many families in it. Engines that cannot do it are left out.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::engines::Result;
 use crate::measurement::Measurement;
 use crate::session::{Recorder, Session, Shape, Start, prepared};
 
+use super::fill;
+
 /// Of so many puts beside a follower one is synced, so that there is always something durable to follow.
 const SYNCED_EVERY: u64 = 256;
 /// The checkpoints that are made while others write.
 const CHECKPOINTS: u64 = 5;
+/// The snapshots that are held over a pass of overwrites.
+const SNAPSHOTS: u64 = 16;
 /// The families.
 pub(super) const FAMILIES: usize = 1000;
 
@@ -41,6 +46,23 @@ pub(super) fn tail(session: &Session, name: &str) -> Result<Option<Measurement>>
             }
         }
         recorder.written_entries = count;
+        Ok(())
+    });
+    measured.map(Some)
+}
+
+/// Overwrites while snapshots are made, at even distances; they are held until the engine has settled, so that flushes and
+/// compactions keep what they see.
+pub(super) fn overwrite_pinned(session: &Session, name: &str) -> Result<Option<Measurement>> {
+    if session.engine.pin()?.is_none() {
+        return Ok(None);
+    }
+    let every = (session.entries.keys() / SNAPSHOTS).max(1);
+    let held = Mutex::new(Vec::new());
+    let measured = fill::overwrite_and(session, name, &|number| {
+        if number % every == 0 {
+            held.lock().map_err(|_| "a thread of the workload panicked")?.push(session.engine.pin()?);
+        }
         Ok(())
     });
     measured.map(Some)
