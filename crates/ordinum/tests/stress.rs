@@ -1,6 +1,7 @@
 //! Random operations on a database with tiny buffers, compared with a model that remembers every version: memtables
-//! seal, flush and compact all the time, while snapshots and cursors stay open across it; the database is closed, or
-//! loses power, and is opened again with other options.
+//! seal, flush and compact all the time, while snapshots, cursors, transactions and a tail stay open across it; sorted files are
+//! ingested, options of families change, checkpoints are opened and compared; the database is closed, or loses power, and is
+//! opened again with other options.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "test")]
 
@@ -12,8 +13,10 @@ use std::time::Duration;
 use fastrand::Rng;
 use ordinum::fs::{Fault, FaultFs, MemoryFs, PowerLoss};
 use ordinum::{
-    Background, Batch, ColumnFamily, CompactionFilter, CompactionStyle, Compression, Cursor, Db, Durability,
-    Error, FamilyOptions, FilterDecision, FilteredEntry, KeyRange, Options, Reader, Result, SeqNo, Snapshot,
+    Background, Batch, Change, ColumnFamily, CompactionFilter, CompactionStyle, Compression, Concurrency,
+    Cursor, Db, Durability, Error, FamilyOptions, FilterDecision, FilteredEntry, KeyRange, MergeFailed,
+    MergeOperator, Options, Position, Reader, Result, SeqNo, Snapshot, TableWriter, Tail, Transaction,
+    TransactionOptions, Validation, Write,
 };
 
 const FAMILIES: [&str; 3] = ["default", "second", "third"];
@@ -25,9 +28,37 @@ type Row = (Vec<u8>, (SeqNo, Vec<u8>));
 type View = BTreeMap<Vec<u8>, (SeqNo, Vec<u8>)>;
 
 /// What an operation does from its key on.
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Effect {
     Wrote(Option<Vec<u8>>),
+    Merged(Vec<u8>),
     DeletedRange(Vec<u8>),
+}
+
+/// An operation: the family by its place, the key, and what is done.
+type Operation = (usize, Vec<u8>, Effect);
+
+/// Appends operands, and joins some of them.
+#[derive(Debug)]
+struct Append;
+
+impl MergeOperator for Append {
+    fn name(&self) -> &str {
+        "append"
+    }
+
+    fn merge(
+        &self,
+        _: &[u8],
+        existing: Option<&[u8]>,
+        operands: &[&[u8]],
+    ) -> std::result::Result<Vec<u8>, MergeFailed> {
+        Ok([existing.unwrap_or_default(), &operands.concat()].concat())
+    }
+
+    fn join(&self, key: &[u8], operands: &[&[u8]]) -> Option<Vec<u8>> {
+        key.last().is_none_or(|last| last % 2 == 0).then(|| operands.concat())
+    }
 }
 
 /// Every version of every key of every family.
@@ -58,12 +89,25 @@ impl Model {
             Effect::Wrote(value) => {
                 self.versions[family].entry(key).or_default().insert(seqno, value);
             }
+            Effect::Merged(operand) => {
+                let versions = self.versions[family].entry(key).or_default();
+                let mut value =
+                    versions.last_key_value().and_then(|(_, value)| value.clone()).unwrap_or_default();
+                value.extend(operand);
+                versions.insert(seqno, Some(value));
+            }
             Effect::DeletedRange(end) => {
                 for (_, versions) in self.versions[family].range_mut(key..end) {
                     versions.insert(seqno, None);
                 }
             }
         }
+    }
+
+    /// Whether the key was written behind `at`.
+    fn is_changed(&self, family: usize, key: &[u8], at: SeqNo) -> bool {
+        let versions = self.versions[family].get(key);
+        versions.and_then(|versions| versions.last_key_value()).is_some_and(|(newest, _)| *newest > at)
     }
 
     /// Forgets the commits behind `at`.
@@ -101,7 +145,7 @@ fn random_range(rng: &mut Rng) -> KeyRange {
 
 fn random_options(rng: &mut Rng, fs: &FaultFs, background: Background) -> Options {
     let family = FamilyOptions {
-        merge_operator: None,
+        merge_operator: Some(Arc::new(Append)),
         write_buffer_bytes: rng.u64(4 << 10..16 << 10),
         immutable_memtables_max: rng.usize(1..4),
         block_bytes: rng.usize(256..1000),
@@ -137,6 +181,8 @@ fn random_options(rng: &mut Rng, fs: &FaultFs, background: Background) -> Option
         compaction_threads: rng.usize(1..4),
         compaction_slices_max: rng.usize(1..4),
         background_bytes_per_second: if rng.bool() { 0 } else { 1 << 30 },
+        retention_age: Duration::from_secs(if rng.bool() { 0 } else { 1 << 20 }),
+        retention_bytes: rng.u64(0..64 << 10),
         delayed_write_bytes_per_second: 1 << rng.u32(27..33),
         family_defaults: family,
         ..Options::default()
@@ -199,6 +245,24 @@ impl OpenCursor {
     }
 }
 
+/// A transaction that is open while others commit.
+struct OpenTransaction {
+    transaction: Transaction,
+    at: SeqNo,
+    validation: Validation,
+    operations: Vec<Operation>,
+    /// What it must see.
+    views: [BTreeMap<Vec<u8>, Vec<u8>>; FAMILIES.len()],
+    read: Vec<(usize, Vec<u8>)>,
+}
+
+/// What is told of a commit, and whether the commit is certain.
+struct Told {
+    certain: bool,
+    /// Families by their numbers; none for an ingestion.
+    writes: Option<Vec<(u32, Vec<u8>, Effect)>>,
+}
+
 struct Bed {
     disk: MemoryFs,
     fs: FaultFs,
@@ -209,6 +273,49 @@ struct Bed {
     model: Model,
     snapshots: Vec<Snapshot>,
     cursors: Vec<OpenCursor>,
+    transaction: Option<OpenTransaction>,
+    tail: Option<Tail>,
+    position: Position,
+    /// What a tail that stands at `position` has to tell.
+    to_tell: BTreeMap<SeqNo, Told>,
+    /// Numbers files and directories beside the database.
+    others: u64,
+}
+
+fn random_effect(rng: &mut Rng) -> Effect {
+    let len = if rng.u8(..40) == 0 { 3000 } else { rng.usize(..60) };
+    let bytes: Vec<u8> = std::iter::repeat_with(|| rng.u8(b'a'..b'e')).take(len).collect();
+    match rng.u8(..8) {
+        0 | 1 => Effect::Wrote(None),
+        2 | 3 => Effect::Merged(bytes),
+        _ => Effect::Wrote(Some(bytes)),
+    }
+}
+
+fn random_operations(rng: &mut Rng, most: usize) -> Vec<Operation> {
+    let operations = (0..rng.usize(1..most)).map(|_| {
+        let (family, key) = (rng.usize(..FAMILIES.len()), random_key(rng));
+        if rng.u8(..40) > 0 {
+            return (family, key, random_effect(rng));
+        }
+        let end = random_key(rng);
+        let (start, end) = if key <= end { (key, end) } else { (end, key) };
+        (family, start, Effect::DeletedRange(end))
+    });
+    operations.collect()
+}
+
+/// What the operations do to what a transaction sees.
+fn overlay(views: &mut [BTreeMap<Vec<u8>, Vec<u8>>; FAMILIES.len()], operations: &[Operation]) {
+    for (family, key, effect) in operations {
+        let view = &mut views[*family];
+        match effect {
+            Effect::Wrote(Some(value)) => drop(view.insert(key.clone(), value.clone())),
+            Effect::Wrote(None) => drop(view.remove(key)),
+            Effect::Merged(operand) => view.entry(key.clone()).or_default().extend(operand),
+            Effect::DeletedRange(end) => view.retain(|row, _| row < key || row >= end),
+        }
+    }
 }
 
 impl Bed {
@@ -218,52 +325,322 @@ impl Bed {
         let (db, families) = open(rng, &fs, background);
         let model = Model { durable: db.last_seqno(), ..Model::default() };
         let (snapshots, cursors) = (Vec::new(), Vec::new());
-        Bed { disk, fs, background, open: Some(db), families, model, snapshots, cursors }
+        let (position, to_tell) = (db.position(), BTreeMap::new());
+        let open = Some(db);
+        let (transaction, tail, others) = (None, None, 0);
+        Bed {
+            disk,
+            fs,
+            background,
+            open,
+            families,
+            model,
+            snapshots,
+            cursors,
+            transaction,
+            tail,
+            position,
+            to_tell,
+            others,
+        }
     }
 
     fn db(&self) -> &Db {
         self.open.as_ref().unwrap()
     }
 
-    /// Writes a random batch; after an error it may or may not have happened.
-    fn try_write(&mut self, rng: &mut Rng) -> Result<()> {
-        let mut batch = Batch::new();
-        let mut writes = Vec::new();
-        for _ in 0..rng.usize(1..20) {
-            let (family, key) = (rng.usize(..FAMILIES.len()), random_key(rng));
-            if rng.u8(..40) == 0 {
-                let end = random_key(rng);
-                let (start, end) = if key <= end { (key, end) } else { (end, key) };
-                batch.delete_range(&self.families[family], &start, &end)?;
-                writes.push((family, start, Effect::DeletedRange(end)));
-                continue;
-            }
-            let value = (rng.u8(..3) > 0).then(|| {
-                let len = if rng.u8(..40) == 0 { 3000 } else { rng.usize(..60) };
-                std::iter::repeat_with(|| rng.u8(b'a'..b'e')).take(len).collect::<Vec<u8>>()
-            });
-            match &value {
-                Some(value) => batch.put(&self.families[family], &key, value)?,
-                None => batch.delete(&self.families[family], &key)?,
-            }
-            writes.push((family, key, Effect::Wrote(value)));
-        }
-        let durability = if rng.u8(..4) == 0 { Durability::Synced } else { Durability::Buffered };
-        let before = self.db().last_seqno();
-        let result = self.db().write(batch, durability);
-        let seqno = match &result {
-            Ok(seqno) => *seqno,
-            Err(_) => before.next().unwrap(),
-        };
-        assert!(seqno > self.model.last());
+    /// A path of its own, beside the database.
+    fn other_path(&mut self, name: &str) -> String {
+        self.others += 1;
+        format!("/{name}{}", self.others)
+    }
+
+    /// A commit has happened, or may have.
+    fn remember(&mut self, seqno: SeqNo, operations: Vec<Operation>, is_ingestion: bool, certain: bool) {
+        assert!(seqno > self.model.last(), "{seqno} is behind {}", self.model.last());
         self.model.commits.push(seqno);
-        for (family, key, effect) in writes {
+        let id =
+            |(family, key, effect): &Operation| (self.families[*family].id(), key.clone(), effect.clone());
+        let writes = (!is_ingestion).then(|| operations.iter().map(id).collect());
+        self.to_tell.insert(seqno, Told { certain, writes });
+        for (family, key, effect) in operations {
             self.model.apply(family, key, effect, seqno);
         }
+    }
+
+    /// Writes a random batch; after an error it may or may not have happened.
+    fn try_write(&mut self, rng: &mut Rng) -> Result<()> {
+        let operations = random_operations(rng, 20);
+        let durability = if rng.u8(..4) == 0 { Durability::Synced } else { Durability::Buffered };
+        let before = self.db().last_seqno();
+        // A number with a gap before it, as replicas have them.
+        let at = (rng.u8(..20) == 0).then(|| SeqNo::new(before.get() + rng.u64(1..3000)).unwrap());
+        let mut batch = Batch::new();
+        for (family, key, effect) in &operations {
+            let family = &self.families[*family];
+            match effect {
+                Effect::Wrote(Some(value)) => batch.put(family, key, value)?,
+                Effect::Wrote(None) => batch.delete(family, key)?,
+                Effect::Merged(operand) => batch.merge(family, key, operand)?,
+                Effect::DeletedRange(end) => batch.delete_range(family, key, end)?,
+            }
+        }
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let result = match at {
+            Some(at) => self.db().write_at(at, batch, durability),
+            None => self.db().write(batch, durability),
+        };
+        let seqno = *result.as_ref().unwrap_or(&at.unwrap_or(before.next().unwrap()));
+        self.remember(seqno, operations, false, result.is_ok());
         if result.is_ok() && durability == Durability::Synced {
             self.model.durable = seqno;
         }
         result.map(drop)
+    }
+
+    /// Begins a transaction, goes on with it, or ends it. Others may have committed meanwhile.
+    fn try_transact(&mut self, rng: &mut Rng) -> Result<()> {
+        let Some(mut open) = self.transaction.take() else {
+            let validation = if rng.bool() { Validation::Serializable } else { Validation::Snapshot };
+            let concurrency = if rng.bool() { Concurrency::Optimistic } else { Concurrency::Pessimistic };
+            let options = TransactionOptions { validation, concurrency, ..TransactionOptions::default() };
+            let transaction = self.db().transaction_with(options);
+            let at = self.model.last();
+            let views = std::array::from_fn(|family| {
+                self.model.view(family, at).into_iter().map(|(key, (_, value))| (key, value)).collect()
+            });
+            let (operations, read) = (Vec::new(), Vec::new());
+            self.transaction = Some(OpenTransaction { transaction, at, validation, operations, views, read });
+            return Ok(());
+        };
+        for _ in 0..rng.usize(..4) {
+            let rolls_back = rng.u8(..4) == 0;
+            let savepoint = open.transaction.savepoint();
+            let mut done = Vec::new();
+            for operation in random_operations(rng, 6) {
+                let (family, key, effect) = &operation;
+                let family = &self.families[*family];
+                let transaction = &mut open.transaction;
+                let result = match effect {
+                    Effect::Wrote(Some(value)) => transaction.put(family, key, value),
+                    Effect::Wrote(None) => transaction.delete(family, key),
+                    Effect::Merged(operand) => transaction.merge(family, key, operand),
+                    Effect::DeletedRange(end) => transaction.delete_range(family, key, end),
+                };
+                match result {
+                    // It was changed behind the snapshot: the transaction is given up.
+                    Err(Error::Conflict { .. } | Error::FamilyDropped { .. }) => return Ok(()),
+                    result => result?,
+                }
+                done.push(operation);
+            }
+            if rolls_back {
+                open.transaction.rollback_to(savepoint)?;
+            } else {
+                overlay(&mut open.views, &done);
+                open.operations.extend(done);
+            }
+        }
+        if !self.see_as_transaction(rng, &mut open)? {
+            return Ok(());
+        }
+        if rng.bool() {
+            self.transaction = Some(open);
+            return Ok(());
+        }
+        let OpenTransaction { transaction, at, validation, operations, read, .. } = open;
+        let is_empty = transaction.is_empty();
+        let durability = if rng.u8(..4) == 0 { Durability::Synced } else { Durability::Buffered };
+        let before = self.db().last_seqno();
+        let result = transaction.commit(durability);
+        if is_empty || matches!(result, Err(Error::Conflict { .. } | Error::FamilyDropped { .. })) {
+            return Ok(());
+        }
+        let written = operations.iter().map(|(family, key, _)| (*family, key.clone()));
+        let written = written.filter(|(family, key)| {
+            !operations.iter().any(|(of, from, effect)| {
+                of == family && from == key && matches!(effect, Effect::DeletedRange(_))
+            })
+        });
+        let read = read.into_iter().filter(|_| validation == Validation::Serializable);
+        for (family, key) in written.chain(read) {
+            let is_changed = self.model.is_changed(family, &key, at);
+            assert!(!is_changed, "{:?} was changed behind {at}", key.escape_ascii().to_string());
+        }
+        let seqno = *result.as_ref().unwrap_or(&before.next().unwrap());
+        // What it writes is not told operation by operation.
+        self.remember(seqno, operations, true, result.is_ok());
+        if result.is_ok() && durability == Durability::Synced {
+            self.model.durable = seqno;
+        }
+        result.map(drop)
+    }
+
+    /// Compares what the transaction sees; false if a family was dropped.
+    fn see_as_transaction(&self, rng: &mut Rng, open: &mut OpenTransaction) -> Result<bool> {
+        for _ in 0..5 {
+            let (family, key) = (rng.usize(..FAMILIES.len()), random_key(rng));
+            let found = match open.transaction.get(&self.families[family], &key) {
+                Err(Error::FamilyDropped { .. }) => return Ok(false),
+                found => found?,
+            };
+            assert_eq!(found.map(|value| value.to_vec()), open.views[family].get(&key).cloned());
+            open.read.push((family, key));
+        }
+        let family = rng.usize(..FAMILIES.len());
+        let mut rows = BTreeMap::new();
+        let is_forward = rng.bool();
+        let mut cursor = open.transaction.cursor_untracked(&self.families[family], KeyRange::all())?;
+        let mut more = if is_forward { cursor.first()? } else { cursor.last()? };
+        while more {
+            rows.insert(cursor.key().to_vec(), cursor.value()?.to_vec());
+            more = if is_forward { cursor.next()? } else { cursor.prev()? };
+        }
+        assert_eq!(rows, open.views[family], "a transaction at {}", open.at);
+        Ok(true)
+    }
+
+    /// Ingests sorted files.
+    fn try_ingest(&mut self, rng: &mut Rng) -> Result<()> {
+        let family = rng.usize(..FAMILIES.len());
+        let mut rows: BTreeMap<Vec<u8>, Vec<u8>> = (0..rng.usize(1..60))
+            .map(|_| (random_key(rng), vec![rng.u8(b'a'..b'e'); rng.usize(..400)]))
+            .collect();
+        if rng.bool() {
+            // A narrow one finds its place deep in the levels.
+            let from = rng.u16(100..390);
+            rows = (from..from + rng.u16(1..6))
+                .map(|number| (format!("key{number}").into_bytes(), vec![b'i'; rng.usize(..400)]))
+                .collect();
+        }
+        let options = random_options(rng, &self.fs, self.background);
+        let operations: Vec<Operation> = rows
+            .iter()
+            .map(|(key, value)| (family, key.clone(), Effect::Wrote(Some(value.clone()))))
+            .collect();
+        let mut files = Vec::new();
+        let cut = rng.usize(..rows.len());
+        let rows: Vec<_> = rows.into_iter().collect();
+        for part in [&rows[..cut], &rows[cut..]].into_iter().filter(|part| !part.is_empty()) {
+            let mut writer =
+                TableWriter::create(self.other_path("sorted"), &options, &options.family_defaults)?;
+            part.iter().try_for_each(|(key, value)| writer.put(key, value))?;
+            files.push(writer.finish()?.path().to_owned());
+        }
+        let before = self.db().last_seqno();
+        let result = self.db().ingest(&self.families[family], &files);
+        let seqno = *result.as_ref().unwrap_or(&before.next().unwrap());
+        self.remember(seqno, operations, true, result.is_ok());
+        if result.is_ok() {
+            self.model.durable = seqno;
+        }
+        result.map(drop)
+    }
+
+    /// Makes a checkpoint, opens it, and compares.
+    fn try_checkpoint(&mut self, rng: &mut Rng) -> Result<()> {
+        let path = self.other_path("copy");
+        let at = self.db().checkpoint(&path)?;
+        assert!(at >= self.model.last(), "a checkpoint at {at}, behind {}", self.model.last());
+        self.model.durable = self.model.last();
+        // Compactions here must not take anything away there.
+        self.db().compact_range(&self.families[0], KeyRange::all())?;
+        let copy = Db::open(&path, random_options(rng, &self.fs, Background::Manual))?;
+        let report = copy.verify()?;
+        assert!(report.damages.is_empty(), "{:?}", report.damages);
+        for index in 0..FAMILIES.len() {
+            let family = copy.column_family(FAMILIES[index]).unwrap();
+            assert_eq!(scan(&copy, &family), self.model.view(index, self.model.last()), "family {index}");
+            copy.compact_range(&family, KeyRange::all())?;
+            assert_eq!(scan(&copy, &family), self.model.view(index, self.model.last()), "family {index}");
+        }
+        copy.close()
+    }
+
+    /// Changes the options of a family, but for those that an opening chooses.
+    fn try_set_options(&mut self, rng: &mut Rng) -> Result<()> {
+        let family = self.families[rng.usize(..FAMILIES.len())].clone();
+        let (now, mut options) =
+            (family.options(), random_options(rng, &self.fs, self.background).family_defaults);
+        (options.compaction_style, options.range_index) = (now.compaction_style, now.range_index);
+        self.db().set_family_options(&family, options)
+    }
+
+    /// Reads at a commit of the past, if that is still possible.
+    fn read_past(&self, rng: &mut Rng) {
+        let Some(&at) = self.model.commits.get(rng.usize(..self.model.commits.len().max(1))) else { return };
+        match self.db().snapshot_at(at) {
+            Ok(snapshot) => {
+                let index = rng.usize(..FAMILIES.len());
+                assert_eq!(scan(&snapshot, &self.families[index]), self.model.view(index, at), "at {at}");
+            }
+            Err(Error::TooOld { .. }) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Follows the log through what is durable, and compares.
+    fn follow(&mut self) {
+        let durable = self.db().position().seqno;
+        let tail = self.tail.take().map_or_else(|| self.db().tail_from(self.position), Ok);
+        let mut tail = match tail {
+            Ok(tail) => tail,
+            Err(Error::TooOld { .. }) => return self.follow_from_here(),
+            Err(error) => panic!("{error}"),
+        };
+        let mut told = self.position.seqno;
+        loop {
+            let event = match tail.try_next() {
+                Ok(Some(event)) => event,
+                Ok(None) => break,
+                Err(Error::TooOld { .. }) => return self.follow_from_here(),
+                Err(error) => panic!("{error}"),
+            };
+            assert!(event.seqno > told);
+            told = event.seqno;
+            while let Some(missed) = self.to_tell.first_entry().filter(|missed| *missed.key() < told) {
+                assert!(!missed.get().certain, "{} was not told, but {told}", missed.key());
+                missed.remove();
+            }
+            let expected = self.to_tell.remove(&told);
+            match event.change {
+                Change::Batch(batch) => {
+                    let expected = expected.unwrap_or_else(|| panic!("nobody committed {told}"));
+                    let Some(expected) = expected.writes else { continue };
+                    let writes = batch.writes().map(|write| match write {
+                        Write::Put { family, key, value } => {
+                            (family, key.to_vec(), Effect::Wrote(Some(value.to_vec())))
+                        }
+                        Write::Merge { family, key, operand } => {
+                            (family, key.to_vec(), Effect::Merged(operand.to_vec()))
+                        }
+                        Write::Delete { family, key } => (family, key.to_vec(), Effect::Wrote(None)),
+                        Write::DeleteRange { family, start, end } => {
+                            (family, start.to_vec(), Effect::DeletedRange(end.to_vec()))
+                        }
+                        other => panic!("{other:?}"),
+                    });
+                    let is_something =
+                        |write: &&(u32, Vec<u8>, Effect)| write.2 != Effect::DeletedRange(write.1.clone());
+                    assert!(writes.eq(expected.iter().filter(is_something).cloned()), "{told}");
+                }
+                Change::Ingested(_) => assert!(expected.is_some(), "nobody ingested {told}"),
+                Change::FamilyCreated { .. } | Change::FamilyDropped { .. } => assert!(expected.is_none()),
+                other => panic!("{other:?}"),
+            }
+        }
+        let missed = self.to_tell.range(..=durable).find(|(_, missed)| missed.certain);
+        assert!(missed.is_none(), "{:?} is durable and was not told", missed.map(|(seqno, _)| seqno));
+        self.position = tail.position();
+        self.tail = Some(tail);
+    }
+
+    /// The log does not reach back so far any more.
+    fn follow_from_here(&mut self) {
+        self.position = self.db().position();
+        self.to_tell = self.to_tell.split_off(&self.position.seqno.next().unwrap());
     }
 
     /// A reader and the sequence number that it reads at.
@@ -303,6 +680,7 @@ impl Bed {
     fn forget_readers(&mut self) {
         self.snapshots.clear();
         self.cursors.clear();
+        (self.transaction, self.tail) = (None, None);
     }
 
     /// Drops the last family, and creates one of the same name. Both are durable, with all commits before.
@@ -315,6 +693,8 @@ impl Bed {
             self.db().compact_range(&dropped, KeyRange::all()),
             Err(Error::FamilyDropped { .. })
         ));
+        // What it wrote to the family that was.
+        self.transaction = None;
         let options = random_options(rng, &self.fs, self.background).family_defaults;
         self.families[at] = self.db().create_column_family(FAMILIES[at], options).unwrap();
         self.model.versions[at].clear();
@@ -368,10 +748,14 @@ impl Bed {
         self.fs.fail_after(rng.u64(1..80), fault);
         for _ in 0..60 {
             let family = self.families[rng.usize(..FAMILIES.len())].clone();
-            let result = match rng.u8(..10) {
-                0 => self.db().flush(&family),
-                1 => self.db().compact_range(&family, random_range(rng)),
-                2..5 => self.db().run_background_step().map(drop),
+            let result = match rng.u8(..40) {
+                0..4 => self.db().flush(&family),
+                4..7 => self.db().compact_range(&family, random_range(rng)),
+                7..19 => self.db().run_background_step().map(drop),
+                19 | 20 => self.try_ingest(rng),
+                21 => self.try_set_options(rng),
+                22 => self.try_checkpoint(rng),
+                23 | 24 => self.try_transact(rng),
                 _ => self.try_write(rng),
             };
             if result.is_err() {
@@ -388,8 +772,13 @@ impl Bed {
         let fits =
             |at: &SeqNo| (0..FAMILIES.len()).all(|family| self.model.view(family, *at) == found[family]);
         let durable = self.model.durable.min(self.model.last());
-        let at = candidates.filter(|at| *at >= durable).find(fits);
-        let at = at.unwrap_or_else(|| panic!("no commit since {durable} left what is there"));
+        let fitting: Vec<SeqNo> = candidates.filter(|at| *at >= durable).filter(fits).collect();
+        let [at, ..] = fitting[..] else { panic!("no commit since {durable} left what is there") };
+        // Those that changed nothing may be there or not.
+        let last = fitting.last().copied().unwrap_or(at);
+        self.to_tell.retain(|seqno, _| *seqno <= last);
+        self.to_tell.range_mut(at.next().unwrap()..).for_each(|(_, told)| told.certain = false);
+        self.to_tell.range_mut(..=at).for_each(|(_, told)| told.certain = true);
         self.model.cut(at);
         self.model.durable = at;
     }
@@ -436,8 +825,14 @@ fn run(seed: u64, background: Background, steps: usize) {
     let mut bed = Bed::new(&mut rng, background);
     for _ in 0..steps {
         match rng.u16(..1000) {
-            0..500 => bed.try_write(&mut rng).unwrap(),
-            500..620 => bed.read(&mut rng),
+            0..460 => bed.try_write(&mut rng).unwrap(),
+            460..500 => bed.try_transact(&mut rng).unwrap(),
+            500..510 => bed.try_ingest(&mut rng).unwrap(),
+            510..514 => bed.try_checkpoint(&mut rng).unwrap(),
+            514..520 => bed.try_set_options(&mut rng).unwrap(),
+            520..530 => bed.read_past(&mut rng),
+            530..545 => bed.follow(),
+            545..620 => bed.read(&mut rng),
             620..680 => bed.open_cursor(&mut rng),
             680..780 => bed.cursors.iter_mut().for_each(|cursor| cursor.walk(&mut rng, 10)),
             780..810 => bed.snapshots.push(bed.db().snapshot()),
