@@ -339,10 +339,9 @@ impl Core {
     /// Closes the log and begins the next one. Its records are durable before a record of the next can be.
     pub(super) fn rotate_log(&self, commits: &mut Commits) -> Result<()> {
         let end = commits.log.end();
-        let synced = commits.log.hand_over().and_then(|()| commits.log.segment().sync(end));
-        synced.map_err(|error| self.poisoned_by(error))?;
+        commits.log.hand_over().map_err(|error| self.poisoned_by(error))?;
+        self.sync_log(commits.log.segment(), end, commits.last)?;
         self.counters.syncs.fetch_add(1, Ordering::Relaxed);
-        self.syncing.advance(commits.last);
         let number = self.new_file_number();
         // A failure here leaves the old log as it is: the next write tries again, with another number.
         let spare = self.spare_log.lock().take();

@@ -363,9 +363,8 @@ impl Core {
         let mut commits = self.commits.lock();
         self.check_writable()?;
         let end = commits.log.end();
-        let synced = commits.log.hand_over().and_then(|()| commits.log.segment().sync(end));
-        synced.map_err(|error| self.poisoned_by(error))?;
-        self.syncing.advance(commits.last);
+        commits.log.hand_over().map_err(|error| self.poisoned_by(error))?;
+        self.sync_log(commits.log.segment(), end, commits.last)?;
         // Nothing more is given: the next opening goes on right behind.
         let through = commits.last;
         self.install(&mut self.manifest.lock(), &[Edit::ReserveSeqNos { through }])?;

@@ -147,9 +147,8 @@ impl Core {
             }
             let end = commits.log.end();
             // Here, because the flush below must not wait for a commit that waits for this one.
-            let synced = commits.log.hand_over().and_then(|()| commits.log.segment().sync(end));
-            synced.map_err(|error| self.poisoned_by(error))?;
-            self.syncing.advance(turn.seqno);
+            commits.log.hand_over().map_err(|error| self.poisoned_by(error))?;
+            self.sync_log(commits.log.segment(), end, turn.seqno)?;
             turn
         };
         let installed = self.put_in_place(family, ingestion, turn);

@@ -8,6 +8,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use super::core::Core;
 use crate::error::{Error, Result};
 use crate::key::SeqNo;
+use crate::log::Segment;
 
 /// How far the log is durable, and those who wait for that.
 #[derive(Debug)]
@@ -28,7 +29,7 @@ impl Syncing {
         Syncing { state: Mutex::new(SyncState { durable, led: false }), changed: Condvar::new() }
     }
 
-    pub(super) fn advance(&self, durable: SeqNo) {
+    fn advance(&self, durable: SeqNo) {
         let mut state = self.state.lock();
         state.durable = state.durable.max(durable);
         self.changed.notify_all();
@@ -77,11 +78,20 @@ impl Core {
             (Arc::clone(commits.log.segment()), commits.log.end(), commits.last)
         };
         let begun = self.options.clock.monotonic();
-        segment.sync(end).map_err(|error| self.poisoned_by(error))?;
+        self.sync_log(&segment, end, through)?;
         self.histograms.sync.record(self.options.clock.monotonic().saturating_sub(begun));
         self.arrivals.tell();
         self.counters.syncs.fetch_add(1, Ordering::Relaxed);
         Ok(through)
+    }
+
+    /// Makes the log durable up to `end`, where it goes through the commit. The log says so last: who is told of a commit by it
+    /// has a position that is durable here.
+    pub(super) fn sync_log(&self, segment: &Segment, end: u64, through: SeqNo) -> Result<()> {
+        segment.sync().map_err(|error| self.poisoned_by(error))?;
+        self.syncing.advance(through);
+        segment.attest(end);
+        Ok(())
     }
 
     pub(crate) fn check_poison(&self) -> Result<()> {

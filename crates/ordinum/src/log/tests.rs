@@ -24,7 +24,8 @@ fn log() -> (Vec<u8>, Vec<u64>) {
         ends.push(writer.end());
         writer.hand_over().unwrap();
         if n == 5 {
-            writer.segment().sync(writer.end()).unwrap();
+            writer.segment().sync().unwrap();
+            writer.segment().attest(writer.end());
         }
     }
     (read_whole(&fs, Path::new("/d/000007.log")).unwrap(), ends)

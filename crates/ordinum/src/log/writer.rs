@@ -31,11 +31,14 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
-    /// Makes durable what was handed to the file system; `end` is the offset of that.
-    pub(crate) fn sync(&self, end: u64) -> Result<()> {
-        self.file.sync()?;
+    /// Makes durable what was handed to the file system.
+    pub(crate) fn sync(&self) -> Result<()> {
+        self.file.sync()
+    }
+
+    /// Says that everything before this offset is durable: readers of the log are told of it from then on.
+    pub(crate) fn attest(&self, end: u64) {
         self.durable.fetch_max(end, Ordering::AcqRel);
-        Ok(())
     }
 
     /// The offset through which everything is durable.

@@ -44,6 +44,45 @@ fn drain(tail: &mut Tail) -> Result<Vec<u64>> {
     Ok(told)
 }
 
+/// A clock that has a subscriber look for an event whenever it is asked, also in the middle of a sync.
+#[derive(Debug, Default)]
+struct Watching {
+    subscriber: parking_lot::Mutex<Option<(Db, Tail)>>,
+}
+
+impl crate::clock::Clock for Watching {
+    fn monotonic(&self) -> Duration {
+        let subscriber = self.subscriber.lock().take();
+        if let Some((db, mut tail)) = subscriber {
+            if tail.try_next().unwrap().is_none() {
+                *self.subscriber.lock() = Some((db, tail));
+            } else {
+                db.tail_from(tail.position()).unwrap();
+            }
+        }
+        Duration::ZERO
+    }
+
+    fn unix(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn wait(&self, _: Duration) {}
+}
+
+/// The log said that it was durable before the database did: who was told of a commit in between, and came back at once, heard
+/// that its position was of a lost future. A replica would have begun anew.
+#[test]
+fn a_position_that_was_told_is_good_at_once() {
+    let clock = Arc::new(Watching::default());
+    let db = Db::open("/db", Options { clock: Arc::clone(&clock) as _, ..options(MemoryFs::new()) }).unwrap();
+    let tail = db.tail(SeqNo::ZERO).unwrap();
+    *clock.subscriber.lock() = Some((db.clone(), tail));
+    put(&db, 1, Durability::Synced);
+    // The clock was asked behind the sync, and not only before it.
+    assert!(clock.subscriber.lock().is_none());
+}
+
 #[test]
 fn everything_is_told_in_order_as_it_was_written() {
     let db = Db::open("/db", options(MemoryFs::new())).unwrap();
