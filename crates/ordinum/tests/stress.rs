@@ -872,14 +872,14 @@ fn runs(few: u64) -> u64 {
 
 #[test]
 fn a_database_that_works_by_hand_is_its_model() {
-    for seed in 0..runs(12) {
+    for seed in 0..runs(8) {
         run(seed, Background::Manual, 1500);
     }
 }
 
 #[test]
 fn a_database_with_threads_is_its_model() {
-    for seed in (0..runs(6)).map(|run| 1_000_000 + run) {
+    for seed in (0..runs(4)).map(|run| 1_000_000 + run) {
         run(seed, Background::Threads, 1500);
     }
 }
