@@ -22,8 +22,9 @@ usage: cargo xtask TASK
   oracle [--queries N] [--seed S]  ormDB's answers beside those of PostgreSQL, which is installed where it is missing
   bench ARGS   Ordinum beside other engines; `cargo xtask bench -- --help` lists the options, and what stands before
                the `--` is for cargo: `cargo xtask bench --features rocksdb -- --quick`
+  bench-graph ARGS  ormDB, embedded, beside SQLite; `cargo xtask bench-graph -- --help` lists the options
   instructions ARGS  instructions of the engine's hot paths beside those that are kept; needs valgrind
-  bench-check  format, lints and tests of the benchmark, which has dependencies that `test` never builds
+  bench-check  format, lints and tests of the benchmarks, which have dependencies that `test` never builds
 ";
 
 fn main() -> ExitCode {
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         (Some("fuzz"), rest) => stages::only_fuzz(&root, rest),
         (Some("oracle"), rest) => oracle::run(&root, rest),
         (Some("bench"), rest) => bench::run(&root, rest),
+        (Some("bench-graph"), rest) => bench::graph(&root, rest),
         (Some("instructions"), rest) => bench::instructions(&root, rest),
         (Some("bench-check"), []) => bench::check(&root),
         (Some("help" | "--help" | "-h"), []) => {

@@ -208,7 +208,7 @@ impl Database {
 
     /// Waits until a commit is durable, together with everyone who waits.
     pub(crate) fn durable(&self, commit: ordinum::Commit) -> Result<Token> {
-        Ok(self.token(commit.wait().engine()?))
+        Ok(self.token(commit.reach(self.inner.options.durability).engine()?))
     }
 
     pub(crate) fn history(&self) -> u64 {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use ordinum::Durability;
+
 use crate::limits::Limits;
 use crate::store::generate::{Entropy, OsEntropy};
 
@@ -10,6 +12,8 @@ use crate::store::generate::{Entropy, OsEntropy};
 pub struct Options {
     /// The storage engine's options: its memory, its file system and clock.
     pub engine: ordinum::Options,
+    /// How durable a write is when it is acknowledged. What changes the schema is synced whatever this says.
+    pub durability: Durability,
     /// The limits of sessions that set none.
     pub limits: Limits,
     /// Where generated keys get their randomness.
@@ -20,6 +24,7 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             engine: ordinum::Options::default(),
+            durability: Durability::default(),
             limits: Limits::default(),
             entropy: Arc::new(OsEntropy),
         }

@@ -90,7 +90,10 @@ impl Commit {
     }
 
     /// Returns its sequence number once it is visible and as durable as asked for.
-    pub(crate) fn reach(&self, durability: Durability) -> Result<SeqNo> {
+    ///
+    /// # Errors
+    /// As [`Commit::wait`], or [`Error::Io`] if the log could not be handed over.
+    pub fn reach(&self, durability: Durability) -> Result<SeqNo> {
         if self.written {
             let reached = self.db.core().reach(self.seqno, durability);
             self.db.core().publication.wait_for(self.seqno);

@@ -1,0 +1,66 @@
+//! What a program gets of a query: owned objects, the same from both sides.
+
+use serde::Deserialize;
+
+/// What one operation gave.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Answer {
+    Users(Vec<User>),
+    Posts(Vec<Post>),
+    Groups(Vec<Group>),
+    Written,
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct User {
+    pub(crate) id: i64,
+    pub(crate) email: String,
+    pub(crate) name: String,
+    pub(crate) joined_at: i64,
+    #[serde(default)]
+    pub(crate) posts: Vec<Post>,
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Post {
+    pub(crate) id: i64,
+    pub(crate) title: String,
+    pub(crate) body: String,
+    pub(crate) score: i64,
+    pub(crate) created_at: i64,
+    #[serde(default)]
+    pub(crate) comments: Vec<Comment>,
+    #[serde(default)]
+    pub(crate) tags: Vec<Tag>,
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Comment {
+    pub(crate) id: i64,
+    pub(crate) text: String,
+    pub(crate) created_at: i64,
+    #[serde(default)]
+    pub(crate) author: Option<Author>,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub(crate) struct Author {
+    pub(crate) id: i64,
+    pub(crate) name: String,
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+pub(crate) struct Tag {
+    pub(crate) id: i64,
+    pub(crate) name: String,
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+pub(crate) struct Group {
+    pub(crate) key: i64,
+    pub(crate) n: i64,
+    pub(crate) top: i64,
+}
