@@ -7,7 +7,7 @@ use std::time::Duration;
 use ormdb_proto::frame::FrameType;
 use ormdb_proto::ir::{Explain, Params, Statement};
 use ormdb_proto::message::{self, Message, SchemaApplied, encode};
-use ormdb_proto::{Error, ErrorCode, Explanation, GraphResult, MutationResult, Outcome, Result};
+use ormdb_proto::{Error, ErrorCode, Explanation, GraphResult, Isolation, MutationResult, Outcome, Result};
 use rkyv::util::AlignedVec;
 
 use crate::address::Address;
@@ -161,12 +161,20 @@ impl Client {
         }
     }
 
-    /// Begins a transaction.
+    /// Begins a transaction, serializable.
     ///
     /// # Errors
     /// As [`query`](Self::query).
     pub async fn begin(&self) -> Result<Transaction> {
-        Transaction::begin(self).await
+        self.begin_with(Isolation::default()).await
+    }
+
+    /// Begins a transaction of this isolation.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query).
+    pub async fn begin_with(&self, isolation: Isolation) -> Result<Transaction> {
+        Transaction::begin(self, isolation).await
     }
 
     /// Closes the connection, for every handle on it. Requests in flight fail with `ConnectionFailed`.
@@ -182,7 +190,7 @@ impl Client {
         &self.connection
     }
 
-    async fn send<M>(&self, message: &M) -> Result<Response>
+    pub(crate) async fn send<M>(&self, message: &M) -> Result<Response>
     where
         M: Message
             + for<'a> rkyv::Serialize<

@@ -186,7 +186,10 @@ impl Request {
             | FrameType::Cancel
             | FrameType::Begin
             | FrameType::Commit
-            | FrameType::Rollback => {
+            | FrameType::Rollback
+            | FrameType::SetSavepoint
+            | FrameType::RollbackTo
+            | FrameType::ReleaseSavepoint => {
                 return Err(violation(format!("a frame of type {:?} is no response", header.kind)));
             }
         })))

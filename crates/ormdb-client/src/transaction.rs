@@ -2,7 +2,8 @@
 
 use ormdb_proto::frame::FrameType;
 use ormdb_proto::ir::{Params, Statement};
-use ormdb_proto::{GraphResult, Outcome, Result, Token};
+use ormdb_proto::message::{self, ReleaseSavepoint, RollbackTo, SetSavepoint};
+use ormdb_proto::{GraphResult, Isolation, Outcome, Result, Token};
 
 use crate::client::Client;
 use crate::pending::{Response, unexpected};
@@ -15,10 +16,10 @@ pub struct Transaction {
 }
 
 impl Transaction {
-    pub(crate) async fn begin(client: &Client) -> Result<Transaction> {
+    pub(crate) async fn begin(client: &Client, isolation: Isolation) -> Result<Transaction> {
         // Made first, so that a begin whose answer was not waited for is rolled back too.
         let transaction = Transaction { client: client.on_new_stream(), open: true };
-        match transaction.client.send_empty(FrameType::Begin).await? {
+        match transaction.client.send(&message::Begin { isolation }).await? {
             Response::Done(_) => Ok(transaction),
             _ => Err(unexpected("a transaction")),
         }
@@ -48,6 +49,30 @@ impl Transaction {
         self.client.fetch(text, params).await
     }
 
+    /// Sets a savepoint. An older one of the same name is hidden until this one is released.
+    ///
+    /// # Errors
+    /// As [`Client::query`]; `LimitExceeded` if the transaction has too many.
+    pub async fn savepoint(&self, name: &str) -> Result<()> {
+        done(self.client.send(&SetSavepoint { name: name.to_owned() }).await?)
+    }
+
+    /// Takes back what was written since the savepoint, which stays, and gives back the locks that were taken since.
+    ///
+    /// # Errors
+    /// As [`Client::query`]; `SavepointNotFound` if there is none of this name.
+    pub async fn rollback_to(&self, name: &str) -> Result<()> {
+        done(self.client.send(&RollbackTo { name: name.to_owned() }).await?)
+    }
+
+    /// Forgets the savepoint and those after it; what was written stays.
+    ///
+    /// # Errors
+    /// As [`Transaction::rollback_to`].
+    pub async fn release(&self, name: &str) -> Result<()> {
+        done(self.client.send(&ReleaseSavepoint { name: name.to_owned() }).await?)
+    }
+
     /// Commits. When this returns the writes are durable.
     ///
     /// # Errors
@@ -71,6 +96,13 @@ impl Transaction {
             Response::Done(_) => Ok(()),
             _ => Err(unexpected("the end of a transaction")),
         }
+    }
+}
+
+fn done(response: Response) -> Result<()> {
+    match response {
+        Response::Done(_) => Ok(()),
+        _ => Err(unexpected("the end of a request about a savepoint")),
     }
 }
 

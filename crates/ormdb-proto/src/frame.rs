@@ -84,6 +84,12 @@ frame_types! {
     Commit = 10;
     /// Client: rolls the transaction of the frame's stream back.
     Rollback = 11;
+    /// Client: sets a savepoint in the transaction of the frame's stream.
+    SetSavepoint = 12;
+    /// Client: rolls the transaction of the frame's stream back to a savepoint.
+    RollbackTo = 13;
+    /// Client: forgets a savepoint of the transaction of the frame's stream.
+    ReleaseSavepoint = 14;
     /// Server: answers a hello.
     Welcome = 128;
     /// Server: the shape of a result; chunks follow.

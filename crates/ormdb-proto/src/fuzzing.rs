@@ -92,10 +92,13 @@ pub fn message(kind: FrameType, payload: &[u8]) {
         FrameType::Done => drop(message::decode::<message::Done>(payload)),
         FrameType::Error => drop(message::decode::<Error>(payload)),
         FrameType::Chunk => block(payload),
+        FrameType::Begin => drop(message::decode::<message::Begin>(payload)),
+        FrameType::SetSavepoint => drop(message::decode::<message::SetSavepoint>(payload)),
+        FrameType::RollbackTo => drop(message::decode::<message::RollbackTo>(payload)),
+        FrameType::ReleaseSavepoint => drop(message::decode::<message::ReleaseSavepoint>(payload)),
         FrameType::ShowSchema
         | FrameType::Ping
         | FrameType::Cancel
-        | FrameType::Begin
         | FrameType::Commit
         | FrameType::Rollback
         | FrameType::Pong

@@ -10,6 +10,7 @@ pub mod frame;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod ir;
+mod isolation;
 pub mod message;
 pub mod outcome;
 pub mod result;
@@ -18,6 +19,7 @@ pub mod token;
 pub mod value;
 
 pub use error::{Detail, Error, ErrorCode, ErrorKind, Result};
+pub use isolation::Isolation;
 pub use outcome::{Explanation, MutationResult, Outcome};
 pub use result::GraphResult;
 pub use token::Token;

@@ -16,10 +16,11 @@ use rkyv::{Archive, Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::ir::{Params, Statement};
+use crate::isolation::Isolation;
 use crate::token::Token;
 
 /// The version of the protocol that this build speaks: of messages and of what they mean.
-pub const PROTOCOL_VERSION: u16 = 3;
+pub const PROTOCOL_VERSION: u16 = 4;
 
 /// The first message of a client.
 #[derive(Clone, Debug, PartialEq, Archive, Serialize, Deserialize)]
@@ -83,6 +84,34 @@ pub struct Explain {
 pub struct ApplySchema {
     /// The text of the whole schema.
     pub text: String,
+}
+
+/// Begins a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub struct Begin {
+    /// What it sees of others.
+    pub isolation: Isolation,
+}
+
+/// Sets a savepoint.
+#[derive(Clone, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub struct SetSavepoint {
+    /// Its name. An older one of the same name is hidden until this one is released.
+    pub name: String,
+}
+
+/// Takes back what a transaction wrote since a savepoint.
+#[derive(Clone, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub struct RollbackTo {
+    /// The savepoint, which stays.
+    pub name: String,
+}
+
+/// Forgets a savepoint and those after it.
+#[derive(Clone, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub struct ReleaseSavepoint {
+    /// The savepoint.
+    pub name: String,
 }
 
 /// A text that was asked for.

@@ -3,22 +3,24 @@
 //! Invariants: (1) no commit happens between the commit of a new schema and its publication, so that no snapshot holds
 //! rows of a schema that its catalog does not know; (2) every write transaction reads the catalog's version through
 //! its transaction, so that a change of schema conflicts with it; (3) an autocommit write that lost against others
-//! [`SHARED_ATTEMPTS`] times runs alone, so that it cannot starve.
+//! [`SHARED_ATTEMPTS`] times runs alone, so that it cannot starve; (4) nobody waits for a lock of data while it
+//! holds `commits`, which whoever has that lock may need for its commit.
 
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use ordinum::Reader;
 use ordinum::clock::Clock;
+use ordinum::{Concurrency, Reader, TransactionOptions, Validation};
 use ormdb_proto::ir::{Explain, Fetch, Params, Statement};
-use ormdb_proto::{Error, ErrorCode, Explanation, GraphResult, MutationResult, Result, Token};
+use ormdb_proto::{Error, ErrorCode, Explanation, GraphResult, Isolation, MutationResult, Result, Token};
 use parking_lot::RwLock;
 
 use crate::catalog::{self, Applied, Catalog, Change, StoredVersion};
 use crate::check::{self, CheckReport};
 use crate::context::{Ctx, WriteCtx};
-use crate::engine::EngineResult;
+use crate::engine::{EngineResult, is_conflict};
 use crate::limits::Limits;
 use crate::options::Options;
 use crate::purge::PurgeState;
@@ -30,6 +32,8 @@ use crate::{exec, mutation};
 
 /// How often an autocommit write runs beside others before it runs alone.
 const SHARED_ATTEMPTS: u32 = 4;
+/// How often an autocommit write runs at most.
+const ATTEMPTS_MAX: u32 = 64;
 
 /// An open database. Cloning it gives another handle of the same; the last one closes it.
 #[derive(Clone)]
@@ -153,9 +157,9 @@ impl Database {
         &self.inner.purge
     }
 
-    /// The context of work that no session asked for, without its limits.
+    /// The context of work that no session asked for: it takes its time, and waits for nobody.
     pub(crate) fn session_context(&self) -> SessionContext {
-        let limits = Limits { time_ms_max: 0, ..self.inner.options.limits };
+        let limits = Limits { time_ms_max: 0, lock_wait_ms_max: 0, ..self.inner.options.limits };
         SessionContext::new(limits, self.clock())
     }
 
@@ -179,10 +183,30 @@ impl Database {
         (Arc::clone(&catalog), self.inner.engine.snapshot())
     }
 
-    /// The current catalog with a transaction that conflicts with every change of it. The caller holds `commits`.
-    fn begin(&self) -> Result<(Arc<Catalog>, ordinum::Transaction)> {
+    /// The current catalog with a transaction that conflicts with every change of it.
+    pub(crate) fn begin(
+        &self,
+        isolation: Isolation,
+        session: &SessionContext,
+    ) -> Result<(Arc<Catalog>, ordinum::Transaction)> {
+        let _shared = self.inner.commits.read();
+        self.begin_within(isolation, session.lock_wait_max())
+    }
+
+    /// As [`Database::begin`], of a caller that holds `commits`.
+    fn begin_within(
+        &self,
+        isolation: Isolation,
+        lock_wait_max: Duration,
+    ) -> Result<(Arc<Catalog>, ordinum::Transaction)> {
         let catalog = self.catalog();
-        let transaction = self.inner.engine.transaction();
+        let validation = match isolation {
+            Isolation::ReadCommitted | Isolation::Snapshot => Validation::Snapshot,
+            Isolation::Serializable => Validation::Serializable,
+        };
+        let options = TransactionOptions { validation, concurrency: Concurrency::Pessimistic, lock_wait_max };
+        let transaction = self.inner.engine.transaction_with(options);
+        catalog::store::depend_on_version(&transaction, &self.inner.families)?;
         let version = catalog::store::current_version(&transaction, &self.inner.families)?;
         if version != catalog.version() {
             let message = format!(
@@ -192,12 +216,6 @@ impl Database {
             return Err(Error::new(ErrorCode::Internal, message));
         }
         Ok((catalog, transaction))
-    }
-
-    /// As [`Database::begin`], beside the commits of others.
-    pub(crate) fn begin_shared(&self) -> Result<(Arc<Catalog>, ordinum::Transaction)> {
-        let _shared = self.inner.commits.read();
-        self.begin()
     }
 
     /// Commits beside others; visible at once, durable after [`Database::durable`].
@@ -251,40 +269,65 @@ impl Database {
         let mut attempts = 0;
         loop {
             session.check_cancelled()?;
-            let attempt = if attempts < SHARED_ATTEMPTS {
-                let _shared = self.inner.commits.read();
-                self.write_once(session, statement, params)
+            let attempt = if attempts < SHARED_ATTEMPTS || attempts % 2 == 1 {
+                self.write_beside(session, statement, params)
             } else {
-                let _alone = self.inner.commits.write();
-                self.write_once(session, statement, params)
+                self.write_alone(session, statement, params)
             };
+            attempts += 1;
             match attempt {
-                Err(error)
-                    if error.code == ErrorCode::SerializationConflict && attempts < SHARED_ATTEMPTS =>
-                {
-                    attempts += 1;
-                }
-                Err(error) => return Err(error),
-                Ok((mut result, commit)) => {
+                Ok(Attempt::Committed(mut result, commit)) => {
                     result.token = self.durable(commit)?;
                     self.purge_if_due();
                     return Ok(result);
                 }
+                Ok(Attempt::Hindered(_)) if attempts < ATTEMPTS_MAX => {}
+                Err(error) if is_conflict(&error) && attempts < ATTEMPTS_MAX => {}
+                Ok(Attempt::Hindered(error)) | Err(error) => return Err(error),
             }
         }
     }
 
-    fn write_once(
+    /// Writes beside others, and waits for their locks.
+    fn write_beside(
         &self,
         session: &SessionContext,
         statement: &Statement,
         params: &Params,
-    ) -> Result<(MutationResult, ordinum::Commit)> {
-        let (catalog, mut transaction) = self.begin()?;
+    ) -> Result<Attempt> {
+        let (catalog, mut transaction) = self.begin(Isolation::Serializable, session)?;
+        let result = self.run_write(&catalog, &mut transaction, session, statement, params)?;
+        Ok(Attempt::Committed(result, self.commit(transaction)?))
+    }
+
+    /// Writes while nobody commits. Who has a lock by then could not give it back: it is not waited for.
+    fn write_alone(
+        &self,
+        session: &SessionContext,
+        statement: &Statement,
+        params: &Params,
+    ) -> Result<Attempt> {
+        let _alone = self.inner.commits.write();
+        let (catalog, mut transaction) = self.begin_within(Isolation::Serializable, Duration::ZERO)?;
+        match self.run_write(&catalog, &mut transaction, session, statement, params) {
+            Ok(result) => Ok(Attempt::Committed(result, transaction.commit_unsynced().engine()?)),
+            Err(error) if error.code == ErrorCode::LockNotAvailable => Ok(Attempt::Hindered(error)),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn run_write(
+        &self,
+        catalog: &Arc<Catalog>,
+        transaction: &mut ordinum::Transaction,
+        session: &SessionContext,
+        statement: &Statement,
+        params: &Params,
+    ) -> Result<MutationResult> {
         let token = self.token(transaction.seqno());
         let mut ctx = WriteCtx {
-            catalog: &catalog,
-            txn: &mut transaction,
+            catalog,
+            txn: transaction,
             families: self.families(),
             session,
             params,
@@ -293,8 +336,7 @@ impl Database {
             sequences: self.sequences(),
             generators: self.generators(),
         };
-        let result = mutation::run(&mut ctx, statement, token)?;
-        Ok((result, transaction.commit_unsynced().engine()?))
+        mutation::run(&mut ctx, statement, token)
     }
 
     fn context<'a>(
@@ -314,6 +356,13 @@ impl Database {
             history: self.inner.history,
         }
     }
+}
+
+/// How an attempt to write ended.
+enum Attempt {
+    Committed(MutationResult, ordinum::Commit),
+    /// Somebody has a lock that could not be waited for.
+    Hindered(Error),
 }
 
 impl Drop for Inner {

@@ -22,9 +22,10 @@ pub(crate) fn engine_error(error: ordinum::Error) -> Error {
     let message = error.to_string();
     let of = |code: ErrorCode| Error::new(code, message.clone());
     match &error {
-        E::Conflict { .. } | E::LockTimeout { .. } | E::Deadlock { .. } => {
-            of(ErrorCode::SerializationConflict).hint("run the transaction again")
-        }
+        E::Conflict { .. } => of(ErrorCode::SerializationConflict).hint("run the transaction again"),
+        E::Deadlock { .. } => of(ErrorCode::Deadlock).hint("run the transaction again"),
+        E::LockTimeout { .. } => of(ErrorCode::LockNotAvailable)
+            .hint("raise `lock_wait_ms_max` in the session's limits, or end the other transaction"),
         E::Corrupt { file, .. } | E::MissingFile { file, .. } => {
             let mut error = of(ErrorCode::Corrupt).hint("`ormdb check` lists every damage; restore a backup");
             error.detail.file = Some(file.display().to_string());
@@ -45,4 +46,9 @@ pub(crate) fn engine_error(error: ordinum::Error) -> Error {
         E::InvalidArgument { .. } | E::FamilyDropped { .. } | E::Bug { .. } => of(ErrorCode::Internal),
         _ => of(ErrorCode::Internal),
     }
+}
+
+/// Whether the transaction could not run beside others, and may if it is run again.
+pub(crate) fn is_conflict(error: &Error) -> bool {
+    matches!(error.code, ErrorCode::SerializationConflict | ErrorCode::Deadlock)
 }

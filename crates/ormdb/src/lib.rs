@@ -27,7 +27,8 @@ pub use limits::Limits;
 pub use options::Options;
 pub use ormdb_proto::ir::{Explain, Params, Statement};
 pub use ormdb_proto::{
-    Error, ErrorCode, ErrorKind, Explanation, GraphResult, MutationResult, Outcome, Result, Token, Value,
+    Error, ErrorCode, ErrorKind, Explanation, GraphResult, Isolation, MutationResult, Outcome, Result, Token,
+    Value,
 };
 pub use purge::Purged;
 pub use session::{CancelHandle, Session};

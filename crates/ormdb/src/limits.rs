@@ -12,10 +12,18 @@ pub struct Limits {
     pub memory_bytes_max: u64,
     /// The longest time, in milliseconds; 0 means no bound.
     pub time_ms_max: u64,
+    /// The longest time that a lock of another transaction is waited for, in milliseconds; 0: not at all.
+    pub lock_wait_ms_max: u64,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { depth_max: 32, rows_max: 50_000_000, memory_bytes_max: 2 << 30, time_ms_max: 0 }
+        Limits {
+            depth_max: 32,
+            rows_max: 50_000_000,
+            memory_bytes_max: 2 << 30,
+            time_ms_max: 0,
+            lock_wait_ms_max: 10_000,
+        }
     }
 }

@@ -14,13 +14,13 @@ use ordinum::{KeyRange, Reader};
 use ormdb_proto::ir::Params;
 use ormdb_proto::schema::{EntityId, IndexOrigin};
 use ormdb_proto::value::ValueRef;
-use ormdb_proto::{ErrorCode, Result};
+use ormdb_proto::{Isolation, Result};
 use parking_lot::Mutex;
 
 use crate::catalog::EntityInfo;
 use crate::context::WriteCtx;
 use crate::database::Database;
-use crate::engine::EngineResult;
+use crate::engine::{EngineResult, is_conflict};
 use crate::store::layout;
 use crate::write::Writer;
 
@@ -71,7 +71,7 @@ impl Database {
     /// and goes along. Durable when this returns.
     ///
     /// # Errors
-    /// [`ErrorCode::SerializationConflict`] if other commits kept coming between; those of the engine. What was removed
+    /// [`crate::ErrorCode::SerializationConflict`] if other commits kept coming between; those of the engine. What was removed
     /// before stays removed.
     pub fn purge(&self) -> Result<Purged> {
         let mut rows = 0;
@@ -133,9 +133,7 @@ impl Database {
         let mut tries = 1;
         loop {
             match self.try_step(entity, from) {
-                Err(error) if error.code == ErrorCode::SerializationConflict && tries < TRIES_MAX => {
-                    tries += 1
-                }
+                Err(error) if is_conflict(&error) && tries < TRIES_MAX => tries += 1,
                 done => return done,
             }
         }
@@ -143,13 +141,13 @@ impl Database {
 
     fn try_step(&self, entity: EntityId, from: Option<&[u8]>) -> Result<Step> {
         let nothing = Step { purged: Purged::default(), last: None };
-        let (catalog, mut txn) = self.begin_shared()?;
+        let session = self.session_context();
+        let (catalog, mut txn) = self.begin(Isolation::Serializable, &session)?;
         let Ok(info) = catalog.entity_by_id(entity) else { return Ok(nothing) };
         let (keys, last) = self.overdue(info, &txn, from)?;
         if keys.is_empty() {
             return Ok(nothing);
         }
-        let session = self.session_context();
         let params = Params::none();
         let ctx = WriteCtx {
             catalog: &catalog,

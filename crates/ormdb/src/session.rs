@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use ordinum::clock::Clock;
 use ormdb_proto::ir::{Explain, Fetch, Params, Statement};
-use ormdb_proto::{Error, ErrorCode, Explanation, GraphResult, Outcome, Result};
+use ormdb_proto::{Error, ErrorCode, Explanation, GraphResult, Isolation, Outcome, Result};
 
 use crate::database::Database;
+use crate::engine::is_conflict;
 use crate::limits::Limits;
 use crate::text;
 use crate::transaction::Transaction;
@@ -67,7 +68,7 @@ impl Session {
 
     /// Runs one statement in a transaction of its own.
     ///
-    /// A fetch reads one snapshot. A write is serializable: it is run again while other commits change what it read,
+    /// A fetch reads one snapshot. A write is serializable: it is run again while it conflicts with others,
     /// and is durable when this returns.
     ///
     /// # Errors
@@ -95,23 +96,41 @@ impl Session {
     /// # Errors
     /// [`ErrorCode::Io`] if the database is closed.
     pub fn transaction(&self) -> Result<Transaction> {
-        Transaction::begin(self.database.clone(), self.context.clone())
+        self.transaction_with(Isolation::default())
     }
 
-    /// Runs `body` in a transaction and commits it; runs it again, up to [`Session::RETRIES_MAX`] times, while other
-    /// commits conflict.
+    /// Begins a transaction of several statements, of this isolation and with read-your-writes.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Io`] if the database is closed.
+    pub fn transaction_with(&self, isolation: Isolation) -> Result<Transaction> {
+        Transaction::begin(self.database.clone(), self.context.clone(), isolation)
+    }
+
+    /// Runs `body` in a serializable transaction and commits it; runs it again, up to [`Session::RETRIES_MAX`] times, while
+    /// it conflicts with others or waits for them in a circle.
     ///
     /// # Errors
     /// The first error of `body` that is not a conflict, or the last conflict.
-    pub fn with_transaction<T>(&self, mut body: impl FnMut(&mut Transaction) -> Result<T>) -> Result<T> {
+    pub fn transact<T>(&self, body: impl FnMut(&mut Transaction) -> Result<T>) -> Result<T> {
+        self.transact_with(Isolation::default(), body)
+    }
+
+    /// As [`Session::transact`], of this isolation.
+    ///
+    /// # Errors
+    /// As [`Session::transact`].
+    pub fn transact_with<T>(
+        &self,
+        isolation: Isolation,
+        mut body: impl FnMut(&mut Transaction) -> Result<T>,
+    ) -> Result<T> {
         let mut retries = 0;
         loop {
-            let mut transaction = self.transaction()?;
+            let mut transaction = self.transaction_with(isolation)?;
             let outcome = body(&mut transaction).and_then(|value| transaction.commit().map(|_| value));
             match outcome {
-                Err(error)
-                    if error.code == ErrorCode::SerializationConflict && retries < Self::RETRIES_MAX =>
-                {
+                Err(error) if is_conflict(&error) && retries < Self::RETRIES_MAX => {
                     retries += 1;
                     self.context.check_cancelled()?;
                 }
@@ -120,7 +139,7 @@ impl Session {
         }
     }
 
-    /// How often [`Session::with_transaction`] runs a body again.
+    /// How often [`Session::transact`] runs a body again.
     pub const RETRIES_MAX: u32 = 32;
 }
 

@@ -16,6 +16,7 @@ mod delete;
 mod draft;
 mod embedded;
 mod find;
+mod guard;
 mod link;
 mod nested;
 mod reference;

@@ -61,7 +61,7 @@ fn shop() -> Session {
           @@index(artistId, year) }";
     database.apply_schema(schema).unwrap();
     let session = database.session();
-    let written = session.with_transaction(|txn| {
+    let written = session.transact(|txn| {
         for artist in 0..3 {
             txn.query(&format!("create Artist {{ id: {artist} }}"), &Params::none())?;
             let album =

@@ -148,7 +148,7 @@ fn sessions_claim_transfer_and_close_without_losing_anything() {
                 for _ in 0..30 {
                     let (from, to, sum) = (rng.u8(1..=accounts), rng.u8(1..=accounts), rng.u8(..));
                     let session = database.session();
-                    let moved = session.with_transaction(|transaction| {
+                    let moved = session.transact(|transaction| {
                         let none = Params::none();
                         transaction
                             .query(&format!("update Account[{from}] set {{ balance -= {sum} }}"), &none)?;

@@ -87,6 +87,48 @@ impl Transaction {
         Ok(self.read(family, key)?.map(|(value, _)| value))
     }
 
+    /// Has the commit, and each [`Transaction::refresh_snapshot`], refused if another one changes the key, whatever is
+    /// validated otherwise.
+    ///
+    /// # Errors
+    /// [`Error::FamilyDropped`].
+    pub fn depend_on(&self, family: &ColumnFamily, key: &[u8]) -> Result<()> {
+        self.db.core().check_family(family)?;
+        self.reads.lock().add_key(family.family.id, key);
+        Ok(())
+    }
+
+    /// The value of the key as of the newest commit, or as the transaction wrote it. Whoever locked the key before knows that
+    /// it stays so among those that lock.
+    ///
+    /// # Errors
+    /// As [`Reader::get`].
+    pub fn get_latest(&self, family: &ColumnFamily, key: &[u8]) -> Result<Option<Slice>> {
+        if self.writes.get(family, key).is_some() {
+            return Ok(self.read(family, key)?.map(|(value, _)| value));
+        }
+        self.db.core().check_family(family)?;
+        let (pin, _open) = self.db.core().open_transaction();
+        Ok(self.db.core().get_at(family, key, pin.seqno)?.map(|(value, _)| value))
+    }
+
+    /// Refuses if a commit behind the snapshot changed the key. Whoever locked it before knows then that what the snapshot
+    /// has of it is the newest, among those that lock.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] if so, or if the snapshot is older than what is remembered of commits.
+    pub fn check_key_unchanged(&self, family: &ColumnFamily, key: &[u8]) -> Result<()> {
+        self.check_unchanged(family, &KeyRange::only(key))
+    }
+
+    /// As [`Transaction::check_key_unchanged`], of every key in the range, the absent ones too.
+    ///
+    /// # Errors
+    /// As [`Transaction::check_key_unchanged`].
+    pub fn check_range_unchanged(&self, family: &ColumnFamily, range: &KeyRange) -> Result<()> {
+        self.check_unchanged(family, range)
+    }
+
     /// Moves the snapshot to the newest commit, and returns its sequence number. Writes, locks and savepoints stay. A
     /// transaction that does so before each statement reads what is committed then, and with
     /// [`Validation::Snapshot`] only its writes have to stay as they were.

@@ -145,4 +145,10 @@ codes! {
     TokenTooOld = "token_too_old", "55000", FixTheRequest;
     /// A bug of ormDB.
     Internal = "internal", "XX000", Bug;
+    /// Transactions wait for each other's locks in a circle.
+    Deadlock = "deadlock", "40P01", Retry;
+    /// Another transaction holds a lock, and the time to wait for it is over.
+    LockNotAvailable = "lock_not_available", "55P03", Retry;
+    /// The transaction has no savepoint of this name.
+    SavepointNotFound = "savepoint_not_found", "3B001", FixTheRequest;
 }

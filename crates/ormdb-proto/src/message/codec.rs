@@ -39,6 +39,10 @@ messages! {
     super::Execute => Execute;
     super::Explain => Explain;
     super::ApplySchema => ApplySchema;
+    super::Begin => Begin;
+    super::SetSavepoint => SetSavepoint;
+    super::RollbackTo => RollbackTo;
+    super::ReleaseSavepoint => ReleaseSavepoint;
     super::Welcome => Welcome;
     ResultShape => Shape;
     Trailer => Trailer;

@@ -106,7 +106,8 @@ fn step(
     let done = |done: Done| Ok(vec![reply.last(FrameType::Done, encode(&done)?)?]);
     match (header.kind, transaction.as_mut()) {
         (FrameType::Begin, None) => {
-            *transaction = Some(session.transaction()?);
+            let message::Begin { isolation } = decode(payload)?;
+            *transaction = Some(session.transaction_with(isolation)?);
             done(Done { token: None })
         }
         (FrameType::Query, Some(open)) => {
@@ -117,6 +118,21 @@ fn step(
             let execute: message::Execute = decode(payload)?;
             execute.statement.check_depth()?;
             request::outcome(&open.execute(&execute.statement, &execute.params)?, reply)
+        }
+        (FrameType::SetSavepoint, Some(open)) => {
+            let message::SetSavepoint { name } = decode(payload)?;
+            open.savepoint(&name)?;
+            done(Done { token: None })
+        }
+        (FrameType::RollbackTo, Some(open)) => {
+            let message::RollbackTo { name } = decode(payload)?;
+            open.rollback_to(&name)?;
+            done(Done { token: None })
+        }
+        (FrameType::ReleaseSavepoint, Some(open)) => {
+            let message::ReleaseSavepoint { name } = decode(payload)?;
+            open.release(&name)?;
+            done(Done { token: None })
         }
         (FrameType::Commit, Some(open)) => {
             let committed = open.commit();

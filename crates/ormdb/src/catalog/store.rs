@@ -29,6 +29,11 @@ pub(crate) fn current_version(reader: &dyn Reader, families: &Families) -> Resul
     bytes.map(u64::from_le_bytes).map_err(|_| missing("the current version of the catalog cannot be read"))
 }
 
+/// Has the transaction refused if the current version changes, at whatever isolation.
+pub(crate) fn depend_on_version(txn: &Transaction, families: &Families) -> Result<()> {
+    txn.depend_on(&families.catalog, CURRENT).engine()
+}
+
 /// The current catalog.
 pub(crate) fn load(reader: &dyn Reader, families: &Families) -> Result<Catalog> {
     match current_version(reader, families)? {

@@ -42,6 +42,12 @@ impl SessionContext {
         SessionContext { ends_at, ..self.clone() }
     }
 
+    /// How long the locks of others are waited for.
+    pub(crate) fn lock_wait_max(&self) -> Duration {
+        let most = Duration::from_millis(self.limits.lock_wait_ms_max);
+        self.ends_at.map_or(most, |end| most.min(end.saturating_sub(self.clock.monotonic())))
+    }
+
     /// Time since a fixed moment, for what a plan reports.
     pub(crate) fn monotonic(&self) -> Duration {
         self.clock.monotonic()

@@ -4,6 +4,7 @@
 //! Invariants: (1) an event is handled after the change that made it, so that a row that refers to itself, or a cycle,
 //! ends; (2) rows touched by actions are counted against a limit.
 
+use ordinum::LockMode;
 use ormdb_proto::error::Limit;
 use ormdb_proto::ir::DeletedRows;
 use ormdb_proto::schema::{EntityId, FieldId, ForeignKey, ReferentialAction};
@@ -11,13 +12,13 @@ use ormdb_proto::value::ValueRef;
 use ormdb_proto::{Error, ErrorCode, Result};
 
 use super::change::Changes;
+use super::guard::same_key;
 use super::reference::{Pending, key_values};
 use super::refusal;
 use super::writer::{ACTION_ROWS_MAX, Row, Writer};
 use crate::catalog::{EntityInfo, Referrer};
 use crate::expr::Datum;
 use crate::store::coerce;
-use crate::store::key::{self, Direction};
 
 /// A change that rows which refer to the changed one must answer.
 #[derive(Debug)]
@@ -49,6 +50,7 @@ impl<'a> Writer<'a> {
                 Event::Changed { entity, old, new } => (*entity, old, Some(new), How::Removed),
             };
             let info = self.info(entity)?;
+            self.lock_key_of(info, &old.key, LockMode::Exclusive)?;
             for referrer in info.referrers() {
                 self.act(info, referrer, old, new, how)?;
             }
@@ -86,6 +88,7 @@ impl<'a> Writer<'a> {
         };
         let action = if new.is_some() { foreign_key.on_update } else { foreign_key.on_delete };
         let holder = self.info(referrer.entity)?;
+        self.check_newest(holder, &foreign_key.fields, &values)?;
         match action {
             ReferentialAction::NoAction => {
                 self.pending.push(Pending::NoAction {
@@ -203,16 +206,4 @@ impl<'a> Writer<'a> {
 /// Values with bytes of their own.
 pub(super) fn owned(values: &[ValueRef<'_>]) -> Vec<Datum<'static>> {
     values.iter().map(|v| Datum::Ref(v.clone()).into_owned()).collect()
-}
-
-/// Whether two keys are equal, as an index sees them.
-fn same_key(a: &[ValueRef<'_>], b: &[ValueRef<'_>]) -> bool {
-    let encoded = |values: &[ValueRef<'_>]| {
-        let mut out = Vec::new();
-        for value in values {
-            key::push_column(&mut out, value, Direction::Ascending);
-        }
-        out
-    };
-    encoded(a) == encoded(b)
 }

@@ -1,6 +1,6 @@
 //! The change of one row: its bytes, its key, and all its index entries, together.
 
-use ordinum::{KEY_BYTES_MAX, Reader, Slice};
+use ordinum::{KEY_BYTES_MAX, Slice};
 use ormdb_proto::error::Limit;
 use ormdb_proto::ir::DeletedRows;
 use ormdb_proto::value::ValueRef;
@@ -157,7 +157,7 @@ impl<'a> Writer<'a> {
         let new_key = new.map(|row| store.primary_key.row_key(&row.key));
         if let (Some(key), Some(row), true) = (&new_key, new, moved) {
             fits(info, "the primary key", key)?;
-            if self.ctx.txn.get(&self.ctx.families.rows, key).engine()?.is_some() {
+            if self.guarded(&self.ctx.families.rows, key)?.is_some() {
                 let fields = &info.primary_key;
                 let shown = refusal::describe_row(self.schema(), info, fields, &row.view(info)?);
                 let error = refusal::not_unique(info, fields, "primary key", shown);
@@ -184,9 +184,7 @@ impl<'a> Writer<'a> {
             let Some(after) = after else { continue };
             if !same_key(&before, &after) {
                 fits(info, &index.name, &after.key)?;
-                if after.guards
-                    && self.ctx.txn.get(&self.ctx.families.indexes, &after.key).engine()?.is_some()
-                {
+                if after.guards && self.guarded(&self.ctx.families.indexes, &after.key)?.is_some() {
                     let fields: Vec<_> = index.columns.iter().map(|c| c.field).collect();
                     let shown = match new {
                         Some(row) => refusal::describe_row(self.schema(), info, &fields, &row.view(info)?),

@@ -117,6 +117,27 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// Refuses if another transaction committed or removed a row of these values since the snapshot. Rows may be told of that
+    /// have other values.
+    pub(super) fn check_newest(
+        &self,
+        info: &EntityInfo,
+        fields: &[FieldId],
+        values: &[ValueRef<'_>],
+    ) -> Result<()> {
+        let (access, order) = info.access_by(fields);
+        let ordered: Vec<ValueRef<'_>> = order.iter().filter_map(|at| values.get(*at).cloned()).collect();
+        let (families, store) = (self.ctx.families, info.store());
+        let (family, prefix) = match access {
+            KeyAccess::PrimaryKey => {
+                (&families.rows, store.primary_key.row_key(&store.primary_key.encode(&ordered)?))
+            }
+            KeyAccess::Index(id) => (&families.indexes, store.index(id)?.prefix(&ordered)),
+            KeyAccess::Scan => (&families.rows, layout::rows_prefix(info.id).to_vec()),
+        };
+        self.ctx.txn.check_range_unchanged(family, &KeyRange::prefix(&prefix)).engine()
+    }
+
     fn scan_rows(
         &self,
         prefix: &[u8],

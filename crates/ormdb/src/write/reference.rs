@@ -53,7 +53,7 @@ impl<'a> Writer<'a> {
             let view = row.view(info)?;
             let Some(values) = key_values(&view, &foreign_key.fields)? else { continue };
             let target = self.info(foreign_key.target)?;
-            if !self.exists(target, &foreign_key.references, &values, targets)? {
+            if !self.refers(target, &foreign_key.references, &values, targets)? {
                 self.pending.push(Pending::Reference {
                     entity: info.id,
                     key: row.key.clone(),
@@ -99,7 +99,7 @@ impl<'a> Writer<'a> {
         let view = row.view(info)?;
         let Some(values) = key_values(&view, &foreign_key.fields)? else { return Ok(()) };
         let target = self.info(foreign_key.target)?;
-        if self.exists(target, &foreign_key.references, &values, targets)? {
+        if self.refers(target, &foreign_key.references, &values, targets)? {
             return Ok(());
         }
         let error = refusal::no_target(self.schema(), info, target, foreign_key, &values);
