@@ -293,3 +293,32 @@ async fn a_transaction_reads_its_writes_and_ends_as_told() {
     drop(transaction);
     assert_eq!(count().await, 1);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn transactions_have_levels_and_savepoints() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path(), &[]);
+    let client = server.client().await;
+    client.apply_schema(SCHEMA).await.unwrap();
+    let none = Params::none();
+    for level in ormdb_proto::Isolation::ALL {
+        client.query("create Artist { name: \"a\" }", &none).await.unwrap();
+        let transaction = client.begin_with(level).await.unwrap();
+        assert_eq!(transaction.fetch("Artist", &none).await.unwrap().len(), 1);
+        client.query("create Artist { name: \"b\" }", &none).await.unwrap();
+        let seen = if level == ormdb_proto::Isolation::ReadCommitted { 2 } else { 1 };
+        assert_eq!(transaction.fetch("Artist", &none).await.unwrap().len(), seen, "{level}");
+        transaction.rollback().await.unwrap();
+
+        let transaction = client.begin_with(level).await.unwrap();
+        transaction.savepoint("s").await.unwrap();
+        transaction.query("delete Artist", &none).await.unwrap();
+        transaction.rollback_to("s").await.unwrap();
+        assert_eq!(transaction.fetch("Artist", &none).await.unwrap().len(), 2);
+        transaction.release("s").await.unwrap();
+        let gone = transaction.rollback_to("s").await.unwrap_err();
+        assert_eq!(gone.code, ormdb_proto::ErrorCode::SavepointNotFound);
+        transaction.query("delete Artist", &none).await.unwrap();
+        transaction.commit().await.unwrap();
+    }
+}
