@@ -100,10 +100,24 @@ fn derive(
 ) -> Result<()> {
     if let DerivationKind::Aggregate(aggregate) = &derivation.kind
         && aggregate.counts_rows()
-        && let Some(counts) = fan_out::counts(run, derivation, rows)?
+        && let Some(counts) = fan_out::counts(run, derivation, rows, usize::MAX)?
     {
         for (row, count) in counts.into_iter().enumerate() {
             externals.set(row, aggregate.slot, Datum::Ref(ValueRef::Int64(integer(count)?)));
+        }
+        return Ok(());
+    }
+    if let DerivationKind::Related { quantifier, condition: None, slot } = &derivation.kind
+        && !derivation.fan.access.near.whole
+        && let Some(counts) = fan_out::counts(run, derivation, rows, 1)?
+    {
+        for (row, count) in counts.into_iter().enumerate() {
+            let truth = match quantifier {
+                Quantifier::Some | Quantifier::Is => count > 0,
+                Quantifier::Every => true,
+                Quantifier::None | Quantifier::IsNot => count == 0,
+            };
+            externals.set(row, *slot, Datum::bool(Some(truth)));
         }
         return Ok(());
     }

@@ -87,11 +87,13 @@ pub(super) fn fan_out(
     gather.finish(keys.of_parent)
 }
 
-/// How many rows each parent has, where entries tell it without their rows; none where they do not.
+/// How many rows each parent has, where entries tell it without their rows; none where they do not. Who wants to know only
+/// whether there are `most` is told of no more, where that spares reading them.
 pub(super) fn counts(
     run: &Run<'_>,
     derivation: &Derivation<'_>,
     parents: &[FetchedRow],
+    most: usize,
 ) -> Result<Option<Vec<usize>>> {
     let (fan, step) = (&derivation.fan, derivation.step);
     let access = &fan.access.near;
@@ -115,7 +117,7 @@ pub(super) fn counts(
                 run.budget.release_to(held);
                 count
             }
-            _ => scanner.count(run, step, &KeyRange::prefix(key))?,
+            _ => scanner.count(run, step, &KeyRange::prefix(key), most)?,
         });
     }
     let of = |group: Option<usize>| group.and_then(|group| counts.get(group)).copied().unwrap_or(0);

@@ -119,15 +119,21 @@ impl Scanner {
         Ok(entries)
     }
 
-    /// How many entries a range has.
-    pub(super) fn count(&mut self, run: &Run<'_>, step: usize, range: &KeyRange) -> Result<usize> {
+    /// How many entries a range has; no more than `most` are read.
+    pub(super) fn count(
+        &mut self,
+        run: &Run<'_>,
+        step: usize,
+        range: &KeyRange,
+        most: usize,
+    ) -> Result<usize> {
         self.stands_for = None;
         let mut count = 0;
         let mut valid = self.begin(range)?;
         while valid && range.contains(self.cursor.key()) {
             run.budget.tick()?;
             count += 1;
-            valid = self.step()?;
+            valid = count < most && self.step()?;
         }
         run.count(step, |stats| stats.entries += count);
         Ok(count)
