@@ -77,7 +77,7 @@ async fn work(
         match written {
             Ok(()) => journal.written.push(name.clone()),
             // Lost against another client's transaction, and nothing was written: the next one.
-            Err(error) if error.code == ErrorCode::SerializationConflict => {
+            Err(error) if matches!(error.code, ErrorCode::SerializationConflict | ErrorCode::Deadlock) => {
                 journal.not_written.push(name);
                 continue;
             }
