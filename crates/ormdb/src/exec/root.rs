@@ -92,12 +92,7 @@ fn streamed(
         if batch.is_empty() && reader.is_done() {
             break;
         }
-        let read = batch.len();
         let mut rows = run.accept(step, entity, selection, batch)?;
-        if rows.len() < read / 2 {
-            // Where few rows pass, ever more are tested at once: what a batch costs by itself is paid less often.
-            want = want.saturating_mul(2).min(BATCH_ROWS);
-        }
         if access.served != Served::Exact {
             rows = in_order(run, entity, selection, rows)?;
         }
