@@ -74,7 +74,7 @@ fn one_round(
     let mut connection = lite::open(&theirs, false, options.cache_mib)?;
     let load_ours = || measure_load(ORMDB, data, || orm::load(&database, data, BATCH));
     let mut load_theirs = || measure_load("insert", data, || lite::load(&mut connection, data, BATCH));
-    if round % 2 == 0 {
+    if round.is_multiple_of(2) {
         measurements.extend([load_ours()?, load_theirs()?]);
     } else {
         measurements.extend([load_theirs()?, load_ours()?]);

@@ -60,8 +60,7 @@ entity PostTag {
 
 /// Opens a database, and declares its schema.
 pub(crate) fn open(path: &Path, durability: Durability, cache_mib: u32) -> Result<Database> {
-    let mut options = Options::default();
-    options.durability = durability;
+    let mut options = Options { durability, ..Options::default() };
     options.engine.block_cache_bytes = u64::from(cache_mib) << 20;
     let database = Database::open_with(path, options)?;
     database.apply_schema(SCHEMA).map_err(|errors| format!("{errors:?}"))?;
