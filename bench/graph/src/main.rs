@@ -172,7 +172,8 @@ fn measure(
 /// Both sides have the same rows after all that was written.
 fn same_in_the_end(sides: Sides<'_>) -> Result<()> {
     let count = |text: &str| -> Result<(i64, i64)> {
-        let rows: Vec<(i64, i64)> = orm::rows(sides.session, &orm::statement(text)?, &Params::none())?;
+        let rows: Vec<(i64, i64)> =
+            orm::rows(sides.session, &orm::statement(sides.session, text)?, &Params::none())?;
         rows.into_iter().next().ok_or_else(|| "no group".into())
     };
     let ours = [

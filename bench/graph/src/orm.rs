@@ -1,9 +1,9 @@
-//! ormDB, embedded: statements parsed once, run with parameters, answers as structs.
+//! ormDB, embedded: statements prepared once, run with parameters, answers as structs.
 
 use std::path::Path;
 
 use ordinum::Durability;
-use ormdb::{Database, Options, Outcome, Params, Session, Statement, Value};
+use ormdb::{Database, Options, Outcome, Params, Prepared, Session, Statement, Value};
 use ormdb_proto::ir::{AssignOp, Assignment, Create, Expr, RecordInput};
 use serde::de::DeserializeOwned;
 
@@ -67,18 +67,18 @@ pub(crate) fn open(path: &Path, durability: Durability, cache_mib: u32) -> Resul
     Ok(database)
 }
 
-/// A statement that is parsed.
-pub(crate) fn statement(text: &str) -> Result<Statement> {
-    Ok(ormdb::text::parse_statement(text)?.statement)
+/// A statement that is prepared.
+pub(crate) fn statement(session: &Session, text: &str) -> Result<Prepared> {
+    Ok(session.prepare(text)?)
 }
 
 /// The objects of a fetch.
 pub(crate) fn rows<T: DeserializeOwned>(
     session: &Session,
-    statement: &Statement,
+    statement: &Prepared,
     params: &Params,
 ) -> Result<Vec<T>> {
-    match session.execute(statement, params)? {
+    match session.run_prepared(statement, params)? {
         Outcome::Fetched(result) => Ok(result.rows()?),
         Outcome::Written(_) | Outcome::Explained(_) => Err("the statement is no fetch".into()),
     }

@@ -8,6 +8,8 @@ use ormdb_proto::ir::Params;
 use ormdb_proto::token::Token;
 
 use crate::catalog::Catalog;
+use crate::expr::{Datum, EvalEnv};
+use crate::plan::PlanCache;
 use crate::session::SessionContext;
 use crate::store::Families;
 use crate::store::generate::Generators;
@@ -30,9 +32,18 @@ pub(crate) struct Ctx<'a> {
     pub(crate) now: i64,
     /// The history that the snapshot belongs to.
     pub(crate) history: u64,
+    /// The plans of fetches.
+    pub(crate) plans: &'a PlanCache,
+    /// The values of the slots of the plan that runs.
+    pub(crate) slots: &'a [Datum<'a>],
 }
 
-impl Ctx<'_> {
+impl<'a> Ctx<'a> {
+    /// What expressions see beside their row.
+    pub(crate) const fn env(&self) -> EvalEnv<'a> {
+        EvalEnv { now: self.now, externals: &[], params: self.slots }
+    }
+
     /// The token of the snapshot.
     pub(crate) fn token(&self) -> Token {
         Token::new(self.history, self.reader.seqno().get())
@@ -59,6 +70,8 @@ pub(crate) struct WriteCtx<'a> {
     pub(crate) sequences: &'a Sequences,
     /// What makes identifiers.
     pub(crate) generators: &'a Generators,
+    /// The plans of fetches.
+    pub(crate) plans: &'a PlanCache,
 }
 
 impl WriteCtx<'_> {
@@ -74,6 +87,7 @@ impl WriteCtx<'_> {
             history: self.history,
             sequences: self.sequences,
             generators: self.generators,
+            plans: self.plans,
         }
     }
 
@@ -87,6 +101,8 @@ impl WriteCtx<'_> {
             params: self.params,
             now: self.now,
             history: self.history,
+            plans: self.plans,
+            slots: &[],
         }
     }
 }

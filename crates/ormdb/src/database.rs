@@ -23,6 +23,7 @@ use crate::context::{Ctx, WriteCtx};
 use crate::engine::{EngineResult, is_conflict};
 use crate::limits::Limits;
 use crate::options::Options;
+use crate::plan::{PlanCache, PlanStats, Prepared};
 use crate::purge::PurgeState;
 use crate::session::{Session, SessionContext};
 use crate::store::generate::Generators;
@@ -51,6 +52,7 @@ struct Inner {
     sequences: Sequences,
     generators: Generators,
     purge: PurgeState,
+    plans: PlanCache,
     options: Options,
 }
 
@@ -86,6 +88,7 @@ impl Database {
                 sequences,
                 generators,
                 purge: PurgeState::new(),
+                plans: PlanCache::default(),
                 options,
             }),
         };
@@ -143,6 +146,15 @@ impl Database {
     /// The storage engine's counters.
     pub fn engine_stats(&self) -> ordinum::Stats {
         self.inner.engine.stats()
+    }
+
+    /// How often fetches found their plan.
+    pub fn plan_stats(&self) -> PlanStats {
+        self.inner.plans.stats()
+    }
+
+    pub(crate) fn plans(&self) -> &PlanCache {
+        &self.inner.plans
     }
 
     pub(crate) fn families(&self) -> &Families {
@@ -248,6 +260,17 @@ impl Database {
         exec::fetch(&ctx, fetch)
     }
 
+    pub(crate) fn fetch_prepared(
+        &self,
+        session: &SessionContext,
+        prepared: &Prepared,
+        params: &Params,
+    ) -> Result<Option<GraphResult>> {
+        let Some(shaped) = prepared.shaped() else { return Ok(None) };
+        let (catalog, snapshot) = self.snapshot();
+        exec::fetch_shaped(&self.context(&catalog, &snapshot, session, params), shaped).map(Some)
+    }
+
     pub(crate) fn explain(
         &self,
         session: &SessionContext,
@@ -335,6 +358,7 @@ impl Database {
             history: self.inner.history,
             sequences: self.sequences(),
             generators: self.generators(),
+            plans: self.plans(),
         };
         mutation::run(&mut ctx, statement, token)
     }
@@ -354,6 +378,8 @@ impl Database {
             params,
             now: self.now(),
             history: self.inner.history,
+            plans: self.plans(),
+            slots: &[],
         }
     }
 }

@@ -9,13 +9,14 @@
 //! in the block of its node, however many parents reach it; (3) what is held in memory is counted, and a statement
 //! that exceeds its limits ends with an error that names the limit.
 
-use ormdb_proto::Result;
 use ormdb_proto::ir::{DeletedRows, Explain, Expr, Fetch, OrderBy, Selection};
 use ormdb_proto::outcome::Explanation;
 use ormdb_proto::result::{Chunk, GraphResult};
+use ormdb_proto::{Result, Value};
 
 use crate::context::Ctx;
-use crate::plan::{Binder, Estimator, Plan, RootInput, explanation};
+use crate::expr::{Parameters, Values};
+use crate::plan::{Binder, CachedPlan, Estimator, Plan, RootAccess, RootInput, Shaped, explanation, refusal};
 
 mod aggregate;
 mod assemble;
@@ -34,6 +35,7 @@ mod sort;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use place::has_cursor;
 pub(crate) use rows::FetchedRow;
 use run::Run;
 
@@ -46,8 +48,26 @@ const CHUNK_ROWS: usize = 4096;
 /// Those of planning, of expressions that fail on a row, of limits, and of the engine.
 pub(crate) fn fetch(ctx: &Ctx<'_>, fetch: &Fetch) -> Result<GraphResult> {
     let fetch = place::resolved(ctx, fetch)?;
-    let plan = bind(ctx, RootInput::Fetch(&fetch))?;
-    run_plan(ctx, &plan).map(|(result, _)| result)
+    let (plan, lifted) = ctx.plans.plan(ctx, &fetch)?;
+    run_cached(ctx, &plan, &fetch, &lifted)
+}
+
+/// Runs a fetch whose shape is known.
+///
+/// # Errors
+/// As of [`fetch`].
+pub(crate) fn fetch_shaped(ctx: &Ctx<'_>, shaped: &Shaped) -> Result<GraphResult> {
+    let plan = ctx.plans.plan_shaped(ctx, shaped)?;
+    run_cached(ctx, &plan, &shaped.fetch, &shaped.lifted)
+}
+
+fn run_cached(ctx: &Ctx<'_>, cached: &CachedPlan, fetch: &Fetch, lifted: &[Value]) -> Result<GraphResult> {
+    let bound = cached.bind(Values::new(ctx.params, lifted));
+    let slots = bound.map_err(|error| refusal(ctx, fetch, lifted, error))?;
+    let ctx = Ctx { slots: &slots, ..*ctx };
+    let plan = cached.plan();
+    let access = plan.access_of(&ctx.env())?;
+    run_plan(&ctx, plan, &access).map(|(result, _)| result)
 }
 
 /// Shows the plan of a fetch; with [`Explain::Analyze`], runs it and shows what happened.
@@ -60,7 +80,7 @@ pub(crate) fn explain(ctx: &Ctx<'_>, fetch: &Fetch, mode: Explain) -> Result<Exp
     let stats = match mode {
         Explain::Plan => None,
         Explain::Analyze => {
-            let (_, run) = run_plan(ctx, &plan)?;
+            let (_, run) = run_plan(ctx, &plan, &plan.access)?;
             Some(run.into_stats())
         }
     };
@@ -82,7 +102,7 @@ pub(crate) fn fetch_keys(
     let format = &info.store().primary_key;
     let row_keys = primary_keys.iter().map(|key| format.row_key(key)).collect();
     let plan = bind(ctx, RootInput::Keys { entity, row_keys, selection })?;
-    run_plan(ctx, &plan).map(|(result, _)| result)
+    run_plan(ctx, &plan, &plan.access).map(|(result, _)| result)
 }
 
 /// The rows that satisfy a filter, in the order asked for.
@@ -98,7 +118,8 @@ pub(crate) fn find_rows(
     deleted: DeletedRows,
 ) -> Result<Vec<FetchedRow>> {
     let entity = ctx.catalog.entity(entity)?;
-    let binder = Binder::new(ctx.catalog, ctx.params, ctx.now, ctx.session.limits.depth_max);
+    let params = Parameters::fixed(Values::new(ctx.params, &[]));
+    let binder = Binder::new(ctx.catalog, &params, ctx.now, ctx.session.limits.depth_max);
     let (rows, access, steps) = binder.rows(entity, filter, order, limit, deleted)?;
     let run = Run::new(*ctx, steps);
     let mut found = Vec::new();
@@ -112,19 +133,20 @@ pub(crate) fn find_rows(
 }
 
 fn bind<'c>(ctx: &Ctx<'c>, input: RootInput<'_>) -> Result<Plan<'c>> {
-    Binder::new(ctx.catalog, ctx.params, ctx.now, ctx.session.limits.depth_max).plan(input)
+    let params = Parameters::fixed(Values::new(ctx.params, &[]));
+    Binder::new(ctx.catalog, &params, ctx.now, ctx.session.limits.depth_max).plan(input)
 }
 
-fn run_plan<'r>(ctx: &Ctx<'r>, plan: &Plan<'_>) -> Result<(GraphResult, Run<'r>)> {
+fn run_plan<'r>(ctx: &Ctx<'r>, plan: &Plan<'_>, access: &RootAccess) -> Result<(GraphResult, Run<'r>)> {
     let run = Run::new(*ctx, plan.steps);
     let mut chunks: Vec<Chunk> = Vec::new();
     let root = &plan.root;
     run.timed(root.step, || {
         if let Some(group) = &plan.group {
-            chunks = group::chunks(&run, plan, group)?;
+            chunks = group::chunks(&run, plan, access, group)?;
             return Ok(());
         }
-        root::read(&run, root.step, root.entity, &root.rows, &plan.access, &mut |rows| {
+        root::read(&run, root.step, root.entity, &root.rows, access, &mut |rows| {
             chunks.push(assemble::chunk(&run, plan, rows)?);
             Ok(())
         })

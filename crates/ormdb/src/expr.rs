@@ -26,6 +26,7 @@ mod eval;
 mod functions;
 pub(crate) mod member;
 mod node;
+mod parameters;
 mod scope;
 mod text_match;
 mod types;
@@ -36,6 +37,7 @@ mod tests;
 pub(crate) use arithmetic::{Average, Sum};
 pub(crate) use datum::Datum;
 pub(crate) use node::{Comparison, Node};
+pub(crate) use parameters::{LIFTED_SIGN, Parameters, Used, Values};
 pub(crate) use scope::{External, LocalScope, Scope};
 pub(crate) use text_match::Matcher;
 
@@ -67,12 +69,14 @@ pub(crate) struct EvalEnv<'a> {
     pub(crate) now: i64,
     /// The values of the externals, by the numbers that the scope gave them.
     pub(crate) externals: &'a [Datum<'a>],
+    /// The values of the slots of parameters.
+    pub(crate) params: &'a [Datum<'a>],
 }
 
 impl EvalEnv<'_> {
-    /// An environment of a time and no externals.
+    /// An environment of a time, without externals and parameters.
     pub(crate) const fn at(now: i64) -> EvalEnv<'static> {
-        EvalEnv { now, externals: &[] }
+        EvalEnv { now, externals: &[], params: &[] }
     }
 }
 
@@ -97,7 +101,8 @@ impl RowExpr {
         want: Option<FieldType>,
         params: &Params,
     ) -> Result<RowExpr> {
-        RowExpr::compile_in(&mut LocalScope::new(schema, entity), expr, want, params)
+        let params = Parameters::fixed(Values::new(params, &[]));
+        RowExpr::compile_in(&mut LocalScope::new(schema, entity), expr, want, &params)
     }
 
     /// Checks an expression in a scope that may supply externals.
@@ -105,7 +110,7 @@ impl RowExpr {
         scope: &mut dyn Scope<'_>,
         expr: &Expr,
         want: Option<FieldType>,
-        params: &Params,
+        params: &Parameters<'_>,
     ) -> Result<RowExpr> {
         check::compile(scope, expr, want, params)
     }

@@ -30,6 +30,7 @@ pub use ormdb_proto::{
     Error, ErrorCode, ErrorKind, Explanation, GraphResult, Isolation, MutationResult, Outcome, Result, Token,
     Value,
 };
+pub use plan::{PlanStats, Prepared};
 pub use purge::Purged;
 pub use session::{CancelHandle, Session};
 #[doc(hidden)]

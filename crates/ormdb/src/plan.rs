@@ -11,16 +11,18 @@
 
 use std::sync::Arc;
 
+use ormdb_proto::Result;
 use ormdb_proto::ir::End;
 use ormdb_proto::result::ResultShape;
 use ormdb_proto::schema::FieldType;
 
 use crate::catalog::{EntityInfo, Navigation};
-use crate::expr::{Datum, RowExpr};
+use crate::expr::{Datum, EvalEnv, RowExpr};
 
 pub(crate) mod access;
 mod bind;
 mod bounds;
+mod cache;
 mod columns;
 mod cover;
 mod estimate;
@@ -29,10 +31,13 @@ pub(crate) mod fan;
 mod kept;
 mod level_scope;
 mod order;
+mod point;
 mod policy;
 
 pub(crate) use access::{Path, RootAccess, Source};
 pub(crate) use bind::{Binder, RootInput};
+pub(crate) use cache::{CachedPlan, PlanCache, Shaped, refusal};
+pub use cache::{PlanStats, Prepared};
 pub(crate) use estimate::Estimator;
 pub(crate) use explain::{StepStats, explanation};
 pub(crate) use fan::{FanAccess, HopAccess};
@@ -43,8 +48,12 @@ pub(crate) use order::Served;
 pub(crate) struct Plan<'c> {
     /// The root.
     pub(crate) root: Level<'c>,
-    /// How the rows of the root are found.
+    /// How the rows of the root are found, with the values that the plan was made with.
     pub(crate) access: RootAccess,
+    /// The fields that are read of the rows of the root.
+    needed: cover::Needed,
+    /// The one row that the root is, where the condition says nothing but its key.
+    point: Option<point::Point>,
     /// What is made of the groups of the rows, where groups are asked for: the columns of the root are what is read of
     /// each row for them.
     pub(crate) group: Option<GroupPlan>,
@@ -52,6 +61,8 @@ pub(crate) struct Plan<'c> {
     pub(crate) shape: Arc<ResultShape>,
     /// How many steps there are, levels and derivations together.
     pub(crate) steps: usize,
+    /// Whether it serves other runs as well.
+    pub(crate) is_reusable: bool,
 }
 
 /// What is made of groups of rows.
@@ -252,6 +263,26 @@ pub(crate) struct Fan<'c> {
     pub(crate) live_edge: Option<RowExpr>,
     /// How the rows are found.
     pub(crate) access: FanAccess,
+}
+
+impl Plan<'_> {
+    /// How the rows of the root are found in a run with these parameters, at this time.
+    ///
+    /// # Errors
+    /// `Internal` if a key cannot have a value.
+    pub(crate) fn access_of(&self, env: &EvalEnv<'_>) -> Result<RootAccess> {
+        if let Some(point) = &self.point
+            && let Some(access) = point.access(self.root.entity, env)?
+        {
+            return Ok(access);
+        }
+        let mut access = bind::root_access(self.root.entity, &self.root.rows, Some(&self.needed), env)?;
+        if self.group.is_some() {
+            // Groups are the same in whatever order their rows come.
+            access.served = Served::Exact;
+        }
+        Ok(access)
+    }
 }
 
 impl Deleted {

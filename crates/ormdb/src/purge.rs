@@ -159,6 +159,7 @@ impl Database {
             history: self.history(),
             sequences: self.sequences(),
             generators: self.generators(),
+            plans: self.plans(),
         };
         let (rows, waiting) = Writer::new(ctx).purge(info, &keys)?;
         let last = last.filter(|_| keys.len() >= STEP_ROWS);

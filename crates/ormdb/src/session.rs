@@ -11,7 +11,7 @@ use ormdb_proto::{Error, ErrorCode, Explanation, GraphResult, Isolation, Outcome
 use crate::database::Database;
 use crate::engine::is_conflict;
 use crate::limits::Limits;
-use crate::text;
+use crate::plan::Prepared;
 use crate::transaction::Transaction;
 
 pub use context::CancelHandle;
@@ -46,10 +46,44 @@ impl Session {
     /// # Errors
     /// As [`Session::execute`]; of a text that does not parse, [`ErrorCode::SyntaxError`] with the place.
     pub fn query(&self, text: &str, params: &Params) -> Result<Outcome> {
-        let parsed = text::parse_statement(text)?;
-        match parsed.explain {
-            Some(explain) => self.explain(&parsed.statement, params, explain).map(Outcome::Explained),
-            None => self.execute(&parsed.statement, params),
+        self.run_prepared(&self.database.plans().text(text)?, params)
+    }
+
+    /// Parses one statement of the text language, to run it many times.
+    ///
+    /// # Errors
+    /// [`ErrorCode::SyntaxError`] with the place.
+    ///
+    /// # Example
+    /// ```
+    /// # fn f(session: &ormdb::Session) -> ormdb::Result<()> {
+    /// let by_id = session.prepare("User[$id] { name }")?;
+    /// for id in 1i64..=3 {
+    ///     let user = session.run_prepared(&by_id, &ormdb::Params::none().with("id", id))?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn prepare(&self, text: &str) -> Result<Prepared> {
+        self.database.plans().text(text)
+    }
+
+    /// Prepares a statement, to run it many times.
+    pub fn prepare_statement(&self, statement: Statement) -> Prepared {
+        Prepared::new(self.database.plans(), statement, None)
+    }
+
+    /// Runs a prepared statement in a transaction of its own.
+    ///
+    /// # Errors
+    /// As [`Session::execute`].
+    pub fn run_prepared(&self, prepared: &Prepared, params: &Params) -> Result<Outcome> {
+        if let Some(explain) = prepared.explain() {
+            return self.explain(prepared.statement(), params, explain).map(Outcome::Explained);
+        }
+        match self.database.fetch_prepared(&self.context.statement(), prepared, params)? {
+            Some(result) => Ok(Outcome::Fetched(result)),
+            None => self.execute(prepared.statement(), params),
         }
     }
 

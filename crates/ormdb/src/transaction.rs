@@ -18,8 +18,9 @@ use crate::catalog::Catalog;
 use crate::context::WriteCtx;
 use crate::database::Database;
 use crate::engine::EngineResult;
+use crate::plan::Prepared;
 use crate::session::SessionContext;
-use crate::{exec, mutation, text};
+use crate::{exec, mutation};
 use savepoints::Savepoints;
 
 /// How often a statement at read committed runs again over what others committed meanwhile.
@@ -60,11 +61,18 @@ impl Transaction {
     /// # Errors
     /// As [`Transaction::execute`], and [`ErrorCode::SyntaxError`].
     pub fn query(&mut self, text: &str, params: &Params) -> Result<Outcome> {
-        let parsed = text::parse_statement(text)?;
-        if parsed.explain.is_some() {
+        self.run_prepared(&self.database.plans().text(text)?, params)
+    }
+
+    /// Runs a prepared statement inside the transaction.
+    ///
+    /// # Errors
+    /// As [`Transaction::execute`].
+    pub fn run_prepared(&mut self, prepared: &Prepared, params: &Params) -> Result<Outcome> {
+        if prepared.explain().is_some() {
             return Err(Error::new(ErrorCode::UnsupportedFeature, "explain runs outside of a transaction"));
         }
-        self.execute(&parsed.statement, params)
+        self.execute(prepared.statement(), params)
     }
 
     /// Runs one statement inside the transaction.
@@ -110,6 +118,7 @@ impl Transaction {
             history: self.database.history(),
             sequences: self.database.sequences(),
             generators: self.database.generators(),
+            plans: self.database.plans(),
         };
         if let Statement::Fetch(fetch) = statement {
             return exec::fetch(&ctx.read(), fetch).map(Outcome::Fetched);

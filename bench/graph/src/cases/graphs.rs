@@ -47,7 +47,7 @@ pub(super) fn graphs(sides: Sides<'_>) -> Result<Vec<Case<'_>>> {
 
 /// ormDB's form of a question about a page of users.
 pub(super) fn page<'a>(sides: Sides<'a>, text: &str) -> Result<Run<'a>> {
-    let statement = orm::statement(text)?;
+    let statement = orm::statement(sides.session, text)?;
     Ok(Box::new(move |at| {
         let params = Params::none().with("from", *pick(&sides.arguments.pages, at)?);
         Ok(Answer::Users(orm::rows(sides.session, &statement, &params)?))

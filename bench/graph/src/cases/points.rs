@@ -1,6 +1,6 @@
 //! One row by a unique key.
 
-use ormdb::{Params, Statement};
+use ormdb::{Params, Prepared};
 use rusqlite::ToSql;
 
 use super::{Case, ORMDB, Run, Sides};
@@ -18,7 +18,7 @@ pub(super) fn points(sides: Sides<'_>) -> Result<Vec<Case<'_>>> {
             operations: 20_000,
             forms: vec![
                 (ORMDB, {
-                    let statement = orm::statement("User[$id] { id, email, name, joinedAt }")?;
+                    let statement = orm::statement(sides.session, "User[$id] { id, email, name, joinedAt }")?;
                     fetch(sides, statement, |at| Ok(Params::none().with("id", *pick(&arguments.users, at)?)))
                 }),
                 ("select", select(sides, "u.id = ?", &arguments.users)?),
@@ -30,7 +30,8 @@ pub(super) fn points(sides: Sides<'_>) -> Result<Vec<Case<'_>>> {
             operations: 20_000,
             forms: vec![
                 (ORMDB, {
-                    let statement = orm::statement("User[email: $email] { id, email, name, joinedAt }")?;
+                    let statement =
+                        orm::statement(sides.session, "User[email: $email] { id, email, name, joinedAt }")?;
                     fetch(sides, statement, |at| {
                         Ok(Params::none().with("email", pick(&arguments.emails, at)?.as_str()))
                     })
@@ -43,7 +44,7 @@ pub(super) fn points(sides: Sides<'_>) -> Result<Vec<Case<'_>>> {
 
 fn fetch<'a>(
     sides: Sides<'a>,
-    statement: Statement,
+    statement: Prepared,
     params: impl Fn(usize) -> Result<Params> + 'a,
 ) -> Run<'a> {
     Box::new(move |at| Ok(Answer::Users(orm::rows(sides.session, &statement, &params(at)?)?)))

@@ -18,7 +18,7 @@ pub(super) fn sets(sides: Sides<'_>) -> Result<Vec<Case<'_>>> {
 
 fn some(sides: Sides<'_>) -> Result<Case<'_>> {
     let text = format!("Post where tags some (name = $tag) order by id limit 20 {{ {FIELDS} }}");
-    let statement = orm::statement(&text)?;
+    let statement = orm::statement(sides.session, &text)?;
     let tags = &sides.arguments.tags;
     let ours: Run<'_> = Box::new(move |at| {
         let params = Params::none().with("tag", pick(tags, at)?.as_str());
@@ -148,7 +148,7 @@ fn edges(sides: Sides<'_>) -> Result<Case<'_>> {
     let text = format!(
         "Post where authorId = $author order by createdAt desc limit 10 {{ {FIELDS}, tags order by id {{ id, name }} }}"
     );
-    let statement = orm::statement(&text)?;
+    let statement = orm::statement(sides.session, &text)?;
     let connection = sides.connection;
     let authors = &sides.arguments.users;
     let ours: Run<'_> = Box::new(move |at| {
@@ -212,6 +212,7 @@ fn edges(sides: Sides<'_>) -> Result<Case<'_>> {
 /// Who wrote most of the newer comments: about as many groups as there are users.
 fn groups_many(sides: Sides<'_>) -> Result<Case<'_>> {
     let statement = orm::statement(
+        sides.session,
         "group Comment where createdAt >= $since by authorId order by count() desc, authorId limit 10 \
          { key: authorId, n: count(), top: max(id) }",
     )?;
@@ -233,8 +234,10 @@ fn groups_many(sides: Sides<'_>) -> Result<Case<'_>> {
 
 /// All posts in eight groups.
 fn groups_few(sides: Sides<'_>) -> Result<Case<'_>> {
-    let statement =
-        orm::statement("group Post by kind order by kind { key: kind, n: count(), top: max(score) }")?;
+    let statement = orm::statement(
+        sides.session,
+        "group Post by kind order by kind { key: kind, n: count(), top: max(score) }",
+    )?;
     let ours: Run<'_> =
         Box::new(move |_| Ok(Answer::Groups(orm::rows(sides.session, &statement, &Params::none())?)));
     let mut select = sides

@@ -25,6 +25,7 @@ type Forms<'a> = Vec<(&'static str, Run<'a>)>;
 fn insert(sides: Sides<'_>, first: usize) -> Result<Forms<'_>> {
     let comments = &sides.arguments.comments;
     let create = orm::statement(
+        sides.session,
         "create Comment { id: $id, postId: $post, authorId: $author, text: $text, createdAt: $at }",
     )?;
     let ours: Run<'_> = Box::new(move |at| {
@@ -35,7 +36,7 @@ fn insert(sides: Sides<'_>, first: usize) -> Result<Forms<'_>> {
             .with("author", row.author_id)
             .with("text", row.text.as_str())
             .with("at", Value::DateTime(row.created_at));
-        sides.session.execute(&create, &params)?;
+        sides.session.run_prepared(&create, &params)?;
         Ok(Answer::Written)
     });
     let mut insert = sides.connection.prepare("insert into comment values (?,?,?,?,?)")?;
@@ -49,9 +50,9 @@ fn insert(sides: Sides<'_>, first: usize) -> Result<Forms<'_>> {
 
 fn update(sides: Sides<'_>) -> Result<Forms<'_>> {
     let posts = &sides.arguments.posts;
-    let change = orm::statement("update Post[$id] set { score += 1 }")?;
+    let change = orm::statement(sides.session, "update Post[$id] set { score += 1 }")?;
     let ours: Run<'_> = Box::new(move |at| {
-        sides.session.execute(&change, &Params::none().with("id", *pick(posts, at)?))?;
+        sides.session.run_prepared(&change, &Params::none().with("id", *pick(posts, at)?))?;
         Ok(Answer::Written)
     });
     let mut update = sides.connection.prepare("update post set score = score + 1 where id = ?")?;
@@ -65,6 +66,7 @@ fn update(sides: Sides<'_>) -> Result<Forms<'_>> {
 fn upsert(sides: Sides<'_>, first: usize) -> Result<Forms<'_>> {
     let upserts = &sides.arguments.upserts;
     let upsert = orm::statement(
+        sides.session,
         "upsert User[email: $email] create { id: $id, name: \"new\", joinedAt: $at, logins: 1 } \
          update { logins += 1 }",
     )?;
@@ -72,7 +74,7 @@ fn upsert(sides: Sides<'_>, first: usize) -> Result<Forms<'_>> {
         let (id, email) = pick(upserts, first + at)?;
         let params =
             Params::none().with("id", *id).with("email", email.as_str()).with("at", Value::DateTime(*id));
-        sides.session.execute(&upsert, &params)?;
+        sides.session.run_prepared(&upsert, &params)?;
         Ok(Answer::Written)
     });
     let mut upsert = sides.connection.prepare(

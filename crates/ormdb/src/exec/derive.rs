@@ -44,7 +44,7 @@ pub(super) fn each(
     for (at, row) in rows.iter().enumerate() {
         run.budget.tick()?;
         let fields = row.view(entity)?;
-        let env = EvalEnv { now: run.ctx.now, externals: externals.of(at) };
+        let env = EvalEnv { externals: externals.of(at), ..run.env() };
         for (column, expr) in projection.exprs.iter().enumerate() {
             let value = expr.eval(&fields, &env)?;
             see(at, column, &value.view())?;

@@ -13,7 +13,7 @@ use super::aggregate::Accumulator;
 use super::run::Run;
 use super::{CHUNK_ROWS, derive, root, sort};
 use crate::expr::{Datum, EvalEnv, NoRow};
-use crate::plan::{GroupPlan, KeyDirection, Plan};
+use crate::plan::{GroupPlan, KeyDirection, Plan, RootAccess};
 
 /// How groups come where no order says it: ascending, null last.
 const ASCENDING: KeyDirection = KeyDirection { descending: false, nulls_first: false };
@@ -38,7 +38,12 @@ struct Groups<'a, 'r> {
 }
 
 /// The chunks of the groups of a plan.
-pub(super) fn chunks(run: &Run<'_>, plan: &Plan<'_>, group: &GroupPlan) -> Result<Vec<Chunk>> {
+pub(super) fn chunks(
+    run: &Run<'_>,
+    plan: &Plan<'_>,
+    access: &RootAccess,
+    group: &GroupPlan,
+) -> Result<Vec<Chunk>> {
     let (numbers, groups) = (HashMap::new(), Vec::new());
     let mut all = Groups { run, plan: group, numbers, groups, key: Vec::new(), values: Vec::new(), at: 0 };
     if group.keys == 0 {
@@ -46,7 +51,7 @@ pub(super) fn chunks(run: &Run<'_>, plan: &Plan<'_>, group: &GroupPlan) -> Resul
     }
     let level = &plan.root;
     let width = level.columns.exprs.len();
-    root::read(run, level.step, level.entity, &level.rows, &plan.access, &mut |rows| {
+    root::read(run, level.step, level.entity, &level.rows, access, &mut |rows| {
         if width == 0 {
             rows.iter().for_each(|_| all.count_row());
             return Ok(());
@@ -118,7 +123,7 @@ impl Groups<'_, '_> {
             for (state, aggregate) in aggregates.into_iter().zip(&group.aggregates) {
                 externals.push(state.finish(aggregate.ty)?);
             }
-            let env = EvalEnv { now: run.ctx.now, externals: &externals };
+            let env = EvalEnv { externals: &externals, ..run.env() };
             let accepted = match &group.having {
                 None => true,
                 Some(having) => having.test(&NoRow, &env)? == Some(true),
@@ -151,7 +156,7 @@ impl Groups<'_, '_> {
             builder.put_roots(&numbers)?;
             let block = builder.entity(plan.root.node)?;
             for (_, externals) in rows {
-                let env = EvalEnv { now: run.ctx.now, externals };
+                let env = EvalEnv { externals, ..run.env() };
                 for (column, expr) in group.columns.iter().enumerate() {
                     block.column(column)?.push(&expr.eval(&NoRow, &env)?.view())?;
                 }

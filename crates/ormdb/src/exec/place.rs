@@ -19,7 +19,7 @@ use crate::context::Ctx;
 
 /// The fetch with conditions in place of its cursors.
 pub(super) fn resolved<'f>(ctx: &Ctx<'_>, fetch: &'f Fetch) -> Result<Cow<'f, Fetch>> {
-    if fetch.group.is_some() || !has_cursor(&fetch.selection) {
+    if !has_cursor(fetch) {
         return Ok(Cow::Borrowed(fetch));
     }
     let mut fetch = fetch.clone();
@@ -27,8 +27,13 @@ pub(super) fn resolved<'f>(ctx: &Ctx<'_>, fetch: &'f Fetch) -> Result<Cow<'f, Fe
     Ok(Cow::Owned(fetch))
 }
 
-fn has_cursor(selection: &Selection) -> bool {
-    let below = |item: &SelectItem| matches!(item, SelectItem::Include(i) if has_cursor(&i.selection));
+/// Whether the conditions of a fetch depend on the place of a row.
+pub(crate) fn has_cursor(fetch: &Fetch) -> bool {
+    fetch.group.is_none() && begins_at_row(&fetch.selection)
+}
+
+fn begins_at_row(selection: &Selection) -> bool {
+    let below = |item: &SelectItem| matches!(item, SelectItem::Include(i) if begins_at_row(&i.selection));
     selection.cursor.is_some() || selection.items.iter().any(below)
 }
 

@@ -63,8 +63,8 @@ impl<'r> Run<'r> {
     }
 
     /// The environment of expressions without externals.
-    pub(super) fn env(&self) -> EvalEnv<'static> {
-        EvalEnv::at(self.ctx.now)
+    pub(super) const fn env(&self) -> EvalEnv<'r> {
+        self.ctx.env()
     }
 
     /// A cursor over all entries of a key.

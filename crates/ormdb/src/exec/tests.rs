@@ -8,6 +8,7 @@ use ormdb_proto::value::ValueRef;
 use crate::catalog::testing::TestDb;
 use crate::context::Ctx;
 use crate::limits::Limits;
+use crate::plan::PlanCache;
 use crate::session::SessionContext;
 use crate::text::parse_statement;
 
@@ -76,6 +77,8 @@ fn with<T>(db: &TestDb, query: &str, run: impl FnOnce(&Ctx<'_>, &ormdb_proto::ir
         params: &params,
         now: 0,
         history: 1,
+        plans: &PlanCache::default(),
+        slots: &[],
     };
     run(&ctx, &fetch)
 }

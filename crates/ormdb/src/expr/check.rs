@@ -7,7 +7,7 @@ mod bend;
 mod names;
 
 use ormdb_proto::error::Span;
-use ormdb_proto::ir::{BinaryOp, Expr, Params, TextMatch, UnaryOp};
+use ormdb_proto::ir::{BinaryOp, Expr, TextMatch, UnaryOp};
 use ormdb_proto::schema::{FieldType, ScalarType, Schema};
 use ormdb_proto::{Error, ErrorCode, Result, Value};
 
@@ -17,6 +17,7 @@ use super::datum::Datum;
 use super::eval;
 use super::functions;
 use super::node::{Arithmetic, Comparison, Node};
+use super::parameters::Parameters;
 use super::scope::Scope;
 use super::text_match::{Matcher, Pattern};
 use super::types::{self, BOOL, INTERVAL, TEXT};
@@ -30,7 +31,7 @@ pub(super) fn compile(
     scope: &mut dyn Scope<'_>,
     expr: &Expr,
     want: Option<FieldType>,
-    params: &Params,
+    params: &Parameters<'_>,
 ) -> Result<RowExpr> {
     let schema = scope.schema();
     let mut checker = Checker { scope, params, depth: 0 };
@@ -60,6 +61,8 @@ enum Bend {
     Fixed,
     /// A literal or parameter, as it was given.
     Constant(Value),
+    /// A parameter with a slot.
+    Param(usize),
     /// A list of such, or of what else.
     List(Vec<Checked>),
     /// A bare word that is no field: a label, or the error.
@@ -78,7 +81,7 @@ impl Checked {
 
 pub(super) struct Checker<'c, 's> {
     scope: &'c mut dyn Scope<'s>,
-    params: &'c Params,
+    params: &'c Parameters<'c>,
     depth: usize,
 }
 
@@ -111,7 +114,7 @@ impl<'s> Checker<'_, 's> {
             }
             Expr::Literal(value) => constant(self.schema(), value),
             Expr::Param { name, span } => {
-                let value = self.params.require(name).map_err(|error| at(error, *span))?;
+                let value = self.params.pin(name).map_err(|error| at(error, *span))?;
                 constant(self.schema(), value)
             }
             Expr::Path { path, span } => self.path(path, *span),
@@ -173,7 +176,20 @@ impl<'s> Checker<'_, 's> {
     }
 
     fn binary(&mut self, op: BinaryOp, left: &Expr, right: &Expr) -> Result<Checked> {
-        let (left, right) = (self.check(left)?, self.check(right)?);
+        let (left, right) = match op {
+            BinaryOp::Equal
+            | BinaryOp::NotEqual
+            | BinaryOp::Less
+            | BinaryOp::LessOrEqual
+            | BinaryOp::Greater
+            | BinaryOp::GreaterOrEqual => (self.comparand(left)?, self.comparand(right)?),
+            BinaryOp::Add
+            | BinaryOp::Subtract
+            | BinaryOp::Multiply
+            | BinaryOp::Divide
+            | BinaryOp::Remainder
+            | BinaryOp::Concat => (self.check(left)?, self.check(right)?),
+        };
         let comparison = match op {
             BinaryOp::Equal => Comparison::Equal,
             BinaryOp::NotEqual => Comparison::NotEqual,
@@ -190,12 +206,23 @@ impl<'s> Checker<'_, 's> {
         };
         let (left, right) = self.compared(left, right)?;
         let node = match (&left, &right) {
-            (Node::Const(_), Node::Field(_)) => {
+            (Node::Const(_) | Node::Param(_), Node::Field(_)) => {
                 Node::Compare(comparison.mirrored(), Box::new(right), Box::new(left))
             }
             _ => Node::Compare(comparison, Box::new(left), Box::new(right)),
         };
         Ok(fold(node, BOOL))
+    }
+
+    /// An operand of a comparison: the value of a parameter may change from run to run.
+    fn comparand(&mut self, expr: &Expr) -> Result<Checked> {
+        if let Expr::Param { name, span } = expr
+            && self.scope.given(expr)?.is_none()
+            && let Some((slot, ty)) = self.params.slot(name).map_err(|error| at(error, *span))?
+        {
+            return Ok(Checked { node: Node::Param(slot), ty: Some(ty), bend: Bend::Param(slot) });
+        }
+        self.check(expr)
     }
 
     /// An expression of type bool.

@@ -19,6 +19,7 @@ pub(super) fn eval<'a>(node: &'a Node, row: &'a dyn RowSource, env: &EvalEnv<'a>
         Node::Const(datum) => Datum::Ref(datum.view()),
         Node::Field(field) => Datum::Ref(row.field(*field)?),
         Node::External(slot) => external(env, *slot)?.clone(),
+        Node::Param(slot) => Datum::Ref(param(env, *slot)?.view()),
         Node::Not(_)
         | Node::Compare(..)
         | Node::Match(..)
@@ -109,6 +110,7 @@ pub(super) fn test(node: &Node, row: &dyn RowSource, env: &EvalEnv<'_>) -> Resul
         Node::Const(_)
         | Node::Field(_)
         | Node::External(_)
+        | Node::Param(_)
         | Node::Negate(_)
         | Node::Arithmetic(..)
         | Node::Concat(..)
@@ -171,6 +173,12 @@ fn external<'a>(env: &EvalEnv<'a>, slot: usize) -> Result<&'a Datum<'a>> {
     env.externals
         .get(slot)
         .ok_or_else(|| Error::new(ErrorCode::Internal, "an expression misses a value from behind a relation"))
+}
+
+fn param<'a>(env: &EvalEnv<'a>, slot: usize) -> Result<&'a Datum<'a>> {
+    env.params
+        .get(slot)
+        .ok_or_else(|| Error::new(ErrorCode::Internal, "an expression misses the value of a parameter"))
 }
 
 /// Texts or arrays one behind the other. Beside null a text is null, and an array is what it is, as in PostgreSQL.

@@ -15,6 +15,8 @@ pub(crate) enum Node {
     Field(FieldId),
     /// A value that the one who runs the expression supplies.
     External(usize),
+    /// The value of a slot of a parameter: the same for all rows of a run.
+    Param(usize),
     /// `not`
     Not(Box<Node>),
     /// `-` of a number or interval
@@ -96,7 +98,7 @@ impl Node {
     /// The nodes directly below.
     pub(crate) fn children(&self) -> Vec<&Node> {
         match self {
-            Node::Const(_) | Node::Field(_) | Node::External(_) => Vec::new(),
+            Node::Const(_) | Node::Field(_) | Node::External(_) | Node::Param(_) => Vec::new(),
             Node::Not(operand)
             | Node::Negate(operand)
             | Node::Cast(_, operand)

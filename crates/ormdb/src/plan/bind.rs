@@ -1,11 +1,12 @@
 //! Makes a plan of a fetch: resolves names level by level, splits conditions, and chooses access paths.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use ormdb_proto::block::ColumnType;
 use ormdb_proto::error::{Limit, Span};
 use ormdb_proto::ir::{
-    BinaryOp, DeletedRows, End, Expr, Fetch, Include, KeyPart, Nulls, OrderBy, Params, SelectItem, Selection,
+    BinaryOp, DeletedRows, End, Expr, Fetch, Include, KeyPart, Nulls, OrderBy, SelectItem, Selection,
     SortDirection,
 };
 use ormdb_proto::result::{Cardinality, EnumLabels, ResultShape, ShapeColumn, ShapeEdge, ShapeNode};
@@ -19,12 +20,13 @@ use super::columns::Columns;
 use super::cover::Needed;
 use super::level_scope::{LevelScope, PlanScope, Steps, edge_of};
 use super::order::Served;
+use super::point::Point;
 use super::{
     Fan, FanAccess, IncludeLevel, KeyDirection, Level, Order, Path, Plan, Projection, RootAccess,
     RowSelection, SelectionText, kept, policy,
 };
 use crate::catalog::{Catalog, EntityInfo, KeyAccess, Member, Navigation};
-use crate::expr::{EvalEnv, NoRow, Node, RowExpr};
+use crate::expr::{EvalEnv, LocalScope, NoRow, Node, Parameters, RowExpr};
 use crate::text;
 
 mod group;
@@ -44,18 +46,26 @@ pub(crate) enum RootInput<'q> {
 /// Makes plans.
 pub(crate) struct Binder<'c, 'p> {
     catalog: &'c Catalog,
-    params: &'p Params,
+    params: &'p Parameters<'p>,
     now: i64,
     depth_max: usize,
+    /// Whether what was computed of time holds for one run alone.
+    is_of_now: Cell<bool>,
     steps: Steps,
     nodes: Vec<ShapeNode>,
 }
 
 impl<'c, 'p> Binder<'c, 'p> {
     /// A binder for a statement with these parameters, which began at `now`.
-    pub(crate) fn new(catalog: &'c Catalog, params: &'p Params, now: i64, depth_max: u32) -> Binder<'c, 'p> {
+    pub(crate) fn new(
+        catalog: &'c Catalog,
+        params: &'p Parameters<'p>,
+        now: i64,
+        depth_max: u32,
+    ) -> Binder<'c, 'p> {
         let depth_max = usize::try_from(depth_max).unwrap_or(usize::MAX);
-        Binder { catalog, params, now, depth_max, steps: Steps::default(), nodes: Vec::new() }
+        let (steps, nodes) = (Steps::default(), Vec::new());
+        Binder { catalog, params, now, depth_max, is_of_now: Cell::new(false), steps, nodes }
     }
 
     /// The plan of a fetch.
@@ -91,7 +101,10 @@ impl<'c, 'p> Binder<'c, 'p> {
             }
         };
         let shape = Arc::new(ResultShape { nodes: self.nodes });
-        Ok(Plan { root, access, group, shape, steps: self.steps.count() })
+        let needed = Needed::of_level(&root);
+        let point = Point::of(&root, &needed, group.is_none());
+        let (is_reusable, steps) = (!self.is_of_now.get(), self.steps.count());
+        Ok(Plan { root, access, needed, point, group, shape, steps, is_reusable })
     }
 
     fn fetch(&mut self, fetch: &Fetch) -> Result<(Level<'c>, RootAccess)> {
@@ -120,8 +133,11 @@ impl<'c, 'p> Binder<'c, 'p> {
                 .ok_or_else(|| Error::new(ErrorCode::Internal, "a part of a key was lost"))?;
             let condition =
                 Expr::binary(BinaryOp::Equal, Expr::path([field.name.as_str()]), part.value.clone());
-            let compiled =
-                RowExpr::condition(self.catalog.schema(), entity.entity(), &condition, self.params)?;
+            // The condition is compiled once more with the others: here no value is taken note of.
+            let params = Parameters::fixed(self.params.values());
+            let mut scope = LocalScope::new(self.catalog.schema(), entity.entity());
+            let want = FieldType::Scalar(ScalarType::Bool);
+            let compiled = RowExpr::compile_in(&mut scope, &condition, Some(want), &params)?;
             let mut fields_read = 0;
             compiled.root().visit(&mut |node| fields_read += usize::from(matches!(node, Node::Field(_))));
             if fields_read > 1 {
@@ -223,13 +239,15 @@ impl<'c, 'p> Binder<'c, 'p> {
     fn count(&self, entity: &EntityInfo, expr: Option<&Expr>, name: &str) -> Result<Option<usize>> {
         let Some(expr) = expr else { return Ok(None) };
         let want = FieldType::Scalar(ScalarType::Int64);
-        let compiled = RowExpr::compile(self.catalog.schema(), entity, expr, Some(want), self.params)?;
+        let mut scope = LocalScope::new(self.catalog.schema(), entity);
+        let compiled = RowExpr::compile_in(&mut scope, expr, Some(want), self.params)?;
         if !compiled.root().is_constant() {
             return Err(Error::new(
                 ErrorCode::InvalidQuery,
                 format!("a {name} is a number, not a field of the row"),
             ));
         }
+        self.is_of_now.set(self.is_of_now.get() || compiled.volatile().is_some());
         let value = compiled.eval(&NoRow, &EvalEnv::at(self.now))?;
         match value.view() {
             ValueRef::Int64(v) => usize::try_from(v)
@@ -245,11 +263,9 @@ impl<'c, 'p> Binder<'c, 'p> {
         rows: &RowSelection<'_>,
         needed: Option<&Needed>,
     ) -> Result<RootAccess> {
-        let mut bounds = Bounds::default();
-        if let Some(filter) = &rows.filter {
-            bounds::collect(entity, filter.root(), self.now, &mut bounds)?;
-        }
-        access::choose(entity, &bounds, rows, needed)
+        // The values of this run: others choose anew.
+        let params = self.params.bound(self.catalog.schema())?;
+        root_access(entity, rows, needed, &EvalEnv { params: &params, ..EvalEnv::at(self.now) })
     }
 
     fn level(
@@ -382,6 +398,20 @@ impl<'c, 'p> Binder<'c, 'p> {
         }
         Ok(())
     }
+}
+
+/// How the rows of a root are found, by what a condition says of the fields of keys.
+pub(super) fn root_access(
+    entity: &EntityInfo,
+    rows: &RowSelection<'_>,
+    needed: Option<&Needed>,
+    env: &EvalEnv<'_>,
+) -> Result<RootAccess> {
+    let mut bounds = Bounds::default();
+    if let Some(filter) = &rows.filter {
+        bounds::collect(entity, filter.root(), env, &mut bounds)?;
+    }
+    access::choose(entity, &bounds, rows, needed)
 }
 
 /// Which way a key of an order sorts; nulls are greater than every value where nothing else is said.

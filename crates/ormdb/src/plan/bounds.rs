@@ -33,10 +33,10 @@ pub(super) enum Inclusive {
 /// The bounds of the fields that a condition speaks of.
 pub(super) type Bounds = HashMap<FieldId, FieldBounds>;
 
-/// Adds what a condition says that must be true.
-pub(super) fn collect(entity: &Entity, node: &Node, now: i64, bounds: &mut Bounds) -> Result<()> {
+/// Adds what a condition says that must be true, with the parameters of `env`.
+pub(super) fn collect(entity: &Entity, node: &Node, env: &EvalEnv<'_>, bounds: &mut Bounds) -> Result<()> {
     match node {
-        Node::And(all) => all.iter().try_for_each(|node| collect(entity, node, now, bounds))?,
+        Node::And(all) => all.iter().try_for_each(|node| collect(entity, node, env, bounds))?,
         Node::Field(field) => {
             bounds.entry(*field).or_default().only(vec![Datum::bool(Some(true))]);
         }
@@ -58,7 +58,7 @@ pub(super) fn collect(entity: &Entity, node: &Node, now: i64, bounds: &mut Bound
                 }
                 _ => return Ok(()),
             };
-            if let Some(value) = key_constant(entity, *field, constant, now)? {
+            if let Some(value) = key_constant(entity, *field, constant, env)? {
                 bounds.entry(*field).or_default().compare(comparison, value);
             }
         }
@@ -69,7 +69,7 @@ pub(super) fn collect(entity: &Entity, node: &Node, now: i64, bounds: &mut Bound
                 if !item.is_constant() {
                     return Ok(());
                 }
-                match key_constant(entity, *field, item, now)? {
+                match key_constant(entity, *field, item, env)? {
                     Some(value) => values.push(value),
                     None => return Ok(()),
                 }
@@ -77,7 +77,7 @@ pub(super) fn collect(entity: &Entity, node: &Node, now: i64, bounds: &mut Bound
             values.retain(|value| !value.is_null());
             bounds.entry(*field).or_default().only(values);
         }
-        Node::Or(any) => alternatives(entity, any, now, bounds)?,
+        Node::Or(any) => alternatives(entity, any, env, bounds)?,
         Node::Match(Matcher::Constant(pattern), text) => {
             if let (Node::Field(field), Some(prefix)) = (&**text, pattern.prefix()) {
                 bounds.entry(*field).or_default().prefix = Some(prefix);
@@ -85,6 +85,7 @@ pub(super) fn collect(entity: &Entity, node: &Node, now: i64, bounds: &mut Bound
         }
         Node::Const(_)
         | Node::External(_)
+        | Node::Param(_)
         | Node::Negate(_)
         | Node::Arithmetic(..)
         | Node::Concat(..)
@@ -101,11 +102,11 @@ pub(super) fn collect(entity: &Entity, node: &Node, now: i64, bounds: &mut Bound
 
 /// Adds what conditions say of which one must be true: a field that each of them gives its only values has one of all
 /// these values.
-fn alternatives(entity: &Entity, any: &[Node], now: i64, bounds: &mut Bounds) -> Result<()> {
+fn alternatives(entity: &Entity, any: &[Node], env: &EvalEnv<'_>, bounds: &mut Bounds) -> Result<()> {
     let mut common: Option<HashMap<FieldId, Vec<Datum<'static>>>> = None;
     for node in any {
         let mut found = Bounds::default();
-        collect(entity, node, now, &mut found)?;
+        collect(entity, node, env, &mut found)?;
         if found.values().any(|b| b.equal.as_ref().is_some_and(Vec::is_empty)) {
             // Never true.
             continue;
@@ -160,10 +161,15 @@ impl FieldBounds {
 }
 
 /// The value of a constant as the keys of a field have it; none if keys do not compare with it as the expression does.
-fn key_constant(entity: &Entity, field: FieldId, node: &Node, now: i64) -> Result<Option<Datum<'static>>> {
+fn key_constant(
+    entity: &Entity,
+    field: FieldId,
+    node: &Node,
+    env: &EvalEnv<'_>,
+) -> Result<Option<Datum<'static>>> {
     let Some(field) = entity.field_by_id(field) else { return Ok(None) };
     // A constant that fails, fails when a row meets it, as the expression does.
-    let Ok(value) = eval_constant(node, &NoRow, &EvalEnv::at(now)) else { return Ok(None) };
+    let Ok(value) = eval_constant(node, &NoRow, env) else { return Ok(None) };
     Ok(as_key(field.ty, &value.view()))
 }
 

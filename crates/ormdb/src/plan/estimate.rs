@@ -14,7 +14,7 @@ use super::{Fan, HopAccess, Path, RootAccess, RowSelection, Source, order};
 use crate::catalog::EntityInfo;
 use crate::context::Ctx;
 use crate::engine::EngineResult;
-use crate::expr::Node;
+use crate::expr::{EvalEnv, Node};
 use crate::store::{Families, layout};
 
 /// How many rows a level gives: of a root all together, of an include for each parent.
@@ -116,14 +116,15 @@ impl<'a> Estimator<'a> {
             Node::And(all) => all.as_slice(),
             one => std::slice::from_ref(one),
         };
+        let env = EvalEnv::at(self.now);
         let mut known = Bounds::new();
         for conjunct in conjuncts {
             let mut of_one = Bounds::new();
-            bounds::collect(entity, conjunct, self.now, &mut of_one)?;
+            bounds::collect(entity, conjunct, &env, &mut of_one)?;
             if of_one.values().all(FieldBounds::is_unknown) {
                 share *= FILTER_SELECTIVITY;
             } else {
-                bounds::collect(entity, conjunct, self.now, &mut known)?;
+                bounds::collect(entity, conjunct, &env, &mut known)?;
             }
         }
         for (_, bounds) in known.iter().filter(|(field, _)| !served.contains(field)) {

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use ormdb_proto::error::Span;
-use ormdb_proto::ir::{AggregateFunction, DeletedRows, Expr, Params, Quantifier, RelationAggregate};
+use ormdb_proto::ir::{AggregateFunction, DeletedRows, Expr, Quantifier, RelationAggregate};
 use ormdb_proto::schema::{Entity, FieldType, Relation, RelationId, ScalarType, Schema};
 use ormdb_proto::{Error, ErrorCode, Result, Value};
 
@@ -11,7 +11,7 @@ use super::{
     AggregateDerivation, Derivation, DerivationKind, Fan, FanAccess, Projection, RowSelection, kept, policy,
 };
 use crate::catalog::{Catalog, EntityInfo, Navigation};
-use crate::expr::{Average, Datum, External, RowExpr, Scope, Sum};
+use crate::expr::{Average, Datum, External, Parameters, RowExpr, Scope, Sum};
 
 /// The deepest chain of relations that expressions may follow, computed fields included.
 const HOPS_MAX: usize = 32;
@@ -39,7 +39,7 @@ impl Steps {
 #[derive(Clone, Copy)]
 pub(super) struct PlanScope<'c, 'p> {
     pub(super) catalog: &'c Catalog,
-    pub(super) params: &'p Params,
+    pub(super) params: &'p Parameters<'p>,
     pub(super) steps: &'p Steps,
 }
 

@@ -14,7 +14,7 @@ use ormdb_proto::{Error, ErrorCode, Result, Value};
 
 use super::recomputed::Recomputed;
 use super::{Draft, Resolver, indexes, rewrite, structs};
-use crate::expr::{EvalEnv, External, NoRow, RowExpr, Scope};
+use crate::expr::{EvalEnv, External, NoRow, Parameters, RowExpr, Scope};
 use crate::text::ast::{
     CheckDecl, DefaultDecl, EntityAttributeKind, EntityDecl, ExprText, FieldAttributeKind, Name,
 };
@@ -102,7 +102,7 @@ fn compile(schema: &Schema, at: usize, expr: &Expr, want: FieldType) -> Result<R
 /// Compiles an expression that may lead over relations.
 fn compile_any(schema: &Schema, at: usize, expr: &Expr, want: Option<FieldType>) -> Result<RowExpr> {
     let entity = schema.entities.get(at).ok_or_else(no_entity)?;
-    RowExpr::compile_in(&mut TypeScope { schema, entity }, expr, want, &Params::none())
+    RowExpr::compile_in(&mut TypeScope { schema, entity }, expr, want, &Parameters::none())
 }
 
 fn no_entity() -> Error {
@@ -354,7 +354,7 @@ impl<'s> Scope<'s> for TypeScope<'s> {
     }
 
     fn remote(&mut self, relation: &Relation, tail: &Expr, _absent: Value) -> Result<External> {
-        let tail = RowExpr::compile_in(&mut self.behind(relation)?, tail, None, &Params::none())?;
+        let tail = RowExpr::compile_in(&mut self.behind(relation)?, tail, None, &Parameters::none())?;
         Ok(External { slot: 0, ty: tail.ty() })
     }
 
@@ -365,17 +365,17 @@ impl<'s> Scope<'s> for TypeScope<'s> {
         filter: &Expr,
         _span: Option<Span>,
     ) -> Result<External> {
-        RowExpr::compile_in(&mut self.behind(relation)?, filter, Some(BOOL), &Params::none())?;
+        RowExpr::compile_in(&mut self.behind(relation)?, filter, Some(BOOL), &Parameters::none())?;
         Ok(External { slot: 0, ty: Some(BOOL) })
     }
 
     fn aggregate(&mut self, relation: &Relation, aggregate: &RelationAggregate) -> Result<External> {
         let mut behind = self.behind(relation)?;
         if let Some(filter) = &aggregate.filter {
-            RowExpr::compile_in(&mut behind, filter, Some(BOOL), &Params::none())?;
+            RowExpr::compile_in(&mut behind, filter, Some(BOOL), &Parameters::none())?;
         }
         let value = match &aggregate.value {
-            Some(value) => RowExpr::compile_in(&mut behind, value, None, &Params::none())?.ty(),
+            Some(value) => RowExpr::compile_in(&mut behind, value, None, &Parameters::none())?.ty(),
             None => None,
         };
         let ty = match aggregate.function {

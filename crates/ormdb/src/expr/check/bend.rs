@@ -53,6 +53,13 @@ impl Checker<'_, '_> {
                 let datum = cast::bend(self.schema(), value, beside)?;
                 Ok(Checked::fixed(Node::Const(datum), beside))
             }
+            Bend::Param(slot) => {
+                if checked.ty.is_none_or(|ty| types::common(ty, beside).is_some()) {
+                    return self.settle(checked);
+                }
+                self.params.bend(self.schema(), *slot, beside)?;
+                Ok(Checked::fixed(Node::Param(*slot), beside))
+            }
             Bend::Word(word, error) => match beside {
                 FieldType::Scalar(ScalarType::Enum(_)) => {
                     let datum = Datum::of_value(self.schema(), &Value::Enum(word.clone()), beside);
@@ -77,7 +84,7 @@ impl Checker<'_, '_> {
     /// Gives an open expression the type that it has by itself.
     pub(in crate::expr) fn settle(&mut self, checked: Checked) -> Result<Checked> {
         match checked.bend {
-            Bend::Fixed | Bend::Constant(_) => Ok(checked),
+            Bend::Fixed | Bend::Constant(_) | Bend::Param(_) => Ok(checked),
             Bend::Word(_, error) => Err(error),
             Bend::List(items) => {
                 let items = items.into_iter().map(|i| self.settle(i)).collect::<Result<Vec<_>>>()?;

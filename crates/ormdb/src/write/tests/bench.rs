@@ -17,6 +17,7 @@ use crate::context::WriteCtx;
 use crate::engine::EngineResult;
 use crate::expr::EvalEnv;
 use crate::limits::Limits;
+use crate::plan::PlanCache;
 use crate::session::SessionContext;
 use crate::store::generate::{Generators, OsEntropy};
 use crate::store::sequence::Sequences;
@@ -79,6 +80,7 @@ impl Bench {
             history: 1,
             sequences: &self.sequences,
             generators: &self.generators,
+            plans: &PlanCache::default(),
         })
         .run(&statement)?;
         txn.commit(Durability::Buffered).engine()?;

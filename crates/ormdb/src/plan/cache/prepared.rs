@@ -1,0 +1,61 @@
+//! A statement that is parsed once and runs many times.
+
+use std::fmt;
+use std::sync::Arc;
+
+use ormdb_proto::Result;
+use ormdb_proto::ir::{Explain, Statement};
+
+use super::{PlanCache, Shaped};
+use crate::exec;
+use crate::text;
+
+/// A statement that is parsed once, and a fetch that is planned once: it runs many times, each with values of its own for its
+/// parameters. Cheap to clone; several threads may run it.
+///
+/// A fetch is planned again when the schema changes, and for values of other types.
+#[derive(Clone)]
+pub struct Prepared(Arc<Parsed>);
+
+struct Parsed {
+    statement: Statement,
+    explain: Option<Explain>,
+    /// Of a fetch whose conditions do not depend on data.
+    shaped: Option<Shaped>,
+}
+
+impl Prepared {
+    pub(super) fn parse(cache: &PlanCache, text: &str) -> Result<Prepared> {
+        let parsed = text::parse_statement(text)?;
+        Ok(Prepared::new(cache, parsed.statement, parsed.explain))
+    }
+
+    /// Prepares a statement.
+    pub(crate) fn new(cache: &PlanCache, statement: Statement, explain: Option<Explain>) -> Prepared {
+        let shaped = match &statement {
+            Statement::Fetch(fetch) if !exec::has_cursor(fetch) => cache.shaped(fetch),
+            _ => None,
+        };
+        Prepared(Arc::new(Parsed { statement, explain, shaped }))
+    }
+
+    /// The statement.
+    pub fn statement(&self) -> &Statement {
+        &self.0.statement
+    }
+
+    /// Whether its plan is asked for.
+    pub fn explain(&self) -> Option<Explain> {
+        self.0.explain
+    }
+
+    pub(crate) fn shaped(&self) -> Option<&Shaped> {
+        self.0.shaped.as_ref()
+    }
+}
+
+impl fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prepared").field("statement", &self.0.statement).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,156 @@
+use ormdb_proto::Value;
+use ormdb_proto::ir::Params;
+
+use crate::{Database, Options, Session};
+
+const SCHEMA: &str = "
+enum Role { reader, author }
+entity User {
+  id     int64  @id
+  email  string @unique
+  age    int32
+  role   Role
+  since  date
+  price  decimal(8,2)
+  posts  Post[]
+}
+entity Post {
+  id        int64 @id
+  authorId  int64
+  author    User  @relation(authorId -> User.id)
+  score     int64
+}";
+
+fn database() -> (tempfile::TempDir, Database) {
+    let directory = tempfile::tempdir().unwrap();
+    let options = Options { durability: ordinum::Durability::Buffered, ..Options::default() };
+    let database = Database::open_with(directory.path().join("db"), options).unwrap();
+    database.apply_schema(SCHEMA).unwrap();
+    let session = database.session();
+    for id in 1..=4 {
+        let role = if id % 2 == 0 { "reader" } else { "author" };
+        let text = format!(
+            "create User {{ id: {id}, email: \"{id}@x\", age: {}, role: {role}, since: \"2024-01-0{id}\", price: {id}.50 }}",
+            id * 10
+        );
+        session.query(&text, &Params::none()).unwrap();
+        let text = format!("create Post {{ id: {id}, authorId: {id}, score: {id} }}");
+        session.query(&text, &Params::none()).unwrap();
+    }
+    (directory, database)
+}
+
+fn ids(session: &Session, text: &str, params: &Params) -> String {
+    let rows: Vec<(i64,)> = session.fetch(text, params).unwrap().rows().unwrap();
+    rows.iter().map(|(id,)| id.to_string()).collect::<Vec<_>>().join(" ")
+}
+
+fn with(value: impl Into<Value>) -> Params {
+    Params::none().with("p", value)
+}
+
+/// A predecessor's plan cache returned the first query's literals.
+#[test]
+fn a_plan_keeps_no_value_of_an_earlier_run() {
+    let (_directory, database) = database();
+    let session = database.session();
+    for (condition, first, second) in [
+        ("id = 1", "1", ("id = 2", "2")),
+        ("id > 2", "3 4", ("id > 3", "4")),
+        ("email = \"3@x\"", "3", ("email = \"1@x\"", "1")),
+        ("role = author", "1 3", ("role = reader", "2 4")),
+        ("role = \"author\"", "1 3", ("role = \"reader\"", "2 4")),
+        ("since >= \"2024-01-03\"", "3 4", ("since >= \"2024-01-02\"", "2 3 4")),
+        ("price = 1.50", "1", ("price = 2.50", "2")),
+        ("price < 2.5", "1", ("price < 2.55", "1 2")),
+        ("age in (10, 20)", "1 2", ("age in (10, 30)", "1 3")),
+        ("age between 10 and 20", "1 2", ("age between 20 and 40", "2 3 4")),
+        ("email startsWith \"1\"", "1", ("email startsWith \"2\"", "2")),
+        ("posts some (score > 3)", "4", ("posts some (score > 2)", "3 4")),
+        ("id = 1 + 1", "2", ("id = 1 + 2", "3")),
+        ("id = 5000000000", "", ("id = 4", "4")),
+    ] {
+        for (condition, expected) in [(condition, first), second, (condition, first), second] {
+            assert_eq!(ids(&session, &format!("User where {condition} {{ id }}"), &Params::none()), expected);
+        }
+    }
+    assert_eq!(ids(&session, "User limit 1 { id }", &Params::none()), "1");
+    assert_eq!(ids(&session, "User limit 2 { id }", &Params::none()), "1 2");
+}
+
+#[test]
+fn parameters_of_any_type_run_with_one_text() {
+    let (_directory, database) = database();
+    let session = database.session();
+    let equal = "User where id = $p { id }";
+    assert_eq!(ids(&session, equal, &with(1i64)), "1");
+    assert_eq!(ids(&session, equal, &with(Value::Int16(2))), "2");
+    assert_eq!(ids(&session, equal, &with(Value::Null)), "");
+    assert_eq!(ids(&session, equal, &with(Value::Decimal("3.0".parse().unwrap()))), "3");
+    assert_eq!(ids(&session, equal, &with(Value::Decimal("3.5".parse().unwrap()))), "");
+    assert_eq!(ids(&session, equal, &with(Value::Float64(4.0))), "4");
+    assert_eq!(ids(&session, equal, &with(1i64)), "1");
+    let list = "User where id in $p { id }";
+    for wanted in [vec![1i64, 2], vec![3], vec![], vec![1, 2]] {
+        let expected: Vec<String> = wanted.iter().map(i64::to_string).collect();
+        let items = wanted.into_iter().map(Value::Int64).collect();
+        assert_eq!(ids(&session, list, &with(Value::Array(items))), expected.join(" "));
+    }
+    for limit in [1i64, 3, 2, 1] {
+        let expected: Vec<String> = (1..=limit).map(|id| id.to_string()).collect();
+        assert_eq!(ids(&session, "User limit $p { id }", &with(limit)), expected.join(" "));
+    }
+    for (since, expected) in [("2024-01-03", "3 4"), ("2024-01-02", "2 3 4"), ("2024-01-03", "3 4")] {
+        assert_eq!(ids(&session, "User where since >= $p { id }", &with(since)), expected);
+    }
+}
+
+#[test]
+fn errors_are_those_of_a_fetch_without_a_plan() {
+    let (_directory, database) = database();
+    let session = database.session();
+    let text = "User where since >= $p { id }";
+    let cold = session.fetch(text, &with("no date")).unwrap_err();
+    assert_eq!(ids(&session, text, &with("2024-01-04")), "4");
+    assert_eq!(session.fetch(text, &with("no date")).unwrap_err(), cold);
+    let missing = session.fetch(text, &Params::none()).unwrap_err();
+    assert_eq!(missing.code, ormdb_proto::ErrorCode::MissingParameter);
+    assert!(missing.detail.span.is_some());
+}
+
+#[test]
+fn fetches_of_one_shape_share_a_plan_until_the_schema_changes() {
+    let (_directory, database) = database();
+    let session = database.session();
+    let before = database.plan_stats();
+    for id in 1..=4 {
+        ids(&session, &format!("User[{id}] {{ id }}"), &Params::none());
+    }
+    let prepared = session.prepare("User[$p] { id }").unwrap();
+    for id in 1..=4i64 {
+        session.run_prepared(&prepared, &with(id)).unwrap();
+    }
+    let after = database.plan_stats();
+    assert_eq!((after.misses - before.misses, after.hits - before.hits), (2, 6));
+    database.apply_schema(&SCHEMA.replace("  price ", "  city string?\n  price ")).unwrap();
+    session.run_prepared(&prepared, &with(1i64)).unwrap();
+    assert_eq!(database.plan_stats().misses, after.misses + 1);
+    let all = session.query("User[$p] { * }", &with(1i64)).unwrap();
+    let ormdb_proto::Outcome::Fetched(all) = all else { panic!("no fetch") };
+    assert!(all.to_json().unwrap().to_string().contains("city"));
+}
+
+#[test]
+fn what_is_kept_is_bounded() {
+    let (_directory, database) = database();
+    let session = database.session();
+    for n in 0..(super::SHAPES_MAX + 10) {
+        session.fetch(&format!("User where id = 1 {{ x{n}: age }}"), &Params::none()).unwrap();
+    }
+    let stats = database.plan_stats();
+    assert!(stats.shapes <= super::SHAPES_MAX);
+    assert!(stats.texts <= super::TEXTS_MAX);
+    for limit in 0..20i64 {
+        ids(&session, "User limit $p { id }", &with(limit));
+    }
+}
