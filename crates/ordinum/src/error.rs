@@ -161,6 +161,14 @@ pub enum Error {
         /// One that holds it, or waited for it before.
         holder: TransactionId,
     },
+    /// The waiting for a lock was ended from outside ([`crate::Interrupt`]).
+    #[error("the waiting for {target} of column family {family:?} was interrupted")]
+    Interrupted {
+        /// The column family.
+        family: String,
+        /// What was to be locked.
+        target: LockTarget,
+    },
     /// Waiting for a lock would have closed a circle of transactions that wait for each other.
     #[error(
         "waiting for {target} of column family {family:?} would never end: transactions {} wait for each other; roll back and run it again",
@@ -250,7 +258,10 @@ impl Error {
             | Error::Unsorted { .. }
             | Error::NotIngestible { .. } => ErrorKind::FixTheRequest,
             Error::Poisoned { .. } | Error::Closed => ErrorKind::Reopen,
-            Error::Conflict { .. } | Error::LockTimeout { .. } | Error::Deadlock { .. } => ErrorKind::Retry,
+            Error::Conflict { .. }
+            | Error::LockTimeout { .. }
+            | Error::Interrupted { .. }
+            | Error::Deadlock { .. } => ErrorKind::Retry,
             Error::Bug { .. } => ErrorKind::Bug,
         }
     }

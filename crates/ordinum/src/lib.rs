@@ -63,7 +63,7 @@ pub use history::{HistoryId, Position};
 pub use key::{KEY_BYTES_MAX, SeqNo, VALUE_BYTES_MAX};
 pub use latency::{Latencies, Latency};
 pub use listener::{Listener, Notice, Stall};
-pub use lock::{LockMode, LockStats, LockTarget, TransactionId};
+pub use lock::{Interrupt, LockMode, LockStats, LockTarget, TransactionId};
 pub use merge_operator::{MERGE_OPERATOR_NAME_BYTES_MAX, MergeFailed, MergeOperator};
 pub use options::{Background, Durability, FamilyOptions, LogWriting, Options, RecoveryMode};
 pub use reader::{KeyRange, Reader};

@@ -7,7 +7,9 @@ use std::time::Duration;
 use ormdb_proto::frame::FrameType;
 use ormdb_proto::ir::{Explain, Params, Statement};
 use ormdb_proto::message::{self, Message, SchemaApplied, encode};
-use ormdb_proto::{Error, ErrorCode, Explanation, GraphResult, Isolation, MutationResult, Outcome, Result};
+use ormdb_proto::{
+    Access, Error, ErrorCode, Explanation, GraphResult, Isolation, MutationResult, Outcome, Result,
+};
 use rkyv::util::AlignedVec;
 
 use crate::address::Address;
@@ -104,7 +106,7 @@ impl Client {
             Outcome::Fetched(result) | Outcome::Written(MutationResult { returned: Some(result), .. }) => {
                 Ok(result)
             }
-            Outcome::Written(_) | Outcome::Explained(_) => {
+            Outcome::Written(_) | Outcome::Explained(_) | Outcome::Done { .. } => {
                 Err(Error::new(ErrorCode::InvalidQuery, "the statement was executed, yet it gives no graph"))
             }
         }
@@ -174,7 +176,15 @@ impl Client {
     /// # Errors
     /// As [`query`](Self::query).
     pub async fn begin_with(&self, isolation: Isolation) -> Result<Transaction> {
-        Transaction::begin(self, isolation).await
+        self.begin_as(isolation, Access::ReadWrite).await
+    }
+
+    /// Begins a transaction of this isolation, that reads only or writes as well.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query).
+    pub async fn begin_as(&self, isolation: Isolation, access: Access) -> Result<Transaction> {
+        Transaction::begin(self, isolation, access).await
     }
 
     /// Closes the connection, for every handle on it. Requests in flight fail with `ConnectionFailed`.
@@ -215,10 +225,9 @@ fn outcome(response: Response) -> Result<Outcome> {
         Response::Fetched(result) => Ok(Outcome::Fetched(result)),
         Response::Written(written) => Ok(Outcome::Written(written)),
         Response::Explained(plan) => Ok(Outcome::Explained(plan)),
-        Response::Text(_)
-        | Response::SchemaApplied(_)
-        | Response::SchemaRefused(_)
-        | Response::Done(_)
-        | Response::Pong => Err(unexpected("a result")),
+        Response::Done(done) => Ok(Outcome::Done { token: done.token }),
+        Response::Text(_) | Response::SchemaApplied(_) | Response::SchemaRefused(_) | Response::Pong => {
+            Err(unexpected("a result"))
+        }
     }
 }

@@ -3,7 +3,7 @@
 use ormdb_proto::frame::FrameType;
 use ormdb_proto::ir::{Params, Statement};
 use ormdb_proto::message::{self, ReleaseSavepoint, RollbackTo, SetSavepoint};
-use ormdb_proto::{GraphResult, Isolation, Outcome, Result, Token};
+use ormdb_proto::{Access, GraphResult, Isolation, Outcome, Result, Token};
 
 use crate::client::Client;
 use crate::pending::{Response, unexpected};
@@ -16,10 +16,10 @@ pub struct Transaction {
 }
 
 impl Transaction {
-    pub(crate) async fn begin(client: &Client, isolation: Isolation) -> Result<Transaction> {
+    pub(crate) async fn begin(client: &Client, isolation: Isolation, access: Access) -> Result<Transaction> {
         // Made first, so that a begin whose answer was not waited for is rolled back too.
         let transaction = Transaction { client: client.on_new_stream(), open: true };
-        match transaction.client.send(&message::Begin { isolation }).await? {
+        match transaction.client.send(&message::Begin { isolation, access }).await? {
             Response::Done(_) => Ok(transaction),
             _ => Err(unexpected("a transaction")),
         }

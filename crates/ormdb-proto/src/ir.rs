@@ -8,16 +8,20 @@
 
 use rkyv::{Archive, Deserialize, Serialize};
 
+mod control;
 mod depth;
 mod expr;
 mod fetch;
+mod lock;
 mod mutation;
 
+pub use control::{ConstraintTiming, Control};
 pub use expr::{AggregateFunction, BinaryOp, Expr, Quantifier, RelationAggregate, TextMatch, UnaryOp};
 pub use fetch::{
     DeletedRows, End, Fetch, Grouping, Include, KeyPart, Nulls, OrderBy, Place, SelectItem, Selection, Side,
     SortDirection,
 };
+pub use lock::{LockStrength, LockWait, RowLock};
 pub use mutation::{
     AssignOp, Assignment, Create, Delete, NestedWrite, RecordInput, Removal, Target, Update, Upsert,
 };
@@ -45,6 +49,8 @@ pub enum Statement {
     Upsert(Upsert),
     /// Deletes rows.
     Delete(Delete),
+    /// Begins, ends or divides a transaction.
+    Control(Control),
 }
 
 /// Whether a plan is shown, and whether the statement runs.
@@ -90,6 +96,6 @@ impl Params {
 impl Statement {
     /// Whether the statement can write.
     pub const fn writes(&self) -> bool {
-        !matches!(self, Statement::Fetch(_))
+        !matches!(self, Statement::Fetch(_) | Statement::Control(_))
     }
 }

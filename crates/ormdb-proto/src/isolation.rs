@@ -20,6 +20,16 @@ pub enum Isolation {
     Serializable,
 }
 
+/// Whether a transaction may write.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Archive, Serialize, Deserialize)]
+pub enum Access {
+    /// It may.
+    #[default]
+    ReadWrite,
+    /// Writes and locks of rows are refused.
+    ReadOnly,
+}
+
 impl Isolation {
     /// All levels, from the weakest on.
     pub const ALL: [Isolation; 3] = [Isolation::ReadCommitted, Isolation::Snapshot, Isolation::Serializable];

@@ -19,7 +19,7 @@ pub mod token;
 pub mod value;
 
 pub use error::{Detail, Error, ErrorCode, ErrorKind, Result};
-pub use isolation::Isolation;
+pub use isolation::{Access, Isolation};
 pub use outcome::{Explanation, MutationResult, Outcome};
 pub use result::GraphResult;
 pub use token::Token;

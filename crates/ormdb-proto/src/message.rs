@@ -16,11 +16,11 @@ use rkyv::{Archive, Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::ir::{Params, Statement};
-use crate::isolation::Isolation;
+use crate::isolation::{Access, Isolation};
 use crate::token::Token;
 
 /// The version of the protocol that this build speaks: of messages and of what they mean.
-pub const PROTOCOL_VERSION: u16 = 4;
+pub const PROTOCOL_VERSION: u16 = 5;
 
 /// The first message of a client.
 #[derive(Clone, Debug, PartialEq, Archive, Serialize, Deserialize)]
@@ -91,6 +91,8 @@ pub struct ApplySchema {
 pub struct Begin {
     /// What it sees of others.
     pub isolation: Isolation,
+    /// Whether it may write.
+    pub access: Access,
 }
 
 /// Sets a savepoint.

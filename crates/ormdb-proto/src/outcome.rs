@@ -14,6 +14,11 @@ pub enum Outcome {
     Written(MutationResult),
     /// The plan of an explained fetch.
     Explained(Explanation),
+    /// A statement about a transaction was carried out.
+    Done {
+        /// The commit, where there was one.
+        token: Option<Token>,
+    },
 }
 
 /// What a write did.

@@ -103,7 +103,7 @@ impl<'a> Loader<'a> {
                 self.skipped += (rows.len() as u64).saturating_sub(written.created);
                 Ok(())
             }
-            Ok(Outcome::Fetched(_) | Outcome::Explained(_)) => Ok(()),
+            Ok(Outcome::Fetched(_) | Outcome::Explained(_) | Outcome::Done { .. }) => Ok(()),
             Err(error) => match (rows, error.kind()) {
                 ([row], ErrorKind::FixTheRequest) => rejects.reject(BadRow::of(row, error)),
                 ([_], _) => Err(error.into()),

@@ -37,6 +37,10 @@ pub(crate) fn outcome(outcome: &Outcome, format: Format) -> Result<String> {
         }
         (Outcome::Explained(explanation), Format::Table) => Ok(explanation.text.trim_end().to_owned()),
         (Outcome::Explained(explanation), Format::Json) => Ok(explanation.json.clone()),
+        (Outcome::Done { token: None }, Format::Table) => Ok("done".to_owned()),
+        (Outcome::Done { token: Some(token) }, Format::Table) => Ok(format!("committed as {token}")),
+        (Outcome::Done { token: None }, Format::Json) => Ok("{}".to_owned()),
+        (Outcome::Done { token: Some(token) }, Format::Json) => Ok(format!("{{\"token\":\"{token}\"}}")),
     }
 }
 

@@ -6,7 +6,7 @@ use ormdb::catalog::{diff, resolve};
 use ormdb::text::{self, ParsedStatement};
 use ormdb::{Database, Options, Session};
 use ormdb_client::{Address, Client, ConnectOptions, PORT_DEFAULT};
-use ormdb_proto::ir::{Fetch, Params, Statement};
+use ormdb_proto::ir::{Control, Fetch, Params, Statement};
 use ormdb_proto::outcome::Outcome;
 use ormdb_proto::result::GraphResult;
 use ormdb_proto::schema::Schema;
@@ -26,12 +26,16 @@ pub(crate) enum Target {
 pub(crate) struct Embedded {
     database: Database,
     session: Session,
+    /// The transaction that a `begin` opened.
+    transaction: Option<ormdb::Transaction>,
 }
 
 /// A connection to a server.
 pub(crate) struct Remote {
     runtime: tokio::runtime::Runtime,
     client: Client,
+    /// The transaction that a `begin` opened.
+    transaction: Option<ormdb_client::Transaction>,
 }
 
 /// A moment of a database, to read from. It ends when it is dropped.
@@ -90,7 +94,7 @@ impl Target {
     /// A database that is open.
     pub(crate) fn of(database: Database) -> Target {
         let session = database.session();
-        Target::Embedded(Embedded { database, session })
+        Target::Embedded(Embedded { database, session, transaction: None })
     }
 
     fn connect(address: &Address) -> Result<Target> {
@@ -98,7 +102,15 @@ impl Target {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.map_err(|error| Failure::File { name: "the network".to_owned(), error })?;
         let client = runtime.block_on(Client::connect_with(address, &ConnectOptions::default()))?;
-        Ok(Target::Remote(Remote { runtime, client }))
+        Ok(Target::Remote(Remote { runtime, client, transaction: None }))
+    }
+
+    /// Whether a transaction is open that a `begin` opened.
+    pub(crate) const fn is_in_transaction(&self) -> bool {
+        match self {
+            Target::Embedded(target) => target.transaction.is_some(),
+            Target::Remote(target) => target.transaction.is_some(),
+        }
     }
 
     /// Runs a statement, or shows its plan if that is asked for.
@@ -106,7 +118,7 @@ impl Target {
         let Some(explain) = parsed.explain else { return self.execute(&parsed.statement, params) };
         let explanation = match self {
             Target::Embedded(target) => target.session.explain(&parsed.statement, params, explain),
-            Target::Remote(Remote { runtime, client }) => {
+            Target::Remote(Remote { runtime, client, .. }) => {
                 runtime.block_on(client.explain(&parsed.statement, params, explain))
             }
         };
@@ -118,11 +130,11 @@ impl Target {
         self.run(&text::parse_statement(text)?, params)
     }
 
-    /// Runs a statement in a transaction of its own.
+    /// Runs a statement: in the transaction that a `begin` opened, or else in one of its own.
     pub(crate) fn execute(&mut self, statement: &Statement, params: &Params) -> ormdb_proto::Result<Outcome> {
         match self {
-            Target::Embedded(target) => target.session.execute(statement, params),
-            Target::Remote(Remote { runtime, client }) => runtime.block_on(client.execute(statement, params)),
+            Target::Embedded(target) => target.execute(statement, params),
+            Target::Remote(target) => target.execute(statement, params),
         }
     }
 
@@ -130,7 +142,7 @@ impl Target {
     pub(crate) fn snapshot(&mut self) -> ormdb_proto::Result<Snapshot<'_>> {
         match self {
             Target::Embedded(target) => target.session.transaction().map(Box::new).map(Snapshot::Embedded),
-            Target::Remote(Remote { runtime, client }) => {
+            Target::Remote(Remote { runtime, client, .. }) => {
                 let transaction = runtime.block_on(client.begin())?;
                 Ok(Snapshot::Remote { runtime, transaction })
             }
@@ -141,7 +153,7 @@ impl Target {
     pub(crate) fn schema_text(&mut self) -> ormdb_proto::Result<String> {
         match self {
             Target::Embedded(target) => Ok(target.database.catalog().text().to_owned()),
-            Target::Remote(Remote { runtime, client }) => runtime.block_on(client.schema()),
+            Target::Remote(Remote { runtime, client, .. }) => runtime.block_on(client.schema()),
         }
     }
 
@@ -153,7 +165,7 @@ impl Target {
                 let changes = applied.changes.iter().map(|change| change.what.clone()).collect();
                 Ok(Applied { version: applied.catalog.version(), changes })
             }
-            Target::Remote(Remote { runtime, client }) => {
+            Target::Remote(Remote { runtime, client, .. }) => {
                 let applied = runtime.block_on(client.apply_schema(text))?;
                 Ok(Applied { version: applied.version, changes: applied.changes })
             }
@@ -174,6 +186,56 @@ impl Target {
     }
 }
 
+impl Embedded {
+    fn execute(&mut self, statement: &Statement, params: &Params) -> ormdb_proto::Result<Outcome> {
+        let Some(transaction) = &mut self.transaction else {
+            let Statement::Control(Control::Begin { isolation, access }) = statement else {
+                return self.session.execute(statement, params).map_err(not_begun);
+            };
+            self.transaction = Some(self.session.begin(isolation.unwrap_or_default(), *access)?);
+            return Ok(Outcome::Done { token: None });
+        };
+        let outcome = transaction.execute(statement, params);
+        if !transaction.is_open() {
+            self.transaction = None;
+        }
+        outcome
+    }
+}
+
+impl Remote {
+    fn execute(&mut self, statement: &Statement, params: &Params) -> ormdb_proto::Result<Outcome> {
+        let Remote { runtime, client, transaction } = self;
+        match (statement, transaction.take()) {
+            (Statement::Control(Control::Begin { isolation, access }), None) => {
+                let begun = client.begin_as(isolation.unwrap_or_default(), *access);
+                *transaction = Some(runtime.block_on(begun)?);
+                Ok(Outcome::Done { token: None })
+            }
+            (statement, None) => runtime.block_on(client.execute(statement, params)).map_err(not_begun),
+            (Statement::Control(Control::Commit), Some(open)) => {
+                runtime.block_on(open.commit()).map(|token| Outcome::Done { token })
+            }
+            (Statement::Control(Control::Rollback), Some(open)) => {
+                runtime.block_on(open.rollback()).map(|()| Outcome::Done { token: None })
+            }
+            (statement, Some(open)) => {
+                let outcome = runtime.block_on(open.execute(statement, params));
+                *transaction = Some(open);
+                outcome
+            }
+        }
+    }
+}
+
+/// Of a statement that belongs into a transaction, where none is open.
+fn not_begun(error: Error) -> Error {
+    if error.code == ErrorCode::TransactionClosed {
+        return Error::new(ErrorCode::TransactionClosed, "no transaction is open").hint("`begin` opens one");
+    }
+    error
+}
+
 impl Snapshot<'_> {
     /// Reads a graph.
     pub(crate) fn fetch(&mut self, fetch: Fetch) -> ormdb_proto::Result<GraphResult> {
@@ -186,7 +248,7 @@ impl Snapshot<'_> {
         };
         match outcome? {
             Outcome::Fetched(result) => Ok(result),
-            Outcome::Written(_) | Outcome::Explained(_) => {
+            Outcome::Written(_) | Outcome::Explained(_) | Outcome::Done { .. } => {
                 Err(Error::new(ErrorCode::Internal, "a fetch gave something else than a graph"))
             }
         }

@@ -20,7 +20,7 @@ use parking_lot::RwLock;
 use crate::catalog::{self, Applied, Catalog, Change, StoredVersion};
 use crate::check::{self, CheckReport};
 use crate::context::{Ctx, WriteCtx};
-use crate::engine::{EngineResult, is_conflict};
+use crate::engine::{EngineResult, engine_error, is_conflict};
 use crate::limits::Limits;
 use crate::options::Options;
 use crate::plan::{PlanCache, PlanStats, Prepared};
@@ -29,12 +29,14 @@ use crate::session::{Session, SessionContext};
 use crate::store::generate::Generators;
 use crate::store::sequence::Sequences;
 use crate::store::{Families, identity};
-use crate::{exec, mutation};
+use crate::{exec, mutation, version};
 
 /// How often an autocommit write runs beside others before it runs alone.
 const SHARED_ATTEMPTS: u32 = 4;
 /// How often an autocommit write runs at most.
 const ATTEMPTS_MAX: u32 = 64;
+/// How often an attempt beside others begins again with the locks that it waited for.
+const RESTARTS_MAX: u32 = 16;
 
 /// An open database. Cloning it gives another handle of the same; the last one closes it.
 #[derive(Clone)]
@@ -195,6 +197,32 @@ impl Database {
         (Arc::clone(&catalog), self.inner.engine.snapshot())
     }
 
+    /// The snapshot that a fetch reads, with the catalog that was current in it.
+    fn snapshot_of(&self, fetch: &Fetch, params: &Params) -> Result<(Arc<Catalog>, ordinum::Snapshot)> {
+        let Some(as_of) = &fetch.as_of else { return Ok(self.snapshot()) };
+        let placed = |mut error: Error| {
+            error.detail.span = error.detail.span.or(fetch.span);
+            error
+        };
+        let token = version::token(as_of, params, self.inner.history).map_err(placed)?;
+        let seqno = ordinum::SeqNo::new(token.seqno())
+            .ok_or_else(|| version::not_yet(token, self.token(self.inner.engine.last_seqno())))?;
+        let snapshot = self.inner.engine.snapshot_at(seqno).map_err(|error| match error {
+            ordinum::Error::TooOld { oldest, .. } => version::too_old(token, self.token(oldest)),
+            ordinum::Error::InvalidArgument { .. } => {
+                version::not_yet(token, self.token(self.inner.engine.last_seqno()))
+            }
+            other => engine_error(other),
+        })?;
+        let current = self.catalog();
+        let version = catalog::store::current_version(&snapshot, &self.inner.families)?;
+        if version == current.version() {
+            return Ok((current, snapshot));
+        }
+        let past = catalog::store::load(&snapshot, &self.inner.families)?;
+        Ok((Arc::new(past), snapshot))
+    }
+
     /// The current catalog with a transaction that conflicts with every change of it.
     pub(crate) fn begin(
         &self,
@@ -202,13 +230,14 @@ impl Database {
         session: &SessionContext,
     ) -> Result<(Arc<Catalog>, ordinum::Transaction)> {
         let _shared = self.inner.commits.read();
-        self.begin_within(isolation, session.lock_wait_max())
+        self.begin_within(isolation, session, session.lock_wait_max())
     }
 
     /// As [`Database::begin`], of a caller that holds `commits`.
     fn begin_within(
         &self,
         isolation: Isolation,
+        session: &SessionContext,
         lock_wait_max: Duration,
     ) -> Result<(Arc<Catalog>, ordinum::Transaction)> {
         let catalog = self.catalog();
@@ -217,7 +246,8 @@ impl Database {
             Isolation::Serializable => Validation::Serializable,
         };
         let options = TransactionOptions { validation, concurrency: Concurrency::Pessimistic, lock_wait_max };
-        let transaction = self.inner.engine.transaction_with(options);
+        let mut transaction = self.inner.engine.transaction_with(options);
+        transaction.set_interrupt(session.interrupt());
         catalog::store::depend_on_version(&transaction, &self.inner.families)?;
         let version = catalog::store::current_version(&transaction, &self.inner.families)?;
         if version != catalog.version() {
@@ -255,7 +285,7 @@ impl Database {
         fetch: &Fetch,
         params: &Params,
     ) -> Result<GraphResult> {
-        let (catalog, snapshot) = self.snapshot();
+        let (catalog, snapshot) = self.snapshot_of(fetch, params)?;
         let ctx = self.context(&catalog, &snapshot, session, params);
         exec::fetch(&ctx, fetch)
     }
@@ -278,7 +308,7 @@ impl Database {
         params: &Params,
         explain: Explain,
     ) -> Result<Explanation> {
-        let (catalog, snapshot) = self.snapshot();
+        let (catalog, snapshot) = self.snapshot_of(fetch, params)?;
         exec::explain(&self.context(&catalog, &snapshot, session, params), fetch, explain)
     }
 
@@ -319,8 +349,24 @@ impl Database {
         params: &Params,
     ) -> Result<Attempt> {
         let (catalog, mut transaction) = self.begin(Isolation::Serializable, session)?;
-        let result = self.run_write(&catalog, &mut transaction, session, statement, params)?;
-        Ok(Attempt::Committed(result, self.commit(transaction)?))
+        let mut restarts = 0;
+        loop {
+            match self.run_write(&catalog, &mut transaction, session, statement, params) {
+                Ok(result) => return Ok(Attempt::Committed(result, self.commit(transaction)?)),
+                Err(error) if error.code == ErrorCode::SerializationConflict && restarts < RESTARTS_MAX => {
+                    restarts += 1;
+                    session.check_cancelled()?;
+                    transaction.begin_again();
+                    catalog::store::depend_on_version(&transaction, &self.inner.families)?;
+                    if catalog::store::current_version(&transaction, &self.inner.families)?
+                        != catalog.version()
+                    {
+                        return Err(error);
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Writes while nobody commits. Who has a lock by then could not give it back: it is not waited for.
@@ -331,7 +377,8 @@ impl Database {
         params: &Params,
     ) -> Result<Attempt> {
         let _alone = self.inner.commits.write();
-        let (catalog, mut transaction) = self.begin_within(Isolation::Serializable, Duration::ZERO)?;
+        let (catalog, mut transaction) =
+            self.begin_within(Isolation::Serializable, session, Duration::ZERO)?;
         match self.run_write(&catalog, &mut transaction, session, statement, params) {
             Ok(result) => Ok(Attempt::Committed(result, transaction.commit_unsynced().engine()?)),
             Err(error) if error.code == ErrorCode::LockNotAvailable => Ok(Attempt::Hindered(error)),

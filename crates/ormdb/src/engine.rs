@@ -24,6 +24,7 @@ pub(crate) fn engine_error(error: ordinum::Error) -> Error {
     match &error {
         E::Conflict { .. } => of(ErrorCode::SerializationConflict).hint("run the transaction again"),
         E::Deadlock { .. } => of(ErrorCode::Deadlock).hint("run the transaction again"),
+        E::Interrupted { .. } => of(ErrorCode::Cancelled),
         E::LockTimeout { .. } => of(ErrorCode::LockNotAvailable)
             .hint("raise `lock_wait_ms_max` in the session's limits, or end the other transaction"),
         E::Corrupt { file, .. } | E::MissingFile { file, .. } => {

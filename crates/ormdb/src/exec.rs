@@ -9,9 +9,10 @@
 //! in the block of its node, however many parents reach it; (3) what is held in memory is counted, and a statement
 //! that exceeds its limits ends with an error that names the limit.
 
-use ormdb_proto::ir::{DeletedRows, Explain, Expr, Fetch, OrderBy, Selection};
+use ormdb_proto::ir::{DeletedRows, Explain, Expr, Fetch, OrderBy, SelectItem, Selection};
 use ormdb_proto::outcome::Explanation;
 use ormdb_proto::result::{Chunk, GraphResult};
+use ormdb_proto::schema::FieldId;
 use ormdb_proto::{Result, Value};
 
 use crate::context::Ctx;
@@ -130,6 +131,47 @@ pub(crate) fn find_rows(
         Ok(())
     })?;
     Ok(found)
+}
+
+/// How many of the root rows a fetch asks for.
+pub(crate) struct Window {
+    pub(crate) offset: usize,
+    pub(crate) limit: Option<usize>,
+}
+
+/// The window of a fetch that is right in every other respect too.
+///
+/// # Errors
+/// Those of planning.
+pub(crate) fn window(ctx: &Ctx<'_>, fetch: &Fetch) -> Result<Window> {
+    let plan = bind(ctx, RootInput::Fetch(&*place::resolved(ctx, fetch)?))?;
+    Ok(Window { offset: plan.root.rows.offset, limit: plan.root.rows.limit })
+}
+
+/// The encoded primary keys of the root rows of a fetch, in the order asked for, from its end on and without its offset: at
+/// most so many, whatever its limit is.
+///
+/// # Errors
+/// As of [`fetch`].
+pub(crate) fn root_keys(ctx: &Ctx<'_>, fetch: &Fetch, most: Option<usize>) -> Result<Vec<Vec<u8>>> {
+    let mut fetch = place::resolved(ctx, fetch)?.into_owned();
+    let entity = ctx.catalog.entity(&fetch.entity)?;
+    let field = |id: &FieldId| {
+        entity.field_of(*id).map(|field| SelectItem::Field { name: field.name.clone(), span: None })
+    };
+    fetch.selection.items = entity.primary_key.iter().map(field).collect::<Result<_>>()?;
+    fetch.selection.offset = None;
+    fetch.selection.limit = most.map(|most| Expr::literal(i64::try_from(most).unwrap_or(i64::MAX)));
+    let plan = bind(ctx, RootInput::Fetch(&fetch))?;
+    let run = Run::new(*ctx, plan.steps);
+    let (root, mut keys) = (&plan.root, Vec::new());
+    root::read(&run, root.step, root.entity, &root.rows, &plan.access, &mut |rows| {
+        // They are the caller's from here on, and still in memory.
+        run.budget.hold(rows.iter().map(FetchedRow::held_bytes).sum())?;
+        keys.extend(rows.into_iter().map(|row| row.primary_key));
+        Ok(())
+    })?;
+    Ok(keys)
 }
 
 fn bind<'c>(ctx: &Ctx<'c>, input: RootInput<'_>) -> Result<Plan<'c>> {

@@ -14,11 +14,13 @@ mod mutation;
 mod options;
 pub(crate) mod plan;
 mod purge;
+mod row_lock;
 mod session;
 pub mod storage;
 pub(crate) mod store;
 pub mod text;
 mod transaction;
+mod version;
 pub(crate) mod write;
 
 pub use catalog::{Applied, Catalog};
@@ -27,8 +29,8 @@ pub use limits::Limits;
 pub use options::Options;
 pub use ormdb_proto::ir::{Explain, Params, Statement};
 pub use ormdb_proto::{
-    Error, ErrorCode, ErrorKind, Explanation, GraphResult, Isolation, MutationResult, Outcome, Result, Token,
-    Value,
+    Access, Error, ErrorCode, ErrorKind, Explanation, GraphResult, Isolation, MutationResult, Outcome,
+    Result, Token, Value,
 };
 pub use plan::{PlanStats, Prepared};
 pub use purge::Purged;

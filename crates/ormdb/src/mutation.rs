@@ -18,14 +18,18 @@ use crate::write::Writer;
 pub(crate) fn run(ctx: &mut WriteCtx<'_>, statement: &Statement, token: Token) -> Result<MutationResult> {
     let before = match statement {
         Statement::Delete(delete) => graph_before(ctx, delete)?,
-        Statement::Fetch(_) | Statement::Create(_) | Statement::Update(_) | Statement::Upsert(_) => None,
+        Statement::Fetch(_)
+        | Statement::Create(_)
+        | Statement::Update(_)
+        | Statement::Upsert(_)
+        | Statement::Control(_) => None,
     };
     let written = Writer::new(ctx.reborrow()).run(statement)?;
     let after = match statement {
         Statement::Create(s) => Some((&s.entity, &s.returning)),
         Statement::Update(s) => Some((&s.entity, &s.returning)),
         Statement::Upsert(s) => Some((&s.entity, &s.returning)),
-        Statement::Fetch(_) | Statement::Delete(_) => None,
+        Statement::Fetch(_) | Statement::Delete(_) | Statement::Control(_) => None,
     };
     let returned = match after {
         Some((entity, Some(selection))) => {
@@ -70,6 +74,6 @@ fn graph_before(ctx: &WriteCtx<'_>, delete: &Delete) -> Result<Option<GraphResul
         items: returning.items.clone(),
         ..Selection::default()
     };
-    let fetch = Fetch { entity: delete.entity.clone(), span: delete.span, key, selection, group: None };
+    let fetch = Fetch { span: delete.span, key, ..Fetch::of(&delete.entity, selection) };
     exec::fetch(&ctx.read(), &fetch).map(Some)
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ordinum::clock::Clock;
 use ormdb_proto::ir::{Explain, Fetch, Params, Statement};
-use ormdb_proto::{Error, ErrorCode, Explanation, GraphResult, Isolation, Outcome, Result};
+use ormdb_proto::{Access, Error, ErrorCode, Explanation, GraphResult, Isolation, Outcome, Result};
 
 use crate::database::Database;
 use crate::engine::is_conflict;
@@ -94,7 +94,7 @@ impl Session {
     pub fn fetch(&self, text: &str, params: &Params) -> Result<GraphResult> {
         match self.query(text, params)? {
             Outcome::Fetched(result) => Ok(result),
-            Outcome::Written(_) | Outcome::Explained(_) => {
+            Outcome::Written(_) | Outcome::Explained(_) | Outcome::Done { .. } => {
                 Err(Error::new(ErrorCode::InvalidQuery, "the statement is no fetch; run it with `query`"))
             }
         }
@@ -110,10 +110,15 @@ impl Session {
     pub fn execute(&self, statement: &Statement, params: &Params) -> Result<Outcome> {
         let context = self.context.statement();
         match statement {
+            // Its locks are those of a transaction that ends with it.
+            Statement::Fetch(fetch) if fetch.lock.is_some() => {
+                self.transaction_with(Isolation::ReadCommitted)?.execute(statement, params)
+            }
             Statement::Fetch(fetch) => self.database.fetch(&context, fetch, params).map(Outcome::Fetched),
             Statement::Create(_) | Statement::Update(_) | Statement::Upsert(_) | Statement::Delete(_) => {
                 self.database.write(&context, statement, params).map(Outcome::Written)
             }
+            Statement::Control(_) => Err(no_transaction()),
         }
     }
 
@@ -138,7 +143,15 @@ impl Session {
     /// # Errors
     /// [`ErrorCode::Io`] if the database is closed.
     pub fn transaction_with(&self, isolation: Isolation) -> Result<Transaction> {
-        Transaction::begin(self.database.clone(), self.context.clone(), isolation)
+        self.begin(isolation, Access::ReadWrite)
+    }
+
+    /// Begins a transaction of several statements, of this isolation, that reads only or writes as well.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Io`] if the database is closed.
+    pub fn begin(&self, isolation: Isolation, access: Access) -> Result<Transaction> {
+        Transaction::begin(self.database.clone(), self.context.clone(), isolation, access)
     }
 
     /// Runs `body` in a serializable transaction and commits it; runs it again, up to [`Session::RETRIES_MAX`] times, while
@@ -177,11 +190,22 @@ impl Session {
     pub const RETRIES_MAX: u32 = 32;
 }
 
+/// The error of a statement that belongs into a transaction.
+fn no_transaction() -> Error {
+    let message = "each statement of a session is a transaction of its own";
+    Error::new(ErrorCode::TransactionClosed, message)
+        .hint("a program begins one by its API (`session.transaction()`); `ormdb shell` understands `begin`")
+}
+
 /// The fetch that a statement is.
 pub(crate) fn fetch_of(statement: &Statement) -> Result<&Fetch> {
     match statement {
         Statement::Fetch(fetch) => Ok(fetch),
-        Statement::Create(_) | Statement::Update(_) | Statement::Upsert(_) | Statement::Delete(_) => {
+        Statement::Create(_)
+        | Statement::Update(_)
+        | Statement::Upsert(_)
+        | Statement::Delete(_)
+        | Statement::Control(_) => {
             Err(Error::new(ErrorCode::UnsupportedFeature, "only fetches can be explained"))
         }
     }

@@ -10,9 +10,9 @@ mod savepoints;
 use std::sync::Arc;
 
 use ordinum::Reader;
-use ormdb_proto::ir::{Params, Statement};
-use ormdb_proto::outcome::{MutationResult, Outcome};
-use ormdb_proto::{Error, ErrorCode, Isolation, Result, Token};
+use ormdb_proto::ir::{ConstraintTiming, Control, Fetch, LockWait, Params, Statement};
+use ormdb_proto::outcome::Outcome;
+use ormdb_proto::{Access, Error, ErrorCode, Isolation, Result, Token};
 
 use crate::catalog::Catalog;
 use crate::context::WriteCtx;
@@ -20,11 +20,11 @@ use crate::database::Database;
 use crate::engine::EngineResult;
 use crate::plan::Prepared;
 use crate::session::SessionContext;
-use crate::{exec, mutation};
+use crate::{exec, mutation, row_lock};
 use savepoints::Savepoints;
 
 /// How often a statement at read committed runs again over what others committed meanwhile.
-const RESTARTS_MAX: u32 = 64;
+const RESTARTS_MAX: u32 = 1024;
 
 /// A transaction with read-your-writes, of an [`Isolation`]. Rows that it writes are locked until it ends; dropping it rolls
 /// it back.
@@ -35,6 +35,7 @@ pub struct Transaction {
     catalog: Arc<Catalog>,
     now: i64,
     isolation: Isolation,
+    access: Access,
     engine: Option<ordinum::Transaction>,
     savepoints: Savepoints,
 }
@@ -44,16 +45,28 @@ impl Transaction {
         database: Database,
         session: SessionContext,
         isolation: Isolation,
+        access: Access,
     ) -> Result<Transaction> {
         let (catalog, engine) = database.begin(isolation, &session)?;
         let now = database.now();
         let savepoints = Savepoints::default();
-        Ok(Transaction { database, session, catalog, now, isolation, engine: Some(engine), savepoints })
+        let engine = Some(engine);
+        Ok(Transaction { database, session, catalog, now, isolation, access, engine, savepoints })
     }
 
     /// What it sees of others.
     pub const fn isolation(&self) -> Isolation {
         self.isolation
+    }
+
+    /// Whether it may write.
+    pub const fn access(&self) -> Access {
+        self.access
+    }
+
+    /// Whether it was neither committed nor rolled back.
+    pub const fn is_open(&self) -> bool {
+        self.engine.is_some()
     }
 
     /// Runs one statement of the text language inside the transaction.
@@ -82,15 +95,37 @@ impl Transaction {
     /// wrote since the snapshot, [`ErrorCode::Deadlock`] and [`ErrorCode::LockNotAvailable`] where it waits for others. The
     /// transaction goes on without the statement; at the higher levels, a conflict stays one until it is run again.
     pub fn execute(&mut self, statement: &Statement, params: &Params) -> Result<Outcome> {
+        if let Statement::Control(control) = statement {
+            return self.control(control);
+        }
+        self.check_access(statement)?;
         let session = self.session.statement();
+        let engine = self.engine.as_mut().ok_or_else(closed)?;
+        engine.set_lock_wait_max(session.lock_wait_max());
+        let savepoint = engine.savepoint();
+        let outcome = self.run_until_current(&session, statement, params, savepoint);
+        let engine = self.engine.as_mut().ok_or_else(closed)?;
+        if outcome.is_err() {
+            engine.rollback_to(savepoint).engine()?;
+        }
+        engine.release(savepoint).engine()?;
+        outcome
+    }
+
+    /// Runs a statement; at read committed again, as long as what it found is not the newest.
+    fn run_until_current(
+        &mut self,
+        session: &SessionContext,
+        statement: &Statement,
+        params: &Params,
+        savepoint: ordinum::Savepoint,
+    ) -> Result<Outcome> {
         let mut restarts = 0;
         loop {
-            let engine = self.engine.as_mut().ok_or_else(closed)?;
-            engine.set_lock_wait_max(session.lock_wait_max());
             if self.isolation == Isolation::ReadCommitted {
-                engine.refresh_snapshot().engine()?;
+                self.engine.as_mut().ok_or_else(closed)?.refresh_snapshot().engine()?;
             }
-            match self.run(&session, statement, params) {
+            match self.run(session, statement, params) {
                 Err(error)
                     if error.code == ErrorCode::SerializationConflict
                         && self.isolation == Isolation::ReadCommitted
@@ -98,6 +133,14 @@ impl Transaction {
                 {
                     restarts += 1;
                     session.check_cancelled()?;
+                    let engine = self.engine.as_mut().ok_or_else(closed)?;
+                    if passes_over_locked(statement) {
+                        // It waited for nobody, and others shall find what it does not take.
+                        engine.rollback_to(savepoint).engine()?;
+                    } else {
+                        // It has the locks that it waited for, and need not wait for them again.
+                        engine.undo_to(savepoint).engine()?;
+                    }
                 }
                 outcome => return outcome,
             }
@@ -120,16 +163,53 @@ impl Transaction {
             generators: self.database.generators(),
             plans: self.database.plans(),
         };
-        if let Statement::Fetch(fetch) = statement {
-            return exec::fetch(&ctx.read(), fetch).map(Outcome::Fetched);
+        match statement {
+            Statement::Fetch(Fetch { as_of: Some(_), span, .. }) => {
+                let message = "`as of` reads another version than the transaction's";
+                let mut error = Error::new(ErrorCode::UnsupportedFeature, message);
+                error.detail.span = *span;
+                Err(error.hint("ask outside of the transaction"))
+            }
+            Statement::Fetch(fetch) => match fetch.lock {
+                Some(lock) => row_lock::fetch(&mut ctx, fetch, lock),
+                None => exec::fetch(&ctx.read(), fetch),
+            }
+            .map(Outcome::Fetched),
+            _ => mutation::run(&mut ctx, statement, token).map(Outcome::Written),
         }
-        let savepoint = ctx.txn.savepoint();
-        let outcome: Result<MutationResult> = mutation::run(&mut ctx, statement, token);
-        match &outcome {
-            Ok(_) => engine.release(savepoint).engine()?,
-            Err(_) => engine.rollback_to(savepoint).and_then(|()| engine.release(savepoint)).engine()?,
+    }
+
+    /// Refuses what a transaction that only reads may not do.
+    fn check_access(&self, statement: &Statement) -> Result<()> {
+        let locks = matches!(statement, Statement::Fetch(fetch) if fetch.lock.is_some());
+        if self.access == Access::ReadWrite || !(statement.writes() || locks) {
+            return Ok(());
         }
-        outcome.map(Outcome::Written)
+        let what = if locks { "lock rows" } else { "write" };
+        let message = format!("the transaction is read only, and cannot {what}");
+        Err(Error::new(ErrorCode::ReadOnly, message).hint("begin one without `read only`"))
+    }
+
+    /// Carries out a statement about the transaction itself.
+    fn control(&mut self, control: &Control) -> Result<Outcome> {
+        let mut token = None;
+        match control {
+            Control::Begin { .. } => {
+                if self.is_open() {
+                    let error = Error::new(ErrorCode::InvalidQuery, "a transaction is open already");
+                    return Err(error.hint("`savepoint a` divides it; `commit` or `rollback` ends it"));
+                }
+                return Err(closed());
+            }
+            Control::Commit => token = Some(self.commit()?),
+            Control::Rollback if self.is_open() => self.rollback(),
+            Control::Rollback => return Err(closed()),
+            Control::Savepoint { name } => self.savepoint(name)?,
+            Control::RollbackTo { name } => self.rollback_to(name)?,
+            Control::Release { name } => self.release(name)?,
+            Control::SetConstraints { names, timing } => self.set_constraints(names, *timing)?,
+        }
+        Ok(Outcome::Done { token })
     }
 
     /// Sets a savepoint. An older one of the same name is hidden until this one is released.
@@ -157,6 +237,18 @@ impl Transaction {
         self.savepoints.release(self.engine.as_mut().ok_or_else(closed)?, name)
     }
 
+    /// Says when deferrable constraints are looked at from now on; of no names, all are meant.
+    ///
+    /// # Errors
+    /// [`ErrorCode::UnknownName`] if there is no constraint of a name; [`ErrorCode::TransactionClosed`].
+    pub fn set_constraints(&mut self, names: &[String], _timing: ConstraintTiming) -> Result<()> {
+        if !self.is_open() {
+            return Err(closed());
+        }
+        let Some(name) = names.first() else { return Ok(()) };
+        Err(Error::new(ErrorCode::UnknownName, format!("there is no deferrable constraint `{name}`")))
+    }
+
     /// Makes the transaction's writes visible and durable, all at once.
     ///
     /// # Errors
@@ -173,6 +265,14 @@ impl Transaction {
     /// Gives up the transaction's writes.
     pub fn rollback(&mut self) {
         self.engine = None;
+    }
+}
+
+/// Whether a statement passes over rows that others have locked.
+fn passes_over_locked(statement: &Statement) -> bool {
+    match statement {
+        Statement::Fetch(fetch) => fetch.lock.is_some_and(|lock| lock.wait == LockWait::SkipLocked),
+        _ => false,
     }
 }
 

@@ -27,4 +27,6 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use guard::same_key;
+pub(crate) use refusal::describe;
 pub(crate) use writer::Writer;

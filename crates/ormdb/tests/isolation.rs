@@ -10,6 +10,8 @@
 mod anomalies;
 #[path = "isolation/constraints.rs"]
 mod constraints;
+#[path = "isolation/locks.rs"]
+mod locks;
 #[path = "isolation/savepoints.rs"]
 mod savepoints;
 

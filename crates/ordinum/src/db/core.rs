@@ -25,7 +25,6 @@ use super::recovery::Salvage;
 use super::retention::History;
 use super::syncing::Syncing;
 use super::tailing::{Arrivals, LogReaders};
-use crate::batch::Batch;
 use crate::cursor::Cursor;
 use crate::error::{Error, Result};
 use crate::family::{ColumnFamily, Family, FamilyId};
@@ -49,7 +48,7 @@ use crate::snapshot::{Pin, Pins};
 use crate::stats::Counters;
 use crate::super_version::SuperVersion;
 use crate::table::Lookup;
-use crate::transaction::{Check, OpenTransaction, OwnWrites, RangeTracker};
+use crate::transaction::{Check, OpenTransaction, Overlay, OwnWrites, RangeTracker};
 use crate::version::{SeparatedValues, TableStore};
 
 /// The shared state of an open database.
@@ -318,7 +317,7 @@ impl Core {
     pub(crate) fn move_transaction(
         &self,
         check: &Check<'_>,
-        batch: &Batch,
+        writes: &Overlay,
     ) -> Result<Option<(Pin, OpenTransaction)>> {
         let (pin, open) = {
             let mut commits = self.commits.lock();
@@ -326,7 +325,7 @@ impl Core {
             if last == check.read_at {
                 return Ok(None);
             }
-            commits.recent.validate(check, batch)?;
+            commits.recent.validate_moved(check, writes)?;
             (self.pins.pin(|| last), commits.recent.open(last))
         };
         self.publication.wait_for(pin.seqno);

@@ -14,6 +14,7 @@
 //!
 //! Lock order: the queue, a shard.
 
+mod interrupt;
 mod points;
 mod queue;
 mod ranges;
@@ -31,6 +32,7 @@ use crate::family::FamilyId;
 use crate::padded::Padded;
 use crate::reader::KeyRange;
 use crate::table::hash_key;
+pub use interrupt::Interrupt;
 use points::Shard;
 use queue::{Queue, Waiter};
 
@@ -180,6 +182,8 @@ pub(crate) enum Refused {
     TimeOver { holder: TransactionId },
     /// Each waits for the next, and the last for the first.
     Circle { cycle: Vec<TransactionId> },
+    /// The waiting was ended from outside.
+    Interrupted,
     /// The database was closed.
     Closed,
 }
@@ -228,8 +232,14 @@ impl LockTable {
         TransactionId(self.next_owner.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Gives the lock, at once or when those who stand before have given theirs back; refuses after `wait`.
-    pub(crate) fn acquire(&self, request: Request, wait: Duration) -> Result<Granted, Refused> {
+    /// Gives the lock, at once or when those who stand before have given theirs back; refuses after `wait`, or when the
+    /// interrupt is raised.
+    pub(crate) fn acquire(
+        &self,
+        request: Request,
+        wait: Duration,
+        interrupt: &Interrupt,
+    ) -> Result<Granted, Refused> {
         if let Place::Key(key) = &request.place {
             let mut shard = self.shard(key).lock();
             let is_quiet = shard.waiting == 0 && self.ranges.load(Ordering::SeqCst) == 0;
@@ -237,10 +247,15 @@ impl LockTable {
                 return Ok(granted);
             }
         }
-        self.acquire_in_queue(request, wait)
+        self.acquire_in_queue(request, wait, interrupt)
     }
 
-    fn acquire_in_queue(&self, request: Request, wait: Duration) -> Result<Granted, Refused> {
+    fn acquire_in_queue(
+        &self,
+        request: Request,
+        wait: Duration,
+        interrupt: &Interrupt,
+    ) -> Result<Granted, Refused> {
         let mut queue = self.queue.lock();
         if self.closed.load(Ordering::Acquire) {
             return Err(Refused::Closed);
@@ -250,7 +265,12 @@ impl LockTable {
         }
         let wake = Arc::new(Condvar::new());
         self.announce(&request);
-        let ticket = queue.push(Waiter { request, granted: false, wake: Arc::clone(&wake) });
+        let ticket = queue.push(Waiter {
+            request,
+            granted: false,
+            wake: Arc::clone(&wake),
+            interrupt: interrupt.clone(),
+        });
         if self.grant_if_ready(&mut queue, ticket) {
             queue.remove(ticket);
             return Ok(Granted::Now);
@@ -268,7 +288,7 @@ impl LockTable {
             self.grant_ready(&mut queue);
         }
         self.waits.fetch_add(1, Ordering::Relaxed);
-        self.wait(&mut queue, ticket, &wake, wait)
+        self.wait(&mut queue, ticket, &wake, (wait, interrupt))
     }
 
     fn wait(
@@ -276,7 +296,7 @@ impl LockTable {
         queue: &mut MutexGuard<'_, Queue>,
         ticket: u64,
         wake: &Condvar,
-        wait: Duration,
+        (wait, interrupt): (Duration, &Interrupt),
     ) -> Result<Granted, Refused> {
         let until = self.clock.monotonic().saturating_add(wait);
         loop {
@@ -287,6 +307,11 @@ impl LockTable {
             if self.closed.load(Ordering::Acquire) {
                 self.give_up(queue, ticket);
                 return Err(Refused::Closed);
+            }
+            if interrupt.is_raised() {
+                self.give_up(queue, ticket);
+                self.grant_ready(queue);
+                return Err(Refused::Interrupted);
             }
             let left = until.saturating_sub(self.clock.monotonic());
             if left.is_zero() {
@@ -337,10 +362,15 @@ impl LockTable {
         }
     }
 
+    /// Wakes those who wait with this interrupt.
+    fn wake(&self, interrupt: &Interrupt) {
+        self.queue.lock().wake(|waiter| waiter.interrupt.is(interrupt));
+    }
+
     /// Ends all waiting: the database closes.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
-        self.queue.lock().wake_all();
+        self.queue.lock().wake(|_| true);
     }
 
     pub(crate) fn stats(&self) -> LockStats {

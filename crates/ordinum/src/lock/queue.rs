@@ -6,7 +6,7 @@ use std::sync::Arc;
 use parking_lot::Condvar;
 
 use super::ranges::Ranges;
-use super::{LockTable, Place, Request, TransactionId};
+use super::{Interrupt, LockTable, Place, Request, TransactionId};
 
 /// One who waits.
 #[derive(Debug)]
@@ -15,6 +15,8 @@ pub(super) struct Waiter {
     /// Whether the lock was given, and only the one who waited does not know it yet.
     pub(super) granted: bool,
     pub(super) wake: Arc<Condvar>,
+    /// What ends the waiting from outside.
+    pub(super) interrupt: Interrupt,
 }
 
 /// Whom a request passes that came later than others.
@@ -56,8 +58,8 @@ impl Queue {
         }
     }
 
-    pub(super) fn wake_all(&self) {
-        self.waiters.values().for_each(|waiter| {
+    pub(super) fn wake(&self, whom: impl Fn(&Waiter) -> bool) {
+        self.waiters.values().filter(|waiter| whom(waiter)).for_each(|waiter| {
             waiter.wake.notify_one();
         });
     }

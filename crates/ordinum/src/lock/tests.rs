@@ -23,7 +23,7 @@ impl Bed {
     }
 
     fn ask(&self, text: &str, wait: Duration) -> Result<Granted, Refused> {
-        self.table.acquire(request(text), wait)
+        self.table.acquire(request(text), wait, &Interrupt::default())
     }
 
     fn try_lock(&self, text: &str) -> bool {
@@ -121,7 +121,7 @@ fn random_locks_are_given_as_a_list_of_them_says() {
             });
             let mut against: Vec<TransactionId> = against.map(|other| other.owner).collect();
             against.sort_unstable();
-            match bed.table.acquire(request.clone(), Duration::ZERO) {
+            match bed.table.acquire(request.clone(), Duration::ZERO, &Interrupt::default()) {
                 Ok(granted) => {
                     assert_eq!(against, [], "{request:?}");
                     if granted == Granted::Now {
@@ -338,7 +338,7 @@ fn threads_exclude_each_other() {
                         let mode = if rng.bool() { "S" } else { "X" };
                         let request = request(&format!("{owner} {mode} {place}"));
                         let wait = if rng.u8(..4) == 0 { Duration::ZERO } else { LONG };
-                        match bed.table.acquire(request.clone(), wait) {
+                        match bed.table.acquire(request.clone(), wait, &Interrupt::default()) {
                             Ok(Granted::Now) => held.push((request, first..first + count)),
                             Ok(Granted::Before) => {}
                             Err(_) => break,

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::family::ColumnFamily;
 use crate::key::KEY_BYTES_MAX;
 use crate::lock::{
-    Granted, Interval, LockMode, LockTable, LockTarget, Place, Refused, Request, TransactionId,
+    Granted, Interrupt, Interval, LockMode, LockTable, LockTarget, Place, Refused, Request, TransactionId,
 };
 use crate::reader::KeyRange;
 
@@ -23,6 +23,7 @@ const LOCKS_MAX: usize = 1 << 22;
 pub(super) struct Held {
     table: Arc<LockTable>,
     pub(super) owner: TransactionId,
+    interrupt: Interrupt,
     locks: Mutex<Vec<Request>>,
     /// Live savepoints: id, and how many locks there were.
     savepoints: Vec<(u64, usize)>,
@@ -31,7 +32,18 @@ pub(super) struct Held {
 impl Held {
     pub(super) fn new(table: &Arc<LockTable>) -> Held {
         let owner = table.new_owner();
-        Held { table: Arc::clone(table), owner, locks: Mutex::default(), savepoints: Vec::new() }
+        Held {
+            table: Arc::clone(table),
+            owner,
+            interrupt: Interrupt::default(),
+            locks: Mutex::default(),
+            savepoints: Vec::new(),
+        }
+    }
+
+    pub(super) fn set_interrupt(&mut self, interrupt: Interrupt) {
+        interrupt.watch(&self.table);
+        self.interrupt = interrupt;
     }
 
     pub(super) fn key(
@@ -70,7 +82,8 @@ impl Held {
             return Err(NotLocked::TooMany);
         }
         let request = Request { owner: self.owner, family: family.family.id, place, mode };
-        if self.table.acquire(request.clone(), wait).map_err(NotLocked::Refused)? == Granted::Now {
+        let granted = self.table.acquire(request.clone(), wait, &self.interrupt);
+        if granted.map_err(NotLocked::Refused)? == Granted::Now {
             self.locks.lock().push(request);
         }
         Ok(())
@@ -88,6 +101,16 @@ impl Held {
             let behind = self.locks.get_mut().split_off(*locks);
             self.table.release(behind.into_iter().rev());
         }
+    }
+
+    /// Forgets all savepoints; the locks stay.
+    pub(super) fn forget_savepoints(&mut self) {
+        self.savepoints.clear();
+    }
+
+    /// Forgets the savepoints after this one; the locks stay.
+    pub(super) fn forget_behind(&mut self, id: u64) {
+        self.savepoints.retain(|(savepoint, _)| *savepoint <= id);
     }
 
     /// Forgets the savepoint and those after it; the locks stay.
@@ -114,6 +137,7 @@ fn told(refused: NotLocked, family: &ColumnFamily, target: impl FnOnce() -> Lock
             Error::LockTimeout { family, target: target(), holder }
         }
         NotLocked::Refused(Refused::Circle { cycle }) => Error::Deadlock { family, target: target(), cycle },
+        NotLocked::Refused(Refused::Interrupted) => Error::Interrupted { family, target: target() },
         NotLocked::Refused(Refused::Closed) => Error::Closed,
         NotLocked::TooMany => {
             let limit = LOCKS_MAX as u64;

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::{Check, Transaction, Validation};
+use super::{Check, Overlay, ReadSet, Transaction, Validation};
 use crate::error::{Error, Result};
 use crate::family::ColumnFamily;
 use crate::key::SeqNo;
-use crate::lock::{LockMode, TransactionId};
+use crate::lock::{Interrupt, LockMode, TransactionId};
 use crate::reader::KeyRange;
 use crate::slice::Slice;
 
@@ -30,6 +30,11 @@ impl Transaction {
     /// From now on locks are waited for no longer than this; zero: not at all.
     pub fn set_lock_wait_max(&mut self, wait: Duration) {
         self.options.lock_wait_max = wait;
+    }
+
+    /// From now on its waiting for locks ends with [`Error::Interrupted`] when this is raised.
+    pub fn set_interrupt(&mut self, interrupt: Interrupt) {
+        self.held.set_interrupt(interrupt);
     }
 
     /// Locks the key, present or absent, until the transaction ends or is rolled back to a savepoint before. A shared lock is
@@ -129,7 +134,8 @@ impl Transaction {
         self.check_unchanged(family, range)
     }
 
-    /// Moves the snapshot to the newest commit, and returns its sequence number. Writes, locks and savepoints stay. A
+    /// Moves the snapshot to the newest commit, and returns its sequence number. Writes, locks and savepoints stay. It costs
+    /// what others committed since the snapshot and what this transaction depends on, not what it wrote. A
     /// transaction that does so before each statement reads what is committed then, and with
     /// [`Validation::Snapshot`] only its writes have to stay as they were.
     ///
@@ -137,13 +143,21 @@ impl Transaction {
     /// [`Error::Conflict`] if a commit since the snapshot changed what this transaction depends on so far. The snapshot is as
     /// before then.
     pub fn refresh_snapshot(&mut self) -> Result<SeqNo> {
-        let batch = self.batch()?;
         let check = Check { read_at: self.pin.seqno, reads: self.reads.get_mut() };
-        let newer = self.db.core().move_transaction(&check, &batch)?;
+        let newer = self.db.core().move_transaction(&check, &self.writes)?;
         if let Some(newer) = newer {
             (self.pin, self.open) = newer;
         }
         Ok(self.pin.seqno)
+    }
+
+    /// Begins again at the newest commit: what was read and written is forgotten, and savepoints are, but locks stay. Whoever
+    /// waited for a lock and found a conflict does not have to wait for it again.
+    pub fn begin_again(&mut self) {
+        *self.reads.get_mut() = ReadSet::default();
+        self.writes = Overlay::default();
+        self.held.forget_savepoints();
+        (self.pin, self.open) = self.db.core().open_transaction();
     }
 
     /// What a pessimistic transaction does before it writes the key.

@@ -35,8 +35,8 @@ use crate::slice::Slice;
 use crate::snapshot::Pin;
 use held::Held;
 pub use locking::Concurrency;
-pub(crate) use overlay::OwnWrites;
-use overlay::{Overlay, Written};
+use overlay::Written;
+pub(crate) use overlay::{Overlay, OwnWrites};
 pub(crate) use read_set::{RangeTracker, ReadSet};
 pub(crate) use recent::{OpenTransaction, RecentWrites};
 
@@ -197,6 +197,17 @@ impl Transaction {
     pub fn rollback_to(&mut self, savepoint: Savepoint) -> Result<()> {
         self.writes.rollback_to(savepoint.0)?;
         self.held.rollback_to(savepoint.0);
+        Ok(())
+    }
+
+    /// As [`Transaction::rollback_to`], but the locks that were taken since stay, until the savepoint is rolled back to or the
+    /// transaction ends: who found that it waited for others' writes does the same again, without waiting again.
+    ///
+    /// # Errors
+    /// As [`Transaction::rollback_to`].
+    pub fn undo_to(&mut self, savepoint: Savepoint) -> Result<()> {
+        self.writes.rollback_to(savepoint.0)?;
+        self.held.forget_behind(savepoint.0);
         Ok(())
     }
 

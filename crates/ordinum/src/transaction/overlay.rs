@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::batch::Batch;
 use crate::error::{Error, Result};
-use crate::family::ColumnFamily;
+use crate::family::{ColumnFamily, FamilyId};
 use crate::iter::InternalIterator;
 use crate::key::{self, Kind, SeqNo};
 use crate::merge_operator::{Base, Entry, encode};
@@ -110,7 +110,7 @@ struct OfFamily {
 }
 
 #[derive(Default)]
-pub(super) struct Overlay {
+pub(crate) struct Overlay {
     families: Vec<(ColumnFamily, OfFamily)>,
     undo: Vec<Undo>,
     /// Live savepoints: id, and how long `undo` was.
@@ -213,6 +213,22 @@ impl Overlay {
         let at = self.savepoints.iter().position(|(id, _)| *id == savepoint);
         at.and_then(|at| Some((at, self.savepoints.get(at)?.1))).ok_or_else(|| Error::InvalidArgument {
             message: "the savepoint does not exist any more".to_owned(),
+        })
+    }
+
+    /// Whether something was written to the key.
+    pub(super) fn writes_key(&self, family: FamilyId, key: &[u8]) -> bool {
+        let of = self.families.iter().find(|(known, _)| known.family.id == family).map(|(_, of)| of);
+        of.is_some_and(|of| of.keys.contains_key(key) || of.ranges.newest(key, SeqNo::MAX) != SeqNo::ZERO)
+    }
+
+    /// Whether something was written to a key from `start` on and before `end`.
+    pub(super) fn writes_in(&self, family: FamilyId, start: &[u8], end: &[u8]) -> bool {
+        let of = self.families.iter().find(|(known, _)| known.family.id == family).map(|(_, of)| of);
+        let bounds = (Bound::Included(start), Bound::Excluded(end));
+        of.is_some_and(|of| {
+            of.keys.range::<[u8], _>(bounds).next().is_some()
+                || of.ranges.newer_in(&KeyRange::half_open(start, end), SeqNo::ZERO).is_some()
         })
     }
 

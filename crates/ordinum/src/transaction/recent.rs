@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::Check;
+use super::{Check, Overlay};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::family::FamilyId;
@@ -176,11 +176,6 @@ impl RecentWrites {
         if self.commits.back().is_none_or(|commit| commit.seqno <= read_at) {
             return Ok(());
         }
-        let newer_key = |family: FamilyId, key: &[u8]| {
-            let written = self.newest.get(&family).and_then(|keys| keys.get(key)).copied();
-            let deleted = self.ranges.get(&family).map(|ranges| ranges.newest(key, SeqNo::MAX));
-            written.max(deleted).filter(|seqno| *seqno > read_at)
-        };
         let mut operations = batch.operations();
         while let Some(Ok(operation)) = operations.next_operation() {
             let (family, key) = (operation.family, operation.key);
@@ -188,14 +183,46 @@ impl RecentWrites {
                 Kind::RangeDelete => {
                     self.newer_in(family, &KeyRange::half_open(key, operation.value), read_at)
                 }
-                Kind::Put | Kind::Delete | Kind::Merge | Kind::Pointer => newer_key(family, key),
+                Kind::Put | Kind::Delete | Kind::Merge | Kind::Pointer => {
+                    self.newer_key(family, key, read_at)
+                }
             };
             refuse(read_at, newer)?;
         }
+        self.validate_reads(check)
+    }
+
+    /// Refuses a transaction whose snapshot moves to the newest commit, if one since the old snapshot changed what it writes
+    /// or read. What it wrote is not gone over: the commits are, of which each is looked at once in a transaction's life.
+    pub(crate) fn validate_moved(&self, check: &Check<'_>, writes: &Overlay) -> Result<()> {
+        let read_at = check.read_at;
+        if read_at < self.floor {
+            return Err(Error::Conflict { read_at, newer: self.floor });
+        }
+        for commit in self.commits.iter().rev().take_while(|commit| commit.seqno > read_at) {
+            let mut keys = commit.keys.iter();
+            let mut ranges = commit.ranges.iter();
+            if keys.any(|(family, key)| writes.writes_key(*family, key))
+                || ranges.any(|(family, range)| writes.writes_in(*family, &range.start, &range.end))
+            {
+                return Err(Error::Conflict { read_at, newer: commit.seqno });
+            }
+        }
+        self.validate_reads(check)
+    }
+
+    fn validate_reads(&self, check: &Check<'_>) -> Result<()> {
+        let read_at = check.read_at;
         for (family, key) in check.reads.keys() {
-            refuse(read_at, newer_key(family, key))?;
+            refuse(read_at, self.newer_key(family, key, read_at))?;
         }
         refuse(read_at, check.reads.find_range(|family, range| self.newer_in(family, range, read_at)))
+    }
+
+    fn newer_key(&self, family: FamilyId, key: &[u8], read_at: SeqNo) -> Option<SeqNo> {
+        let written = self.newest.get(&family).and_then(|keys| keys.get(key)).copied();
+        let deleted = self.ranges.get(&family).map(|ranges| ranges.newest(key, SeqNo::MAX));
+        written.max(deleted).filter(|seqno| *seqno > read_at)
     }
 
     fn newer_in(&self, family: FamilyId, range: &KeyRange, read_at: SeqNo) -> Option<SeqNo> {

@@ -151,4 +151,6 @@ codes! {
     LockNotAvailable = "lock_not_available", "55P03", Retry;
     /// The transaction has no savepoint of this name.
     SavepointNotFound = "savepoint_not_found", "3B001", FixTheRequest;
+    /// The row was changed behind the version that the write expects.
+    VersionChanged = "version_changed", "55000", FixTheRequest;
 }

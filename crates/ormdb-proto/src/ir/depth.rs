@@ -20,14 +20,17 @@ impl Statement {
                 if let Some(group) = &fetch.group {
                     group.by.iter().chain(&group.having).try_for_each(|e| expr_at(e, 2))?;
                 }
+                fetch.as_of.iter().try_for_each(|e| expr_at(e, 1))?;
                 selection_at(&fetch.selection, 1)
             }
+            Statement::Control(_) => Ok(()),
             Statement::Create(create) => {
                 records_at(&create.rows, 1)?;
                 returned(&create.returning)
             }
             Statement::Update(update) => {
                 target_at(&update.target)?;
+                update.expected.iter().try_for_each(|e| expr_at(e, 1))?;
                 record_at(&update.set, 1)?;
                 returned(&update.returning)
             }
@@ -39,6 +42,7 @@ impl Statement {
             }
             Statement::Delete(delete) => {
                 target_at(&delete.target)?;
+                delete.expected.iter().try_for_each(|e| expr_at(e, 1))?;
                 returned(&delete.returning)
             }
         }

@@ -2,7 +2,7 @@
 
 use rkyv::{Archive, Deserialize, Serialize};
 
-use super::Expr;
+use super::{Expr, RowLock};
 use crate::error::Span;
 
 /// A graph fetch.
@@ -18,6 +18,18 @@ pub struct Fetch {
     pub selection: Selection,
     /// How the root rows are put into groups, where groups of them are asked for and not the rows.
     pub group: Option<Grouping>,
+    /// A lock of the root rows.
+    pub lock: Option<RowLock>,
+    /// The version whose state is read: a literal or parameter, the text of a version token.
+    pub as_of: Option<Expr>,
+}
+
+impl Fetch {
+    /// A fetch of the rows of an entity.
+    pub fn of(entity: impl Into<String>, selection: Selection) -> Fetch {
+        let entity = entity.into();
+        Fetch { entity, span: None, key: None, selection, group: None, lock: None, as_of: None }
+    }
 }
 
 /// Rows that are equal in some expressions make a group; what is read of a group are these and aggregates of its rows.

@@ -31,6 +31,8 @@ pub struct Update {
     pub target: Target,
     /// Whether soft-deleted rows are updated as well.
     pub deleted: DeletedRows,
+    /// The version behind which none of the rows may have changed: a literal or parameter, the text of a version token.
+    pub expected: Option<Expr>,
     /// The new values.
     pub set: RecordInput,
     /// The graph that is read of the updated rows, in the same snapshot.
@@ -65,6 +67,8 @@ pub struct Delete {
     pub target: Target,
     /// What becomes of them.
     pub removal: Removal,
+    /// The version behind which none of the rows may have changed: a literal or parameter, the text of a version token.
+    pub expected: Option<Expr>,
     /// The graph that is read of the rows before they go.
     pub returning: Option<Selection>,
 }

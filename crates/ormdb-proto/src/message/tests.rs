@@ -8,7 +8,7 @@ use crate::ir::{Expr, Fetch, Selection, UnaryOp};
 
 fn execute(filter: Expr) -> Execute {
     let selection = Selection { filter: Some(filter), ..Selection::default() };
-    let fetch = Fetch { entity: "Artist".to_owned(), span: None, key: None, selection, group: None };
+    let fetch = Fetch::of("Artist", selection);
     Execute {
         statement: Statement::Fetch(fetch),
         params: Params::none().with("p", vec![Value::Int64(1), Value::Null]),

@@ -160,7 +160,7 @@ impl Rejects for NoneIsBad {
 fn fetch(target: &mut Target, text: &str) -> Result<GraphResult> {
     match target.query(text, &Params::none()).map_err(|error| Failure::in_text(error, text))? {
         Outcome::Fetched(result) => Ok(result),
-        Outcome::Written(_) | Outcome::Explained(_) => {
+        Outcome::Written(_) | Outcome::Explained(_) | Outcome::Done { .. } => {
             Err(Error::new(ErrorCode::Internal, "a fetch gave something else than a graph").into())
         }
     }

@@ -180,7 +180,7 @@ impl<'a> Page<'a> {
             items: items.collect(),
             ..Selection::default()
         };
-        Fetch { entity: self.entity.to_owned(), span: None, key: None, selection, group: None }
+        Fetch::of(self.entity, selection)
     }
 
     /// `a > $a or (a = $a and b > $b)`

@@ -39,7 +39,7 @@ fn interactive(session: &mut ShellSession) -> Result<()> {
     }
     output::print("\\help lists the commands, Tab completes names, Ctrl-D ends.")?;
     loop {
-        match editor.readline("ormdb> ") {
+        match editor.readline(session.prompt()) {
             Ok(line) => {
                 if session.enter(&line)? == Next::Ends {
                     break;

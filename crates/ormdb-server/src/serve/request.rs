@@ -60,5 +60,8 @@ pub(super) fn outcome(outcome: &Outcome, reply: Reply) -> Result<Vec<Outgoing>> 
         Outcome::Fetched(result) => reply.fetched(result),
         Outcome::Written(written) => reply.written(written),
         Outcome::Explained(plan) => Ok(vec![reply.last(FrameType::Plan, encode(plan)?)?]),
+        Outcome::Done { token } => {
+            Ok(vec![reply.last(FrameType::Done, encode(&message::Done { token: *token })?)?])
+        }
     }
 }

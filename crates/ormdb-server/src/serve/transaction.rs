@@ -96,6 +96,13 @@ async fn run_stream(mut queue: mpsc::Receiver<StreamRequest>, requests: Requests
     }
 }
 
+/// A statement may have ended the transaction.
+fn forget_if_ended(transaction: &mut Option<Transaction>) {
+    if transaction.as_ref().is_some_and(|open| !open.is_open()) {
+        *transaction = None;
+    }
+}
+
 fn step(
     session: &ormdb::Session,
     transaction: &mut Option<Transaction>,
@@ -106,18 +113,22 @@ fn step(
     let done = |done: Done| Ok(vec![reply.last(FrameType::Done, encode(&done)?)?]);
     match (header.kind, transaction.as_mut()) {
         (FrameType::Begin, None) => {
-            let message::Begin { isolation } = decode(payload)?;
-            *transaction = Some(session.transaction_with(isolation)?);
+            let message::Begin { isolation, access } = decode(payload)?;
+            *transaction = Some(session.begin(isolation, access)?);
             done(Done { token: None })
         }
         (FrameType::Query, Some(open)) => {
             let query: message::Query = decode(payload)?;
-            request::outcome(&open.query(&query.text, &query.params)?, reply)
+            let outcome = open.query(&query.text, &query.params);
+            forget_if_ended(transaction);
+            request::outcome(&outcome?, reply)
         }
         (FrameType::Execute, Some(open)) => {
             let execute: message::Execute = decode(payload)?;
             execute.statement.check_depth()?;
-            request::outcome(&open.execute(&execute.statement, &execute.params)?, reply)
+            let outcome = open.execute(&execute.statement, &execute.params);
+            forget_if_ended(transaction);
+            request::outcome(&outcome?, reply)
         }
         (FrameType::SetSavepoint, Some(open)) => {
             let message::SetSavepoint { name } = decode(payload)?;

@@ -237,9 +237,7 @@ async fn statements_that_nest_too_deep_are_refused() {
     let server = Server::start(dir.path(), &[]);
     let client = server.client().await;
     client.apply_schema(SCHEMA).await.unwrap();
-    let fetch = |selection| {
-        Statement::Fetch(Fetch { entity: "Artist".to_owned(), span: None, key: None, selection, group: None })
-    };
+    let fetch = |selection| Statement::Fetch(Fetch::of("Artist", selection));
     let negated = |levels: usize| {
         let truth = Expr::binary(ormdb_proto::ir::BinaryOp::Equal, Expr::path(["id"]), Expr::literal(1i64));
         let filter = (0..levels).fold(truth, |e, _| Expr::Unary { op: UnaryOp::Not, operand: Box::new(e) });

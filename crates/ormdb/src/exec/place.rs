@@ -73,13 +73,8 @@ fn condition(ctx: &Ctx<'_>, entity: &EntityInfo, selection: &Selection, place: &
     let items = keys.iter().enumerate();
     let items =
         items.map(|(at, key)| SelectItem::Computed { alias: format!("p{at}"), expr: key.expr.clone() });
-    let row = Fetch {
-        entity: entity.name.clone(),
-        span: None,
-        key: Some(place.key.clone()),
-        selection: Selection { deleted: selection.deleted, items: items.collect(), ..Selection::default() },
-        group: None,
-    };
+    let of = Selection { deleted: selection.deleted, items: items.collect(), ..Selection::default() };
+    let row = Fetch { key: Some(place.key.clone()), ..Fetch::of(&entity.name, of) };
     let found = super::fetch(ctx, &row)?;
     let Some(row) = found.roots()?.next() else { return Ok(Expr::Literal(Value::Bool(false))) };
     let steps = keys.into_iter().enumerate().map(|(at, key)| {

@@ -1,22 +1,22 @@
 //! What every access of a statement is judged by: limits, cancellation, time.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use ordinum::Interrupt;
 use ordinum::clock::Clock;
 use ormdb_proto::{Error, ErrorCode, Result};
 
 use crate::limits::Limits;
 
-/// Stops the running statements of a session from another thread.
+/// Stops the running statements of a session from another thread, those too that wait for a lock.
 #[derive(Clone, Debug, Default)]
-pub struct CancelHandle(Arc<AtomicBool>);
+pub struct CancelHandle(Interrupt);
 
 impl CancelHandle {
     /// Asks the statements of the session, running and to come, to stop: they end with [`ErrorCode::Cancelled`].
     pub fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.raise();
     }
 }
 
@@ -42,6 +42,11 @@ impl SessionContext {
         SessionContext { ends_at, ..self.clone() }
     }
 
+    /// What ends the waiting of its transactions for locks.
+    pub(crate) fn interrupt(&self) -> Interrupt {
+        self.cancel.0.clone()
+    }
+
     /// How long the locks of others are waited for.
     pub(crate) fn lock_wait_max(&self) -> Duration {
         let most = Duration::from_millis(self.limits.lock_wait_ms_max);
@@ -55,7 +60,7 @@ impl SessionContext {
 
     /// An error if the statement was cancelled or has run for too long. Cheap; called once for some hundred rows.
     pub(crate) fn check_cancelled(&self) -> Result<()> {
-        if self.cancel.0.load(Ordering::Relaxed) {
+        if self.cancel.0.is_raised() {
             return Err(Error::new(ErrorCode::Cancelled, "the statement was cancelled"));
         }
         if self.ends_at.is_some_and(|end| self.clock.monotonic() > end) {

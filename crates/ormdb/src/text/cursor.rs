@@ -94,6 +94,11 @@ impl<'t> Cursor<'t> {
         self.is_word_at(0, word)
     }
 
+    /// Whether a statement ends `ahead` places on.
+    pub(super) fn ends_statement_at(&self, ahead: usize) -> bool {
+        self.peek_at(ahead).lexeme == Lexeme::End || self.is_symbol_at(ahead, ";")
+    }
+
     pub(super) fn is_word_at(&self, ahead: usize, word: &str) -> bool {
         matches!(&self.peek_at(ahead).lexeme, Lexeme::Word(w) if w == word)
     }

@@ -8,6 +8,7 @@ use super::cursor::{Cursor, Want};
 use super::expr;
 use super::lexer::{Lexed, Lexeme, lex};
 
+mod control;
 mod fetch;
 mod group;
 mod mutation;
@@ -110,6 +111,13 @@ fn statement(cursor: &mut Cursor<'_>) -> Result<ParsedStatement> {
     } else {
         None
     };
+    if let Some(control) = control::control(cursor)? {
+        if explain.is_some() {
+            return Err(control::not_explained(cursor));
+        }
+        let statement = Statement::Control(control);
+        return Ok(ParsedStatement { explain, statement, span: cursor.span_since(start) });
+    }
     let word = if cursor.is_name_at(1) { cursor.word().unwrap_or("").to_owned() } else { String::new() };
     let statement = match word.as_str() {
         "create" => Statement::Create(mutation::create(cursor)?),
@@ -136,13 +144,13 @@ fn near_permanently(word: &str) -> bool {
 
 /// The error about what stands behind a whole statement.
 fn behind(cursor: &Cursor<'_>, statement: &Statement) -> Error {
-    if let Some(error) = fetch::unsupported_clause(cursor) {
+    if let Some(error) = fetch::misplaced_clause(cursor) {
         return error;
     }
     let mut words: Vec<&str> = expr::predicate_words().collect();
     let wants: &[Want] = match statement {
         Statement::Fetch(fetch) => {
-            words.extend(fetch::CLAUSES);
+            words.extend(fetch::CLAUSES.into_iter().chain(["for", "as"]));
             if let Some(word) = cursor.word()
                 && matches!(
                     fetch.entity.as_str(),
@@ -181,9 +189,10 @@ fn behind(cursor: &Cursor<'_>, statement: &Statement) -> Error {
                 .suggest(&delete.entity, ["permanently"]);
         }
         Statement::Update(_) | Statement::Upsert(_) | Statement::Delete(_) => {
-            words.extend(["return", "where", "limit", "with"]);
+            words.extend(["return", "where", "limit", "with", "expected"]);
             &[Want::Is("return"), Want::Is(";"), Want::A("the end of the statement")]
         }
+        Statement::Control(_) => &[Want::Is(";"), Want::A("the end of the statement")],
     };
     let error = cursor.unexpected(wants);
     match cursor.word() {

@@ -1,6 +1,6 @@
 //! The change of one row: its bytes, its key, and all its index entries, together.
 
-use ordinum::{KEY_BYTES_MAX, Slice};
+use ordinum::{KEY_BYTES_MAX, LockMode, Slice};
 use ormdb_proto::error::Limit;
 use ormdb_proto::ir::DeletedRows;
 use ormdb_proto::value::ValueRef;
@@ -155,6 +155,15 @@ impl<'a> Writer<'a> {
         let store = info.store();
         let moved = old.map(|r| &r.key) != new.map(|r| &r.key);
         let new_key = new.map(|row| store.primary_key.row_key(&row.key));
+        if let Some(old) = old {
+            // The row before its entries, as a fetch that locks it does, so that the two do not wait for each other.
+            let key = store.primary_key.row_key(&old.key);
+            self.ctx.txn.lock_key(&self.ctx.families.rows, &key, LockMode::Exclusive).engine()?;
+            if moved {
+                // Whoever refers to it, or reads it `for key share`, is waited for.
+                self.lock_key_of(info, &old.key, LockMode::Exclusive)?;
+            }
+        }
         if let (Some(key), Some(row), true) = (&new_key, new, moved) {
             fits(info, "the primary key", key)?;
             if self.guarded(&self.ctx.families.rows, key)?.is_some() {

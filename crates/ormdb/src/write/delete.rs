@@ -26,7 +26,9 @@ impl<'a> Writer<'a> {
                 return Err(placed(error, delete.span));
             }
         };
-        for key in self.targets(info, &delete.target, deleted).map_err(|e| placed(e, delete.span))? {
+        let keys = self.targets(info, &delete.target, deleted).map_err(|e| placed(e, delete.span))?;
+        self.check_expected(info, delete.expected.as_ref(), &keys)?;
+        for key in keys {
             let Some(row) = self.read(info, &key)? else { continue };
             match delete.removal {
                 Removal::AsDeclared => self.remove(info, row)?,

@@ -9,16 +9,18 @@
 //! is referred to is there as long as whoever began to refer to it is not committed; (3) whoever removes a row has seen
 //! all that refer to it.
 
-use ordinum::{ColumnFamily, LockMode, Reader, Slice};
-use ormdb_proto::ir::DeletedRows;
+use ordinum::{ColumnFamily, LockMode, Reader, SeqNo, Slice};
+use ormdb_proto::ir::{DeletedRows, Expr};
 use ormdb_proto::schema::FieldId;
 use ormdb_proto::value::ValueRef;
 use ormdb_proto::{Error, ErrorCode, Result};
 
+use super::refusal;
 use super::writer::Writer;
 use crate::catalog::EntityInfo;
 use crate::engine::EngineResult;
 use crate::store::key::{self, Direction};
+use crate::version;
 
 impl<'a> Writer<'a> {
     /// Locks a key that only one row may have, and reads it.
@@ -32,6 +34,34 @@ impl<'a> Writer<'a> {
         // Who wrote it already holds it since; what was read is as it was then.
         txn.check_key_unchanged(family, key).engine()?;
         Ok(found)
+    }
+
+    /// Refuses if one of the rows was changed behind the version that the statement expects. What the transaction itself
+    /// wrote is as expected.
+    ///
+    /// # Errors
+    /// `VersionChanged`, of the row.
+    pub(super) fn check_expected(
+        &self,
+        info: &EntityInfo,
+        expected: Option<&Expr>,
+        keys: &[Vec<u8>],
+    ) -> Result<()> {
+        let Some(expected) = expected else { return Ok(()) };
+        let expected = version::token(expected, self.ctx.params, self.ctx.history)?;
+        for key in keys {
+            let row_key = info.store().primary_key.row_key(key);
+            let Some((bytes, seqno)) =
+                self.ctx.txn.get_versioned(&self.ctx.families.rows, &row_key).engine()?
+            else {
+                continue;
+            };
+            if seqno.get() > expected.seqno() && seqno != SeqNo::MAX {
+                let view = info.store().rows.view(&bytes)?;
+                return Err(refusal::version_changed(self.schema(), info, &view, expected));
+            }
+        }
+        Ok(())
     }
 
     /// Locks what others refer to of a row.
@@ -80,7 +110,7 @@ fn changed(info: &EntityInfo) -> Error {
 }
 
 /// Whether two keys are equal, as an index sees them.
-pub(super) fn same_key(a: &[ValueRef<'_>], b: &[ValueRef<'_>]) -> bool {
+pub(crate) fn same_key(a: &[ValueRef<'_>], b: &[ValueRef<'_>]) -> bool {
     let encoded = |values: &[ValueRef<'_>]| {
         let mut out = Vec::new();
         for value in values {

@@ -2,14 +2,14 @@
 
 use ormdb_proto::schema::{Field, FieldId, ForeignKey, Schema};
 use ormdb_proto::value::ValueRef;
-use ormdb_proto::{Error, ErrorCode};
+use ormdb_proto::{Error, ErrorCode, Token};
 
 use crate::catalog::EntityInfo;
 use crate::store::coerce;
 use crate::store::row::RowView;
 
 /// `name = value` of each field, with commas.
-pub(super) fn describe(
+pub(crate) fn describe(
     schema: &Schema,
     info: &EntityInfo,
     fields: &[FieldId],
@@ -149,6 +149,21 @@ pub(super) fn still_referred(
     .field(fields)
     .constraint(&foreign_key.name)
     .key(key)
+}
+
+/// The row was changed behind the version that a statement expects.
+pub(super) fn version_changed(
+    schema: &Schema,
+    info: &EntityInfo,
+    row: &RowView<'_>,
+    expected: Token,
+) -> Error {
+    let key = describe_row(schema, info, &info.primary_key, row);
+    let message = format!("the {} with {key} was changed behind the version {expected}", info.name);
+    Error::new(ErrorCode::VersionChanged, message)
+        .entity(&info.name)
+        .key(key)
+        .hint("read it again, and decide anew")
 }
 
 /// The row that must exist is not there.

@@ -34,7 +34,9 @@ impl<'a> Writer<'a> {
     pub(super) fn update(&mut self, update: &Update) -> Result<()> {
         let info = self.entity(&update.entity, update.span)?;
         plan::check_deleted(info, update.deleted, update.span)?;
-        for key in self.targets(info, &update.target, update.deleted).map_err(|e| placed(e, update.span))? {
+        let keys = self.targets(info, &update.target, update.deleted).map_err(|e| placed(e, update.span))?;
+        self.check_expected(info, update.expected.as_ref(), &keys)?;
+        for key in keys {
             // An earlier row's cascade may have moved or removed it.
             let Some(row) = self.read(info, &key)? else { continue };
             let row = self.update_record(info, row, &update.set)?;

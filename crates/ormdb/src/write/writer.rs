@@ -88,6 +88,9 @@ impl<'a> Writer<'a> {
             Statement::Update(update) => self.update(update),
             Statement::Upsert(upsert) => self.upsert(upsert),
             Statement::Delete(delete) => self.delete(delete),
+            Statement::Control(_) => {
+                Err(Error::new(ErrorCode::Internal, "a transaction's statement writes nothing"))
+            }
         }
     }
 

@@ -73,3 +73,30 @@ fn a_rollback_to_a_savepoint_gives_back_locks() {
     commit(first).unwrap();
     assert_eq!(committed(&database), [12, 20]);
 }
+
+/// The same in the text language.
+#[test]
+fn texts_divide_and_end_a_transaction() {
+    let database = database();
+    let mut transaction = begin(&database, Isolation::Snapshot);
+    for text in [
+        "savepoint a",
+        "update Test[1] set { value: 11 };",
+        "savepoint `b c`",
+        "update Test[2] set { value: 21 }",
+        "rollback to `b c`",
+        "release a",
+    ] {
+        run(&mut transaction, text).unwrap();
+    }
+    assert_eq!(run(&mut transaction, "release a").map(drop), Err(ErrorCode::SavepointNotFound));
+    assert_eq!(run(&mut transaction, "begin").map(drop), Err(ErrorCode::InvalidQuery));
+    let committed_as = run(&mut transaction, "commit").unwrap();
+    assert!(matches!(committed_as, Outcome::Done { token: Some(_) }));
+    for text in ["commit", "rollback", "savepoint a", "begin", "Test", "set constraints all deferred"] {
+        assert_eq!(run(&mut transaction, text).map(drop), Err(ErrorCode::TransactionClosed), "{text}");
+    }
+    assert_eq!(committed(&database), [11, 20]);
+    let error = database.session().query("begin", &Params::none()).unwrap_err();
+    assert_eq!(error.code, ErrorCode::TransactionClosed);
+}

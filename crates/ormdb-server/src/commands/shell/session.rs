@@ -33,18 +33,22 @@ const COMMANDS: [(&str, &str, &str); 7] = [
 ];
 
 /// Words of the query language, for completion.
-const KEYWORDS: [&str; 43] = [
+const KEYWORDS: [&str; 61] = [
     "and",
     "analyze",
     "asc",
     "avg",
+    "begin",
     "between",
     "by",
+    "commit",
     "connect",
     "connectOrCreate",
+    "constraints",
     "contains",
     "count",
     "create",
+    "deferred",
     "delete",
     "desc",
     "disconnect",
@@ -54,22 +58,36 @@ const KEYWORDS: [&str; 43] = [
     "every",
     "except",
     "deleted",
+    "expected",
     "explain",
     "false",
+    "for",
+    "immediate",
     "insensitive",
+    "isolation",
+    "key",
     "like",
     "limit",
+    "locked",
     "matches",
     "max",
     "min",
     "none",
+    "nowait",
     "null",
     "nulls",
     "offset",
+    "only",
     "order",
     "permanently",
+    "read",
+    "release",
     "return",
+    "rollback",
+    "savepoint",
     "set",
+    "share",
+    "skip",
     "some",
     "startsWith",
     "sum",
@@ -97,6 +115,11 @@ impl ShellSession {
     /// What can be completed: keywords, commands, and the names of the schema.
     pub(super) fn words(&self) -> Vec<String> {
         self.words.clone()
+    }
+
+    /// What stands before a line.
+    pub(super) const fn prompt(&self) -> &'static str {
+        if self.target.is_in_transaction() { "ormdb*> " } else { "ormdb> " }
     }
 
     /// Reads the names of the schema. Without them only keywords are completed.
@@ -208,7 +231,7 @@ fn help() -> String {
     let commands: Vec<String> = COMMANDS.iter().map(line).collect();
     format!(
         "{}\n\nAnything else is a statement: Entity where … order by … limit … {{ field, relation {{ field }} }}\n\
-         or create, update, upsert, delete, explain. It ends with its line once its brackets are closed.",
+         or create, update, upsert, delete, explain, begin, commit, rollback, savepoint. It ends with its line once its brackets are closed.",
         commands.join("\n")
     )
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use ormdb_proto::Result;
-use ormdb_proto::ir::{Explain, Statement};
+use ormdb_proto::ir::{Explain, Fetch, Statement};
 
 use super::{PlanCache, Shaped};
 use crate::exec;
@@ -33,6 +33,8 @@ impl Prepared {
     /// Prepares a statement.
     pub(crate) fn new(cache: &PlanCache, statement: Statement, explain: Option<Explain>) -> Prepared {
         let shaped = match &statement {
+            // What locks rows runs in a transaction, and what reads an older version may need its catalog.
+            Statement::Fetch(Fetch { lock: Some(_), .. } | Fetch { as_of: Some(_), .. }) => None,
             Statement::Fetch(fetch) if !exec::has_cursor(fetch) => cache.shaped(fetch),
             _ => None,
         };

@@ -60,7 +60,8 @@ impl Shape {
     }
 
     fn fetch(&mut self, fetch: &Fetch) {
-        let Fetch { entity, span: _, key, selection, group } = fetch;
+        // What is locked, and which version is read, is nothing to the plan.
+        let Fetch { entity, span: _, key, selection, group, lock: _, as_of: _ } = fetch;
         self.text(entity);
         self.option(key.as_ref(), |shape, key| shape.list(key, |shape, part| shape.key_part(part)));
         self.selection(selection);

@@ -1,8 +1,9 @@
 //! Writes statements on one line.
 
+use ormdb_proto::Access;
 use ormdb_proto::ir::{
-    AssignOp, DeletedRows, End, Expr, Fetch, KeyPart, NestedWrite, RecordInput, Removal, SelectItem,
-    Selection, Side, Statement, Target,
+    AssignOp, ConstraintTiming, Control, DeletedRows, End, Expr, Fetch, KeyPart, NestedWrite, RecordInput,
+    Removal, SelectItem, Selection, Side, Statement, Target,
 };
 
 use super::{print_expr, print_name, print_order};
@@ -19,13 +20,15 @@ pub fn print_statement(statement: &Statement) -> String {
         Statement::Update(update) => {
             let (target, set) = (target(&update.target), record(&update.set));
             let returning = returning(update.returning.as_ref());
-            let deleted = deleted(update.deleted);
+            let (deleted, expected) = (deleted(update.deleted), expected(update.expected.as_ref()));
             match &update.target {
                 Target::Key(_) => {
-                    format!("update {}{target}{deleted} set {set}{returning}", entity(&update.entity))
+                    let entity = entity(&update.entity);
+                    format!("update {entity}{target}{deleted}{expected} set {set}{returning}")
                 }
                 Target::Filter { .. } => {
-                    format!("update {}{deleted}{target} set {set}{returning}", entity(&update.entity))
+                    let entity = entity(&update.entity);
+                    format!("update {entity}{deleted}{target}{expected} set {set}{returning}")
                 }
             }
         }
@@ -40,25 +43,72 @@ pub fn print_statement(statement: &Statement) -> String {
                 Removal::AsDeclared => "",
                 Removal::Permanent => "permanently ",
             };
-            format!("delete {how}{}{}{returning}", entity(&delete.entity), target(&delete.target))
+            let (target, expected) = (target(&delete.target), expected(delete.expected.as_ref()));
+            format!("delete {how}{}{target}{expected}{returning}", entity(&delete.entity))
         }
+        Statement::Control(control) => self::control(control),
     }
 }
 
 /// The name of an entity: in backticks where it would begin another statement.
 fn entity(name: &str) -> String {
     match name {
-        "create" | "update" | "upsert" | "delete" | "explain" | "group" | "watch" | "permanently" => {
+        "create" | "update" | "upsert" | "delete" | "explain" | "group" | "watch" | "permanently"
+        | "begin" | "commit" | "rollback" | "savepoint" | "release" | "set" => {
             format!("`{name}`")
         }
         _ => print_name(name),
     }
 }
 
+fn control(control: &Control) -> String {
+    match control {
+        Control::Begin { isolation, access } => {
+            let isolation = isolation.map(|level| format!(" isolation {level}")).unwrap_or_default();
+            let access = match access {
+                Access::ReadWrite => "",
+                Access::ReadOnly => " read only",
+            };
+            format!("begin{isolation}{access}")
+        }
+        Control::Commit => "commit".to_owned(),
+        Control::Rollback => "rollback".to_owned(),
+        Control::Savepoint { name } => format!("savepoint {}", print_name(name)),
+        Control::RollbackTo { name } => format!("rollback to {}", print_name(name)),
+        Control::Release { name } => format!("release {}", print_name(name)),
+        Control::SetConstraints { names, timing } => {
+            let names: Vec<String> = names.iter().map(|name| constraint(name)).collect();
+            let names = if names.is_empty() { "all".to_owned() } else { names.join(", ") };
+            let timing = match timing {
+                ConstraintTiming::Immediate => "immediate",
+                ConstraintTiming::Deferred => "deferred",
+            };
+            format!("set constraints {names} {timing}")
+        }
+    }
+}
+
+/// The name of a constraint: in backticks where it would mean all.
+fn constraint(name: &str) -> String {
+    if name == "all" { format!("`{name}`") } else { print_name(name) }
+}
+
+fn expected(token: Option<&Expr>) -> String {
+    token.map(|token| format!(" expected {}", print_expr(token))).unwrap_or_default()
+}
+
+/// The clauses that only a root has.
+fn root_clauses(fetch: &Fetch) -> String {
+    let as_of = fetch.as_of.as_ref().map(|token| format!(" as of {}", print_expr(token)));
+    let lock = fetch.lock.map(|lock| format!(" {lock}"));
+    format!("{}{}", as_of.unwrap_or_default(), lock.unwrap_or_default())
+}
+
 fn fetch(fetch: &Fetch) -> String {
     let key = fetch.key.as_deref().map(key).unwrap_or_default();
+    let root = root_clauses(fetch);
     let Some(group) = &fetch.group else {
-        return format!("{}{key}{}", entity(&fetch.entity), selection(&fetch.selection));
+        return format!("{}{key}{root}{}", entity(&fetch.entity), selection(&fetch.selection));
     };
     let mut clauses = exprs(" by ", &group.by);
     if let Some(having) = &group.having {
@@ -67,7 +117,7 @@ fn fetch(fetch: &Fetch) -> String {
     let Selection { deleted: which, filter: condition, .. } = &fetch.selection;
     let rows = format!("{}{}", deleted(*which), filter(condition.as_ref()));
     let of_groups = Selection { deleted: DeletedRows::Hidden, filter: None, ..fetch.selection.clone() };
-    format!("group {}{key}{rows}{clauses}{}", entity(&fetch.entity), selection(&of_groups))
+    format!("group {}{key}{root}{rows}{clauses}{}", entity(&fetch.entity), selection(&of_groups))
 }
 
 fn exprs(word: &str, exprs: &[Expr]) -> String {

@@ -2,7 +2,10 @@
 
 use std::collections::HashSet;
 
-use ormdb_proto::ir::{DeletedRows, End, Expr, Fetch, Include, KeyPart, Place, SelectItem, Selection, Side};
+use ormdb_proto::ir::{
+    DeletedRows, End, Expr, Fetch, Include, KeyPart, LockStrength, LockWait, Place, RowLock, SelectItem,
+    Selection, Side,
+};
 use ormdb_proto::{Error, ErrorCode, Result, Value};
 
 use crate::text::ast::Name;
@@ -39,8 +42,10 @@ pub(super) fn fetch(cursor: &mut Cursor<'_>) -> Result<Fetch> {
     }
     let entity = cursor.dotted("an entity")?;
     let key = if cursor.is_symbol("[") { Some(key(cursor)?) } else { None };
-    let selection = selection(cursor, &mut Of::Root)?;
-    Ok(Fetch { entity: entity.text, span: Some(entity.span), key, selection, group: None })
+    let mut of = Of::Root(RootClauses::default());
+    let selection = selection(cursor, &mut of)?;
+    let RootClauses { lock, as_of } = of.root_clauses();
+    Ok(Fetch { entity: entity.text, span: Some(entity.span), key, selection, group: None, lock, as_of })
 }
 
 /// Reads `[5]`, `[email: "a@b.c"]`, `[userId: 1, postId: $post]`.
@@ -75,18 +80,34 @@ fn key_part(cursor: &mut Cursor<'_>) -> Result<KeyPart> {
 
 /// What a selection is of.
 pub(super) enum Of {
-    Root,
+    Root(RootClauses),
     /// Of a relation, and on how many levels.
     Include {
         recursive: Option<Expr>,
     },
 }
 
+/// The clauses that only a root has.
+#[derive(Default)]
+pub(super) struct RootClauses {
+    pub(super) lock: Option<RowLock>,
+    pub(super) as_of: Option<Expr>,
+}
+
+impl Of {
+    pub(super) fn root_clauses(self) -> RootClauses {
+        match self {
+            Of::Root(clauses) => clauses,
+            Of::Include { .. } => RootClauses::default(),
+        }
+    }
+}
+
 /// Reads clauses in any order, each at most once, then the items in braces, if any.
 fn selection(cursor: &mut Cursor<'_>, of: &mut Of) -> Result<Selection> {
     let mut selection = Selection::default();
     while clause(cursor, &mut selection, of)? {}
-    if let Some(error) = unsupported_clause(cursor) {
+    if let Some(error) = misplaced_clause(cursor) {
         return Err(error);
     }
     if cursor.is_symbol("{") {
@@ -103,6 +124,9 @@ fn selection(cursor: &mut Cursor<'_>, of: &mut Of) -> Result<Selection> {
 
 /// Reads one clause, if one stands here.
 pub(super) fn clause(cursor: &mut Cursor<'_>, selection: &mut Selection, of: &mut Of) -> Result<bool> {
+    if root_clause(cursor, of)? {
+        return Ok(true);
+    }
     let span = cursor.peek().span;
     let word = cursor.word().unwrap_or("");
     let Some(word) = CLAUSES.into_iter().find(|clause| *clause == word) else { return Ok(false) };
@@ -147,7 +171,7 @@ pub(super) fn clause(cursor: &mut Cursor<'_>, selection: &mut Selection, of: &mu
         }
         "recursive" => match of {
             Of::Include { recursive } => recursive.replace(count(cursor)?).is_some(),
-            Of::Root => {
+            Of::Root(_) => {
                 let message = "`recursive` stands behind a relation to the same entity";
                 return Err(Error::new(ErrorCode::SyntaxError, message)
                     .span(span)
@@ -183,15 +207,96 @@ pub(super) fn count(cursor: &mut Cursor<'_>) -> Result<Expr> {
     Err(Error::new(ErrorCode::SyntaxError, message).span(cursor.span_since(start)))
 }
 
-/// The error about a clause that the language will have, if one stands here.
-pub(super) fn unsupported_clause(cursor: &Cursor<'_>) -> Option<Error> {
-    let what = match (cursor.word()?, cursor.word_at(1)) {
-        ("for", Some("update" | "share")) => "`for update` (row locks in a fetch)",
-        ("as", Some("of")) => "`as of` (time travel)",
-        _ => return None,
+/// Reads a version token: its text or a parameter.
+pub(super) fn token(cursor: &mut Cursor<'_>) -> Result<Expr> {
+    let start = cursor.peek().span;
+    let token = expr::expr(cursor)?;
+    if matches!(token, Expr::Param { .. } | Expr::Literal(Value::String(_))) {
+        return Ok(token);
+    }
+    let message = "expected the text of a version token, or a parameter";
+    Err(Error::new(ErrorCode::SyntaxError, message).span(cursor.span_since(start)))
+}
+
+/// A clause that only a root has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum RootClause {
+    Lock,
+    AsOf,
+}
+
+/// Which of those stands here, if one does.
+fn root_clause_at(cursor: &Cursor<'_>) -> Option<RootClause> {
+    match (cursor.word()?, cursor.word_at(1)?) {
+        ("for", "update" | "no" | "share" | "key") => Some(RootClause::Lock),
+        ("as", "of") => Some(RootClause::AsOf),
+        _ => None,
+    }
+}
+
+/// The error about such a clause where it has no place, if one stands here.
+pub(super) fn misplaced_clause(cursor: &Cursor<'_>) -> Option<Error> {
+    let message = match root_clause_at(cursor)? {
+        RootClause::Lock => "only the rows of the root can be locked, before its braces",
+        RootClause::AsOf => "`as of` is for a whole fetch, and stands before its braces",
     };
-    let message = format!("{what} is not in this version");
-    Some(Error::new(ErrorCode::UnsupportedFeature, message).span(cursor.peek().span))
+    let hint = "as in `Job where done = false limit 1 for update skip locked { id }`";
+    Some(Error::new(ErrorCode::SyntaxError, message).span(cursor.peek().span).hint(hint))
+}
+
+/// Reads `for update nowait` or `as of $token`, if one stands here and may.
+fn root_clause(cursor: &mut Cursor<'_>, of: &mut Of) -> Result<bool> {
+    let (Some(clause), Of::Root(clauses)) = (root_clause_at(cursor), of) else { return Ok(false) };
+    let start = cursor.peek().span;
+    cursor.advance();
+    let given_before = match clause {
+        RootClause::Lock => clauses.lock.replace(row_lock(cursor)?).is_some(),
+        RootClause::AsOf => {
+            cursor.advance();
+            clauses.as_of.replace(token(cursor)?).is_some()
+        }
+    };
+    if given_before {
+        let word = if clause == RootClause::Lock { "for" } else { "as of" };
+        let message = format!("`{word}` stands here twice");
+        return Err(Error::new(ErrorCode::SyntaxError, message).span(start));
+    }
+    Ok(true)
+}
+
+/// Reads what stands behind `for`.
+fn row_lock(cursor: &mut Cursor<'_>) -> Result<RowLock> {
+    let strength = if cursor.eat_word("no") {
+        cursor.expect_word("key")?;
+        cursor.expect_word("update")?;
+        LockStrength::NoKeyUpdate
+    } else if cursor.eat_word("key") {
+        cursor.expect_word("share")?;
+        LockStrength::KeyShare
+    } else if cursor.eat_word("share") {
+        LockStrength::Share
+    } else {
+        cursor.expect_word("update")?;
+        LockStrength::Update
+    };
+    let wait = if cursor.eat_word("nowait") {
+        LockWait::Never
+    } else if cursor.eat_word("skip") {
+        cursor.expect_word("locked")?;
+        LockWait::SkipLocked
+    } else if cursor.eat_word("wait") {
+        let start = cursor.peek().span;
+        match count(cursor)? {
+            Expr::Literal(Value::Int64(ms)) => LockWait::AtMost { ms: u64::try_from(ms).unwrap_or(0) },
+            _ => {
+                let message = "expected a whole number of milliseconds";
+                return Err(Error::new(ErrorCode::SyntaxError, message).span(cursor.span_since(start)));
+            }
+        }
+    } else {
+        LockWait::Session
+    };
+    Ok(RowLock { strength, wait })
 }
 
 /// Reads `{ *, name, alias: expr, albums where … { … } }`.
@@ -263,7 +368,7 @@ fn item(cursor: &mut Cursor<'_>) -> Result<SelectItem> {
     }
     cursor.advance();
     let wants = [Want::Is(","), Want::Is("}"), Want::Is(":"), Want::Is("{"), Want::A("a clause")];
-    let error = unsupported_clause(cursor).unwrap_or_else(|| cursor.unexpected(&wants));
+    let error = misplaced_clause(cursor).unwrap_or_else(|| cursor.unexpected(&wants));
     Err(match cursor.word() {
         Some(word) => error.suggest(word, CLAUSES),
         None => error,

@@ -3,7 +3,7 @@
 use ormdb_proto::ir::{Fetch, Grouping, Selection};
 use ormdb_proto::{Error, ErrorCode, Result};
 
-use super::fetch::{self, Of};
+use super::fetch::{self, Of, RootClauses};
 use crate::text::cursor::{Cursor, Want};
 use crate::text::expr;
 
@@ -12,6 +12,7 @@ pub(super) fn group(cursor: &mut Cursor<'_>) -> Result<Fetch> {
     cursor.expect_word("group")?;
     let entity = cursor.dotted("an entity")?;
     let (mut selection, mut group) = (Selection::default(), Grouping::default());
+    let mut of = Of::Root(RootClauses::default());
     loop {
         let span = cursor.peek().span;
         let given_before = if cursor.eat_word("by") {
@@ -23,7 +24,7 @@ pub(super) fn group(cursor: &mut Cursor<'_>) -> Result<Fetch> {
             before
         } else if cursor.eat_word("having") {
             group.having.replace(expr::expr(cursor)?).is_some()
-        } else if fetch::clause(cursor, &mut selection, &mut Of::Root)? {
+        } else if fetch::clause(cursor, &mut selection, &mut of)? {
             false
         } else {
             break;
@@ -40,5 +41,7 @@ pub(super) fn group(cursor: &mut Cursor<'_>) -> Result<Fetch> {
         });
     }
     selection.items = fetch::items(cursor)?;
-    Ok(Fetch { entity: entity.text, span: Some(entity.span), key: None, selection, group: Some(group) })
+    let RootClauses { lock, as_of } = of.root_clauses();
+    let (span, group) = (Some(entity.span), Some(group));
+    Ok(Fetch { entity: entity.text, span, key: None, selection, group, lock, as_of })
 }

@@ -38,6 +38,7 @@ pub(super) fn update(cursor: &mut Cursor<'_>) -> Result<Update> {
     if deleted == DeletedRows::Hidden {
         deleted = fetch::with_deleted(cursor)?;
     }
+    let expected = expected(cursor)?;
     if !cursor.is_word("set") {
         return Err(cursor.unexpected(match target {
             Target::Key(_) => &[Want::Is("with"), Want::Is("set")],
@@ -49,7 +50,8 @@ pub(super) fn update(cursor: &mut Cursor<'_>) -> Result<Update> {
     cursor.advance();
     let set = record(cursor)?;
     let returning = returning(cursor)?;
-    Ok(Update { entity: entity.text, span: Some(entity.span), target, deleted, set, returning })
+    let span = Some(entity.span);
+    Ok(Update { entity: entity.text, span, target, deleted, expected, set, returning })
 }
 
 /// Reads `upsert User[email: "a@b.c"] create { … } update { … }` with `return { … }`.
@@ -66,7 +68,8 @@ pub(super) fn upsert(cursor: &mut Cursor<'_>) -> Result<Upsert> {
 pub(super) fn delete(cursor: &mut Cursor<'_>) -> Result<Delete> {
     cursor.advance();
     // An entity of this name has a clause or nothing behind it.
-    let clause = cursor.word_at(1).is_some_and(|word| ["where", "limit", "return"].contains(&word));
+    let clause =
+        cursor.word_at(1).is_some_and(|word| ["where", "limit", "return", "expected"].contains(&word));
     let removal = if cursor.is_word("permanently") && cursor.is_name_at(1) && !clause {
         cursor.advance();
         Removal::Permanent
@@ -80,8 +83,17 @@ pub(super) fn delete(cursor: &mut Cursor<'_>) -> Result<Delete> {
         return Err(error.hint("`delete permanently` removes deleted rows as well"));
     }
     let target = target(cursor)?;
+    let expected = expected(cursor)?;
     let returning = returning(cursor)?;
-    Ok(Delete { entity: entity.text, span: Some(entity.span), target, removal, returning })
+    Ok(Delete { entity: entity.text, span: Some(entity.span), target, removal, expected, returning })
+}
+
+/// Reads `expected $token`, if it stands here.
+fn expected(cursor: &mut Cursor<'_>) -> Result<Option<Expr>> {
+    if !cursor.eat_word("expected") {
+        return Ok(None);
+    }
+    fetch::token(cursor).map(Some)
 }
 
 fn target(cursor: &mut Cursor<'_>) -> Result<Target> {
