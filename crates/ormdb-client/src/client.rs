@@ -8,7 +8,7 @@ use ormdb_proto::frame::FrameType;
 use ormdb_proto::ir::{Explain, Params, Statement};
 use ormdb_proto::message::{self, Message, SchemaApplied, encode};
 use ormdb_proto::{
-    Access, Error, ErrorCode, Explanation, GraphResult, Isolation, MutationResult, Outcome, Result,
+    Access, Error, ErrorCode, Explanation, GraphResult, Isolation, MutationResult, Outcome, Result, Retry,
 };
 use rkyv::util::AlignedVec;
 
@@ -45,6 +45,7 @@ pub struct Client {
     streams: Arc<AtomicU32>,
     stream: u32,
     deadline: Option<Duration>,
+    retry: Retry,
 }
 
 impl Client {
@@ -63,13 +64,20 @@ impl Client {
     /// As [`connect`](Self::connect).
     pub async fn connect_with(address: &Address, options: &ConnectOptions) -> Result<Client> {
         let connection = Arc::new(Connection::open(address, options).await?);
-        Ok(Client { connection, streams: Arc::new(AtomicU32::new(1)), stream: 0, deadline: None })
+        let streams = Arc::new(AtomicU32::new(1));
+        Ok(Client { connection, streams, stream: 0, deadline: None, retry: Retry::default() })
     }
 
     /// A handle whose requests fail with `Cancelled` when they take longer, and are cancelled on the server.
     #[must_use]
     pub fn with_deadline(&self, deadline: Duration) -> Client {
         Client { deadline: Some(deadline), ..self.clone() }
+    }
+
+    /// A handle whose [`transact`](Self::transact) runs transactions again in this way.
+    #[must_use]
+    pub fn with_retry(&self, retry: Retry) -> Client {
+        Client { retry, ..self.clone() }
     }
 
     /// A handle on a stream of its own.
@@ -185,6 +193,46 @@ impl Client {
     /// As [`query`](Self::query).
     pub async fn begin_as(&self, isolation: Isolation, access: Access) -> Result<Transaction> {
         Transaction::begin(self, isolation, access).await
+    }
+
+    /// Runs `body` in a serializable transaction and commits it; runs it again, after a pause, while it conflicts with others or
+    /// waits for them in a circle, as often as [`with_retry`](Self::with_retry) says. A transaction whose connection is lost is
+    /// never run again: it may have been committed.
+    ///
+    /// # Errors
+    /// The first error of `body` or of the commit that is not a conflict, or the last conflict, with `retries_max` in its
+    /// detail.
+    pub async fn transact<T>(&self, body: impl AsyncFnMut(&Transaction) -> Result<T>) -> Result<T> {
+        self.transact_with(Isolation::default(), body).await
+    }
+
+    /// As [`transact`](Self::transact), of this isolation.
+    ///
+    /// # Errors
+    /// As [`transact`](Self::transact).
+    pub async fn transact_with<T>(
+        &self,
+        isolation: Isolation,
+        mut body: impl AsyncFnMut(&Transaction) -> Result<T>,
+    ) -> Result<T> {
+        let mut retries = 0;
+        loop {
+            let transaction = self.begin_with(isolation).await?;
+            let salt = transaction.salt();
+            let error = match body(&transaction).await {
+                Ok(value) => match transaction.commit().await {
+                    Ok(_) => return Ok(value),
+                    Err(error) => error,
+                },
+                Err(error) => {
+                    // Its locks are free while this one pauses. What keeps it from being rolled back has ended it.
+                    drop(transaction.rollback().await);
+                    error
+                }
+            };
+            tokio::time::sleep(self.retry.pause(error, retries, salt)?).await;
+            retries += 1;
+        }
     }
 
     /// Closes the connection, for every handle on it. Requests in flight fail with `ConnectionFailed`.

@@ -25,6 +25,12 @@ impl Transaction {
         }
     }
 
+    /// A number that other transactions of this process hardly have.
+    pub(crate) fn salt(&self) -> u64 {
+        let connection = std::ptr::from_ref(self.client.connection()).addr();
+        u64::from(self.client.stream()) ^ (u64::try_from(connection).unwrap_or(0) << 16)
+    }
+
     /// Runs one statement given as text; it sees what the transaction wrote.
     ///
     /// # Errors

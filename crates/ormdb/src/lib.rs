@@ -30,7 +30,7 @@ pub use options::Options;
 pub use ormdb_proto::ir::{Explain, Params, Statement};
 pub use ormdb_proto::{
     Access, Error, ErrorCode, ErrorKind, Explanation, GraphResult, Isolation, MutationResult, Outcome,
-    Result, Token, Value,
+    Result, Retry, Token, Value,
 };
 pub use plan::{PlanStats, Prepared};
 pub use purge::Purged;

@@ -6,10 +6,9 @@ use std::sync::Arc;
 
 use ordinum::clock::Clock;
 use ormdb_proto::ir::{Explain, Fetch, Params, Statement};
-use ormdb_proto::{Access, Error, ErrorCode, Explanation, GraphResult, Isolation, Outcome, Result};
+use ormdb_proto::{Access, Error, ErrorCode, Explanation, GraphResult, Isolation, Outcome, Result, Retry};
 
 use crate::database::Database;
-use crate::engine::is_conflict;
 use crate::limits::Limits;
 use crate::plan::Prepared;
 use crate::transaction::Transaction;
@@ -22,17 +21,25 @@ pub(crate) use context::SessionContext;
 pub struct Session {
     database: Database,
     context: SessionContext,
+    retry: Retry,
 }
 
 impl Session {
     pub(crate) fn new(database: Database, limits: Limits, clock: Arc<dyn Clock>) -> Session {
-        Session { database, context: SessionContext::new(limits, clock) }
+        Session { database, context: SessionContext::new(limits, clock), retry: Retry::default() }
     }
 
     /// The same session with other limits.
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Session {
         self.context.limits = limits;
+        self
+    }
+
+    /// The same session, whose [`Session::transact`] runs transactions again in this way.
+    #[must_use]
+    pub fn with_retry(mut self, retry: Retry) -> Session {
+        self.retry = retry;
         self
     }
 
@@ -154,11 +161,12 @@ impl Session {
         Transaction::begin(self.database.clone(), self.context.clone(), isolation, access)
     }
 
-    /// Runs `body` in a serializable transaction and commits it; runs it again, up to [`Session::RETRIES_MAX`] times, while
-    /// it conflicts with others or waits for them in a circle.
+    /// Runs `body` in a serializable transaction and commits it; runs it again, after a pause, while it conflicts with others or
+    /// waits for them in a circle, as often as [`Session::with_retry`] says.
     ///
     /// # Errors
-    /// The first error of `body` that is not a conflict, or the last conflict.
+    /// The first error of `body` or of the commit that is not a conflict, or the last conflict, with `retries_max` in its
+    /// detail.
     pub fn transact<T>(&self, body: impl FnMut(&mut Transaction) -> Result<T>) -> Result<T> {
         self.transact_with(Isolation::default(), body)
     }
@@ -175,19 +183,20 @@ impl Session {
         let mut retries = 0;
         loop {
             let mut transaction = self.transaction_with(isolation)?;
+            let salt = transaction.number();
             let outcome = body(&mut transaction).and_then(|value| transaction.commit().map(|_| value));
-            match outcome {
-                Err(error) if is_conflict(&error) && retries < Self::RETRIES_MAX => {
-                    retries += 1;
-                    self.context.check_cancelled()?;
-                }
-                outcome => return outcome,
-            }
+            let error = match outcome {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            // Its locks are free while this one pauses.
+            drop(transaction);
+            let pause = self.retry.pause(error, retries, salt)?;
+            self.context.check_cancelled()?;
+            self.context.pause(pause);
+            retries += 1;
         }
     }
-
-    /// How often [`Session::transact`] runs a body again.
-    pub const RETRIES_MAX: u32 = 32;
 }
 
 /// The error of a statement that belongs into a transaction.

@@ -59,6 +59,11 @@ impl Transaction {
         self.isolation
     }
 
+    /// Its number among the transactions of this opening of the database; 0 if it has ended.
+    pub(crate) fn number(&self) -> u64 {
+        self.engine.as_ref().map_or(0, |engine| engine.id().get())
+    }
+
     /// Whether it may write.
     pub const fn access(&self) -> Access {
         self.access

@@ -174,7 +174,7 @@ fn rows(result: &GraphResult) -> usize {
 fn explained(target: &mut Target) -> Result<Explanation> {
     match target.query(&format!("explain analyze {FETCH}"), &Params::none()).map_err(in_fetch)? {
         Outcome::Explained(explanation) => Ok(explanation),
-        Outcome::Written(_) | Outcome::Fetched(_) => {
+        Outcome::Written(_) | Outcome::Fetched(_) | Outcome::Done { .. } => {
             Err(Error::new(ErrorCode::Internal, "an explain gave something else than a plan").into())
         }
     }

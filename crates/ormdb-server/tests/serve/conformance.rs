@@ -82,6 +82,14 @@ fn statements() -> Vec<(&'static str, Params)> {
         ("Artist { * }", none()),
         ("group Artist by kind { kind }", none()),
         ("Artist where id = $p { id }", none().with("p", Value::Array(vec![]))),
+        ("Tag order by id limit 1 for update skip locked { name, albums { title } }", none()),
+        ("Tag for key share wait 10 { name }", none()),
+        ("group Tag by name for update { name }", none()),
+        ("Tag as of $p", none().with("p", "0")),
+        ("Tag as of \"0123456789abcdef-1\"", none()),
+        ("update Tag[1] expected $p set { name: \"x\" }", none().with("p", 7i64)),
+        ("begin read only", none()),
+        ("commit", none()),
     ]
 }
 
@@ -94,6 +102,7 @@ fn told(answer: Result<Outcome>) -> String {
             format!("created {} updated {} deleted {} {returned:?}", w.created, w.updated, w.deleted)
         }
         Ok(Outcome::Explained(plan)) => format!("{}\n{}", plan.text, plan.json),
+        Ok(Outcome::Done { token }) => format!("done {}", token.is_some()),
         Err(error) => format!("{error:?}"),
     }
 }

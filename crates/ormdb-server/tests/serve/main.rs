@@ -14,3 +14,4 @@ mod kill;
 mod pipelining;
 mod process;
 mod shutdown;
+mod transactions;

@@ -53,6 +53,11 @@ impl SessionContext {
         self.ends_at.map_or(most, |end| most.min(end.saturating_sub(self.clock.monotonic())))
     }
 
+    /// Returns after the pause.
+    pub(super) fn pause(&self, pause: Duration) {
+        self.clock.wait(pause);
+    }
+
     /// Time since a fixed moment, for what a plan reports.
     pub(crate) fn monotonic(&self) -> Duration {
         self.clock.monotonic()

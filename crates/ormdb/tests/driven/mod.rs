@@ -95,6 +95,7 @@ impl Life {
                     }
                 }
                 Ok(Outcome::Explained(plan)) => out.push_str(&plan.text),
+                Ok(Outcome::Done { .. }) => out.push_str("done\n"),
                 Err(error) => out.push_str(&rendered(&error, source)),
             }
         }

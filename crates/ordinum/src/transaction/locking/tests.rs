@@ -456,3 +456,93 @@ fn phantoms_do_not_overfill_a_room() {
         }
     }
 }
+
+/// An interrupt ends the waiting of those who have it, and gives their place free.
+#[test]
+fn an_interrupt_ends_waiting() {
+    let bed = Bed::new();
+    let holder = bed.updater();
+    holder.lock_key(&bed.family, b"k", LockMode::Shared).unwrap();
+    let (interrupt, mut waits, behind) = (crate::Interrupt::default(), bed.updater(), bed.updater());
+    waits.set_interrupt(interrupt.clone());
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| waits.put(&bed.family, b"k", b"1"));
+        bed.until_waiting(1);
+        let shared = scope.spawn(|| behind.lock_key(&bed.family, b"k", LockMode::Shared));
+        bed.until_waiting(2);
+        interrupt.raise();
+        let error = waiting.join().unwrap().unwrap_err();
+        assert!(matches!(&error, Error::Interrupted { target: LockTarget::Key(key), .. } if key == b"k"));
+        shared.join().unwrap().unwrap();
+    });
+    // From now on it waits for nothing, and takes what is free.
+    assert!(matches!(waits.put(&bed.family, b"k", b"1"), Err(Error::Interrupted { .. })));
+    waits.put(&bed.family, b"free", b"1").unwrap();
+    drop((holder, waits, behind));
+    bed.assert_no_locks();
+}
+
+/// Undoing keeps the locks, rolling back to the same savepoint gives them back.
+#[test]
+fn what_is_undone_keeps_its_locks() {
+    let bed = Bed::new();
+    let mut transaction = bed.updater();
+    let savepoint = transaction.savepoint();
+    transaction.put(&bed.family, b"k", b"1").unwrap();
+    transaction.undo_to(savepoint).unwrap();
+    assert_eq!(transaction.get(&bed.family, b"k").unwrap(), None);
+    assert!(!bed.updater().try_lock_key(&bed.family, b"k", LockMode::Shared).unwrap());
+    transaction.rollback_to(savepoint).unwrap();
+    assert!(bed.updater().try_lock_key(&bed.family, b"k", LockMode::Shared).unwrap());
+    // Beginning again keeps them too, and forgets what was read.
+    let mut transaction = bed.begin(Validation::Serializable, Concurrency::Pessimistic);
+    transaction.get(&bed.family, b"read").unwrap();
+    transaction.put(&bed.family, b"k", b"1").unwrap();
+    bed.put(b"read", b"by others");
+    transaction.begin_again();
+    assert!(transaction.is_empty());
+    assert!(!bed.updater().try_lock_key(&bed.family, b"k", LockMode::Shared).unwrap());
+    transaction.put(&bed.family, b"k", b"2").unwrap();
+    transaction.commit(B).unwrap();
+    assert_eq!(bed.get(b"k").as_deref(), Some(&b"2"[..]));
+}
+
+/// Range deletes of others are found by a moving snapshot as well, and those of its own find the writes of others.
+#[test]
+fn a_moving_snapshot_sees_range_deletes() {
+    let delete = |bed: &Bed, start: &[u8], end: &[u8]| {
+        let mut batch = Batch::new();
+        batch.delete_range(&bed.family, start, end).unwrap();
+        bed.db.write(batch, B).unwrap();
+    };
+    let optimist = |bed: &Bed| bed.begin(Validation::Snapshot, Concurrency::Optimistic);
+    for (start, end, conflicts) in [(b"a", b"d", true), (b"c", b"d", true), (b"d", b"e", false)] {
+        let bed = Bed::new();
+        let mut writes = optimist(&bed);
+        writes.put(&bed.family, b"c", b"1").unwrap();
+        let mut deletes = optimist(&bed);
+        deletes.delete_range(&bed.family, b"b", b"cc").unwrap();
+        delete(&bed, start, end);
+        assert_eq!(is_conflict(writes.refresh_snapshot()), conflicts);
+        assert_eq!(is_conflict(deletes.refresh_snapshot()), conflicts);
+        let mut deletes = optimist(&bed);
+        deletes.delete_range(&bed.family, b"b", b"cc").unwrap();
+        bed.put(if conflicts { b"bb" } else { b"cc" }, b"1");
+        assert_eq!(is_conflict(deletes.refresh_snapshot()), conflicts);
+    }
+}
+
+/// Moving the snapshot of a long transaction does not go over what it wrote: what it costs is counted by what others did.
+#[test]
+fn a_long_transaction_moves_on_in_linear_time() {
+    let bed = Bed::new();
+    let mut transaction = bed.updater();
+    for n in 0..20_000u32 {
+        transaction.put(&bed.family, &n.to_be_bytes(), b"1").unwrap();
+        if n % 2 == 0 {
+            bed.put(b"other", b"1");
+            transaction.refresh_snapshot().unwrap();
+        }
+    }
+    transaction.commit(B).unwrap();
+}
