@@ -75,11 +75,11 @@ impl Database {
     pub fn open_with(path: impl AsRef<Path>, options: Options) -> Result<Database> {
         let engine = ordinum::Db::open(path, options.engine.clone()).engine()?;
         let families = Families::open(&engine, &options.engine)?;
-        let history = identity::history(&engine, &families, &*options.entropy)?;
+        let history = identity::history(&engine, &families, &*options.engine.entropy)?;
         let catalog = Arc::new(catalog::store::load(&engine, &families)?);
         catalog::backfill::sweep(&engine, &families, &catalog)?;
         let sequences = Sequences::new(engine.clone(), families.system.clone());
-        let generators = Generators::new(options.entropy.clone());
+        let generators = Generators::new(options.engine.entropy.clone());
         let database = Database {
             inner: Arc::new(Inner {
                 engine,

@@ -37,7 +37,6 @@ pub use purge::Purged;
 pub use session::{CancelHandle, Session};
 #[doc(hidden)]
 pub use store::fuzz_row;
-pub use store::generate::{Entropy, OsEntropy};
 pub use transaction::Transaction;
 
 /// The code of the project's README, which is compiled as a documentation test.

@@ -4,13 +4,15 @@
 //! (2) the UUIDs of version 7 and the ULIDs of one process ascend strictly, also within a millisecond and when the
 //! clock goes back.
 
-use std::fmt::Debug;
 use std::sync::Arc;
 
+use ordinum::entropy::Entropy;
 use ormdb_proto::schema::{FieldType, Generator, ScalarType};
 use ormdb_proto::value::temporal::MICROS_PER_DAY;
 use ormdb_proto::{Error, ErrorCode, Result, Value};
 use parking_lot::Mutex;
+
+use crate::engine::EngineResult;
 
 const CROCKFORD: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const BASE_36: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
@@ -20,26 +22,6 @@ const CUID_CHARS: usize = 25;
 const ULID_CHARS: u32 = 26;
 /// How many bits of a version 7 UUID count within a millisecond.
 const V7_COUNTER_BITS: u32 = 74;
-
-/// Where random bytes come from.
-pub trait Entropy: Send + Sync + Debug {
-    /// Fills `bytes`.
-    ///
-    /// # Errors
-    /// `Io` if the source fails.
-    fn fill(&self, bytes: &mut [u8]) -> Result<()>;
-}
-
-/// The random source of the operating system.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct OsEntropy;
-
-impl Entropy for OsEntropy {
-    fn fill(&self, bytes: &mut [u8]) -> Result<()> {
-        getrandom::fill(bytes)
-            .map_err(|error| Error::new(ErrorCode::Io, format!("no random bytes from the system: {error}")))
-    }
-}
 
 /// Makes identifiers.
 #[derive(Debug)]
@@ -105,7 +87,7 @@ impl Generators {
 
     fn random<const N: usize>(&self) -> Result<[u8; N]> {
         let mut bytes = [0; N];
-        self.entropy.fill(&mut bytes)?;
+        self.entropy.fill(&mut bytes).engine()?;
         Ok(bytes)
     }
 

@@ -8,10 +8,10 @@
 
 #![deny(clippy::indexing_slicing)]
 
+use ordinum::entropy::Entropy;
 use ordinum::{Batch, Db, Durability, Reader};
 use ormdb_proto::{Error, ErrorCode, Result};
 
-use super::generate::Entropy;
 use super::{Families, corrupt};
 use crate::engine::EngineResult;
 
@@ -29,7 +29,7 @@ pub(crate) fn history(engine: &Db, families: &Families, entropy: &dyn Entropy) -
     match (read(FORMAT_KEY)?, read(HISTORY_KEY)?) {
         (None, None) => {
             let mut history = [0; 8];
-            entropy.fill(&mut history)?;
+            entropy.fill(&mut history).engine()?;
             let mut batch = Batch::new();
             batch.put(&families.system, FORMAT_KEY, &FORMAT_VERSION.to_le_bytes()).engine()?;
             batch.put(&families.system, HISTORY_KEY, &history).engine()?;

@@ -1,10 +1,12 @@
+use ordinum::entropy::OsEntropy;
+
 use super::*;
 
 #[derive(Debug, Default)]
 struct Seeded(Mutex<fastrand::Rng>);
 
 impl Entropy for Seeded {
-    fn fill(&self, bytes: &mut [u8]) -> Result<()> {
+    fn fill(&self, bytes: &mut [u8]) -> ordinum::Result<()> {
         self.0.lock().fill(bytes);
         Ok(())
     }

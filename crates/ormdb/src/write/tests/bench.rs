@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ordinum::clock::ManualClock;
+use ordinum::entropy::OsEntropy;
 use ordinum::fs::MemoryFs;
 use ordinum::{Background, Db, Durability, KeyRange, Options, Reader};
 use ormdb_proto::ir::Params;
@@ -19,7 +20,7 @@ use crate::expr::EvalEnv;
 use crate::limits::Limits;
 use crate::plan::PlanCache;
 use crate::session::SessionContext;
-use crate::store::generate::{Generators, OsEntropy};
+use crate::store::generate::Generators;
 use crate::store::sequence::Sequences;
 use crate::store::{Families, coerce, layout};
 use crate::text::{parse_schema, parse_statement};
