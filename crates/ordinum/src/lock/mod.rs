@@ -4,7 +4,8 @@
 //! (1) two transactions never hold locks that overlap unless both are shared;
 //! (2) who asks does not pass those who asked before for something that excludes it, so that nobody starves; only those who
 //!     wait for it themselves, for a lock that it holds, are passed;
-//! (3) there is never a circle of waiting: whoever would close one is refused, and nothing changes for the others;
+//! (3) there is never a circle of waiting: whoever would close one is refused, and nothing changes for the others. A lock that
+//!     is given can close one too, if several threads wait for one transaction: then the one of them that closes it is refused;
 //! (4) while nobody waits for a key of a shard, and no range is locked or waited for, a lock of a key costs the mutex of its
 //!     shard; everything else happens under the mutex of the queue. Who joins the queue says so first, then looks at the
 //!     shards: a lock that is given meanwhile is seen, and one that is given back later finds the word of the one who waits.
@@ -34,7 +35,7 @@ use crate::reader::KeyRange;
 use crate::table::hash_key;
 pub use interrupt::Interrupt;
 use points::Shard;
-use queue::{Queue, Waiter};
+use queue::{Outcome, Queue, Waiter};
 
 /// The parts that the locks of keys are spread over.
 const SHARDS: usize = 16;
@@ -267,7 +268,7 @@ impl LockTable {
         self.announce(&request);
         let ticket = queue.push(Waiter {
             request,
-            granted: false,
+            outcome: None,
             wake: Arc::clone(&wake),
             interrupt: interrupt.clone(),
         });
@@ -300,9 +301,11 @@ impl LockTable {
     ) -> Result<Granted, Refused> {
         let until = self.clock.monotonic().saturating_add(wait);
         loop {
-            if queue.get(ticket).is_none_or(|waiter| waiter.granted) {
-                queue.remove(ticket);
-                return Ok(Granted::Now);
+            if queue.get(ticket).is_none_or(|waiter| waiter.outcome.is_some()) {
+                return match queue.remove(ticket).and_then(|waiter| waiter.outcome) {
+                    Some(Outcome::Circle(cycle)) => Err(Refused::Circle { cycle }),
+                    Some(Outcome::Granted) | None => Ok(Granted::Now),
+                };
             }
             if self.closed.load(Ordering::Acquire) {
                 self.give_up(queue, ticket);
@@ -316,8 +319,12 @@ impl LockTable {
             let left = until.saturating_sub(self.clock.monotonic());
             if left.is_zero() {
                 self.timeouts.fetch_add(1, Ordering::Relaxed);
+                let owner = queue.get(ticket).map(|waiter| waiter.request.owner);
                 let holder = self.give_up(queue, ticket);
-                // Those behind it may go on.
+                // Those behind it may go on; and those that passed its transaction, because it waited here, may not any more.
+                if let Some(owner) = owner {
+                    self.refuse_circles(queue, owner);
+                }
                 self.grant_ready(queue);
                 return Err(Refused::TimeOver { holder });
             }
@@ -456,15 +463,39 @@ impl LockTable {
             // It stays counted, as a range that is locked.
             Place::Range(interval) => queue.ranges.hold(&request, interval),
         }
-        queue.grant(ticket);
+        queue.tell(ticket, Outcome::Granted);
         true
     }
 
     /// Gives locks to all who wait and can have them now, in the order in which they came.
     fn grant_ready(&self, queue: &mut Queue) {
-        for ticket in queue.tickets() {
-            self.grant_if_ready(queue, ticket);
+        let mut again = true;
+        while std::mem::take(&mut again) {
+            for ticket in queue.tickets() {
+                let owner = queue.get(ticket).map(|waiter| waiter.request.owner);
+                if self.grant_if_ready(queue, ticket)
+                    && let Some(owner) = owner
+                {
+                    // Who stood behind a request that is refused may go on, whether it was looked at already or not.
+                    again |= self.refuse_circles(queue, owner);
+                }
+            }
         }
+    }
+
+    /// Refuses what the transaction waits for in a circle: those who wait for what it was given wait for it now, and it may
+    /// wait for one of them, on another thread. Whether there was any.
+    fn refuse_circles(&self, queue: &mut Queue, owner: TransactionId) -> bool {
+        let mut refused = false;
+        while let Some((ticket, cycle)) = self.circle_through(queue, owner) {
+            if let Some(waiter) = queue.get(ticket) {
+                self.withdraw(&waiter.request);
+            }
+            queue.tell(ticket, Outcome::Circle(cycle));
+            self.deadlocks.fetch_add(1, Ordering::Relaxed);
+            refused = true;
+        }
+        refused
     }
 }
 

@@ -12,11 +12,19 @@ use super::{Interrupt, LockTable, Place, Request, TransactionId};
 #[derive(Debug)]
 pub(super) struct Waiter {
     pub(super) request: Request,
-    /// Whether the lock was given, and only the one who waited does not know it yet.
-    pub(super) granted: bool,
+    /// What came of it, and only the one who waited does not know it yet.
+    pub(super) outcome: Option<Outcome>,
     pub(super) wake: Arc<Condvar>,
     /// What ends the waiting from outside.
     pub(super) interrupt: Interrupt,
+}
+
+/// What came of waiting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Granted,
+    /// Others got locks in such an order that it would wait in this circle for ever.
+    Circle(Vec<TransactionId>),
 }
 
 /// Whom a request passes that came later than others.
@@ -51,9 +59,10 @@ impl Queue {
         self.waiters.remove(&ticket)
     }
 
-    pub(super) fn grant(&mut self, ticket: u64) {
+    /// Tells the one who waits what came of it; it does not stand in the queue any more.
+    pub(super) fn tell(&mut self, ticket: u64, outcome: Outcome) {
         if let Some(waiter) = self.waiters.get_mut(&ticket) {
-            waiter.granted = true;
+            waiter.outcome = Some(outcome);
             waiter.wake.notify_one();
         }
     }
@@ -82,7 +91,7 @@ impl Queue {
     }
 
     fn still_waiting(&self) -> impl Iterator<Item = (u64, &Request)> {
-        let waiters = self.waiters.iter().filter(|(_, waiter)| !waiter.granted);
+        let waiters = self.waiters.iter().filter(|(_, waiter)| waiter.outcome.is_none());
         waiters.map(|(ticket, waiter)| (*ticket, &waiter.request))
     }
 
@@ -148,15 +157,44 @@ impl LockTable {
     fn before(&self, queue: &Queue, owner: TransactionId, passing: Passing) -> Vec<TransactionId> {
         let mut found = Vec::new();
         for (ticket, request) in queue.requests_of(owner) {
-            found.extend(self.holders_against(queue, request));
-            found.extend(
-                queue
-                    .waiters_against(request, ticket)
-                    .filter(|earlier| passing == Passing::Nobody || !self.waits_for(queue, *earlier, owner)),
-            );
+            found.extend(self.before_request(queue, ticket, request, passing));
         }
         found.sort_unstable_by(|a, b| b.cmp(a));
         found.dedup();
         found
+    }
+
+    /// Whom the request waits for.
+    fn before_request(
+        &self,
+        queue: &Queue,
+        ticket: u64,
+        request: &Request,
+        passing: Passing,
+    ) -> Vec<TransactionId> {
+        let mut found = self.holders_against(queue, request);
+        let earlier = queue.waiters_against(request, ticket);
+        found.extend(
+            earlier.filter(|earlier| {
+                passing == Passing::Nobody || !self.waits_for(queue, *earlier, request.owner)
+            }),
+        );
+        found
+    }
+
+    /// A circle of waiting through the transaction, and which of its requests closes it.
+    pub(super) fn circle_through(
+        &self,
+        queue: &Queue,
+        owner: TransactionId,
+    ) -> Option<(u64, Vec<TransactionId>)> {
+        let (any, _) = queue.requests_of(owner).next()?;
+        let cycle = self.circle(queue, any, Passing::WhoWaits)?;
+        let next = *cycle.get(1)?;
+        let mut requests = queue.requests_of(owner);
+        let closing = requests.find(|(ticket, request)| {
+            self.before_request(queue, *ticket, request, Passing::WhoWaits).contains(&next)
+        });
+        closing.map(|(ticket, _)| (ticket, cycle))
     }
 }

@@ -295,6 +295,39 @@ fn a_circle_that_only_the_order_of_coming_closes_is_opened() {
     assert_eq!(bed.table.stats().deadlocks, 0);
 }
 
+/// Two threads work for 2: one waits for `r`, which 4 has, and one for `p`, which 1 has. 1 asks for `r`, and that is no circle,
+/// for it may pass 2 there, which waits for it. But 2 came first and gets `r` when 4 gives it back: now each waits for
+/// the other, and nobody asks for anything any more. That ended by time-out once.
+#[test]
+fn a_circle_that_a_grant_closes_is_refused() {
+    for (kept, asked) in [("r", "r"), ("q..s", "r"), ("r", "q..s")] {
+        let bed = Bed::new();
+        bed.lock("4 X r");
+        bed.lock("1 X p");
+        std::thread::scope(|scope| {
+            let gets = scope.spawn(|| bed.ask(&format!("2 X {kept}"), LONG));
+            bed.until_waiting(1);
+            let closes = scope.spawn(|| bed.ask("2 X p", LONG));
+            bed.until_waiting(2);
+            let first = scope.spawn(|| bed.ask(&format!("1 X {asked}"), LONG));
+            bed.until_waiting(3);
+            bed.unlock("4 X r");
+            assert_eq!(gets.join().unwrap(), Ok(Granted::Now));
+            assert_eq!(
+                closes.join().unwrap(),
+                Err(Refused::Circle { cycle: ids(&[2, 1]) }),
+                "{kept} {asked}"
+            );
+            assert_eq!(bed.table.stats().deadlocks, 1);
+            bed.unlock(&format!("2 X {kept}"));
+            assert_eq!(first.join().unwrap(), Ok(Granted::Now));
+        });
+        bed.unlock(&format!("1 X {asked}"));
+        bed.unlock("1 X p");
+        bed.assert_empty();
+    }
+}
+
 #[test]
 fn closing_ends_all_waiting() {
     let bed = Bed::new();
