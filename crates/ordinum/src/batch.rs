@@ -101,7 +101,8 @@ impl Batch {
         self.push(family, Kind::RangeDelete, start, end)
     }
 
-    /// Has the operator of the family change the value of the key, whatever it is then: nothing is read now.
+    /// Has the operator of the family change the value of the key, whatever it is then: nothing is read now. What the batch gives
+    /// one key, operands and value together, is at most [`VALUE_BYTES_MAX`] long, or the batch is refused when it is written.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] if the family has no operator; otherwise as [`Batch::put`].

@@ -2,14 +2,28 @@
 
 use std::collections::BTreeMap;
 
-use super::operands::{Base, encode};
+use super::operands::{Base, encode, encoded_bytes};
 use crate::batch::Operations;
+use crate::error::{Error, Result};
 use crate::family::FamilyId;
-use crate::key::Kind;
+use crate::key::{Kind, VALUE_BYTES_MAX};
 
 /// The most bytes of an entry's value beside those of one operand, or of the value that it is applied to: the base, and two
 /// lengths.
 const OVERHEAD_BYTES: usize = 12;
+
+/// The most bytes of a value and operands that one batch gives one key, with their lengths: they become one entry. Little in
+/// tests of this crate, so that they get there.
+pub(crate) const MERGED_BYTES_MAX: usize = if cfg!(test) { 1 << 20 } else { VALUE_BYTES_MAX };
+
+/// Refuses a merge entry that is too long.
+pub(crate) fn check_merged_bytes(bytes: usize) -> Result<()> {
+    if bytes <= MERGED_BYTES_MAX {
+        return Ok(());
+    }
+    let (actual, limit) = (bytes as u64, MERGED_BYTES_MAX as u64);
+    Err(Error::LimitExceeded { what: "the operands of a batch on one key", actual, limit })
+}
 
 /// The bytes of a value that a batch needs room for, for one operation.
 pub(crate) fn reserved_value_bytes(kind: Kind, value_len: usize) -> usize {
@@ -68,6 +82,14 @@ impl<'a> Merging<'a> {
             ordinal += 1;
         }
         Some(Merging { keys })
+    }
+
+    /// Refuses a batch with more operands on one key than an entry may have.
+    pub(crate) fn check(&self) -> Result<()> {
+        let several = self.keys.values().filter(|written| !written.operands.is_empty());
+        several
+            .map(|written| encoded_bytes(written.base, written.operands.iter().copied()))
+            .try_for_each(check_merged_bytes)
     }
 
     /// Whether another operation of the batch says what becomes of the key.

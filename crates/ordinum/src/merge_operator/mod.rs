@@ -22,7 +22,7 @@ mod pending;
 
 use std::fmt;
 
-pub(crate) use batch::{Merging, reserved_value_bytes};
+pub(crate) use batch::{Merging, check_merged_bytes, reserved_value_bytes};
 pub(crate) use chain::{Chain, Operator};
 pub(crate) use operands::{Base, Entry, encode, is_merge_entry};
 pub(crate) use pending::Pending;

@@ -1,6 +1,6 @@
 //! The value of a merge entry, as bytes and back.
 
-use crate::varint::{push_bytes, take_bytes};
+use crate::varint::{Varint, push_bytes, take_bytes};
 
 /// What operands are applied to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +63,16 @@ impl<'a> Iterator for OperandIter<'a> {
         self.rest = rest;
         Some(operand)
     }
+}
+
+/// How many bytes the value of an entry has.
+pub(crate) fn encoded_bytes<'a>(base: Base<'_>, operands: impl Iterator<Item = &'a [u8]>) -> usize {
+    let counted = |bytes: &[u8]| Varint::new(bytes.len() as u64).bytes().len().saturating_add(bytes.len());
+    let base = match base {
+        Base::Below | Base::Absent => 0,
+        Base::Value(existing) => counted(existing),
+    };
+    operands.map(counted).fold(1usize.saturating_add(base), usize::saturating_add)
 }
 
 /// The value of an entry.

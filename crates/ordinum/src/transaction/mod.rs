@@ -129,14 +129,14 @@ impl Transaction {
     /// like others: of two transactions that change one key so at the same time, one conflicts.
     ///
     /// # Errors
-    /// As [`Transaction::put`], and [`Error::InvalidArgument`] if the family has no operator.
+    /// As [`Transaction::put`]; [`Error::LimitExceeded`] also if what the transaction gives the key, operands and value together,
+    /// is longer than [`crate::VALUE_BYTES_MAX`]: its writes are as before then. [`Error::InvalidArgument`] if the family has no operator.
     pub fn merge(&mut self, family: &ColumnFamily, key: &[u8], operand: &[u8]) -> Result<()> {
         self.db.core().check_family(family)?;
         check_merge(family, operand)?;
         within("a key", key.len(), KEY_BYTES_MAX)?;
         self.before_write(family, key)?;
-        self.writes.merge(family, key, operand);
-        Ok(())
+        self.writes.merge(family, key, operand)
     }
 
     /// Makes the key absent.

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::family::{ColumnFamily, FamilyId};
 use crate::iter::InternalIterator;
 use crate::key::{self, Kind, SeqNo};
-use crate::merge_operator::{Base, Entry, encode};
+use crate::merge_operator::{Base, Entry, check_merged_bytes, encode};
 use crate::range_delete::{RangeTombstone, RangeTombstones};
 use crate::reader::KeyRange;
 use crate::slice::Slice;
@@ -138,9 +138,11 @@ impl Overlay {
     }
 
     /// Puts an operand behind what was written to the key.
-    pub(super) fn merge(&mut self, family: &ColumnFamily, key: &[u8], operand: &[u8]) {
+    pub(super) fn merge(&mut self, family: &ColumnFamily, key: &[u8], operand: &[u8]) -> Result<()> {
         let merged = Written::merged(self.get(family, key), operand);
+        check_merged_bytes(merged.value().map_or(0, |value| value.len()))?;
         self.set(family, key, merged);
+        Ok(())
     }
 
     /// Deletes the keys from `start` on and before `end`, the own ones too. There is one at the least.
