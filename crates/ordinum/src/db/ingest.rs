@@ -141,7 +141,8 @@ impl Core {
             let payload = ingestion.encode();
             let payload = Payload::new(RecordKind::Ingest, [&payload, &[], &[], &[]])?;
             let turn = self.append_alone(&mut commits, &payload, numbering)?;
-            commits.recent.forget_all(turn.seqno);
+            let ranges = ingestion.tables.iter().map(|table| (&*table.smallest, &*table.largest));
+            commits.recent.remember_ranges(turn.seqno, turn.before, family.family.id, ranges);
             if !family.family.view.load().active.is_empty() {
                 self.seal(&family.family, 0);
             }

@@ -80,38 +80,68 @@ impl RecentWrites {
 
     /// Remembers what the batch wrote; `last` is the sequence number before it.
     pub(crate) fn remember(&mut self, seqno: SeqNo, last: SeqNo, batch: &Batch) {
-        if self.commits.is_empty() && self.open.lock().is_empty() {
-            self.floor = seqno;
+        if !self.is_of_use(seqno, last) {
             return;
         }
-        self.forget(last);
-        if self.open.lock().is_empty() {
-            self.floor = seqno;
-            return;
-        }
-        let (mut keys, mut ranges) = (Vec::with_capacity(batch.len()), Vec::new());
+        let mut written = Written { seqno, keys: Vec::with_capacity(batch.len()), ranges: Vec::new() };
         let mut operations = batch.operations();
         while let Some(Ok(operation)) = operations.next_operation() {
             if operation.kind == Kind::RangeDelete {
                 let range = RangeTombstone::new(operation.key, operation.value, seqno);
-                self.bytes += range_bytes(&range);
-                self.ranges.entry(operation.family).or_default().insert(range.clone());
-                ranges.push((operation.family, range));
+                self.remember_range(&mut written, operation.family, range);
                 continue;
             }
             let key: Arc<[u8]> = Arc::from(operation.key);
             self.bytes += key.len() + KEY_OVERHEAD_BYTES;
             self.newest.entry(operation.family).or_default().insert(Arc::clone(&key), seqno);
-            keys.push((operation.family, key));
+            written.keys.push((operation.family, key));
         }
-        self.commits.push_back(Written { seqno, keys, ranges });
-        while self.bytes > RECENT_WRITES_BYTES_MAX && self.forget_oldest() {}
+        self.remember_commit(written);
     }
 
-    /// Forgets everything up to a commit of which it is not known what it wrote: transactions from before it conflict.
-    pub(crate) fn forget_all(&mut self, seqno: SeqNo) {
-        while self.forget_oldest() {}
-        self.floor = seqno;
+    /// Remembers that something was written to these ranges, each with its first and its last key, without saying what: as far
+    /// as transactions are concerned all keys in them were.
+    pub(crate) fn remember_ranges<'a>(
+        &mut self,
+        seqno: SeqNo,
+        last: SeqNo,
+        family: FamilyId,
+        ranges: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+    ) {
+        if !self.is_of_use(seqno, last) {
+            return;
+        }
+        let mut written = Written { seqno, keys: Vec::new(), ranges: Vec::new() };
+        for (first, last) in ranges {
+            let behind = [last, &[0]].concat();
+            self.remember_range(&mut written, family, RangeTombstone::new(first, &behind, seqno));
+        }
+        self.remember_commit(written);
+    }
+
+    /// Forgets what is not needed any more, before a commit is remembered; whether it has to be.
+    fn is_of_use(&mut self, seqno: SeqNo, last: SeqNo) -> bool {
+        if self.commits.is_empty() && self.open.lock().is_empty() {
+            self.floor = seqno;
+            return false;
+        }
+        self.forget(last);
+        let is_of_use = !self.open.lock().is_empty();
+        if !is_of_use {
+            self.floor = seqno;
+        }
+        is_of_use
+    }
+
+    fn remember_range(&mut self, written: &mut Written, family: FamilyId, range: RangeTombstone) {
+        self.bytes += range_bytes(&range);
+        self.ranges.entry(family).or_default().insert(range.clone());
+        written.ranges.push((family, range));
+    }
+
+    fn remember_commit(&mut self, written: Written) {
+        self.commits.push_back(written);
+        while self.bytes > RECENT_WRITES_BYTES_MAX && self.forget_oldest() {}
     }
 
     /// Forgets what no open transaction needs. Without one, the next begins at `last` or later.

@@ -163,20 +163,55 @@ fn what_cannot_be_ingested_is_refused_and_changes_nothing() {
     db.ingest(&family, &[a]).unwrap();
 }
 
+/// What an open transaction reads or writes, and whether an ingestion of the keys 10 and 20 conflicts with it.
 #[test]
-fn a_transaction_that_was_open_conflicts() {
-    let fs = MemoryFs::new();
-    let options = options(fs);
-    let db = Db::open("/db", options.clone()).unwrap();
-    let family = db.default_column_family();
-    let mut transaction = db.transaction();
-    assert_eq!(transaction.get(&family, &3u32.to_be_bytes()).unwrap(), None);
-    transaction.put(&family, b"other", b"").unwrap();
-    db.ingest(&family, &[file(&options, "/x", 0..10, b"v")]).unwrap();
-    assert!(matches!(transaction.commit(Durability::Buffered), Err(Error::Conflict { .. })));
-    let mut transaction = db.transaction();
-    transaction.put(&family, b"other", b"").unwrap();
-    transaction.commit(Durability::Buffered).unwrap();
+fn a_transaction_that_is_open_conflicts_if_it_depends_on_the_range_of_a_table() {
+    let key = u32::to_be_bytes;
+    let range = |first: u32, end: u32| KeyRange::half_open(&key(first), &key(end));
+    type Depend<'a> = &'a dyn Fn(&mut crate::Transaction, &ColumnFamily, &ColumnFamily);
+    let scan = |transaction: &mut crate::Transaction, family: &ColumnFamily, range: KeyRange| {
+        let mut cursor = transaction.cursor(family, range).unwrap();
+        let mut found = cursor.first().unwrap();
+        while found {
+            found = cursor.next().unwrap();
+        }
+    };
+    let cases: [(bool, Depend<'_>); 14] = [
+        (true, &|transaction, family, _| drop(transaction.get(family, &key(10)).unwrap())),
+        (true, &|transaction, family, _| drop(transaction.get(family, &key(15)).unwrap())),
+        (true, &|transaction, family, _| drop(transaction.get(family, &key(20)).unwrap())),
+        (true, &|transaction, family, _| scan(transaction, family, range(5, 11))),
+        (true, &|transaction, family, _| scan(transaction, family, range(20, 30))),
+        (true, &|transaction, family, _| transaction.put(family, &key(12), b"own").unwrap()),
+        (true, &|transaction, family, _| transaction.delete_range(family, &key(1), &key(11)).unwrap()),
+        (false, &|transaction, family, _| drop(transaction.get(family, &key(9)).unwrap())),
+        (false, &|transaction, family, _| drop(transaction.get(family, &key(21)).unwrap())),
+        (false, &|transaction, family, _| scan(transaction, family, range(5, 10))),
+        (false, &|transaction, family, _| scan(transaction, family, range(21, 30))),
+        (false, &|transaction, family, _| transaction.put(family, &key(9), b"own").unwrap()),
+        (false, &|transaction, family, _| transaction.delete_range(family, &key(21), &key(40)).unwrap()),
+        (false, &|transaction, _, other| drop(transaction.get(other, &key(15)).unwrap())),
+    ];
+    for (at, (conflicts, depend)) in cases.into_iter().enumerate() {
+        let options = options(MemoryFs::new());
+        let db = Db::open("/db", options.clone()).unwrap();
+        let family = db.default_column_family();
+        let other = db.create_column_family("other", FamilyOptions::default()).unwrap();
+        let path = file(&options, "/sorted", [10, 20], b"ingested");
+        let mut transaction = db.transaction();
+        depend(&mut transaction, &family, &other);
+        transaction.put(&family, &key(1000), b"own").unwrap();
+        let seqno = db.ingest(&family, &[&path]).unwrap();
+        match transaction.commit(Durability::Buffered) {
+            Err(Error::Conflict { newer, .. }) => assert!(conflicts && newer == seqno, "{at}"),
+            other => assert!(!conflicts && other.is_ok(), "{at}: {other:?}"),
+        }
+        // One that begins behind it does not.
+        let mut transaction = db.transaction();
+        depend(&mut transaction, &family, &other);
+        transaction.put(&family, &key(1000), b"own").unwrap();
+        transaction.commit(Durability::Buffered).unwrap();
+    }
 }
 
 #[test]
