@@ -238,7 +238,7 @@ impl Default for FamilyOptions {
             compression: [table.compression; LEVELS],
             separate_values_from_bytes: None,
             value_compression: Compression::default(),
-            value_garbage_percent: 40,
+            value_garbage_percent: 38,
             filter_bits_per_key: table.filter_bits_per_key,
             compaction_style: CompactionStyle::default(),
             range_index: true,

@@ -123,6 +123,14 @@ pub(crate) struct Compaction {
 }
 
 impl Compaction {
+    /// The bytes of values that it may find out to be dead: what comes from level 0 hides what is deeper.
+    pub(crate) fn may_uncover_bytes(&self) -> u64 {
+        if self.level > 0 || self.output_level == 0 {
+            return 0;
+        }
+        self.inputs.iter().map(|table| given_up::value_bytes(table)).sum()
+    }
+
     /// Every table that it reads.
     pub(crate) fn tables(&self) -> impl Iterator<Item = &Arc<LiveTable>> {
         self.inputs.iter().chain(&self.overlapping)

@@ -161,7 +161,7 @@ impl Core {
             levels: &turn.levels,
             retention: &self.retention(),
             options,
-            given_up: &given_up(&turn.levels, &options.values),
+            given_up: &given_up(&turn.levels, &options.values, turn.compaction.may_uncover_bytes()),
             operator: turn.family.family.operator(),
             filter,
             slices_max,

@@ -7,7 +7,7 @@ use crate::rate_limiter::Haste;
 use crate::version::TableStore;
 
 /// A value-log file is closed once it has this many bytes, so that its garbage can be taken back in parts.
-const FILE_BYTES: u64 = 256 << 20;
+const FILE_BYTES: u64 = 64 << 20;
 
 /// The value-log files that a flush, or a slice of a merge, writes: begun when there is a value for them.
 pub(crate) struct Separation<'a> {

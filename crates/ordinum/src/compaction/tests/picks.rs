@@ -85,7 +85,7 @@ fn picks() {
 
 /// What is said about the value log, if there is something to say.
 fn cleaning(levels: &Levels, options: &CompactionOptions) -> String {
-    let files: Vec<String> = given_up(levels, &options.values).iter().map(ToString::to_string).collect();
+    let files: Vec<String> = given_up(levels, &options.values, 0).iter().map(ToString::to_string).collect();
     if files.is_empty() {
         return String::new();
     }
