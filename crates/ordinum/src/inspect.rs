@@ -197,7 +197,7 @@ fn manifest(fs: &dyn Fs, path: &Path, number: FileNumber, line: Lines<'_>) -> Re
     }
     let mut broken_off = false;
     read_edits(&read_whole(fs, path)?, number, path, |offset, edit| {
-        broken_off = broken_off || line(&format!("{offset}: {edit:?}")).is_break();
+        broken_off = broken_off || line(&format!("{offset}: {edit}")).is_break();
         Ok(())
     })
 }

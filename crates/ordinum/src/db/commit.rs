@@ -28,6 +28,7 @@ use crate::listener::Notice;
 use crate::log::{LogWriter, Payload, RecordKind};
 use crate::manifest::{Edit, FEATURE_RANGE_DELETES};
 use crate::memtable::{self, Entry, Memtable, Reservation, Unlinked};
+use crate::merge_operator::Merging;
 use crate::options::Durability;
 use crate::range_delete::Folding;
 use crate::transaction::{Check, RecentWrites};
@@ -175,6 +176,8 @@ impl Core {
         if batch.bytes() == 0 && numbering == Numbering::Own {
             return Ok(Committed { seqno: self.visible(), written: false, handed_over: true });
         }
+        let merging = batch.merging();
+        merging.iter().try_for_each(Merging::check)?;
         self.wait_for_room(batch)?;
         let mut numbers = [Varint::default(); 2];
         let payload = Payload::new(RecordKind::Batch, batch.encode(&mut numbers))?;
@@ -184,7 +187,9 @@ impl Core {
         }
         let place = self.place(batch, folding.as_ref(), &payload, check, numbering)?;
         let (turn, handed_over) = (place.turn, place.handed_over);
-        apply(batch, folding.as_ref(), place);
+        #[cfg(test)]
+        self.sequenced.pass();
+        apply(batch, folding.as_ref(), merging.as_ref(), place);
         self.publication.applied(turn);
         Ok(Committed { seqno: turn.seqno, written: true, handed_over })
     }
@@ -393,9 +398,8 @@ fn delete_ranges(batch: &Batch, folding: &Folding, seqno: SeqNo, spaces: &Few<(A
 }
 
 /// Inserts the operations, but for range deletes and what one of the same batch takes away, into the memtables.
-fn apply(batch: &Batch, folding: Option<&Folding>, mut place: Place) {
+fn apply(batch: &Batch, folding: Option<&Folding>, merging: Option<&Merging<'_>>, mut place: Place) {
     let mut operations = batch.operations();
-    let merging = batch.merging();
     let mut ordinal = 0;
     // For each share what is inserted at the end, sorted.
     let mut written: Vec<Vec<Unlinked>> = Vec::new();
@@ -407,13 +411,13 @@ fn apply(batch: &Batch, folding: Option<&Folding>, mut place: Place) {
         let space = spaces.find(|(_, (share, _))| share.family.family.id == operation.family);
         let is_folded = || {
             folding.is_some_and(|folding| folding.hides(operation.family, operation.key, ordinal))
-                || merging.as_ref().is_some_and(|all| all.hides(operation.family, operation.key, ordinal))
+                || merging.is_some_and(|all| all.hides(operation.family, operation.key, ordinal))
         };
         if let Some((at, (_, (memtable, space)))) = space
             && operation.kind != Kind::RangeDelete
             && !is_folded()
         {
-            let merged = merging.as_ref().and_then(|merging| merging.value(operation.family, operation.key));
+            let merged = merging.and_then(|merging| merging.value(operation.family, operation.key));
             let entry = Entry {
                 key: operation.key,
                 value: merged.as_deref().unwrap_or(operation.value),

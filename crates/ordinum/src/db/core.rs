@@ -93,6 +93,9 @@ pub(crate) struct Core {
     pub(super) lock: Mutex<Option<Box<dyn FileLock>>>,
     pub(crate) counters: Padded<Counters>,
     pub(crate) histograms: Histograms,
+    /// Where a commit has its sequence number and is not applied yet.
+    #[cfg(test)]
+    pub(super) sequenced: super::sync_point::SyncPoint,
 }
 
 impl Core {

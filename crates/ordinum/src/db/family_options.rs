@@ -20,15 +20,6 @@ impl Core {
         let _changing = self.family_changes.lock();
         self.check_family(family)?;
         let before = family.options();
-        for (is_changed, name) in [
-            (asked.compaction_style != before.compaction_style, "compaction_style"),
-            (asked.range_index != before.range_index, "range_index"),
-        ] {
-            if is_changed {
-                let message = format!("{name} cannot be changed while the database is open");
-                return Err(Error::InvalidArgument { message });
-            }
-        }
         // What is code stays as the opening was given it.
         let (compaction_filter, merge_operator) =
             (before.compaction_filter.clone(), before.merge_operator.clone());
@@ -36,7 +27,13 @@ impl Core {
         let edit = Edit::SetOptions { family: family.family.id, options: options.encode() };
         self.install(&mut self.manifest.lock(), &[edit])?;
         let is_buffer_changed = options.write_buffer_bytes != before.write_buffer_bytes;
+        let range_index = options.range_index;
         family.family.set_options(Arc::new(options));
+        match (before.range_index, range_index) {
+            (false, true) => self.build_range_index(family)?,
+            (true, false) => self.give_up_range_index(family),
+            (false, false) | (true, true) => {}
+        }
         if is_buffer_changed {
             let _commits = self.commits.lock();
             self.seal(&family.family, 0);
@@ -60,5 +57,7 @@ pub(super) fn options_of(options: &Options, family: &FamilyState, directory: &Pa
     })
 }
 
+#[cfg(test)]
+mod effects_tests;
 #[cfg(test)]
 mod tests;

@@ -41,6 +41,8 @@ mod range_index;
 mod recovery;
 mod replica;
 mod retention;
+#[cfg(test)]
+pub(crate) mod sync_point;
 mod syncing;
 mod tailing;
 mod verify;
@@ -145,13 +147,16 @@ impl Db {
     }
 
     /// Changes the options of the family, durably and while it is used. What is written to tables from then on has them; tables
-    /// that are there stay as they are until they are merged. Later openings have them too, unless [`Options::families`] names the family.
+    /// that are there stay as they are until they are merged. Another `compaction_style` rules what is compacted next; an index of
+    /// range deletes is built, or given up, before the call returns. Later openings have the options too, unless
+    /// [`Options::families`] names the family.
     ///
     /// A compaction filter and a merge operator are code, and stay what the opening was given.
     ///
     /// # Errors
-    /// [`crate::Error::InvalidArgument`] for an option out of range, and for another `compaction_style` or `range_index`: those are
-    /// chosen by an opening. [`crate::Error::FamilyDropped`]; [`crate::Error::Io`] if the change cannot be made durable.
+    /// [`crate::Error::InvalidArgument`] for an option out of range; [`crate::Error::FamilyDropped`]; [`crate::Error::Io`] if the
+    /// change cannot be made durable. If tables cannot be read for an index of range deletes, the options are those that were
+    /// asked for, and readers do without the index until the next opening.
     pub fn set_family_options(&self, family: &ColumnFamily, options: FamilyOptions) -> Result<()> {
         self.core().set_family_options(family, options)
     }
@@ -175,8 +180,9 @@ impl Db {
     /// A batch without operations and header does nothing, and returns the newest sequence number.
     ///
     /// # Errors
-    /// [`crate::Error::FamilyDropped`]; [`crate::Error::Io`] or [`crate::Error::Poisoned`] if the log failed, now or
-    /// before: it is not known then whether the batch is durable.
+    /// [`crate::Error::FamilyDropped`]; [`crate::Error::LimitExceeded`] if it has too many operands on one key ([`Batch::merge`]);
+    /// [`crate::Error::Io`] or [`crate::Error::Poisoned`] if the log failed, now or before: it is not known then whether the
+    /// batch is durable.
     pub fn write(&self, batch: Batch, durability: Durability) -> Result<SeqNo> {
         self.core().write(&batch, durability, Numbering::Own)
     }
@@ -316,7 +322,7 @@ impl Db {
     /// returned when it is durable. They are not written again: they get a second name where the file system allows that, and
     /// are copied elsewhere. The files that were given stay, and must not be changed any more. What the family has in memory is flushed.
     ///
-    /// Transactions that are open conflict.
+    /// Transactions that are open conflict if they read or write in the range of keys of one of the files.
     ///
     /// # Errors
     /// [`crate::Error::NotIngestible`] if a file is none, or the keys of two overlap; [`crate::Error::Corrupt`] if one is
@@ -456,6 +462,8 @@ mod memory_tests;
 mod range_delete_tests;
 #[cfg(test)]
 mod retention_tests;
+#[cfg(test)]
+mod sequenced_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

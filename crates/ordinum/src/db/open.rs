@@ -120,6 +120,8 @@ impl Core {
             lock: Mutex::new(Some(lock)),
             counters: Padded::default(),
             histograms: Histograms::default(),
+            #[cfg(test)]
+            sequenced: super::sync_point::SyncPoint::default(),
             options,
         };
         core.repeat_ingestions(&ingestions)?;

@@ -33,12 +33,14 @@
 
 use super::state::Mark;
 use super::{
-    FEATURE_INGESTION, FEATURE_MERGE_OPERATORS, FEATURE_OPTIONS, FEATURE_RANGE_DELETES, FEATURE_VALUE_LOG,
+    FEATURE_INGESTION, FEATURE_MERGE_OPERATORS, FEATURE_MORE_OPTIONS, FEATURE_OPTIONS, FEATURE_RANGE_DELETES,
+    FEATURE_VALUE_LOG,
 };
 use crate::family::{FAMILY_NAME_BYTES_MAX, FamilyId};
 use crate::file_name::FileNumber;
 use crate::history::HistoryId;
 use crate::key::SeqNo;
+use crate::options::FamilyOptions;
 use crate::table::Origin;
 use crate::value_log::{ValueLogMeta, push_shares, take_shares};
 use crate::varint::{push_bytes, push_u32, push_u64, take_bytes, take_u32, take_u64};
@@ -87,7 +89,10 @@ impl Edit {
             Edit::AddValueLog { .. } | Edit::RemoveValueLog { .. } => FEATURE_VALUE_LOG,
             Edit::Use { features } => *features,
             Edit::SetMergeOperator { .. } => FEATURE_MERGE_OPERATORS,
-            Edit::SetOptions { .. } => FEATURE_OPTIONS,
+            Edit::SetOptions { options, .. } => {
+                let more = if FamilyOptions::stored_is_extended(options) { FEATURE_MORE_OPTIONS } else { 0 };
+                FEATURE_OPTIONS | more
+            }
             Edit::CreateFamily { .. }
             | Edit::DropFamily { .. }
             | Edit::RemoveTable { .. }

@@ -24,6 +24,7 @@ mod edit;
 mod file;
 mod state;
 mod undo;
+mod words;
 
 pub(crate) use current::{read_current, write_current};
 pub(crate) use edit::{Edit, take_name};
@@ -47,9 +48,15 @@ pub(crate) const FEATURE_INGESTION: u64 = 1 << 5;
 const FEATURE_MERGE_OPERATORS: u64 = 1 << 6;
 /// There may be options of families.
 const FEATURE_OPTIONS: u64 = 1 << 7;
+/// Options of families may tell the style of compaction and whether there is an index of range deletes.
+const FEATURE_MORE_OPTIONS: u64 = 1 << 8;
 /// What manifests tell of once it is used.
-const FEATURES_IN_USE: u64 =
-    FEATURE_VALUE_LOG | FEATURE_RANGE_DELETES | FEATURE_INGESTION | FEATURE_MERGE_OPERATORS | FEATURE_OPTIONS;
+const FEATURES_IN_USE: u64 = FEATURE_VALUE_LOG
+    | FEATURE_RANGE_DELETES
+    | FEATURE_INGESTION
+    | FEATURE_MERGE_OPERATORS
+    | FEATURE_OPTIONS
+    | FEATURE_MORE_OPTIONS;
 
 #[cfg(test)]
 mod tests;

@@ -4,16 +4,45 @@
 //! options   for each: its number (1 byte), a varint
 //! ```
 //!
-//! All that a number can tell are there. What is code is not, nor what is laid down with the family: the opening says that.
+//! All that a number can tell are there; what is code is not. Options that older versions did not store (17 and 18) are those
+//! of the opening where they are missing.
 
 #![deny(clippy::indexing_slicing)]
 
+use std::time::Duration;
+
 use super::FamilyOptions;
+use crate::compaction::CompactionStyle;
 use crate::table::Compression;
 use crate::varint::{push_u64, take_u64};
 
 /// The number of the first of the compressions, one for each level.
 const COMPRESSION: u8 = 64;
+/// The number of the style: 0 is leveled, others are the milliseconds to live and one.
+const STYLE: u8 = 17;
+const RANGE_INDEX: u8 = 18;
+
+/// What the numbers before those of the compressions stand for, from 1 on.
+const NAMES: [&str; 18] = [
+    "write_buffer_bytes",
+    "immutable_memtables_max",
+    "block_bytes",
+    "separate_values_from_bytes",
+    "value_compression",
+    "value_garbage_percent",
+    "filter_bits_per_key",
+    "level0_tables_trigger",
+    "level0_tables_busy",
+    "level0_tables_slowdown",
+    "level0_tables_max",
+    "pending_bytes_slowdown",
+    "pending_bytes_max",
+    "garbage_percent",
+    "level_base_bytes",
+    "table_bytes_target",
+    "compaction_style",
+    "range_index",
+];
 
 impl FamilyOptions {
     /// The options as bytes.
@@ -39,6 +68,8 @@ impl FamilyOptions {
         put(14, u64::from(self.garbage_percent));
         put(15, self.level_base_bytes);
         put(16, self.table_bytes_target);
+        put(STYLE, style_number(self.compaction_style));
+        put(RANGE_INDEX, u64::from(self.range_index));
         for (number, compression) in (COMPRESSION..).zip(self.compression) {
             put(number, compression_number(compression));
         }
@@ -70,6 +101,8 @@ impl FamilyOptions {
                 14 => options.garbage_percent = small()?,
                 15 => options.level_base_bytes = value,
                 16 => options.table_bytes_target = value,
+                STYLE => options.compaction_style = style(value),
+                RANGE_INDEX => options.range_index = flag(value)?,
                 _ => {
                     let level = usize::from(number.checked_sub(COMPRESSION)?);
                     *options.compression.get_mut(level)? = compression(value)?;
@@ -77,6 +110,66 @@ impl FamilyOptions {
             }
         }
         options.check().is_ok().then_some(options)
+    }
+
+    /// Whether the bytes tell options that versions before the feature bit of them do not know.
+    pub(crate) fn stored_is_extended(mut bytes: &[u8]) -> bool {
+        while let Some((&number, rest)) = bytes.split_first() {
+            bytes = rest;
+            if number == STYLE || number == RANGE_INDEX {
+                return true;
+            }
+            if take_u64(&mut bytes).is_none() {
+                break;
+            }
+        }
+        false
+    }
+
+    /// What the bytes tell, in words, or none if they do not tell options.
+    pub(crate) fn stored_in_words(mut bytes: &[u8]) -> Option<String> {
+        let mut words = Vec::new();
+        while let Some((&number, rest)) = bytes.split_first() {
+            bytes = rest;
+            let value = take_u64(&mut bytes)?;
+            let name = usize::from(number).checked_sub(1).and_then(|at| NAMES.get(at));
+            words.push(match (number, name) {
+                (4, Some(name)) if value == 0 => format!("{name} none"),
+                (5, Some(name)) => format!("{name} {:?}", compression(value)?),
+                (STYLE, Some(name)) => format!("{name} {:?}", style(value)),
+                (RANGE_INDEX, Some(name)) => format!("{name} {}", flag(value)?),
+                (_, Some(name)) => format!("{name} {value}"),
+                (_, None) => {
+                    let level = number.checked_sub(COMPRESSION)?;
+                    format!("compression of level {level} {:?}", compression(value)?)
+                }
+            });
+        }
+        Some(words.join(", "))
+    }
+}
+
+fn style_number(style: CompactionStyle) -> u64 {
+    match style {
+        CompactionStyle::Leveled => 0,
+        CompactionStyle::Fifo { time_to_live } => {
+            u64::try_from(time_to_live.as_millis()).unwrap_or(u64::MAX).saturating_add(1)
+        }
+    }
+}
+
+fn style(number: u64) -> CompactionStyle {
+    match number.checked_sub(1) {
+        None => CompactionStyle::Leveled,
+        Some(milliseconds) => CompactionStyle::Fifo { time_to_live: Duration::from_millis(milliseconds) },
+    }
+}
+
+fn flag(number: u64) -> Option<bool> {
+    match number {
+        0 => Some(false),
+        1 => Some(true),
+        _ => None,
     }
 }
 

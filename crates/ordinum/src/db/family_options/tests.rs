@@ -121,6 +121,8 @@ fn they_are_durable_and_an_opening_that_names_the_family_has_its_own() {
         garbage_percent: 44,
         level_base_bytes: 55 << 20,
         table_bytes_target: 66 << 20,
+        compaction_style: CompactionStyle::Fifo { time_to_live: std::time::Duration::from_millis(1234) },
+        range_index: false,
         ..FamilyOptions::default()
     };
     let text = |options: &FamilyOptions| format!("{options:?}");
@@ -153,14 +155,10 @@ fn they_are_durable_and_an_opening_that_names_the_family_has_its_own() {
 fn what_cannot_change_is_refused() {
     let db = Db::open("/db", options(MemoryFs::new())).unwrap();
     let family = db.create_column_family("family", FamilyOptions::default()).unwrap();
-    let time_to_live = std::time::Duration::from_secs(1);
     for refused in [
-        FamilyOptions {
-            compaction_style: CompactionStyle::Fifo { time_to_live },
-            ..FamilyOptions::default()
-        },
-        FamilyOptions { range_index: false, ..FamilyOptions::default() },
         FamilyOptions { block_bytes: 1, ..FamilyOptions::default() },
+        FamilyOptions { value_garbage_percent: 0, ..FamilyOptions::default() },
+        FamilyOptions { level0_tables_max: 1, ..FamilyOptions::default() },
     ] {
         assert!(matches!(db.set_family_options(&family, refused), Err(Error::InvalidArgument { .. })));
     }
