@@ -312,24 +312,29 @@ impl LockTable {
                 return Err(Refused::Closed);
             }
             if interrupt.is_raised() {
-                self.give_up(queue, ticket);
-                self.grant_ready(queue);
+                self.leave(queue, ticket);
                 return Err(Refused::Interrupted);
             }
             let left = until.saturating_sub(self.clock.monotonic());
             if left.is_zero() {
                 self.timeouts.fetch_add(1, Ordering::Relaxed);
-                let owner = queue.get(ticket).map(|waiter| waiter.request.owner);
-                let holder = self.give_up(queue, ticket);
-                // Those behind it may go on; and those that passed its transaction, because it waited here, may not any more.
-                if let Some(owner) = owner {
-                    self.refuse_circles(queue, owner);
-                }
-                self.grant_ready(queue);
+                let holder = self.leave(queue, ticket);
                 return Err(Refused::TimeOver { holder });
             }
             wake.wait_for(queue, left.min(self.clock.patience()));
         }
+    }
+
+    /// Waits no longer, and returns somebody who stood before. Those behind may go on; and those who passed its transaction,
+    /// because it waited here, may not any more.
+    fn leave(&self, queue: &mut Queue, ticket: u64) -> TransactionId {
+        let owner = queue.get(ticket).map(|waiter| waiter.request.owner);
+        let before = self.give_up(queue, ticket);
+        if let Some(owner) = owner {
+            self.refuse_circles(queue, owner);
+        }
+        self.grant_ready(queue);
+        before
     }
 
     /// Takes the request out of the queue, and returns somebody who stood before it.
@@ -481,21 +486,6 @@ impl LockTable {
                 }
             }
         }
-    }
-
-    /// Refuses what the transaction waits for in a circle: those who wait for what it was given wait for it now, and it may
-    /// wait for one of them, on another thread. Whether there was any.
-    fn refuse_circles(&self, queue: &mut Queue, owner: TransactionId) -> bool {
-        let mut refused = false;
-        while let Some((ticket, cycle)) = self.circle_through(queue, owner) {
-            if let Some(waiter) = queue.get(ticket) {
-                self.withdraw(&waiter.request);
-            }
-            queue.tell(ticket, Outcome::Circle(cycle));
-            self.deadlocks.fetch_add(1, Ordering::Relaxed);
-            refused = true;
-        }
-        refused
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use parking_lot::Condvar;
 
@@ -182,12 +183,23 @@ impl LockTable {
         found
     }
 
+    /// Refuses what the transaction waits for in a circle: those who wait for what it was given wait for it now, and it may
+    /// wait for one of them, on another thread. Whether there was any.
+    pub(super) fn refuse_circles(&self, queue: &mut Queue, owner: TransactionId) -> bool {
+        let mut refused = false;
+        while let Some((ticket, cycle)) = self.circle_through(queue, owner) {
+            if let Some(waiter) = queue.get(ticket) {
+                self.withdraw(&waiter.request);
+            }
+            queue.tell(ticket, Outcome::Circle(cycle));
+            self.deadlocks.fetch_add(1, Ordering::Relaxed);
+            refused = true;
+        }
+        refused
+    }
+
     /// A circle of waiting through the transaction, and which of its requests closes it.
-    pub(super) fn circle_through(
-        &self,
-        queue: &Queue,
-        owner: TransactionId,
-    ) -> Option<(u64, Vec<TransactionId>)> {
+    fn circle_through(&self, queue: &Queue, owner: TransactionId) -> Option<(u64, Vec<TransactionId>)> {
         let (any, _) = queue.requests_of(owner).next()?;
         let cycle = self.circle(queue, any, Passing::WhoWaits)?;
         let next = *cycle.get(1)?;
