@@ -40,6 +40,8 @@ pub(crate) struct Tuning {
     pub(crate) write_buffer_bytes: u64,
     /// Memtables in memory, the one that is written to included.
     pub(crate) write_buffers: usize,
+    /// Bytes of a data block before compression, if it is not the engine's default.
+    pub(crate) block_bytes: Option<u32>,
     /// Whether the engine is to keep values apart from their keys, where it can.
     pub(crate) separates_values: bool,
     /// Whether every commit is synced, for engines that decide so when they open.

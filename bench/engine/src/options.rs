@@ -55,6 +55,9 @@ pub(crate) struct Options {
     /// Memtables in memory, the active one included.
     #[arg(long, default_value_t = 4)]
     write_buffers: usize,
+    /// Bytes of a data block before compression, for Ordinum, RocksDB and fjall; each engine's own default if it is not given.
+    #[arg(long)]
+    block_bytes: Option<u32>,
     /// Seconds of each workload of synced commits.
     #[arg(long, default_value_t = 3.0)]
     commit_seconds: f64,
@@ -135,6 +138,7 @@ impl Options {
             cache_bytes: self.cache_mib << 20,
             write_buffer_bytes: self.write_buffer_mib << 20,
             write_buffers: self.write_buffers,
+            block_bytes: self.block_bytes,
             separates_values: false,
             commits_synced: false,
             log_kept: false,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use fjall::config::CompressionPolicy;
+use fjall::config::{BlockSizePolicy, CompressionPolicy};
 use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistMode, Snapshot};
 
 use super::{Direction, Engine, Pinned, Result, Tuning, show_range};
@@ -20,9 +20,13 @@ impl Fjall {
         let database =
             Database::builder(directory).cache_size(tuning.cache_bytes).worker_threads(WORKERS).open()?;
         let keyspace = database.keyspace("bench", || {
-            KeyspaceCreateOptions::default()
+            let options = KeyspaceCreateOptions::default()
                 .max_memtable_size(tuning.write_buffer_bytes)
-                .data_block_compression_policy(CompressionPolicy::all(CompressionType::Lz4))
+                .data_block_compression_policy(CompressionPolicy::all(CompressionType::Lz4));
+            match tuning.block_bytes {
+                Some(bytes) => options.data_block_size_policy(BlockSizePolicy::all(bytes)),
+                None => options,
+            }
         })?;
         Ok(Fjall { database, keyspace })
     }

@@ -32,6 +32,10 @@ impl Ordinum {
             value_compression: Compression::None,
             ..FamilyOptions::default()
         };
+        let family_defaults = match tuning.block_bytes {
+            Some(bytes) => FamilyOptions { block_bytes: usize::try_from(bytes)?, ..family_defaults },
+            None => family_defaults,
+        };
         let options =
             Options { block_cache_bytes: tuning.cache_bytes, family_defaults, ..Options::default() };
         // What is followed is kept meanwhile.

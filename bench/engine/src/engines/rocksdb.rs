@@ -70,6 +70,9 @@ impl RocksDb {
             let cache = rocksdb_cache_create_lru(cache_bytes);
             rocksdb_block_based_options_set_block_cache(table, cache);
             rocksdb_cache_destroy(cache);
+            if let Some(bytes) = tuning.block_bytes {
+                rocksdb_block_based_options_set_block_size(table, usize::try_from(bytes)?);
+            }
             let filter = rocksdb_filterpolicy_create_bloom_full(FILTER_BITS_PER_KEY);
             rocksdb_block_based_options_set_filter_policy(table, filter);
 

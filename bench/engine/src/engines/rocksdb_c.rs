@@ -59,6 +59,10 @@ unsafe extern "C" {
 
     pub(crate) fn rocksdb_block_based_options_create() -> *mut rocksdb_block_based_table_options_t;
     pub(crate) fn rocksdb_block_based_options_destroy(options: *mut rocksdb_block_based_table_options_t);
+    pub(crate) fn rocksdb_block_based_options_set_block_size(
+        options: *mut rocksdb_block_based_table_options_t,
+        bytes: usize,
+    );
     pub(crate) fn rocksdb_block_based_options_set_filter_policy(
         options: *mut rocksdb_block_based_table_options_t,
         policy: *mut rocksdb_filterpolicy_t,
