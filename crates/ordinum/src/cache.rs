@@ -1,21 +1,27 @@
-//! The block cache: verified, decompressed blocks of all tables of a database, bounded by their bytes together with
-//! those of the filters and indexes that open tables hold.
+//! The block cache: verified, decompressed blocks of all tables of a database, and entries of blocks that had to leave,
+//! bounded by their bytes together with those of the filters and indexes that open tables hold.
 //!
 //! Invariants:
-//! (1) a block is keyed by file number and offset; numbers are never reused, so an entry never goes stale. Evicting a block
+//! (1) a block is keyed by file number and offset; numbers are never reused, so it never goes stale. Evicting a block
 //!     that a slice or an iterator pins only forgets it; its memory lives until they let go;
 //! (2) a hit takes one lock for readers, of one shard, and writes to it only if the block was not used since the hand came by.
 
+mod clock_table;
+mod entries;
+mod ghosts;
 mod shard;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use shard::{BlockKey, Shard};
+use entries::Entries;
+pub(crate) use entries::EntryKey;
+use shard::{BlockKey, HeldBlock, Shard};
 
 use crate::error::Result;
 use crate::file_name::FileNumber;
 use crate::padded::Padded;
+use crate::slice::Slice;
 use crate::table::Block;
 
 /// What a reader does to the cache.
@@ -34,8 +40,12 @@ pub(crate) struct CacheStats {
     pub(crate) hits: u64,
     /// Blocks that were read from a file.
     pub(crate) misses: u64,
-    /// Bytes of the blocks that are in the cache now.
+    /// Entries that were found although their block was not looked for.
+    pub(crate) entry_hits: u64,
+    /// Bytes of the blocks and entries that are in the cache now.
     pub(crate) bytes: u64,
+    /// Of those: bytes of the entries.
+    pub(crate) entry_bytes: u64,
     /// Bytes of filters and indexes that open tables hold now.
     pub(crate) pinned_bytes: u64,
 }
@@ -54,17 +64,21 @@ const SHARDS_MAX: u64 = 64;
 pub(crate) struct BlockCache {
     /// A power of two of them.
     shards: Box<[Padded<Shard>]>,
+    entries: Entries,
     bytes_max: u64,
-    /// Bytes of filters and indexes that open tables hold.
+    /// Bytes of filters and indexes that open tables hold, and of what the cache itself needs.
     pinned: AtomicU64,
 }
 
 impl BlockCache {
-    /// A cache of at most `bytes_max` bytes of blocks, filters and indexes.
+    /// A cache of at most `bytes_max` bytes of blocks, entries, filters and indexes.
     pub(crate) fn new(bytes_max: u64) -> BlockCache {
         let shards = (bytes_max / SHARD_BYTES_MIN).clamp(1, SHARDS_MAX).next_power_of_two();
-        let shards = (0..shards).map(|_| Padded::default()).collect();
-        BlockCache { shards, bytes_max, pinned: AtomicU64::new(0) }
+        let shards: Box<[_]> = (0..shards).map(|_| Padded::default()).collect();
+        let entries = Entries::new(bytes_max, shards.len());
+        let cache = BlockCache { shards, entries, bytes_max, pinned: AtomicU64::new(0) };
+        cache.pin(cache.entries.ghosts_bytes());
+        cache
     }
 
     /// The budget.
@@ -72,35 +86,56 @@ impl BlockCache {
         self.bytes_max
     }
 
-    /// The block at `offset` of `file`, made by `load` if it is not here.
+    /// The block at `offset` of `file`, made by `load` if it is not here. `wanted` is the entry that is looked for in it, if
+    /// it is one of which the newest version in its table is looked for.
     pub(crate) fn get_or_load<B: Into<Arc<Block>>>(
         &self,
         cache_use: CacheUse,
         file: FileNumber,
         offset: u64,
+        wanted: Option<EntryKey<'_>>,
         load: impl FnOnce() -> Result<B>,
     ) -> Result<Arc<Block>> {
         let key = BlockKey { file: file.0, offset };
         let hash = key.hash();
-        let shard = self.shard(hash);
+        let shard = shard_of(&self.shards, hash);
         if let Some(block) = shard.get(key, hash, cache_use) {
             return Ok(block);
         }
         let block = load()?.into();
         if cache_use == CacheUse::Fill {
+            let bytes = self.bytes_for_blocks();
+            self.entries.missed(hash, wanted, bytes);
+            let target = self.entries.bytes_target(bytes);
             let shards = u64::try_from(self.shards.len()).unwrap_or(1);
-            shard.insert(key, hash, Arc::clone(&block), self.bytes_for_blocks() / shards);
+            let dropped = shard.insert(key, Arc::clone(&block), (bytes - target) / shards);
+            self.entries.shrink(hash, target);
+            dropped.iter().for_each(|held| self.keep_entries(held, bytes));
         }
         Ok(block)
     }
 
-    fn shard(&self, hash: u64) -> &Shard {
-        // The upper bits choose the shard, the lower ones the place in it.
-        let at = usize::try_from(hash >> 32).unwrap_or(0) & (self.shards.len() - 1);
-        &self.shards[at]
+    /// An entry that is the newest version in its table of what it is found by, if it is here, and at or below `trailer`:
+    /// its trailer and its value.
+    #[inline]
+    pub(crate) fn entry(&self, key: EntryKey<'_>, trailer: u64) -> Option<(u64, Slice)> {
+        if self.entries.is_in_use() { self.entries.get(key, trailer) } else { None }
     }
 
-    /// Blocks have what is not pinned.
+    /// Keeps what was asked for in a block that left.
+    #[cold]
+    fn keep_entries(&self, held: &HeldBlock, bytes: u64) {
+        self.entries.block_left(held.key.hash());
+        held.block.for_each_asked(|user_key, key_hash, trailer, value| {
+            // An entry that is most of its block is worth no more by itself.
+            if value.len() < held.block.bytes() / 4 {
+                let key = EntryKey::new(FileNumber(held.key.file), user_key, key_hash);
+                self.entries.keep(key, trailer, value, bytes);
+            }
+        });
+    }
+
+    /// Blocks and entries have what is not pinned.
     fn bytes_for_blocks(&self) -> u64 {
         let rest = self.bytes_max.saturating_sub(self.pinned.load(Ordering::Relaxed));
         rest.max(self.bytes_max / PART_FOR_BLOCKS)
@@ -128,12 +163,21 @@ impl BlockCache {
 
     /// Hits, misses and bytes.
     pub(crate) fn stats(&self) -> CacheStats {
-        let none = CacheStats { pinned_bytes: self.pinned.load(Ordering::Relaxed), ..CacheStats::default() };
+        let (entry_hits, entry_bytes) = self.entries.stats();
+        let pinned_bytes = self.pinned.load(Ordering::Relaxed);
+        let none =
+            CacheStats { entry_hits, entry_bytes, bytes: entry_bytes, pinned_bytes, ..CacheStats::default() };
         self.shards.iter().fold(none, |sum, shard| {
-            let CacheStats { hits, misses, bytes, pinned_bytes: _ } = shard.stats();
+            let (hits, misses, bytes) = shard.stats();
             CacheStats { hits: sum.hits + hits, misses: sum.misses + misses, bytes: sum.bytes + bytes, ..sum }
         })
     }
+}
+
+/// The shard of a hash: its upper bits choose the shard, the lower ones the place in it.
+fn shard_of<T>(shards: &[Padded<T>], hash: u64) -> &T {
+    let at = usize::try_from(hash >> 32).unwrap_or(0) & (shards.len() - 1);
+    &shards[at]
 }
 
 #[cfg(test)]

@@ -35,6 +35,8 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::slice::Slice;
+use crate::table::asked::Asked;
+use crate::table::filter::hash_key;
 use crate::table::spare_buffers;
 
 /// Bytes of the tail.
@@ -55,6 +57,7 @@ pub(crate) struct Block {
     layout: Layout,
     path: Arc<Path>,
     offset: u64,
+    asked: Asked,
 }
 
 impl Drop for Block {
@@ -122,6 +125,8 @@ impl RawEntry {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Found {
     pub(crate) trailer: u64,
+    /// Its number.
+    pub(crate) index: usize,
     /// Where the value lies in the block.
     pub(crate) value: Range<usize>,
 }
@@ -136,7 +141,8 @@ impl Block {
     /// Takes the bytes of a block of the file at `path`, from `offset` on.
     pub(crate) fn parse(bytes: Vec<u8>, path: Arc<Path>, offset: u64) -> Result<Block> {
         let layout = Layout::of(&bytes);
-        let block = Block { bytes, layout: layout.unwrap_or_default(), path, offset };
+        let block =
+            Block { bytes, layout: layout.unwrap_or_default(), path, offset, asked: Asked::default() };
         if layout.is_none() {
             return Err(block.malformed("a tail that fits its block"));
         }
@@ -146,6 +152,32 @@ impl Block {
     /// What the block occupies in memory.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes.capacity() + size_of::<Block>()
+    }
+
+    /// Notes that the entry with this number, the newest version of its user key in its table, was asked for.
+    #[inline]
+    pub(super) fn note_asked(&self, index: usize) {
+        self.asked.note(index);
+    }
+
+    /// Notes the first entry with this user key.
+    #[cfg(test)]
+    pub(crate) fn ask(&self, user_key: &[u8]) {
+        self.note_asked(self.lower_bound(user_key, u64::MAX).unwrap());
+    }
+
+    /// The entries that were asked for lately: user key, its hash, trailer and value. A malformed one is left out.
+    pub(crate) fn for_each_asked(&self, mut each: impl FnMut(&[u8], u64, u64, &[u8])) {
+        let mut user_key = Vec::new();
+        for index in self.asked.numbers() {
+            let Ok(entry) = self.entry(index) else { continue };
+            let Ok(shared) = self.shared_tail(index, &entry) else { continue };
+            user_key.clear();
+            for part in [self.prefix(), entry.head(), shared, self.range(&entry.tail)] {
+                user_key.extend_from_slice(part);
+            }
+            each(&user_key, hash_key(&user_key), entry.trailer, self.range(&entry.value));
+        }
     }
 
     /// An error that names this block.
@@ -316,7 +348,7 @@ impl Block {
                 break;
             }
             if entry.trailer <= trailer {
-                return Ok(Some(Found { trailer: entry.trailer, value: entry.value }));
+                return Ok(Some(Found { trailer: entry.trailer, index, value: entry.value }));
             }
             index += 1;
         }

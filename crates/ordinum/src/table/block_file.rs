@@ -66,7 +66,7 @@ fn compress(contents: &[u8], compression: Compression) -> Option<(Vec<u8>, u8)> 
     let size = u32::try_from(contents.len()).ok()?;
     let (payload, kind) = match compression {
         Compression::None => return None,
-        Compression::Lz4 => (lz4_flex::block::compress_prepend_size(contents), LZ4),
+        Compression::Lz4 => (lz4::block::compress(contents, None, true).ok()?, LZ4),
         Compression::Zstd => {
             let mut payload = size.to_le_bytes().to_vec();
             payload.extend(zstd::bulk::compress(contents, ZSTD_LEVEL).ok()?);
@@ -219,7 +219,9 @@ fn decompress(payload: &[u8], kind: u8) -> Option<Vec<u8>> {
     }
     let mut contents = spare_buffers::take(size);
     let written = match kind {
-        LZ4 => lz4_flex::block::decompress_into(block, &mut contents).ok()?,
+        LZ4 => {
+            lz4::block::decompress_to_buffer(block, Some(i32::try_from(size).ok()?), &mut contents).ok()?
+        }
         _ => zstd::bulk::decompress_to_buffer(block, &mut contents[..]).ok()?,
     };
     (written == size).then_some(contents)

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::cache::EntryKey;
 use crate::error::Result;
 use crate::file_name::FileNumber;
 use crate::key::{Kind, SeqNo};
@@ -47,12 +48,17 @@ impl TableReader {
         if !self.may_contain(key_hash) {
             return Ok(());
         }
-        let Some(handle) = self.block_of(user_key, seek_trailer)? else { return Ok(()) };
         let file = self.blocks.number;
+        let key = EntryKey::new(file, user_key, key_hash);
+        if let Some(kept) = self.kept_entry(key, seek_trailer)? {
+            lookup.found = Some(kept);
+            return Ok(());
+        }
+        let Some(handle) = self.block_of(user_key, seek_trailer)? else { return Ok(()) };
         let block = match kept {
             Some(kept) if kept.file == file && kept.handle == handle => Arc::clone(&kept.block),
             _ => {
-                let block = self.data_block(handle)?;
+                let block = self.data_block(handle, key)?;
                 *kept = Some(KeptBlock { file, handle, block: Arc::clone(&block) });
                 block
             }

@@ -1,0 +1,154 @@
+//! A table of what a cache holds, with a clock hand.
+//!
+//! Invariants:
+//! (1) an item stands in the first free place at or behind the one that its hash names, round the table: between the two
+//!     no place is free;
+//! (2) at least a quarter of the places is free.
+//!
+//! The hand goes round the places, as in the clock caches of RocksDB: it takes an item with no credit left, and one credit
+//! of any other. A new item has one, a used one two: what was asked for once goes before what is asked for again.
+#![deny(clippy::indexing_slicing)]
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// The places of a table that is not empty, at first.
+const PLACES_MIN: usize = 16;
+/// The credit of an item that was put in.
+const CREDIT_NEW: u8 = 1;
+/// The credit of an item that was used since.
+const CREDIT_USED: u8 = 2;
+
+/// What a table holds.
+pub(super) trait Item {
+    /// Where it stands; the same every time.
+    fn hash(&self) -> u64;
+
+    /// The bytes that it takes, those of its place included.
+    fn bytes(&self) -> u64;
+}
+
+/// An item in its place.
+#[derive(Debug)]
+pub(super) struct Held<T> {
+    pub(super) item: T,
+    credit: AtomicU8,
+}
+
+impl<T> Held<T> {
+    /// Says that it was asked for. Writes nothing if that is known since the hand came by.
+    pub(super) fn used(&self) {
+        if self.credit.load(Ordering::Relaxed) != CREDIT_USED {
+            self.credit.store(CREDIT_USED, Ordering::Relaxed);
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct ClockTable<T> {
+    /// None, or a power of two of them.
+    places: Vec<Option<Held<T>>>,
+    held: usize,
+    bytes: u64,
+    hand: usize,
+}
+
+impl<T> Default for ClockTable<T> {
+    fn default() -> ClockTable<T> {
+        ClockTable { places: Vec::new(), held: 0, bytes: 0, hand: 0 }
+    }
+}
+
+impl<T: Item> ClockTable<T> {
+    /// What the items take.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The item with this hash that `is` the one.
+    pub(super) fn find(&self, hash: u64, is: impl Fn(&T) -> bool) -> Option<&Held<T>> {
+        let mut at = self.home(hash);
+        // Some place is free (invariant 2), and an empty table has none at all.
+        while let Some(held) = self.places.get(at)?.as_ref() {
+            if is(&held.item) {
+                return Some(held);
+            }
+            at = (at + 1) & self.mask();
+        }
+        None
+    }
+
+    /// Puts an item in that is not there.
+    pub(super) fn insert(&mut self, item: T) {
+        self.bytes += item.bytes();
+        self.make_room();
+        self.put(Held { item, credit: AtomicU8::new(CREDIT_NEW) });
+    }
+
+    /// Takes the next item without credit out; none if there is no item.
+    pub(super) fn evict(&mut self) -> Option<T> {
+        if self.held == 0 {
+            return None;
+        }
+        loop {
+            let at = self.hand & self.mask();
+            if let Some(held) = self.places.get_mut(at)? {
+                match held.credit.get_mut() {
+                    0 => return self.take(at),
+                    credit => *credit -= 1,
+                }
+            }
+            self.hand = at + 1;
+        }
+    }
+
+    fn mask(&self) -> usize {
+        self.places.len().wrapping_sub(1)
+    }
+
+    /// The place that the hash names.
+    fn home(&self, hash: u64) -> usize {
+        usize::try_from(hash & 0xffff_ffff).unwrap_or(0) & self.mask()
+    }
+
+    /// Keeps invariant 2 with one more item.
+    fn make_room(&mut self) {
+        if (self.held + 1) * 4 <= self.places.len() * 3 {
+            return;
+        }
+        let places = (self.places.len() * 2).max(PLACES_MIN);
+        let before =
+            std::mem::replace(&mut self.places, std::iter::repeat_with(|| None).take(places).collect());
+        self.held = 0;
+        before.into_iter().flatten().for_each(|held| self.put(held));
+    }
+
+    fn put(&mut self, held: Held<T>) {
+        let mut at = self.home(held.item.hash());
+        while self.places.get(at).is_some_and(Option::is_some) {
+            at = (at + 1) & self.mask();
+        }
+        if let Some(place) = self.places.get_mut(at) {
+            *place = Some(held);
+            self.held += 1;
+        }
+    }
+
+    /// Takes the item at a place out, and moves those behind it up, so that invariant 1 holds.
+    fn take(&mut self, at: usize) -> Option<T> {
+        let taken = self.places.get_mut(at)?.take()?.item;
+        self.held -= 1;
+        self.bytes -= taken.bytes();
+        let mut free = at;
+        let mut next = (at + 1) & self.mask();
+        while let Some(held) = self.places.get(next)?.as_ref() {
+            let home = self.home(held.item.hash());
+            // It may move to the free place if that is not before its home, round the table.
+            if (next.wrapping_sub(home) & self.mask()) >= (next.wrapping_sub(free) & self.mask()) {
+                self.places.swap(free, next);
+                free = next;
+            }
+            next = (next + 1) & self.mask();
+        }
+        Some(taken)
+    }
+}
