@@ -1,6 +1,7 @@
 //! Which entries of a block were asked for: the last four, by their numbers.
 //!
 //! A hint, for what a cache keeps of a block that leaves it: threads that note at once may lose one of theirs.
+#![deny(clippy::indexing_slicing)]
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
