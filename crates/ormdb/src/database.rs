@@ -22,10 +22,11 @@ use crate::check::{self, CheckReport};
 use crate::context::{Ctx, WriteCtx};
 use crate::engine::{EngineResult, engine_error, is_conflict};
 use crate::limits::Limits;
-use crate::options::Options;
+use crate::options::{Options, Sampling};
 use crate::plan::{PlanCache, PlanStats, Prepared};
 use crate::purge::PurgeState;
 use crate::session::{Session, SessionContext};
+use crate::statistics::{RowDeltas, Sampler, Statistics};
 use crate::store::generate::Generators;
 use crate::store::sequence::Sequences;
 use crate::store::{Families, identity};
@@ -48,13 +49,15 @@ struct Inner {
     engine: ordinum::Db,
     families: Families,
     history: u64,
-    catalog: RwLock<Arc<Catalog>>,
+    catalog: Arc<RwLock<Arc<Catalog>>>,
     /// Held shared by every commit, alone by a write that would starve and by changes of the schema.
     commits: RwLock<()>,
     sequences: Sequences,
     generators: Generators,
     purge: PurgeState,
     plans: PlanCache,
+    statistics: Arc<Statistics>,
+    sampler: Sampler,
     options: Options,
 }
 
@@ -80,17 +83,22 @@ impl Database {
         catalog::backfill::sweep(&engine, &families, &catalog)?;
         let sequences = Sequences::new(engine.clone(), families.system.clone());
         let generators = Generators::new(options.engine.entropy.clone());
+        let statistics = Arc::new(Statistics::open(&engine, &families, &catalog)?);
+        let catalog = Arc::new(RwLock::new(catalog));
+        let sampler = Sampler::new(Arc::clone(&statistics), Arc::clone(&catalog), families.rows.clone());
         let database = Database {
             inner: Arc::new(Inner {
                 engine,
                 families,
                 history,
-                catalog: RwLock::new(catalog),
+                catalog,
                 commits: RwLock::new(()),
                 sequences,
                 generators,
                 purge: PurgeState::new(),
                 plans: PlanCache::default(),
+                statistics,
+                sampler,
                 options,
             }),
         };
@@ -100,7 +108,7 @@ impl Database {
 
     /// A session with the database's default limits.
     pub fn session(&self) -> Session {
-        Session::new(self.clone(), self.inner.options.limits, self.clock())
+        Session::new(self.clone(), self.context_of(self.inner.options.limits))
     }
 
     /// The current catalog: the schema model and its text.
@@ -174,7 +182,38 @@ impl Database {
     /// The context of work that no session asked for: it takes its time, and waits for nobody.
     pub(crate) fn session_context(&self) -> SessionContext {
         let limits = Limits { time_ms_max: 0, lock_wait_ms_max: 0, ..self.inner.options.limits };
-        SessionContext::new(limits, self.clock())
+        self.context_of(limits)
+    }
+
+    fn context_of(&self, limits: Limits) -> SessionContext {
+        SessionContext::new(
+            limits,
+            self.clock(),
+            Arc::clone(&self.inner.statistics),
+            self.inner.options.semi_joins,
+        )
+    }
+
+    /// Looks at the rows of every entity anew, for the planner. An open database does so by itself, in the background, when a
+    /// share of an entity's rows has changed, unless its options say otherwise.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Corrupt`] if a row cannot be read; those of the engine.
+    pub fn refresh_statistics(&self) -> Result<()> {
+        self.inner.sampler.sample_all()
+    }
+
+    /// Grows whenever the statistics have changed so much that plans may be chosen otherwise.
+    pub fn statistics_epoch(&self) -> u64 {
+        self.inner.statistics.epoch()
+    }
+
+    /// Takes over what a commit did to the number of rows.
+    pub(crate) fn count_rows(&self, deltas: &RowDeltas) {
+        let due = self.inner.statistics.committed(deltas);
+        if due && self.inner.options.sampling == Sampling::Background {
+            self.inner.sampler.ask();
+        }
     }
 
     pub(crate) fn generators(&self) -> &Generators {
@@ -329,7 +368,8 @@ impl Database {
             };
             attempts += 1;
             match attempt {
-                Ok(Attempt::Committed(mut result, commit)) => {
+                Ok(Attempt::Committed(mut result, commit, deltas)) => {
+                    self.count_rows(&deltas);
                     result.token = self.durable(commit)?;
                     self.purge_if_due();
                     return Ok(result);
@@ -352,7 +392,9 @@ impl Database {
         let mut restarts = 0;
         loop {
             match self.run_write(&catalog, &mut transaction, session, statement, params) {
-                Ok(result) => return Ok(Attempt::Committed(result, self.commit(transaction)?)),
+                Ok((result, deltas)) => {
+                    return Ok(Attempt::Committed(result, self.commit(transaction)?, deltas));
+                }
                 Err(error) if error.code == ErrorCode::SerializationConflict && restarts < RESTARTS_MAX => {
                     restarts += 1;
                     session.check_cancelled()?;
@@ -380,7 +422,9 @@ impl Database {
         let (catalog, mut transaction) =
             self.begin_within(Isolation::Serializable, session, Duration::ZERO)?;
         match self.run_write(&catalog, &mut transaction, session, statement, params) {
-            Ok(result) => Ok(Attempt::Committed(result, transaction.commit_unsynced().engine()?)),
+            Ok((result, deltas)) => {
+                Ok(Attempt::Committed(result, transaction.commit_unsynced().engine()?, deltas))
+            }
             Err(error) if error.code == ErrorCode::LockNotAvailable => Ok(Attempt::Hindered(error)),
             Err(error) => Err(error),
         }
@@ -393,7 +437,7 @@ impl Database {
         session: &SessionContext,
         statement: &Statement,
         params: &Params,
-    ) -> Result<MutationResult> {
+    ) -> Result<(MutationResult, RowDeltas)> {
         let token = self.token(transaction.seqno());
         let mut ctx = WriteCtx {
             catalog,
@@ -433,7 +477,7 @@ impl Database {
 
 /// How an attempt to write ended.
 enum Attempt {
-    Committed(MutationResult, ordinum::Commit),
+    Committed(MutationResult, ordinum::Commit, RowDeltas),
     /// Somebody has a lock that could not be waited for.
     Hindered(Error),
 }
@@ -442,6 +486,9 @@ impl Drop for Inner {
     fn drop(&mut self) {
         // Numbers that cannot be given back leave a gap, which sequences may have.
         drop(self.sequences.settle());
+        self.sampler.stop();
+        // Statistics that cannot be saved are made again.
+        drop(self.statistics.save());
     }
 }
 

@@ -17,7 +17,9 @@ use ormdb_proto::{Result, Value};
 
 use crate::context::Ctx;
 use crate::expr::{Parameters, Values};
-use crate::plan::{Binder, CachedPlan, Estimator, Plan, RootAccess, RootInput, Shaped, explanation, refusal};
+use crate::plan::{
+    Binder, CachedPlan, Estimator, Known, Plan, RootAccess, RootInput, Shaped, explanation, refusal,
+};
 
 mod aggregate;
 mod assemble;
@@ -31,6 +33,7 @@ mod root;
 mod rows;
 mod run;
 mod scan;
+mod semi_join;
 mod sort;
 
 #[cfg(test)]
@@ -67,7 +70,7 @@ fn run_cached(ctx: &Ctx<'_>, cached: &CachedPlan, fetch: &Fetch, lifted: &[Value
     let slots = bound.map_err(|error| refusal(ctx, fetch, lifted, error))?;
     let ctx = Ctx { slots: &slots, ..*ctx };
     let plan = cached.plan();
-    let access = plan.access_of(&ctx.env())?;
+    let access = plan.access_of(&Known::of(ctx.catalog, ctx.session), &ctx.env())?;
     run_plan(&ctx, plan, &access).map(|(result, _)| result)
 }
 
@@ -120,7 +123,8 @@ pub(crate) fn find_rows(
 ) -> Result<Vec<FetchedRow>> {
     let entity = ctx.catalog.entity(entity)?;
     let params = Parameters::fixed(Values::new(ctx.params, &[]));
-    let binder = Binder::new(ctx.catalog, &params, ctx.now, ctx.session.limits.depth_max);
+    let known = Known::of(ctx.catalog, ctx.session);
+    let binder = Binder::new(ctx.catalog, &known, &params, ctx.now, ctx.session.limits.depth_max);
     let (rows, access, steps) = binder.rows(entity, filter, order, limit, deleted)?;
     let run = Run::new(*ctx, steps);
     let mut found = Vec::new();
@@ -176,7 +180,8 @@ pub(crate) fn root_keys(ctx: &Ctx<'_>, fetch: &Fetch, most: Option<usize>) -> Re
 
 fn bind<'c>(ctx: &Ctx<'c>, input: RootInput<'_>) -> Result<Plan<'c>> {
     let params = Parameters::fixed(Values::new(ctx.params, &[]));
-    Binder::new(ctx.catalog, &params, ctx.now, ctx.session.limits.depth_max).plan(input)
+    let known = Known::of(ctx.catalog, ctx.session);
+    Binder::new(ctx.catalog, &known, &params, ctx.now, ctx.session.limits.depth_max).plan(input)
 }
 
 fn run_plan<'r>(ctx: &Ctx<'r>, plan: &Plan<'_>, access: &RootAccess) -> Result<(GraphResult, Run<'r>)> {

@@ -134,6 +134,30 @@ impl RowExpr {
         Some(RowExpr { root, ty: Some(FieldType::Scalar(ScalarType::Bool)), labels: None })
     }
 
+    /// The condition that this one is false or null.
+    pub(crate) fn not_true(self) -> RowExpr {
+        let unknown = Node::IsNull { operand: Box::new(self.root.clone()), negated: false };
+        let root = Node::Or(vec![Node::Not(Box::new(self.root)), unknown]);
+        RowExpr { root, ty: Some(FieldType::Scalar(ScalarType::Bool)), labels: None }
+    }
+
+    /// The externals that have to be true for the condition to be: those that stand alone among its conjuncts.
+    pub(crate) fn demanded(&self) -> Vec<usize> {
+        let slot = |node: &Node| if let Node::External(slot) = node { Some(*slot) } else { None };
+        match &self.root {
+            Node::And(all) => all.iter().filter_map(slot).collect(),
+            one => slot(one).into_iter().collect(),
+        }
+    }
+
+    /// How many conditions have to be true for this one to be.
+    pub(crate) const fn conjuncts(&self) -> usize {
+        match &self.root {
+            Node::And(all) => all.len(),
+            _ => 1,
+        }
+    }
+
     /// Whether the row alone gives the value.
     pub(crate) fn is_local(&self) -> bool {
         let mut local = true;

@@ -16,6 +16,7 @@ pub(crate) mod plan;
 mod purge;
 mod row_lock;
 mod session;
+pub(crate) mod statistics;
 pub mod storage;
 pub(crate) mod store;
 pub mod text;
@@ -26,7 +27,7 @@ pub(crate) mod write;
 pub use catalog::{Applied, Catalog};
 pub use database::Database;
 pub use limits::Limits;
-pub use options::Options;
+pub use options::{Options, Sampling, SemiJoins};
 pub use ormdb_proto::ir::{Explain, Params, Statement};
 pub use ormdb_proto::{
     Access, Error, ErrorCode, ErrorKind, Explanation, GraphResult, Isolation, MutationResult, Outcome,

@@ -8,14 +8,19 @@ use ormdb_proto::{GraphResult, Result, Token};
 
 use crate::context::WriteCtx;
 use crate::exec;
+use crate::statistics::RowDeltas;
 use crate::write::Writer;
 
 /// Runs a write statement in its transaction, and reads what it asks to be returned: of created and updated rows as
-/// they are afterwards, of deleted rows as they were. After an error, the caller takes back what the statement wrote.
+/// they are afterwards, of deleted rows as they were; with it, what it did to the number of rows. After an error, the caller takes back what the statement wrote.
 ///
 /// # Errors
 /// Those of the statement and of the returned graph.
-pub(crate) fn run(ctx: &mut WriteCtx<'_>, statement: &Statement, token: Token) -> Result<MutationResult> {
+pub(crate) fn run(
+    ctx: &mut WriteCtx<'_>,
+    statement: &Statement,
+    token: Token,
+) -> Result<(MutationResult, RowDeltas)> {
     let before = match statement {
         Statement::Delete(delete) => graph_before(ctx, delete)?,
         Statement::Fetch(_)
@@ -37,13 +42,14 @@ pub(crate) fn run(ctx: &mut WriteCtx<'_>, statement: &Statement, token: Token) -
         }
         Some((_, None)) | None => before,
     };
-    Ok(MutationResult {
+    let result = MutationResult {
         created: written.created,
         updated: written.updated,
         deleted: written.deleted,
         token,
         returned,
-    })
+    };
+    Ok((result, written.rows))
 }
 
 /// The graph of the rows that a delete is about to remove, if it asks for one.

@@ -13,6 +13,32 @@ pub struct Options {
     pub durability: Durability,
     /// The limits of sessions that set none.
     pub limits: Limits,
+    /// When the rows are sampled for the planner.
+    pub sampling: Sampling,
+    /// From which side conditions on related rows are tested.
+    pub semi_joins: SemiJoins,
+}
+
+/// When the rows are sampled for the planner.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sampling {
+    /// On a thread of the database, when a share of an entity's rows has changed.
+    #[default]
+    Background,
+    /// By [`crate::Database::refresh_statistics`] only.
+    OnRequest,
+}
+
+/// From which side conditions on related rows are tested. Answers do not depend on it: it is for tests and measurements.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SemiJoins {
+    /// From the one that is estimated to cost less.
+    #[default]
+    ByCost,
+    /// From the rows that have the relation: the related ones of each are looked for.
+    FromParents,
+    /// From the related rows that satisfy the condition, wherever that is possible.
+    FromChildren,
 }
 
 impl Default for Options {
@@ -21,6 +47,8 @@ impl Default for Options {
             engine: ordinum::Options::default(),
             durability: Durability::default(),
             limits: Limits::default(),
+            sampling: Sampling::default(),
+            semi_joins: SemiJoins::default(),
         }
     }
 }

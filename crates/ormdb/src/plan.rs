@@ -29,10 +29,12 @@ mod estimate;
 mod explain;
 pub(crate) mod fan;
 mod kept;
+mod known;
 mod level_scope;
 mod order;
 mod point;
 mod policy;
+mod semi_join;
 
 pub(crate) use access::{Path, RootAccess, Source};
 pub(crate) use bind::{Binder, RootInput};
@@ -42,7 +44,9 @@ pub(crate) use estimate::Estimator;
 pub(crate) use explain::{StepStats, explanation};
 pub(crate) use fan::{FanAccess, HopAccess};
 pub(crate) use kept::check as check_deleted;
+pub(crate) use known::Known;
 pub(crate) use order::Served;
+pub(crate) use semi_join::RelatedPath;
 
 /// The plan of a fetch.
 pub(crate) struct Plan<'c> {
@@ -217,7 +221,7 @@ pub(crate) struct Derivation<'c> {
     pub(crate) fan: Fan<'c>,
     /// The entity that the relation leads to.
     pub(crate) target: &'c EntityInfo,
-    /// Which of its rows: those that the session may see; of an existence test, one of them.
+    /// Which of its rows: those that the session may see; of an existence test, one of those that are sought.
     pub(crate) rows: RowSelection<'c>,
     /// What is made of the related rows.
     pub(crate) kind: DerivationKind<'c>,
@@ -227,8 +231,8 @@ pub(crate) struct Derivation<'c> {
 pub(crate) enum DerivationKind<'c> {
     /// Expressions of the one related row: for each, its external and its value where there is no row.
     Lookup { values: Projection<'c>, slots: Vec<(usize, Datum<'static>)> },
-    /// Whether as many rows as said satisfy the condition (none: every row does).
-    Related { quantifier: ormdb_proto::ir::Quantifier, condition: Option<Projection<'c>>, slot: usize },
+    /// Whether there is a row of the selection: one that satisfies the condition; of `every`, one that does not.
+    Related { quantifier: ormdb_proto::ir::Quantifier, slot: usize },
     /// An aggregate over those that satisfy the condition.
     Aggregate(AggregateDerivation<'c>),
 }
@@ -270,13 +274,14 @@ impl Plan<'_> {
     ///
     /// # Errors
     /// `Internal` if a key cannot have a value.
-    pub(crate) fn access_of(&self, env: &EvalEnv<'_>) -> Result<RootAccess> {
+    pub(crate) fn access_of(&self, known: &Known<'_>, env: &EvalEnv<'_>) -> Result<RootAccess> {
         if let Some(point) = &self.point
             && let Some(access) = point.access(self.root.entity, env)?
         {
             return Ok(access);
         }
-        let mut access = bind::root_access(self.root.entity, &self.root.rows, Some(&self.needed), env)?;
+        let mut access =
+            bind::root_access(known, self.root.entity, &self.root.rows, Some(&self.needed), env)?;
         if self.group.is_some() {
             // Groups are the same in whatever order their rows come.
             access.served = Served::Exact;

@@ -161,10 +161,12 @@ impl Database {
             generators: self.generators(),
             plans: self.plans(),
         };
-        let (rows, waiting) = Writer::new(ctx).purge(info, &keys)?;
+        let (written, waiting) = Writer::new(ctx).purge(info, &keys)?;
+        let rows = written.deleted;
         let last = last.filter(|_| keys.len() >= STEP_ROWS);
         if rows > 0 {
             let commit = self.commit(txn)?;
+            self.count_rows(&written.rows);
             self.durable(commit)?;
         }
         Ok(Step { purged: Purged { rows, waiting }, last })

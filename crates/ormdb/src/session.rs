@@ -2,9 +2,6 @@
 
 mod context;
 
-use std::sync::Arc;
-
-use ordinum::clock::Clock;
 use ormdb_proto::ir::{Explain, Fetch, Params, Statement};
 use ormdb_proto::{Access, Error, ErrorCode, Explanation, GraphResult, Isolation, Outcome, Result, Retry};
 
@@ -25,8 +22,8 @@ pub struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(database: Database, limits: Limits, clock: Arc<dyn Clock>) -> Session {
-        Session { database, context: SessionContext::new(limits, clock), retry: Retry::default() }
+    pub(crate) fn new(database: Database, context: SessionContext) -> Session {
+        Session { database, context, retry: Retry::default() }
     }
 
     /// The same session with other limits.

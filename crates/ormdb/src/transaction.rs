@@ -20,6 +20,7 @@ use crate::database::Database;
 use crate::engine::EngineResult;
 use crate::plan::Prepared;
 use crate::session::SessionContext;
+use crate::statistics::RowDeltas;
 use crate::{exec, mutation, row_lock};
 use savepoints::Savepoints;
 
@@ -38,6 +39,8 @@ pub struct Transaction {
     access: Access,
     engine: Option<ordinum::Transaction>,
     savepoints: Savepoints,
+    /// What it did to the number of rows so far.
+    rows: RowDeltas,
 }
 
 impl Transaction {
@@ -50,8 +53,8 @@ impl Transaction {
         let (catalog, engine) = database.begin(isolation, &session)?;
         let now = database.now();
         let savepoints = Savepoints::default();
-        let engine = Some(engine);
-        Ok(Transaction { database, session, catalog, now, isolation, access, engine, savepoints })
+        let (engine, rows) = (Some(engine), RowDeltas::default());
+        Ok(Transaction { database, session, catalog, now, isolation, access, engine, savepoints, rows })
     }
 
     /// What it sees of others.
@@ -180,7 +183,11 @@ impl Transaction {
                 None => exec::fetch(&ctx.read(), fetch),
             }
             .map(Outcome::Fetched),
-            _ => mutation::run(&mut ctx, statement, token).map(Outcome::Written),
+            _ => {
+                let (result, rows) = mutation::run(&mut ctx, statement, token)?;
+                self.rows.join(&rows);
+                Ok(Outcome::Written(result))
+            }
         }
     }
 
@@ -222,7 +229,7 @@ impl Transaction {
     /// # Errors
     /// [`ErrorCode::LimitExceeded`] if there are too many; [`ErrorCode::TransactionClosed`].
     pub fn savepoint(&mut self, name: &str) -> Result<()> {
-        self.savepoints.set(self.engine.as_mut().ok_or_else(closed)?, name)
+        self.savepoints.set(self.engine.as_mut().ok_or_else(closed)?, name, &self.rows)
     }
 
     /// Takes back what was written since the savepoint, which stays; gives back the locks that were taken since, and forgets
@@ -231,7 +238,8 @@ impl Transaction {
     /// # Errors
     /// [`ErrorCode::SavepointNotFound`] if there is none of this name; [`ErrorCode::TransactionClosed`].
     pub fn rollback_to(&mut self, name: &str) -> Result<()> {
-        self.savepoints.rollback_to(self.engine.as_mut().ok_or_else(closed)?, name)
+        self.rows = self.savepoints.rollback_to(self.engine.as_mut().ok_or_else(closed)?, name)?;
+        Ok(())
     }
 
     /// Forgets the savepoint and those after it; what was written stays.
@@ -262,6 +270,7 @@ impl Transaction {
     pub fn commit(&mut self) -> Result<Token> {
         let engine = self.engine.take().ok_or_else(closed)?;
         let commit = self.database.commit(engine)?;
+        self.database.count_rows(&self.rows);
         let token = self.database.durable(commit)?;
         self.database.purge_if_due();
         Ok(token)

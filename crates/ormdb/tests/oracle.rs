@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use fastrand::Rng;
-use ormdb::{Database, Options, Outcome, Params, Session};
+use ormdb::{Database, Options, Outcome, Params, Sampling, SemiJoins, Session};
 
 #[path = "oracle/expr.rs"]
 mod expr;
@@ -285,6 +285,9 @@ fn database(model: &Model, seed: u64) -> Session {
     let mut options = Options::default();
     options.engine.fs = Arc::new(ordinum::fs::MemoryFs::new());
     options.engine.background = ordinum::Background::Manual;
+    options.sampling = Sampling::OnRequest;
+    let sides = [SemiJoins::ByCost, SemiJoins::FromParents, SemiJoins::FromChildren];
+    options.semi_joins = sides[usize::try_from(seed % 3).unwrap()];
     let database = Database::open_with("/db", options).unwrap();
     let schema = model.text();
     if let Err(errors) = database.apply_schema(&schema) {

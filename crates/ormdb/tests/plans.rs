@@ -6,11 +6,12 @@
 
 use std::sync::Arc;
 
-use ormdb::{Database, ErrorCode, Explain, Limits, Options, Outcome, Params, Session};
+use ormdb::{Database, ErrorCode, Explain, Limits, Options, Outcome, Params, Sampling, Session};
 
 fn open() -> Database {
     let mut options = Options::default();
     options.engine.fs = Arc::new(ordinum::fs::MemoryFs::new());
+    options.sampling = Sampling::OnRequest;
     Database::open_with("/db", options).unwrap()
 }
 
@@ -37,9 +38,44 @@ fn plans() {
                     Err(error) => error.render(Some(&case.input)) + "\n",
                 }
             }
+            "fill" => fill(&session, &case.input),
+            "sample" => {
+                database.refresh_statistics().unwrap();
+                "ok\n".to_owned()
+            }
             other => panic!("no directive is named {other}"),
         });
     });
+}
+
+/// Writes rows by the line: an entity, from which number to which, and a row in which `{}` is the number, `{/7}` its seventh
+/// part, `{%7}` the rest of that.
+fn fill(session: &Session, input: &str) -> String {
+    for line in input.lines() {
+        let mut words = line.splitn(4, ' ');
+        let entity = words.next().unwrap();
+        let mut number = || words.next().unwrap().parse::<u64>().unwrap();
+        let (from, to) = (number(), number());
+        let row = words.next().unwrap();
+        let rows: Vec<String> = (from..to).map(|n| filled(row, n)).collect();
+        for rows in rows.chunks(1000) {
+            session.query(&format!("create {entity} [{}]", rows.join(", ")), &Params::none()).unwrap();
+        }
+    }
+    "ok\n".to_owned()
+}
+
+fn filled(row: &str, n: u64) -> String {
+    let mut out = row.replace("{}", &n.to_string());
+    for (sign, by) in [("{/", true), ("{%", false)] {
+        while let Some(at) = out.find(sign) {
+            let end = at + out[at..].find('}').unwrap();
+            let of: u64 = out[at + 2..end].parse().unwrap();
+            let value = if by { n / of } else { n % of };
+            out.replace_range(at..=end, &value.to_string());
+        }
+    }
+    out
 }
 
 fn analyze(session: &Session, text: &str) -> serde_json::Value {
@@ -139,6 +175,7 @@ fn estimate(plan: &serde_json::Value, at: &[usize]) -> (f64, f64) {
 fn estimates_of_uniform_rows_are_near_what_is_found() {
     let mut options = Options::default();
     options.engine.fs = Arc::new(ordinum::fs::MemoryFs::new());
+    options.sampling = Sampling::OnRequest;
     let database = Database::open_with("/db", options.clone()).unwrap();
     let schema = "
         entity Shop { id int64 @id

@@ -68,8 +68,11 @@ const SEAMS: &[Seam] = &[
 
 const FILE_SEAM: &[&str] = &["crates/ordinum/src/fs/os.rs"];
 const CLOCK_SEAM: &[&str] = &["crates/ordinum/src/clock.rs"];
-const THREAD_SEAM: &[&str] =
-    &["crates/ordinum/src/compaction/side_by_side.rs", "crates/ordinum/src/db/background.rs"];
+const THREAD_SEAM: &[&str] = &[
+    "crates/ordinum/src/compaction/side_by_side.rs",
+    "crates/ordinum/src/db/background.rs",
+    "crates/ormdb/src/statistics/sampler.rs",
+];
 
 /// The only files that may say `unsafe`.
 const UNSAFE_FILES: &[&str] = &[
@@ -97,6 +100,7 @@ const DECODERS: &[&str] = &[
     "crates/ormdb-proto/src/message.rs",
     "crates/ormdb-proto/src/result.rs",
     "crates/ormdb/src/catalog/record.rs",
+    "crates/ormdb/src/statistics/record.rs",
     "crates/ormdb/src/store/index.rs",
     "crates/ormdb/src/store/key.rs",
     "crates/ormdb/src/store/row.rs",

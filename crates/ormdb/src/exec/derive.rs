@@ -10,7 +10,7 @@ use super::rows::FetchedRow;
 use super::run::Run;
 use crate::catalog::EntityInfo;
 use crate::expr::{Datum, EvalEnv};
-use crate::plan::{AggregateDerivation, Derivation, DerivationKind, Projection};
+use crate::plan::{AggregateDerivation, Derivation, DerivationKind, Projection, RowSelection};
 
 /// The externals of a batch of rows, row by row.
 struct Externals {
@@ -39,8 +39,20 @@ pub(super) fn each(
     rows: &[FetchedRow],
     see: &mut dyn FnMut(usize, usize, &ValueRef<'_>) -> Result<()>,
 ) -> Result<()> {
+    each_but(run, projection, entity, None, rows, see)
+}
+
+/// As [`each`], where a derivation is known to hold of every row.
+fn each_but(
+    run: &Run<'_>,
+    projection: &Projection<'_>,
+    entity: &EntityInfo,
+    holds: Option<usize>,
+    rows: &[FetchedRow],
+    see: &mut dyn FnMut(usize, usize, &ValueRef<'_>) -> Result<()>,
+) -> Result<()> {
     let held = run.budget.held();
-    let externals = externals(run, projection, entity, rows)?;
+    let externals = externals(run, projection, entity, holds, rows)?;
     for (at, row) in rows.iter().enumerate() {
         run.budget.tick()?;
         let fields = row.view(entity)?;
@@ -59,10 +71,11 @@ pub(super) fn truths(
     run: &Run<'_>,
     condition: &Projection<'_>,
     entity: &EntityInfo,
+    holds: Option<usize>,
     rows: &[FetchedRow],
 ) -> Result<Vec<bool>> {
     let mut truths = Vec::with_capacity(rows.len());
-    each(run, condition, entity, rows, &mut |_, _, value| {
+    each_but(run, condition, entity, holds, rows, &mut |_, _, value| {
         truths.push(matches!(value, ValueRef::Bool(true)));
         Ok(())
     })?;
@@ -74,6 +87,7 @@ fn externals(
     run: &Run<'_>,
     projection: &Projection<'_>,
     entity: &EntityInfo,
+    holds: Option<usize>,
     rows: &[FetchedRow],
 ) -> Result<Externals> {
     if projection.is_local() {
@@ -82,7 +96,13 @@ fn externals(
     debug_assert!(projection.derivations.iter().all(|d| d.fan.from.id == entity.id));
     let width = projection.slots;
     let mut externals = Externals { width, values: vec![Datum::NULL; rows.len() * width] };
-    for derivation in &projection.derivations {
+    for (at, derivation) in projection.derivations.iter().enumerate() {
+        if let DerivationKind::Related { slot, .. } = &derivation.kind
+            && holds == Some(at)
+        {
+            (0..rows.len()).for_each(|row| externals.set(row, *slot, Datum::bool(Some(true))));
+            continue;
+        }
         // What is fetched for it is dropped when its values are known.
         let held = run.budget.held();
         run.timed(derivation.step, || derive(run, derivation, rows, &mut externals))?;
@@ -107,16 +127,13 @@ fn derive(
         }
         return Ok(());
     }
-    if let DerivationKind::Related { quantifier, condition: None, slot } = &derivation.kind
+    if let DerivationKind::Related { quantifier, slot } = &derivation.kind
+        && derivation.rows.is_unconditional()
         && !derivation.fan.access.near.whole
         && let Some(counts) = fan_out::counts(run, derivation, rows, 1)?
     {
         for (row, count) in counts.into_iter().enumerate() {
-            let truth = match quantifier {
-                Quantifier::Some | Quantifier::Is => count > 0,
-                Quantifier::Every => true,
-                Quantifier::None | Quantifier::IsNot => count == 0,
-            };
+            let truth = holds(*quantifier, &derivation.rows, count > 0);
             externals.set(row, *slot, Datum::bool(Some(truth)));
         }
         return Ok(());
@@ -138,18 +155,9 @@ fn derive(
                 }
             }
         }
-        DerivationKind::Related { quantifier, condition, slot } => {
-            let truths = match condition {
-                None => vec![true; children.rows.len()],
-                Some(condition) => truths(run, condition, derivation.target, &children.rows)?,
-            };
+        DerivationKind::Related { quantifier, slot } => {
             for row in 0..rows.len() {
-                let mut group = children.of(row).iter().map(|child| truths.get(place(*child)) == Some(&true));
-                let truth = match quantifier {
-                    Quantifier::Some | Quantifier::Is => group.any(|truth| truth),
-                    Quantifier::Every => group.all(|truth| truth),
-                    Quantifier::None | Quantifier::IsNot => !group.any(|truth| truth),
-                };
+                let truth = holds(*quantifier, &derivation.rows, !children.of(row).is_empty());
                 externals.set(row, *slot, Datum::bool(Some(truth)));
             }
         }
@@ -164,6 +172,16 @@ fn derive(
     Ok(())
 }
 
+/// Whether a condition of related rows holds where one that is sought was found, or was not.
+fn holds(quantifier: Quantifier, sought: &RowSelection<'_>, found: bool) -> bool {
+    match quantifier {
+        Quantifier::Some | Quantifier::Is => found,
+        Quantifier::None | Quantifier::IsNot => !found,
+        // What is sought is a row that breaks the condition; where there is none, no row does.
+        Quantifier::Every => !found || (sought.filter.is_none() && sought.outer_filter.is_none()),
+    }
+}
+
 /// For each related row: nothing if it is not aggregated, else its value; null for a count of rows.
 fn aggregated(
     run: &Run<'_>,
@@ -173,7 +191,7 @@ fn aggregated(
 ) -> Result<Vec<Option<Datum<'static>>>> {
     let accepted = match &aggregate.filter {
         None => vec![true; children.rows.len()],
-        Some(filter) => truths(run, filter, target, &children.rows)?,
+        Some(filter) => truths(run, filter, target, None, &children.rows)?,
     };
     let Some(value) = &aggregate.value else {
         return Ok(accepted.into_iter().map(|accepted| accepted.then_some(Datum::NULL)).collect());

@@ -48,8 +48,8 @@ impl Children {
 }
 
 /// The distinct keys of parents.
-struct ParentKeys {
-    distinct: Vec<Vec<u8>>,
+pub(super) struct ParentKeys {
+    pub(super) distinct: Vec<Vec<u8>>,
     of_parent: Vec<Option<usize>>,
 }
 
@@ -140,7 +140,7 @@ fn edges_lead_to_rows(fan: &Fan<'_>) -> bool {
 }
 
 /// The keys that lead from parents to what is below them: what the keys of their children begin with.
-fn parent_keys(
+pub(super) fn parent_keys(
     from: &EntityInfo,
     target: &EntityInfo,
     access: &HopAccess,
@@ -292,7 +292,7 @@ impl Gather<'_, '_, '_> {
                 fresh.push(row);
             }
         }
-        for row in self.run.accept(self.step, self.fan.target, self.selection, fresh)? {
+        for row in self.run.accept_all(self.step, self.fan.target, self.selection, fresh)? {
             let number = u32::try_from(self.found.rows.len()).map_err(|_| {
                 Error::new(ErrorCode::LimitExceeded, "a level of the result has more than 2^32 rows")
             })?;
@@ -406,7 +406,7 @@ fn compact(rows: Vec<FetchedRow>, groups: &mut [Vec<u32>]) -> Vec<FetchedRow> {
 }
 
 /// The rows of whole keys, in their order: of the rows themselves, or of a unique index.
-fn get_whole(
+pub(super) fn get_whole(
     run: &Run<'_>,
     step: usize,
     entity: &EntityInfo,

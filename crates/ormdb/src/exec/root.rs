@@ -6,13 +6,14 @@ use super::distinct::Seen;
 use super::rows::FetchedRow;
 use super::run::{Entry, Run};
 use super::scan::{Lane, Scanner};
+use super::semi_join::RelatedReader;
 use super::{CHUNK_ROWS, sort};
 use crate::catalog::EntityInfo;
 use crate::engine::EngineResult;
 use crate::plan::{Path, RootAccess, RowSelection, Served, Source};
 
 /// How many rows are read at once where nothing bounds them.
-const BATCH_ROWS: usize = 1024;
+pub(super) const BATCH_ROWS: usize = 1024;
 
 /// Reads the rows and hands them on in order, a chunk at a time.
 pub(super) fn read(
@@ -83,7 +84,7 @@ fn streamed(
     window: Window,
     sink: &mut dyn FnMut(Vec<FetchedRow>) -> Result<()>,
 ) -> Result<()> {
-    let mut reader = PathReader::open(run, step, entity, access)?;
+    let mut reader = PathReader::open(run, step, entity, selection, access)?;
     let (mut skip, mut left) = (window.offset, window.limit);
     let mut want = skip.saturating_add(left).min(BATCH_ROWS);
     let mut pending: Vec<FetchedRow> = Vec::new();
@@ -92,7 +93,7 @@ fn streamed(
         if batch.is_empty() && reader.is_done() {
             break;
         }
-        let mut rows = run.accept(step, entity, selection, batch)?;
+        let mut rows = run.accept(step, entity, selection, access, batch)?;
         if access.served != Served::Exact {
             rows = in_order(run, entity, selection, rows)?;
         }
@@ -120,7 +121,7 @@ fn sorted(
     window: Window,
     sink: &mut dyn FnMut(Vec<FetchedRow>) -> Result<()>,
 ) -> Result<()> {
-    let mut reader = PathReader::open(run, step, entity, access)?;
+    let mut reader = PathReader::open(run, step, entity, selection, access)?;
     let wanted = window.limit.saturating_add(window.offset);
     let mut best: Vec<(Vec<u8>, FetchedRow)> = Vec::new();
     loop {
@@ -128,7 +129,7 @@ fn sorted(
         if batch.is_empty() && reader.is_done() {
             break;
         }
-        let rows = run.accept(step, entity, selection, batch)?;
+        let rows = run.accept(step, entity, selection, access, batch)?;
         let keys = sort::keys(run, entity, &selection.order, &rows)?;
         best.extend(keys.into_iter().zip(rows));
         // Twice as many as are wanted, then half of them go: each row is moved a bounded number of times.
@@ -178,7 +179,7 @@ fn in_order(
 }
 
 /// Reads along a path, a piece at a time.
-struct PathReader<'a, 'r> {
+pub(super) struct PathReader<'a, 'r> {
     run: &'a Run<'r>,
     step: usize,
     entity: &'a EntityInfo,
@@ -188,15 +189,23 @@ struct PathReader<'a, 'r> {
 
 enum State<'a> {
     Done,
+    Related(RelatedReader<'a>),
     Rows(&'a [Vec<u8>]),
     Unique { source: Source, keys: &'a [Vec<u8>] },
     Ranges { source: Source, scanner: Box<Scanner>, lane: Lane },
 }
 
 impl<'a, 'r> PathReader<'a, 'r> {
-    fn open(run: &'a Run<'r>, step: usize, entity: &'a EntityInfo, access: &'a RootAccess) -> Result<Self> {
+    pub(super) fn open(
+        run: &'a Run<'r>,
+        step: usize,
+        entity: &'a EntityInfo,
+        selection: &'a RowSelection<'a>,
+        access: &'a RootAccess,
+    ) -> Result<Self> {
         let state = match &access.path {
             Path::Nothing => State::Done,
+            Path::Related(path) => State::Related(RelatedReader::open(run, entity, selection, path)?),
             Path::Rows(keys) => State::Rows(keys),
             Path::Unique { index, keys } => State::Unique { source: Source::Index(*index), keys },
             Path::Ranges { source, ranges, reverse } => State::Ranges {
@@ -208,18 +217,20 @@ impl<'a, 'r> PathReader<'a, 'r> {
         Ok(PathReader { run, step, entity, covered: access.covered, state })
     }
 
-    fn is_done(&self) -> bool {
+    pub(super) fn is_done(&self) -> bool {
         match &self.state {
             State::Done => true,
+            State::Related(reader) => reader.is_done(),
             State::Rows(keys) | State::Unique { keys, .. } => keys.is_empty(),
             State::Ranges { lane, .. } => lane.is_done(),
         }
     }
 
     /// The next rows, about `want` of them. None may come although there are more.
-    fn next(&mut self, want: usize) -> Result<Vec<FetchedRow>> {
+    pub(super) fn next(&mut self, want: usize) -> Result<Vec<FetchedRow>> {
         match &mut self.state {
             State::Done => Ok(Vec::new()),
+            State::Related(reader) => reader.next(self.run, self.step, self.entity, want),
             State::Rows(keys) => {
                 let (now, later) = keys.split_at(want.min(keys.len()));
                 *keys = later;

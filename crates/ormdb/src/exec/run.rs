@@ -13,7 +13,7 @@ use crate::catalog::EntityInfo;
 use crate::context::Ctx;
 use crate::engine::EngineResult;
 use crate::expr::EvalEnv;
-use crate::plan::{RowSelection, Source, StepStats};
+use crate::plan::{Path, RootAccess, RowSelection, Source, StepStats};
 use crate::store::corrupt;
 use crate::store::layout;
 
@@ -142,14 +142,41 @@ impl<'r> Run<'r> {
     }
 
     /// Those rows that the session may see and the condition accepts.
-    pub(super) fn accept(
+    pub(super) fn accept_all(
         &self,
         step: usize,
         entity: &EntityInfo,
         selection: &RowSelection<'_>,
         rows: Vec<FetchedRow>,
     ) -> Result<Vec<FetchedRow>> {
-        let accepted = self.accepted(entity, selection, &rows)?;
+        self.accept_but(step, entity, selection, None, rows)
+    }
+
+    /// As [`Run::accept_all`], of rows that an access gave: what it makes sure of is not tested once more.
+    pub(super) fn accept(
+        &self,
+        step: usize,
+        entity: &EntityInfo,
+        selection: &RowSelection<'_>,
+        access: &RootAccess,
+        rows: Vec<FetchedRow>,
+    ) -> Result<Vec<FetchedRow>> {
+        let holds = match &access.path {
+            Path::Related(path) => Some(path.derivation),
+            Path::Nothing | Path::Rows(_) | Path::Unique { .. } | Path::Ranges { .. } => None,
+        };
+        self.accept_but(step, entity, selection, holds, rows)
+    }
+
+    fn accept_but(
+        &self,
+        step: usize,
+        entity: &EntityInfo,
+        selection: &RowSelection<'_>,
+        holds: Option<usize>,
+        rows: Vec<FetchedRow>,
+    ) -> Result<Vec<FetchedRow>> {
+        let accepted = self.accepted(entity, selection, holds, &rows)?;
         self.count(step, |stats| stats.examined += rows.len());
         let mut kept = Vec::with_capacity(rows.len());
         let mut dropped = 0;
@@ -164,11 +191,12 @@ impl<'r> Run<'r> {
         Ok(kept)
     }
 
-    /// For each row, whether the session may see it and the condition accepts it.
+    /// For each row, whether the session may see it and the condition accepts it, of which a derivation is known to hold.
     pub(super) fn accepted(
         &self,
         entity: &EntityInfo,
         selection: &RowSelection<'_>,
+        holds: Option<usize>,
         rows: &[FetchedRow],
     ) -> Result<Vec<bool>> {
         let env = self.env();
@@ -192,7 +220,7 @@ impl<'r> Run<'r> {
             .filter(|(at, _)| accepted.get(*at) == Some(&true))
             .map(|(at, row)| (at, row.clone()))
             .unzip();
-        let truths = derive::truths(self, outer, entity, &passed)?;
+        let truths = derive::truths(self, outer, entity, holds, &passed)?;
         for (at, truth) in places.into_iter().zip(truths) {
             if let Some(slot) = accepted.get_mut(at) {
                 *slot = truth;

@@ -8,8 +8,10 @@ use ormdb_proto::value::ValueRef;
 use crate::catalog::testing::TestDb;
 use crate::context::Ctx;
 use crate::limits::Limits;
+use crate::options::SemiJoins;
 use crate::plan::PlanCache;
 use crate::session::SessionContext;
+use crate::statistics::Statistics;
 use crate::text::parse_statement;
 
 const SCHEMA: &str = r#"
@@ -67,7 +69,9 @@ fn with<T>(db: &TestDb, query: &str, run: impl FnOnce(&Ctx<'_>, &ormdb_proto::ir
     let parsed = parse_statement(query).unwrap();
     let Statement::Fetch(fetch) = parsed.statement else { panic!("{query} is no fetch") };
     let catalog = Arc::new(db.catalog());
-    let session = SessionContext::new(Limits::default(), Arc::new(ManualClock::default()));
+    let statistics = Arc::new(Statistics::open(&db.engine, &db.families, &catalog).unwrap());
+    let clock = Arc::new(ManualClock::default());
+    let session = SessionContext::new(Limits::default(), clock, statistics, SemiJoins::ByCost);
     let params = Params::none();
     let ctx = Ctx {
         catalog: &catalog,

@@ -11,18 +11,19 @@ use ormdb_proto::value::ValueRef;
 use ormdb_proto::{Error, ErrorCode, Result};
 
 use super::RowSelection;
-use super::bounds::{Bounds, FieldBounds, Inclusive};
+use super::bounds::{self, Bounds, FieldBounds, Inclusive};
 use super::cover::Needed;
+use super::known::Known;
 use super::order::{self, KeyColumn, Served};
+use super::semi_join::{self, RelatedPath};
 use crate::catalog::EntityInfo;
-use crate::expr::Datum;
+use crate::expr::{Datum, EvalEnv};
 use crate::store::key::{self, Direction};
 use crate::store::layout;
 
 /// The most ranges that the lists of a condition may multiply to.
 const RANGES_MAX: usize = 4096;
-/// How many rows an entity is taken to have where nothing is known of it.
-const ROWS_ASSUMED: f64 = 10_000.0;
+/// The share of rows that have a value of which nothing is known.
 pub(super) const EQUAL_SELECTIVITY: f64 = 0.01;
 const HALF_RANGE_SELECTIVITY: f64 = 0.3;
 const RANGE_SELECTIVITY: f64 = 0.1;
@@ -66,6 +67,8 @@ pub(crate) enum Path {
     Rows(Vec<Vec<u8>>),
     /// Rows of these keys of a unique index.
     Unique { index: IndexId, keys: Vec<Vec<u8>> },
+    /// Rows that related ones lead to.
+    Related(Box<RelatedPath>),
     /// Rows in ranges of a key.
     Ranges { source: Source, ranges: Vec<KeyRange>, reverse: bool },
 }
@@ -85,35 +88,77 @@ pub(super) fn usable(entity: &EntityInfo, source: Source, served: Served, rows: 
     }
 }
 
-/// The access of a root, chosen by what the conditions say of its fields.
+/// What is left to be done with rows that a key gave.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tail {
+    /// The share of an entity's rows that the condition of the row alone leaves.
+    pub(super) passing: f64,
+    /// The share of these that the condition behind relations leaves.
+    pub(super) kept: f64,
+    /// What it costs to test that, for a row.
+    pub(super) test: f64,
+}
+
+impl Tail {
+    /// The share that is left where a condition of this share is known to hold.
+    pub(super) fn kept_but(&self, share: f64) -> f64 {
+        if share > 0.0 { (self.kept / share).min(1.0) } else { 1.0 }
+    }
+}
+
+/// An access with what is expected of it.
+pub(super) struct Choice {
+    pub(super) cost: f64,
+    /// The rows that the selection leaves, without its limit.
+    pub(super) found: f64,
+    pub(super) access: RootAccess,
+}
+
+/// The access of a root, chosen by what the conditions say of its fields and of related rows.
 ///
-/// `needed` are the fields that are read of the rows; none where the rows themselves are wanted.
+/// `needed` are the fields that are read of the rows; none where the rows themselves are wanted. `at` says when, in how many
+/// conditions of relations this one stands, and the most rows that are wanted.
 pub(super) fn choose(
+    known: &Known<'_>,
     entity: &EntityInfo,
-    bounds: &Bounds,
     rows: &RowSelection<'_>,
     needed: Option<&Needed>,
-) -> Result<RootAccess> {
+    (env, depth, wanted): (&EvalEnv<'_>, usize, Option<usize>),
+) -> Result<Choice> {
+    let mut bounds = Bounds::default();
+    if let Some(filter) = &rows.filter {
+        bounds::collect(entity, filter.root(), env, &mut bounds)?;
+    }
     if bounds.values().any(|b| b.equal.as_ref().is_some_and(Vec::is_empty)) {
-        return Ok(RootAccess {
+        let access = RootAccess {
             path: Path::Nothing,
             served: Served::Exact,
             equal_columns: 0,
             ranged: false,
             covered: false,
-        });
+        };
+        return Ok(Choice { cost: 0.0, found: 0.0, access });
     }
-    let mut best: Option<(f64, Candidate)> = None;
+    let mut all = Vec::new();
     for source in order::sources(entity) {
         let covered = needed.is_some_and(|needed| needed.covered_by(entity, source));
-        let candidate = Candidate { covered, ..Candidate::new(entity, source, bounds, rows) };
-        let cost = candidate.cost(rows);
-        if best.as_ref().is_none_or(|(least, _)| cost < *least) {
-            best = Some((cost, candidate));
+        let candidate = Candidate { covered, ..Candidate::new(known, entity, source, &bounds, rows) };
+        if candidate.whole && candidate.rows <= 1.0 {
+            // Nothing is cheaper than one row.
+            return Ok(Choice { cost: LOOKUP_COST, found: 1.0, access: candidate.access(entity, &bounds)? });
         }
+        all.push(candidate);
     }
-    let (_, best) = best.ok_or_else(|| Error::new(ErrorCode::Internal, "an entity has no key"))?;
-    best.access(entity, bounds)
+    let tail = semi_join::tail(known, entity, rows, env, depth)?;
+    let total = known.rows(entity.id);
+    let weighed = all.into_iter().map(|candidate| (candidate.cost(total, &tail, wanted), candidate));
+    let best = weighed.min_by(|(a, _), (b, _)| a.total_cmp(b));
+    let (cost, best) = best.ok_or_else(|| Error::new(ErrorCode::Internal, "an entity has no key"))?;
+    let found = (total * tail.passing).min(best.rows) * tail.kept;
+    if let Some((cost, access)) = semi_join::cheaper(known, entity, rows, &tail, cost, env, depth)? {
+        return Ok(Choice { cost, found, access });
+    }
+    Ok(Choice { cost, found, access: best.access(entity, &bounds)? })
 }
 
 /// A key that might lead to the rows of a root.
@@ -130,16 +175,23 @@ struct Candidate {
 }
 
 impl Candidate {
-    fn new(entity: &EntityInfo, source: Source, bounds: &Bounds, rows: &RowSelection<'_>) -> Candidate {
+    fn new(
+        known: &Known<'_>,
+        entity: &EntityInfo,
+        source: Source,
+        bounds: &Bounds,
+        rows: &RowSelection<'_>,
+    ) -> Candidate {
         let mut columns = order::key_columns(entity, source);
         let own = match source {
             Source::Primary => columns.len(),
             Source::Index(id) => entity.index_by_id(id).map_or(0, |index| index.columns.len()),
         };
         let (mut equal_columns, mut ranges) = (0, 1usize);
-        let (mut nulls, mut found) = (false, ROWS_ASSUMED);
+        let (mut nulls, mut found) = (false, known.rows(entity.id));
         for column in columns.iter_mut().take(own) {
-            let Some(values) = bounds.get(&column.field).and_then(|b| b.equal.as_ref()) else { break };
+            let Some(of_field) = bounds.get(&column.field) else { break };
+            let Some(values) = &of_field.equal else { break };
             if ranges.saturating_mul(values.len()) > RANGES_MAX {
                 break;
             }
@@ -147,12 +199,14 @@ impl Candidate {
             nulls = nulls || values.iter().any(Datum::is_null);
             column.single = values.len() == 1;
             equal_columns += 1;
-            found *= EQUAL_SELECTIVITY * many(values.len());
+            found *= known.share(entity, column.field, of_field);
         }
         let next =
             columns.get(equal_columns).filter(|_| equal_columns < own).and_then(|c| bounds.get(&c.field));
         let ranged = next.is_some_and(FieldBounds::is_range);
-        found *= next.map_or(1.0, FieldBounds::selectivity);
+        if let (Some(next), Some(column)) = (next.filter(|_| ranged), columns.get(equal_columns)) {
+            found *= known.share(entity, column.field, next);
+        }
         let unique = match source {
             Source::Primary => true,
             Source::Index(id) => {
@@ -173,22 +227,24 @@ impl Candidate {
         Candidate { source, columns, equal_columns, ranged, whole, covered: false, rows, served, reverse }
     }
 
-    fn cost(&self, rows: &RowSelection<'_>) -> f64 {
+    /// What it costs to read and test the rows, of an entity of so many, until as many are found as are wanted.
+    fn cost(&self, total: f64, tail: &Tail, wanted: Option<usize>) -> f64 {
         let row = match self.source {
             Source::Primary => 1.0,
             Source::Index(_) if self.covered => COVERED_COST,
             Source::Index(_) => LOOKUP_COST,
         };
-        let mut read = self.rows;
-        match (self.served, rows.wanted()) {
+        // Of the rows that the key gives, those that the rest of the condition leaves.
+        let passing = (total * tail.passing / self.rows).clamp(0.0, 1.0);
+        let each = row + passing * tail.test;
+        match (self.served, wanted) {
             (Served::Exact | Served::UpToTies { .. }, Some(wanted)) => {
-                let selectivity = if rows.is_unconditional() { 1.0 } else { FILTER_SELECTIVITY };
-                read = read.min(many(wanted) / selectivity);
-                read * row
+                let share = (passing * tail.kept).max(1.0 / total);
+                self.rows.min(many(wanted) / share) * each
             }
-            (Served::Exact, None) => read * row,
-            (Served::UpToTies { .. }, None) => read * (row + 0.1),
-            (Served::No, _) => read * (row + SORT_COST),
+            (Served::Exact, None) => self.rows * each,
+            (Served::UpToTies { .. }, None) => self.rows * (each + 0.1),
+            (Served::No, _) => self.rows * (each + SORT_COST),
         }
     }
 

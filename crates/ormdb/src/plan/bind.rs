@@ -15,10 +15,10 @@ use ormdb_proto::value::ValueRef;
 use ormdb_proto::{Error, ErrorCode, Result};
 
 use super::access;
-use super::bounds::{self, Bounds};
 use super::columns::Columns;
 use super::cover::Needed;
-use super::level_scope::{LevelScope, PlanScope, Steps, edge_of};
+use super::known::Known;
+use super::level_scope::{LevelScope, PlanScope, Steps, edge_of, flatten};
 use super::order::Served;
 use super::point::Point;
 use super::{
@@ -46,6 +46,7 @@ pub(crate) enum RootInput<'q> {
 /// Makes plans.
 pub(crate) struct Binder<'c, 'p> {
     catalog: &'c Catalog,
+    known: &'p Known<'p>,
     params: &'p Parameters<'p>,
     now: i64,
     depth_max: usize,
@@ -59,13 +60,14 @@ impl<'c, 'p> Binder<'c, 'p> {
     /// A binder for a statement with these parameters, which began at `now`.
     pub(crate) fn new(
         catalog: &'c Catalog,
+        known: &'p Known<'p>,
         params: &'p Parameters<'p>,
         now: i64,
         depth_max: u32,
     ) -> Binder<'c, 'p> {
         let depth_max = usize::try_from(depth_max).unwrap_or(usize::MAX);
         let (steps, nodes) = (Steps::default(), Vec::new());
-        Binder { catalog, params, now, depth_max, is_of_now: Cell::new(false), steps, nodes }
+        Binder { catalog, known, params, now, depth_max, is_of_now: Cell::new(false), steps, nodes }
     }
 
     /// The plan of a fetch.
@@ -265,7 +267,8 @@ impl<'c, 'p> Binder<'c, 'p> {
     ) -> Result<RootAccess> {
         // The values of this run: others choose anew.
         let params = self.params.bound(self.catalog.schema())?;
-        root_access(entity, rows, needed, &EvalEnv { params: &params, ..EvalEnv::at(self.now) })
+        let env = EvalEnv { params: &params, ..EvalEnv::at(self.now) };
+        root_access(self.known, entity, rows, needed, &env)
     }
 
     fn level(
@@ -402,16 +405,13 @@ impl<'c, 'p> Binder<'c, 'p> {
 
 /// How the rows of a root are found, by what a condition says of the fields of keys.
 pub(super) fn root_access(
+    known: &Known<'_>,
     entity: &EntityInfo,
     rows: &RowSelection<'_>,
     needed: Option<&Needed>,
     env: &EvalEnv<'_>,
 ) -> Result<RootAccess> {
-    let mut bounds = Bounds::default();
-    if let Some(filter) = &rows.filter {
-        bounds::collect(entity, filter.root(), env, &mut bounds)?;
-    }
-    access::choose(entity, &bounds, rows, needed)
+    access::choose(known, entity, rows, needed, (env, 0, rows.wanted())).map(|choice| choice.access)
 }
 
 /// Which way a key of an order sorts; nulls are greater than every value where nothing else is said.
@@ -479,14 +479,6 @@ fn one_of_many(
         one.limit = Some(Expr::literal(1i64));
     }
     Ok(Some(one))
-}
-
-/// The conditions that all have to be true.
-fn flatten<'e>(expr: &'e Expr, out: &mut Vec<&'e Expr>) {
-    match expr {
-        Expr::And(all) => all.iter().for_each(|expr| flatten(expr, out)),
-        other => out.push(other),
-    }
 }
 
 fn at(mut error: Error, span: Option<Span>) -> Error {

@@ -16,7 +16,7 @@ use ormdb_proto::ir::Fetch;
 use ormdb_proto::{Result, Value};
 use parking_lot::RwLock;
 
-use super::{Binder, Plan, RootInput};
+use super::{Binder, Known, Plan, RootInput};
 use crate::catalog::Catalog;
 use crate::context::Ctx;
 use crate::expr::{Datum, Parameters, Used, Values};
@@ -253,7 +253,8 @@ fn make(ctx: &Ctx<'_>, fetch: &Fetch, values: Values<'_>) -> Result<CachedPlan> 
     let depth_max = ctx.session.limits.depth_max;
     let parameters = Parameters::open(values);
     let plan = PlanOfCatalog::try_new(Arc::clone(ctx.catalog), |catalog| {
-        Binder::new(catalog, &parameters, ctx.now, depth_max).plan(RootInput::Fetch(fetch))
+        let known = Known::of(catalog, ctx.session);
+        Binder::new(catalog, &known, &parameters, ctx.now, depth_max).plan(RootInput::Fetch(fetch))
     })?;
     Ok(CachedPlan { plan, used: parameters.used(), depth_max })
 }
@@ -266,6 +267,7 @@ pub(crate) fn refusal(
     error: ormdb_proto::Error,
 ) -> ormdb_proto::Error {
     let parameters = Parameters::fixed(Values::new(ctx.params, lifted));
-    let binder = Binder::new(ctx.catalog, &parameters, ctx.now, ctx.session.limits.depth_max);
+    let known = Known::of(ctx.catalog, ctx.session);
+    let binder = Binder::new(ctx.catalog, &known, &parameters, ctx.now, ctx.session.limits.depth_max);
     binder.plan(RootInput::Fetch(fetch)).err().unwrap_or(error)
 }

@@ -32,6 +32,14 @@ impl Needed {
         needed
     }
 
+    /// The fields that tell which related rows are sought, and lead on from them.
+    pub(super) fn of_related(rows: &RowSelection<'_>, hop: &HopAccess) -> Needed {
+        let mut needed = Needed::default();
+        needed.selection(rows);
+        needed.hop(hop);
+        needed
+    }
+
     fn selection(&mut self, rows: &RowSelection<'_>) {
         for condition in rows.policy.iter().chain(rows.deleted.condition()).chain(&rows.filter) {
             self.0.extend(condition.fields());

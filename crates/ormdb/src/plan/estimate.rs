@@ -49,6 +49,7 @@ impl<'a> Estimator<'a> {
     ) -> Result<Estimate> {
         let (source, ranges) = match &access.path {
             Path::Nothing => return Ok(at_most(0, rows)),
+            Path::Related(path) => return Ok(limited(path.estimate.round(), rows)),
             Path::Rows(keys) | Path::Unique { keys, .. } => return Ok(at_most(keys.len(), rows)),
             Path::Ranges { source, ranges, .. } => (*source, ranges),
         };

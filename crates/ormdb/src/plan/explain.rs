@@ -14,7 +14,7 @@ use super::level_scope::function_name;
 use super::order::Served;
 use super::{
     Deleted, Derivation, DerivationKind, Fan, GroupPlan, HopAccess, IncludeLevel, Level, Path, Plan,
-    Projection, RootAccess, RowSelection, Source,
+    Projection, RelatedPath, RootAccess, RowSelection, Source,
 };
 use crate::catalog::EntityInfo;
 
@@ -136,7 +136,11 @@ impl Explainer<'_> {
         }
         shown.estimate(self.estimator.root(level.entity, &plan.access, &level.rows)?, "");
         shown.stats(self.stats, level.step);
-        self.below(&mut shown, level)?;
+        let begins = match &plan.access.path {
+            Path::Related(path) => Some(&**path),
+            Path::Nothing | Path::Rows(_) | Path::Unique { .. } | Path::Ranges { .. } => None,
+        };
+        self.below(&mut shown, level, begins)?;
         Ok(shown)
     }
 
@@ -152,13 +156,15 @@ impl Explainer<'_> {
         selection(&mut shown, level.entity, &level.rows, include.fan.access.served);
         shown.estimate(self.estimator.include(&include.fan, &level.rows)?, " per parent");
         shown.stats(self.stats, level.step);
-        self.below(&mut shown, level)?;
+        self.below(&mut shown, level, None)?;
         Ok(shown)
     }
 
-    fn below(&self, shown: &mut Shown, level: &Level<'_>) -> Result<()> {
-        let projections = level.rows.outer_filter.iter().chain([&level.rows.order.keys, &level.columns]);
-        for (projection, what) in projections.zip(names_of(level)) {
+    fn below(&self, shown: &mut Shown, level: &Level<'_>, begins: Option<&RelatedPath>) -> Result<()> {
+        if let Some(filter) = &level.rows.outer_filter {
+            filtering(shown, filter, "filter", self.stats, begins);
+        }
+        for (projection, what) in [(&level.rows.order.keys, "order"), (&level.columns, "columns")] {
             derivations(shown, projection, what, self.stats);
         }
         for include in &level.includes {
@@ -168,19 +174,56 @@ impl Explainer<'_> {
     }
 }
 
-/// What the projections of a level are for, in the order of [`Explainer::below`].
-fn names_of(level: &Level<'_>) -> impl Iterator<Item = &'static str> {
-    level.rows.outer_filter.iter().map(|_| "filter").chain(["order", "columns"])
-}
-
 fn derivations(shown: &mut Shown, projection: &Projection<'_>, what: &str, stats: Option<&[StepStats]>) {
     shown.below.extend(projection.derivations.iter().map(|d| derivation(d, what, stats)));
+}
+
+/// What a condition needs from behind relations; at one of these the rows may begin.
+fn filtering(
+    shown: &mut Shown,
+    filter: &Projection<'_>,
+    what: &str,
+    stats: Option<&[StepStats]>,
+    begins: Option<&RelatedPath>,
+) {
+    for (at, of) in filter.derivations.iter().enumerate() {
+        shown.below.push(match begins.filter(|path| path.derivation == at) {
+            Some(path) => beginning(of, path, stats),
+            None => derivation(of, what, stats),
+        });
+    }
+}
+
+/// The related rows at which a path begins.
+fn beginning(derivation: &Derivation<'_>, path: &RelatedPath, stats: Option<&[StepStats]>) -> Shown {
+    let mut shown = Shown::new(format!("begin at {}: {}", derivation.name, derivation.target.name));
+    shown.fact("access", root_access(derivation.target, &path.access));
+    if path.access.covered {
+        shown.fact("rows", COVERED);
+    }
+    if let (Some(edge), Some(to_edges)) = (derivation.fan.edge, &path.edges) {
+        let order = if path.in_order { ", as far as rows are asked for" } else { "" };
+        shown.fact("edges", format!("{} by {}{order}", edge.name, hop(edge, to_edges)));
+    }
+    deleted(&mut shown, &derivation.rows);
+    if let Some(filter) = &derivation.rows.text.filter {
+        shown.fact("filter", filter.as_str());
+    }
+    shown.stats(stats, derivation.step);
+    let inner = match &path.access.path {
+        Path::Related(inner) => Some(&**inner),
+        Path::Nothing | Path::Rows(_) | Path::Unique { .. } | Path::Ranges { .. } => None,
+    };
+    if let Some(filter) = &derivation.rows.outer_filter {
+        filtering(&mut shown, filter, "filter", stats, inner);
+    }
+    shown
 }
 
 fn derivation(derivation: &Derivation<'_>, what: &str, stats: Option<&[StepStats]>) -> Shown {
     let (title, inner): (String, Vec<&Projection<'_>>) = match &derivation.kind {
         DerivationKind::Lookup { values, .. } => (format!("look up {}", derivation.name), vec![values]),
-        DerivationKind::Related { quantifier, condition, .. } => {
+        DerivationKind::Related { quantifier, .. } => {
             let word = match quantifier {
                 Quantifier::Some => "some",
                 Quantifier::Every => "every",
@@ -188,7 +231,8 @@ fn derivation(derivation: &Derivation<'_>, what: &str, stats: Option<&[StepStats
                 Quantifier::Is => "is",
                 Quantifier::IsNot => "is not",
             };
-            (format!("semi-join {} {word}", derivation.name), condition.iter().collect())
+            let inner = derivation.rows.outer_filter.iter().collect();
+            (format!("semi-join {} {word}", derivation.name), inner)
         }
         DerivationKind::Aggregate(aggregate) => {
             let title = format!("aggregate {}({})", function_name(aggregate.function), derivation.name);
@@ -198,6 +242,9 @@ fn derivation(derivation: &Derivation<'_>, what: &str, stats: Option<&[StepStats
     let mut shown = Shown::new(format!("{title} for {what}: {}", derivation.target.name));
     shown.fact("access", fan_access(&derivation.fan));
     deleted(&mut shown, &derivation.rows);
+    if let Some(filter) = &derivation.rows.text.filter {
+        shown.fact("filter", filter.as_str());
+    }
     shown.stats(stats, derivation.step);
     for projection in inner {
         derivations(&mut shown, projection, what, stats);
@@ -287,6 +334,10 @@ fn key_name(entity: &EntityInfo, source: Source) -> String {
 fn root_access(entity: &EntityInfo, access: &RootAccess) -> String {
     match &access.path {
         Path::Nothing => "none: the condition is never true".to_owned(),
+        Path::Related(path) => {
+            let way = if path.reverse { "backward" } else { "forward" };
+            format!("from related rows, {}, {way}", hop(entity, &path.rows))
+        }
         Path::Rows(keys) => {
             format!("get by {}, {}", key_name(entity, Source::Primary), count(keys.len(), "key"))
         }

@@ -47,7 +47,11 @@ impl HopAccess {
         HopAccess::with(target, source, pairs)
     }
 
-    fn with(target: &EntityInfo, source: Option<Source>, pairs: Vec<(FieldId, FieldId)>) -> HopAccess {
+    pub(super) fn with(
+        target: &EntityInfo,
+        source: Option<Source>,
+        pairs: Vec<(FieldId, FieldId)>,
+    ) -> HopAccess {
         let whole = match source {
             None => false,
             Some(Source::Primary) => pairs.len() == target.primary_key.len(),

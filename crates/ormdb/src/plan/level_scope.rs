@@ -12,6 +12,7 @@ use super::{
 };
 use crate::catalog::{Catalog, EntityInfo, Navigation};
 use crate::expr::{Average, Datum, External, Parameters, RowExpr, Scope, Sum};
+use crate::text;
 
 /// The deepest chain of relations that expressions may follow, computed fields included.
 const HOPS_MAX: usize = 32;
@@ -120,6 +121,22 @@ impl<'c, 'p> LevelScope<'c, 'p> {
     }
 }
 
+/// Which related rows are sought.
+struct Sought<'c> {
+    filter: Option<RowExpr>,
+    outer_filter: Option<Projection<'c>>,
+    text: Option<String>,
+}
+
+impl<'c> Sought<'c> {
+    fn within(self, mut derivation: Derivation<'c>) -> Derivation<'c> {
+        derivation.rows.filter = self.filter;
+        derivation.rows.outer_filter = self.outer_filter;
+        derivation.rows.text.filter = self.text;
+        derivation
+    }
+}
+
 fn derivation<'c>(
     plan: PlanScope<'c, '_>,
     from: &'c EntityInfo,
@@ -139,10 +156,18 @@ fn derivation<'c>(
         access: FanAccess::unordered(plan.catalog, navigation)?,
     };
     // Whether there is a row at all, one row tells.
-    let limit = matches!(&kind, DerivationKind::Related { condition: None, .. }).then_some(1);
+    let limit = matches!(&kind, DerivationKind::Related { .. }).then_some(1);
     let deleted = kept::deleted(plan.catalog, target, DeletedRows::Hidden)?;
     let rows = RowSelection::visible(policy::predicate(target), deleted, limit);
     Ok(Derivation { step: plan.steps.next(), name, fan, target, rows, kind })
+}
+
+/// The conditions that all have to be true.
+pub(super) fn flatten<'e>(expr: &'e Expr, out: &mut Vec<&'e Expr>) {
+    match expr {
+        Expr::And(all) => all.iter().for_each(|expr| flatten(expr, out)),
+        other => out.push(other),
+    }
 }
 
 /// The edge entity of a navigation through one.
@@ -196,15 +221,21 @@ impl<'c> Scope<'c> for LevelScope<'c, '_> {
     ) -> Result<External> {
         let mut scope = self.behind(relation)?;
         let target = scope.entity;
-        let condition = match filter {
-            Expr::And(all) if all.is_empty() => None,
-            filter => {
-                let condition = scope.condition(filter)?;
-                Some(scope.finish(vec![condition])?)
-            }
-        };
+        let mut conjuncts = Vec::new();
+        flatten(filter, &mut conjuncts);
+        let mut compiled = conjuncts.into_iter().map(|c| scope.condition(c)).collect::<Result<Vec<_>>>()?;
+        if quantifier == Quantifier::Every && !compiled.is_empty() {
+            // Of all rows a condition is true if there is no row of which it is not.
+            compiled = RowExpr::all(compiled).map(RowExpr::not_true).into_iter().collect();
+        }
+        let (local, outer): (Vec<_>, Vec<_>) = compiled.into_iter().partition(RowExpr::is_local);
+        let outer_filter = RowExpr::all(outer).map(|condition| scope.finish(vec![condition])).transpose()?;
+        let filter = Some(filter).filter(|f| !matches!(f, Expr::And(all) if all.is_empty()));
+        let sought = Sought { filter: RowExpr::all(local), outer_filter, text: filter.map(text::print_expr) };
         let slot = self.slot();
-        self.derive(relation, target, DerivationKind::Related { quantifier, condition, slot })?;
+        let kind = DerivationKind::Related { quantifier, slot };
+        let made = derivation(self.plan, self.entity, target, relation.id, relation.name.clone(), kind)?;
+        self.derivations.push(sought.within(made));
         Ok(External { slot, ty: Some(BOOL) })
     }
 

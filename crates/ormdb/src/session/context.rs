@@ -8,6 +8,8 @@ use ordinum::clock::Clock;
 use ormdb_proto::{Error, ErrorCode, Result};
 
 use crate::limits::Limits;
+use crate::options::SemiJoins;
+use crate::statistics::Statistics;
 
 /// Stops the running statements of a session from another thread, those too that wait for a lock.
 #[derive(Clone, Debug, Default)]
@@ -27,12 +29,22 @@ pub(crate) struct SessionContext {
     pub(crate) limits: Limits,
     pub(super) cancel: CancelHandle,
     clock: Arc<dyn Clock>,
+    /// What plans are chosen by.
+    pub(crate) statistics: Arc<Statistics>,
+    /// From which side conditions on related rows are tested.
+    pub(crate) semi_joins: SemiJoins,
     ends_at: Option<Duration>,
 }
 
 impl SessionContext {
-    pub(crate) fn new(limits: Limits, clock: Arc<dyn Clock>) -> SessionContext {
-        SessionContext { limits, cancel: CancelHandle::default(), clock, ends_at: None }
+    pub(crate) fn new(
+        limits: Limits,
+        clock: Arc<dyn Clock>,
+        statistics: Arc<Statistics>,
+        semi_joins: SemiJoins,
+    ) -> SessionContext {
+        let cancel = CancelHandle::default();
+        SessionContext { limits, cancel, clock, statistics, semi_joins, ends_at: None }
     }
 
     /// The context of one statement that begins now.

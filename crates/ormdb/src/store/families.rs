@@ -3,7 +3,7 @@
 use ordinum::{ColumnFamily, Db, Options};
 use ormdb_proto::Result;
 
-use super::layout::{CATALOG, INDEXES, ROWS, SYSTEM};
+use super::layout::{CATALOG, INDEXES, ROWS, STATISTICS, SYSTEM};
 use crate::engine::EngineResult;
 
 /// The column families of a database.
@@ -17,6 +17,8 @@ pub(crate) struct Families {
     pub(crate) indexes: ColumnFamily,
     /// Sequences, and what the system keeps for itself.
     pub(crate) system: ColumnFamily,
+    /// What is known of the data as a whole.
+    pub(crate) statistics: ColumnFamily,
 }
 
 impl Families {
@@ -34,6 +36,7 @@ impl Families {
             rows: family(ROWS)?,
             indexes: family(INDEXES)?,
             system: family(SYSTEM)?,
+            statistics: family(STATISTICS)?,
         })
     }
 }

@@ -8,6 +8,7 @@
 //!           | index id u32 BE | columns |          (unique)        | primary key | covered fields |
 //! system    | 'f' |, | 'h' |                                         see store::identity
 //!           | 's' | entity id u32 BE | field id u32 BE |           the sequence's next number, i64 LE
+//! statistics | entity id u32 BE |                                  see statistics::record
 //! ```
 //!
 //! Invariants: (1) ids are never reused, so that a dropped thing's keys mean nothing else; (2) keys of one thing are
@@ -28,6 +29,9 @@ pub(crate) const ROWS: &str = "rows";
 pub(crate) const INDEXES: &str = "indexes";
 /// The family of sequences and of what the system keeps for itself.
 pub(crate) const SYSTEM: &str = "system";
+
+/// The family of what is known of the data as a whole. It may be dropped: what is in it is made again.
+pub(crate) const STATISTICS: &str = "statistics";
 
 /// How many bytes of a row's or index entry's key are the id.
 pub(crate) const ID_BYTES: usize = 4;
@@ -64,4 +68,9 @@ pub(crate) fn sequence_key(entity: EntityId, field: FieldId) -> Vec<u8> {
     key.extend_from_slice(&entity.0.to_be_bytes());
     key.extend_from_slice(&field.0.to_be_bytes());
     key
+}
+
+/// The key of the statistics of an entity.
+pub(crate) const fn statistics_key(entity: EntityId) -> [u8; ID_BYTES] {
+    entity.0.to_be_bytes()
 }

@@ -6,17 +6,31 @@ use ormdb_proto::error::Limit;
 use ormdb_proto::{Error, ErrorCode, Result};
 
 use crate::engine::EngineResult;
+use crate::statistics::RowDeltas;
 
 /// The most savepoints of a transaction at a time.
 const SAVEPOINTS_MAX: usize = 4096;
 
+#[derive(Debug)]
+struct Saved {
+    name: String,
+    engine: ordinum::Savepoint,
+    /// What the transaction had done to the number of rows.
+    rows: RowDeltas,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Savepoints {
-    live: Vec<(String, ordinum::Savepoint)>,
+    live: Vec<Saved>,
 }
 
 impl Savepoints {
-    pub(super) fn set(&mut self, engine: &mut ordinum::Transaction, name: &str) -> Result<()> {
+    pub(super) fn set(
+        &mut self,
+        engine: &mut ordinum::Transaction,
+        name: &str,
+        rows: &RowDeltas,
+    ) -> Result<()> {
         if self.live.len() >= SAVEPOINTS_MAX {
             let message = format!("the transaction has its {SAVEPOINTS_MAX} savepoints");
             let mut error = Error::new(ErrorCode::LimitExceeded, message).hint("release those that are done");
@@ -25,28 +39,30 @@ impl Savepoints {
                 Some(Limit { name: "savepoints".to_owned(), allowed: limit, asked: limit.saturating_add(1) });
             return Err(error);
         }
-        self.live.push((name.to_owned(), engine.savepoint()));
+        self.live.push(Saved { name: name.to_owned(), engine: engine.savepoint(), rows: rows.clone() });
         Ok(())
     }
 
-    pub(super) fn rollback_to(&mut self, engine: &mut ordinum::Transaction, name: &str) -> Result<()> {
-        let (at, savepoint) = self.newest(name)?;
-        engine.rollback_to(savepoint).engine()?;
+    /// Gives what the transaction had done to the number of rows.
+    pub(super) fn rollback_to(&mut self, engine: &mut ordinum::Transaction, name: &str) -> Result<RowDeltas> {
+        let (at, saved) = self.newest(name)?;
+        engine.rollback_to(saved.engine).engine()?;
+        let rows = saved.rows.clone();
         self.live.truncate(at + 1);
-        Ok(())
+        Ok(rows)
     }
 
     pub(super) fn release(&mut self, engine: &mut ordinum::Transaction, name: &str) -> Result<()> {
-        let (at, savepoint) = self.newest(name)?;
-        engine.release(savepoint).engine()?;
+        let (at, saved) = self.newest(name)?;
+        engine.release(saved.engine).engine()?;
         self.live.truncate(at);
         Ok(())
     }
 
     /// The newest savepoint of the name, and its place.
-    fn newest(&self, name: &str) -> Result<(usize, ordinum::Savepoint)> {
-        let found = self.live.iter().enumerate().rev().find(|(_, (of, _))| of == name);
-        found.map(|(at, (_, savepoint))| (at, *savepoint)).ok_or_else(|| {
+    fn newest(&self, name: &str) -> Result<(usize, &Saved)> {
+        let found = self.live.iter().enumerate().rev().find(|(_, saved)| saved.name == name);
+        found.ok_or_else(|| {
             let message = format!("the transaction has no savepoint `{name}`");
             Error::new(ErrorCode::SavepointNotFound, message)
         })

@@ -204,6 +204,7 @@ impl<'a> Writer<'a> {
             }
             self.ctx.txn.put(&self.ctx.families.indexes, &after.key, &after.value).engine()?;
         }
+        self.written.rows.count(info.id, i64::from(new.is_some()) - i64::from(old.is_some()));
         if let Some(old) = old
             && moved
         {

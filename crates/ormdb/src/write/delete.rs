@@ -5,7 +5,7 @@ use ormdb_proto::{Error, ErrorCode, ErrorKind, Result};
 
 use super::action::Event;
 use super::create::placed;
-use super::writer::{Row, Writer};
+use super::writer::{Row, Writer, Written};
 use crate::catalog::EntityInfo;
 use crate::engine::EngineResult;
 use crate::expr::Datum;
@@ -62,9 +62,9 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Removes rows whose time is over, each with those that its removal takes along; says how many are gone, and how
+    /// Removes rows whose time is over, each with those that its removal takes along; says what is gone, and how
     /// many stay because others still refer to them.
-    pub(crate) fn purge(mut self, info: &'a EntityInfo, keys: &[Vec<u8>]) -> Result<(u64, u64)> {
+    pub(crate) fn purge(mut self, info: &'a EntityInfo, keys: &[Vec<u8>]) -> Result<(Written, u64)> {
         let mut waiting = 0;
         for key in keys {
             let Some(row) = self.read(info, key)? else { continue };
@@ -84,7 +84,7 @@ impl<'a> Writer<'a> {
                 Err(error) => return Err(error),
             }
         }
-        Ok((self.written.deleted, waiting))
+        Ok((self.written, waiting))
     }
 }
 

@@ -11,6 +11,7 @@ use super::action::Event;
 use super::reference::Pending;
 use crate::catalog::EntityInfo;
 use crate::context::WriteCtx;
+use crate::statistics::RowDeltas;
 use crate::store::row::RowView;
 
 /// The deepest nesting of writes in writes.
@@ -45,6 +46,8 @@ pub(crate) struct Written {
     pub(crate) deleted: u64,
     /// The encoded primary keys of the statement's own rows, in their order.
     pub(crate) keys: Vec<Vec<u8>>,
+    /// What it did to the number of stored rows.
+    pub(crate) rows: RowDeltas,
 }
 
 /// Runs one write statement in a transaction.

@@ -18,8 +18,10 @@ use crate::context::WriteCtx;
 use crate::engine::EngineResult;
 use crate::expr::EvalEnv;
 use crate::limits::Limits;
+use crate::options::SemiJoins;
 use crate::plan::PlanCache;
 use crate::session::SessionContext;
+use crate::statistics::Statistics;
 use crate::store::generate::Generators;
 use crate::store::sequence::Sequences;
 use crate::store::{Families, coerce, layout};
@@ -56,7 +58,9 @@ impl Bench {
         }
         let catalog = Arc::new(Catalog::build(resolved, schema).unwrap());
         let sequences = Sequences::new(db.clone(), families.system.clone());
-        let session = SessionContext::new(Limits::default(), Arc::new(ManualClock::default()));
+        let statistics = Arc::new(Statistics::open(&db, &families, &catalog).unwrap());
+        let clock = Arc::new(ManualClock::default());
+        let session = SessionContext::new(Limits::default(), clock, statistics, SemiJoins::ByCost);
         Bench { db, families, catalog, session, sequences, generators: Generators::new(Arc::new(OsEntropy)) }
     }
 

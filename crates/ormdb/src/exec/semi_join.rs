@@ -1,0 +1,213 @@
+//! Rows that are found from related ones: these by their own path, then their distinct keys, sorted, then the rows.
+//!
+//! Invariants: (1) each row comes once; (2) where the path serves the order of the primary key, rows come in it; (3) of one range
+//! whose entries come in the order of the rows, no more is read than is asked for.
+
+use ordinum::KeyRange;
+use ormdb_proto::{Error, ErrorCode, Result};
+
+use super::fan_out::{get_whole, parent_keys};
+use super::root::{BATCH_ROWS, PathReader};
+use super::rows::FetchedRow;
+use super::run::Run;
+use super::scan::{Lane, Scanner};
+use crate::catalog::EntityInfo;
+use crate::plan::{Derivation, HopAccess, RelatedPath, RowSelection, Served, Source};
+
+/// Reads the rows of a path, a piece at a time.
+pub(super) struct RelatedReader<'a> {
+    path: &'a RelatedPath,
+    derivation: &'a Derivation<'a>,
+    state: State<'a>,
+}
+
+enum State<'a> {
+    /// The keys of the rows are known.
+    Keys(std::vec::IntoIter<Vec<u8>>),
+    /// The rows lie in ranges of an index.
+    Ranges { source: Source, scanner: Box<Scanner>, lane: Lane },
+    /// One range of edges leads to the rows, in their order.
+    Edges { edge: &'a EntityInfo, source: Source, scanner: Box<Scanner>, lane: Lane, last: Option<Vec<u8>> },
+}
+
+/// The derivation of a condition that a path makes true of every row.
+pub(super) fn derivation<'s>(selection: &'s RowSelection<'s>, at: usize) -> Result<&'s Derivation<'s>> {
+    let derivation = selection.outer_filter.as_ref().and_then(|outer| outer.derivations.get(at));
+    derivation
+        .ok_or_else(|| Error::new(ErrorCode::Internal, "a path begins at a relation that is not asked for"))
+}
+
+impl<'a> RelatedReader<'a> {
+    pub(super) fn open(
+        run: &Run<'_>,
+        entity: &'a EntityInfo,
+        selection: &'a RowSelection<'a>,
+        path: &'a RelatedPath,
+    ) -> Result<RelatedReader<'a>> {
+        let derivation = derivation(selection, path.derivation)?;
+        let state = run.timed(derivation.step, || begin(run, entity, derivation, path))?;
+        Ok(RelatedReader { path, derivation, state })
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        match &self.state {
+            State::Keys(keys) => keys.len() == 0,
+            State::Ranges { lane, .. } | State::Edges { lane, .. } => lane.is_done(),
+        }
+    }
+
+    /// The next rows, about `want` of them. None may come although there are more.
+    pub(super) fn next(
+        &mut self,
+        run: &Run<'_>,
+        step: usize,
+        entity: &EntityInfo,
+        want: usize,
+    ) -> Result<Vec<FetchedRow>> {
+        let keys: Vec<Vec<u8>> = match &mut self.state {
+            State::Keys(keys) => keys.by_ref().take(want).collect(),
+            State::Ranges { source, scanner, lane } => {
+                let entries = scanner.read(run, step, 0, lane, Some(want))?;
+                return run.rows_of(step, entity, *source, false, entries);
+            }
+            State::Edges { edge, source, scanner, lane, last } => {
+                let (held, below) = (run.budget.held(), self.derivation.step);
+                let entries = scanner.read(run, below, 0, lane, Some(want))?;
+                let covered = self.path.edges.as_ref().is_some_and(|hop| hop.covered);
+                let edges = run.rows_of(below, edge, *source, covered, entries)?;
+                let edges = live_edges(run, edge, self.derivation, edges)?;
+                let mut keys = parent_keys(edge, entity, &self.path.rows, &edges)?.distinct;
+                run.budget.release_to(held);
+                if self.path.reverse {
+                    keys.reverse();
+                }
+                keys.retain(|key| last.as_ref() != Some(key));
+                if let Some(key) = keys.last() {
+                    *last = Some(key.clone());
+                }
+                keys
+            }
+        };
+        Ok(get_whole(run, step, entity, &self.path.rows, &keys)?.into_iter().flatten().collect())
+    }
+}
+
+fn begin<'a>(
+    run: &Run<'_>,
+    entity: &'a EntityInfo,
+    derivation: &'a Derivation<'a>,
+    path: &'a RelatedPath,
+) -> Result<State<'a>> {
+    let edge = derivation.fan.edge;
+    let (near, hop) = match (edge, &path.edges) {
+        (Some(edge), Some(hop)) => (edge, hop),
+        _ => (entity, &path.rows),
+    };
+    let mut keys = related_keys(run, derivation, path, near, hop)?;
+    if let (Some(edge), Some(hop)) = (edge, &path.edges) {
+        if let ([only], Some(source), true, false) = (keys.as_slice(), hop.source, path.in_order, hop.whole) {
+            let scanner = Box::new(Scanner::new(run, edge, source, Served::Exact, path.reverse)?);
+            let lane = Lane::new(vec![KeyRange::prefix(only)]);
+            return Ok(State::Edges { edge, source, scanner, lane, last: None });
+        }
+        keys = over_edges(run, edge, entity, derivation, (hop, &path.rows), &keys)?;
+    }
+    if path.rows.whole {
+        if path.reverse {
+            keys.reverse();
+        }
+        return Ok(State::Keys(keys.into_iter()));
+    }
+    let source = path.rows.source.unwrap_or(Source::Primary);
+    let scanner = Box::new(Scanner::new(run, entity, source, Served::Exact, false)?);
+    let ranges = keys.iter().map(|key| KeyRange::prefix(key)).collect();
+    Ok(State::Ranges { source, scanner, lane: Lane::new(ranges) })
+}
+
+/// The keys of what lies behind the related rows that are sought: distinct and sorted.
+fn related_keys(
+    run: &Run<'_>,
+    derivation: &Derivation<'_>,
+    path: &RelatedPath,
+    near: &EntityInfo,
+    hop: &HopAccess,
+) -> Result<Vec<Vec<u8>>> {
+    let (step, target, sought) = (derivation.step, derivation.target, &derivation.rows);
+    let mut reader = PathReader::open(run, step, target, sought, &path.access)?;
+    let mut keys = Keys::default();
+    loop {
+        let held = run.budget.held();
+        let batch = reader.next(BATCH_ROWS)?;
+        if batch.is_empty() && reader.is_done() {
+            return Ok(keys.sorted());
+        }
+        let rows = run.accept(step, target, sought, &path.access, batch)?;
+        run.count(step, |stats| stats.rows += rows.len());
+        let found = parent_keys(target, near, hop, &rows)?.distinct;
+        run.budget.release_to(held);
+        keys.add(run, found)?;
+    }
+}
+
+/// From keys of edges to those of the rows that they join: distinct and sorted.
+fn over_edges(
+    run: &Run<'_>,
+    edge: &EntityInfo,
+    entity: &EntityInfo,
+    derivation: &Derivation<'_>,
+    (hop, to_rows): (&HopAccess, &HopAccess),
+    of_edges: &[Vec<u8>],
+) -> Result<Vec<Vec<u8>>> {
+    let step = derivation.step;
+    let mut keys = Keys::default();
+    let source = hop.source.unwrap_or(Source::Primary);
+    let mut scanner = Scanner::new(run, edge, source, Served::Exact, false)?;
+    let ranges = of_edges.iter().map(|key| KeyRange::prefix(key)).collect();
+    let mut lane = Lane::new(ranges);
+    while !lane.is_done() {
+        let held = run.budget.held();
+        let entries = scanner.read(run, step, 0, &mut lane, Some(BATCH_ROWS))?;
+        let edges = run.rows_of(step, edge, source, hop.covered, entries)?;
+        let edges = live_edges(run, edge, derivation, edges)?;
+        let found = parent_keys(edge, entity, to_rows, &edges)?.distinct;
+        run.budget.release_to(held);
+        keys.add(run, found)?;
+    }
+    Ok(keys.sorted())
+}
+
+/// Those edges that are not deleted.
+fn live_edges(
+    run: &Run<'_>,
+    edge: &EntityInfo,
+    derivation: &Derivation<'_>,
+    mut edges: Vec<FetchedRow>,
+) -> Result<Vec<FetchedRow>> {
+    let Some(live) = &derivation.fan.live_edge else { return Ok(edges) };
+    let env = run.env();
+    let mut kept = Vec::with_capacity(edges.len());
+    for row in edges.drain(..) {
+        if live.test(&row.view(edge)?, &env)? == Some(true) {
+            kept.push(row);
+        }
+    }
+    Ok(kept)
+}
+
+/// Keys that are gathered.
+#[derive(Default)]
+struct Keys(Vec<Vec<u8>>);
+
+impl Keys {
+    fn add(&mut self, run: &Run<'_>, found: Vec<Vec<u8>>) -> Result<()> {
+        run.budget.hold(found.iter().map(|key| size_of::<Vec<u8>>() + key.len()).sum())?;
+        self.0.extend(found);
+        Ok(())
+    }
+
+    fn sorted(mut self) -> Vec<Vec<u8>> {
+        self.0.sort_unstable();
+        self.0.dedup();
+        self.0
+    }
+}
