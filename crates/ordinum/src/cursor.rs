@@ -18,6 +18,7 @@ use crate::key::{self, Kind, SeqNo};
 use crate::merge::MergeIter;
 use crate::merge_operator::{Chain, Operator};
 use crate::part::Part;
+use crate::planted::{Bug, planted};
 use crate::range_delete::Cover;
 use crate::reader::KeyRange;
 use crate::slice::Slice;
@@ -430,14 +431,16 @@ impl Cursor {
         Ok(newest)
     }
 
+    /// The newest visible version of the key, unless a range delete hides it.
     fn seek_newest(&mut self, key: &[u8]) -> Result<Option<Newest>> {
+        let hidden = if planted(Bug::ShowHidden) { SeqNo::ZERO } else { self.cover.newest(key) };
         // An own write stands before every version.
         for from in [SeqNo::MAX, self.seqno] {
             if self.entries.seek(key, key::seek_trailer(from))?
                 && self.entries.user_key() == key
                 && let Some(newest) = self.visible_here()
             {
-                return Ok(Some(newest));
+                return Ok((newest.seqno >= hidden).then_some(newest));
             }
         }
         Ok(None)

@@ -8,6 +8,8 @@ pub mod fs;
 #[doc(hidden)]
 pub mod fuzz_targets;
 pub mod inspect;
+#[doc(hidden)]
+pub mod planted;
 
 pub(crate) mod batch;
 pub(crate) mod cache;

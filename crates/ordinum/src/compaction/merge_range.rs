@@ -17,6 +17,7 @@ use crate::key::{self, Kind, SeqNo, seek_trailer, split_trailer};
 use crate::merge::MergeIter;
 use crate::merge_operator::Pending;
 use crate::part::Part;
+use crate::planted::{Bug, planted};
 use crate::range_delete::KeptTombstones;
 use crate::rate_limiter::Haste;
 use crate::slice::Slice;
@@ -274,7 +275,7 @@ impl<'a> MergeRange<'a> {
     }
 
     fn deletion(&mut self, trailer: u64) -> Result<()> {
-        if self.deeper.may_hold(&self.key.user_key) {
+        if self.deeper.may_hold(&self.key.user_key) && !planted(Bug::DropDeletionTooEarly) {
             let is_shadowed = std::mem::replace(&mut self.key.is_written, true);
             return self.outputs.write(&self.key.user_key, trailer, &[], is_shadowed);
         }

@@ -16,6 +16,7 @@ use super::slices::KeySlice;
 use super::{Job, Retention};
 use crate::error::Result;
 use crate::file_name::FileNumber;
+use crate::planted::{Bug, planted};
 use crate::range_delete::{KeptTombstones, RangeTombstone, RangeTombstones};
 use crate::version::{LiveTable, user_range};
 
@@ -123,7 +124,10 @@ impl<'a> RangesLeft<'a> {
         }
         let (deeper, retention) = (&self.deeper, self.retention);
         taken.retain(|tombstone| {
-            !retention.is_settled(tombstone.seqno) || deeper.may_hold_any(&tombstone.start, &tombstone.end)
+            let may_hold_any = |start: &[u8], end: &[u8]| {
+                deeper.may_hold_any(start, end) && !planted(Bug::DropRangeDeleteTooEarly)
+            };
+            !retention.is_settled(tombstone.seqno) || may_hold_any(&tombstone.start, &tombstone.end)
         });
         taken
     }

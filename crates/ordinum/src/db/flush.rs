@@ -26,6 +26,7 @@ use crate::log::SpareLog;
 use crate::manifest::{self, Edit, Manifest};
 use crate::memtable::{Memtable, MemtableIter};
 use crate::merge_operator::{Operator, Pending};
+use crate::planted::{Bug, planted};
 use crate::range_delete::KeptTombstones;
 use crate::rate_limiter::Haste;
 use crate::table::TableBuilder;
@@ -142,7 +143,9 @@ impl Core {
             number
         };
         let written = self.write_table(family, memtable, &begin_file).and_then(|written| {
-            self.sync_through(memtable.newest())?;
+            if !planted(Bug::InstallAheadOfLog) {
+                self.sync_through(memtable.newest())?;
+            }
             Ok(written)
         });
         let written = match written {
@@ -238,7 +241,9 @@ impl Core {
         let values = separation.finish()?;
         builder.set_range_tombstones(tombstones.written(&retention));
         let summary = builder.finish()?;
-        self.options.fs.sync_dir(&self.directory)?;
+        if !planted(Bug::SkipDirectorySync) {
+            self.options.fs.sync_dir(&self.directory)?;
+        }
         let table = FileMeta::new(number, summary, shadowed, unix_ms(&*self.options.clock));
         Ok(Flushed { table, values })
     }
@@ -286,8 +291,10 @@ impl Core {
         }
         let horizon = self.retention().horizon();
         let needed = self.families.read().values().filter_map(first_log).min();
-        let old =
-            manifest.state().logs_through(horizon).filter(|log| needed.is_none_or(|needed| *log < needed));
+        let old = manifest
+            .state()
+            .logs_through(horizon)
+            .filter(|log| needed.is_none_or(|needed| *log < needed) || planted(Bug::RemoveLogTooEarly));
         let old: Vec<FileNumber> = old.collect();
         if old.is_empty() {
             return Ok(());

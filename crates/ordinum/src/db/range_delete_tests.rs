@@ -203,3 +203,23 @@ fn an_index_lets_go() {
     assert_eq!(index(), 0);
     assert_eq!(count(&db, &family), (500, 500));
 }
+
+/// Going back over a key with many versions, a cursor seeks the one that it sees; it took that for visible although a range
+/// delete hid it.
+#[test]
+fn a_hidden_version_under_many_newer_ones_stays_hidden_on_the_way_back() {
+    for newer in 0..40 {
+        let (db, family) = open(&MemoryFs::new(), true);
+        put(&db, &family, 0..1);
+        db.delete_range(&family, &name(0), &name(1), Durability::Buffered).unwrap();
+        let deleted = db.snapshot();
+        let mut batch = Batch::new();
+        batch.delete_range(&family, &name(0), &name(1)).unwrap();
+        batch.put(&family, &name(0), b"behind the range delete of its batch").unwrap();
+        db.write(batch, Durability::Buffered).unwrap();
+        let there = db.snapshot();
+        (0..newer).for_each(|_| put(&db, &family, 0..1));
+        assert_eq!(count(&deleted, &family), (0, 0), "under {newer} versions");
+        assert_eq!(count(&there, &family), (1, 1), "under {newer} versions");
+    }
+}

@@ -31,6 +31,7 @@ use crate::manifest::{self, Edit, FamilyState, LogState, State};
 use crate::memtable::{self, Entry, Memtable, Unlinked};
 use crate::merge_operator::{Merging, reserved_value_bytes};
 use crate::options::{Options, RecoveryMode};
+use crate::planted::{Bug, planted};
 use crate::range_delete::Folding;
 use crate::rate_limiter::RateLimiter;
 use crate::varint;
@@ -268,7 +269,7 @@ impl<'a> Recovery<'a> {
         let ids: Vec<FamilyId> = self.written.keys().copied().collect();
         ids.into_iter().for_each(|id| self.insert_written(id));
         self.check_reach(recovered)?;
-        self.last = recovered.max(self.state.reserved);
+        self.last = if planted(Bug::ReissueSeqNos) { recovered } else { recovered.max(self.state.reserved) };
         Ok(())
     }
 
@@ -415,6 +416,7 @@ impl<'a> Recovery<'a> {
         while let Some(operation) = operations.next_operation() {
             let operation = operation.ok()?;
             let flushed = match self.state.families.get(&operation.family) {
+                Some(_) if planted(Bug::SplitBatch) && ordinal > 2 => true,
                 Some(family) => family.flushed_through >= seqno,
                 None if operation.family < self.state.next_family => true,
                 None => return None,

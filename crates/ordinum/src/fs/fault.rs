@@ -30,9 +30,22 @@ pub enum Fault {
     FailedSync,
 }
 
+/// How a read fails, once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadFault {
+    /// With an input/output error.
+    IoError,
+    /// The file seems to end in the middle of what is read.
+    Short,
+    /// This bit of what is read is wrong, counted from the first and around behind the last.
+    FlippedBit(u64),
+}
+
 #[derive(Debug, Default)]
 struct Plan {
     operations: u64,
+    reads: u64,
+    armed_read: Option<(u64, ReadFault)>,
     armed: Option<(u64, Fault)>,
     dead: bool,
     full: bool,
@@ -75,6 +88,17 @@ impl FaultFs {
         plan.armed = Some((plan.operations + after, fault));
     }
 
+    /// The number of reads so far.
+    pub fn reads(&self) -> u64 {
+        self.plan.lock().reads
+    }
+
+    /// Makes the read `after` reads from now fail, and no other; 1 is the next one. Replaces an earlier plan.
+    pub fn fail_read_after(&self, after: u64, fault: ReadFault) {
+        let mut plan = self.plan.lock();
+        plan.armed_read = Some((plan.reads + after, fault));
+    }
+
     /// Makes every creation of a file, and every append to one, whose name ends like this say that the disk is full.
     pub fn fill_for(&self, suffix: &str) {
         self.plan.lock().full_for.push(suffix.to_owned());
@@ -88,7 +112,7 @@ impl FaultFs {
     /// Forgets every fault: the disk works again.
     pub fn clear(&self) {
         let mut plan = self.plan.lock();
-        *plan = Plan { operations: plan.operations, ..Plan::default() };
+        *plan = Plan { operations: plan.operations, reads: plan.reads, ..Plan::default() };
     }
 
     /// Counts the operation; the error it must return if it is to fail.
@@ -136,6 +160,14 @@ impl FaultFs {
             return Err(failure("read", path, io::ErrorKind::Other));
         }
         Ok(())
+    }
+
+    /// Counts the read; how it is to fail.
+    fn next_read(&self) -> Option<ReadFault> {
+        let mut plan = self.plan.lock();
+        plan.reads += 1;
+        let reads = plan.reads;
+        plan.armed_read.take_if(|(at, _)| *at <= reads).map(|(_, fault)| fault)
     }
 
     fn writable(&self, inner: Box<dyn WritableFile>, path: &Path) -> Box<dyn WritableFile> {
@@ -261,7 +293,25 @@ struct FaultReadable {
 impl RandomAccessFile for FaultReadable {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
         self.fs.readable(&self.path)?;
-        self.inner.read_at(offset, buffer)
+        match self.fs.next_read() {
+            None => self.inner.read_at(offset, buffer),
+            Some(ReadFault::IoError) => Err(failure("read", &self.path, io::ErrorKind::Other)),
+            Some(ReadFault::Short) => {
+                let (expected, found) = (format!("{} bytes", buffer.len()), "the end of the file");
+                let half = buffer.len() / 2;
+                self.inner.read_at(offset, buffer.get_mut(..half).unwrap_or_default())?;
+                Err(Error::corrupt(&self.path, offset, &expected, found))
+            }
+            Some(ReadFault::FlippedBit(bit)) => {
+                self.inner.read_at(offset, buffer)?;
+                let bits = u64::try_from(buffer.len()).unwrap_or(u64::MAX).saturating_mul(8).max(1);
+                let at = usize::try_from(bit % bits / 8).unwrap_or(0);
+                if let Some(byte) = buffer.get_mut(at) {
+                    *byte ^= 1 << (bit % 8);
+                }
+                Ok(())
+            }
+        }
     }
 
     fn len(&self) -> Result<u64> {

@@ -1,11 +1,14 @@
 //! A file system in memory that can lose power.
 //!
 //! Invariants:
-//! (1) a directory has two sets of names: the current one, and the durable one that `sync_dir` copies from it;
-//! (2) a file has durable bytes: what `sync` covered. A power loss keeps those; of what was written since it keeps nothing,
-//!     a prefix, or a torn prefix, as a seed says;
+//! (1) a directory has two sets of names: the current one, and the durable one that `sync_dir` copies from it; between them lies
+//!     the journal of what changed;
+//! (2) a file has durable bytes: what `sync` covered. A power loss keeps those; what happens to the rest a seed says ([`torn`]);
 //! (3) handles opened before a power loss, or before the end of a process, are dead: they fail, and so cannot reach into
-//!     the next life.
+//!     the next life;
+//! (4) two names of one file stay names of one file.
+
+mod torn;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -17,14 +20,16 @@ use parking_lot::Mutex;
 
 use super::{FileLock, Fs, RandomAccessFile, WritableFile};
 use crate::error::{Error, Result};
+use torn::{Random, torn, torn_names};
 
-/// What a power loss does to bytes that were appended and not synced.
+/// What a power loss does to what was written and not synced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PowerLoss {
-    /// They are gone.
+    /// It is gone.
     LoseUnsynced,
-    /// The seed chooses for each file how many of them stay, and damages some of those; it also chooses whether names
-    /// that were not synced took effect.
+    /// The seed chooses a state that a disk may be left in. Of each file by itself: all that was written, nothing, the front of
+    /// it, or any of its sectors of 512 bytes, with zeros where the length went ahead of them, and sometimes with a damaged
+    /// byte. Of the changes of names: all, none, the first ones, or any of them.
     Tear {
         /// Chooses; the same seed does the same.
         seed: u64,
@@ -58,6 +63,38 @@ impl FileBytes {
         }
         self.changed_from = self.changed_from.min(at);
     }
+
+    fn empty(&mut self) {
+        self.bytes.clear();
+        self.changed_from = 0;
+    }
+}
+
+/// A change of the names of one directory.
+#[derive(Clone, Debug)]
+enum NameChange {
+    Set(PathBuf, FileRef),
+    Remove(PathBuf),
+    Rename { from: PathBuf, to: PathBuf, file: FileRef },
+}
+
+impl NameChange {
+    fn directory(&self) -> Option<&Path> {
+        let (NameChange::Set(path, _) | NameChange::Remove(path) | NameChange::Rename { to: path, .. }) =
+            self;
+        path.parent()
+    }
+
+    fn apply(&self, names: &mut BTreeMap<PathBuf, FileRef>) {
+        match self {
+            NameChange::Set(path, file) => drop(names.insert(path.clone(), Arc::clone(file))),
+            NameChange::Remove(path) => drop(names.remove(path)),
+            NameChange::Rename { from, to, file } => {
+                names.remove(from);
+                names.insert(to.clone(), Arc::clone(file));
+            }
+        }
+    }
 }
 
 type FileRef = Arc<Mutex<FileBytes>>;
@@ -67,7 +104,43 @@ struct State {
     life: u64,
     current: BTreeMap<PathBuf, FileRef>,
     durable: BTreeMap<PathBuf, FileRef>,
+    /// What changed the durable names to the current ones, in order.
+    journal: Vec<NameChange>,
     locks: BTreeSet<PathBuf>,
+}
+
+impl State {
+    fn change(&mut self, change: NameChange) {
+        change.apply(&mut self.current);
+        self.journal.push(change);
+    }
+
+    /// What a power loss leaves.
+    fn survivors(&self, how: PowerLoss) -> BTreeMap<PathBuf, FileRef> {
+        let mut random = match how {
+            PowerLoss::LoseUnsynced => None,
+            PowerLoss::Tear { seed } => Some(Random(seed)),
+        };
+        let mut names = self.durable.clone();
+        if let Some(random) = &mut random {
+            torn_names(&self.journal, random, &mut names);
+        }
+        // By the file, so that its other names stay names of it.
+        let mut kept: Vec<(FileRef, FileRef)> = Vec::new();
+        let mut survive = |file: &FileRef| {
+            if let Some((_, survivor)) = kept.iter().find(|(other, _)| Arc::ptr_eq(other, file)) {
+                return Arc::clone(survivor);
+            }
+            let bytes = match &mut random {
+                None => file.lock().durable.clone(),
+                Some(random) => torn(&file.lock(), random),
+            };
+            let survivor = Arc::new(Mutex::new(FileBytes::all_durable(bytes)));
+            kept.push((Arc::clone(file), Arc::clone(&survivor)));
+            survivor
+        };
+        names.iter().map(|(path, file)| (path.clone(), survive(file))).collect()
+    }
 }
 
 /// A file system in memory; clones share it.
@@ -85,30 +158,16 @@ impl MemoryFs {
     /// Loses power and comes up again: handles are dead, locks are free, and what was not synced is gone or torn.
     pub fn lose_power(&self, how: PowerLoss) {
         let mut state = self.state.lock();
-        state.life += 1;
-        state.locks.clear();
-        let mut random = match how {
-            PowerLoss::LoseUnsynced => None,
-            PowerLoss::Tear { seed } => Some(Random(seed)),
-        };
-        let mut names = state.durable.clone();
-        if let Some(random) = &mut random {
-            // Directory changes reach the disk in order: a prefix in name order would not be one, so take all or none.
-            if random.below(2) == 0 {
-                names = state.current.clone();
-            }
-        }
-        let mut survivors = BTreeMap::new();
-        for (path, file) in names {
-            let file = file.lock();
-            let kept = match &mut random {
-                None => file.durable.clone(),
-                Some(random) => torn(&file, random),
-            };
-            survivors.insert(path, Arc::new(Mutex::new(FileBytes::all_durable(kept))));
-        }
-        state.durable = survivors.clone();
-        state.current = survivors;
+        let survivors = state.survivors(how);
+        let life = state.life + 1;
+        *state = State { life, durable: survivors.clone(), current: survivors, ..State::default() };
+    }
+
+    /// Another file system, as this one would come up if it lost power now; this one goes on.
+    pub fn after_power_loss(&self, how: PowerLoss) -> MemoryFs {
+        let survivors = self.state.lock().survivors(how);
+        let state = State { durable: survivors.clone(), current: survivors, ..State::default() };
+        MemoryFs { state: Arc::new(Mutex::new(state)) }
     }
 
     /// Ends the process and starts another: handles are dead and locks are free, and all that was appended is there.
@@ -137,36 +196,6 @@ impl MemoryFs {
     }
 }
 
-/// The durable bytes with a part of what changed: a prefix of it, damaged in one byte half of the time.
-fn torn(file: &FileBytes, random: &mut Random) -> Vec<u8> {
-    let changed = file.bytes.get(file.changed_from..).unwrap_or_default();
-    let kept_changed = random.below(changed.len() + 1);
-    let end = file.changed_from + kept_changed;
-    let mut kept = file.bytes.get(..end).unwrap_or_default().to_vec();
-    kept.extend_from_slice(file.durable.get(end..).unwrap_or_default());
-    if kept_changed > 0 && random.below(2) == 0 {
-        let at = file.changed_from + random.below(kept_changed);
-        if let Some(byte) = kept.get_mut(at) {
-            *byte ^= 0x5a;
-        }
-    }
-    kept
-}
-
-/// SplitMix64: enough to choose where a file tears.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        let bound = u64::try_from(bound).unwrap_or(u64::MAX).max(1);
-        usize::try_from((z ^ (z >> 31)) % bound).unwrap_or(0)
-    }
-}
-
 fn not_found(path: &Path) -> Error {
     Error::Io { operation: "open", path: path.to_path_buf(), source: io::ErrorKind::NotFound.into() }
 }
@@ -178,8 +207,12 @@ fn find(state: &State, path: &Path) -> Result<FileRef> {
 impl Fs for MemoryFs {
     fn create(&self, path: &Path) -> Result<Box<dyn WritableFile>> {
         let mut state = self.state.lock();
+        if let Some(file) = state.current.get(path).cloned() {
+            file.lock().empty();
+            return Ok(Box::new(self.handle(&state, file, path, 0)));
+        }
         let file = FileRef::default();
-        state.current.insert(path.to_path_buf(), Arc::clone(&file));
+        state.change(NameChange::Set(path.to_path_buf(), Arc::clone(&file)));
         Ok(Box::new(self.handle(&state, file, path, 0)))
     }
 
@@ -214,21 +247,23 @@ impl Fs for MemoryFs {
 
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         let mut state = self.state.lock();
-        let file = state.current.remove(from).ok_or_else(|| not_found(from))?;
-        state.current.insert(to.to_path_buf(), file);
+        let file = find(&state, from)?;
+        state.change(NameChange::Rename { from: from.to_path_buf(), to: to.to_path_buf(), file });
         Ok(())
     }
 
     fn link(&self, from: &Path, to: &Path) -> Result<bool> {
         let mut state = self.state.lock();
         let file = find(&state, from)?;
-        state.current.insert(to.to_path_buf(), file);
+        state.change(NameChange::Set(to.to_path_buf(), file));
         Ok(true)
     }
 
     fn remove(&self, path: &Path) -> Result<()> {
         let mut state = self.state.lock();
-        state.current.remove(path).map(drop).ok_or_else(|| not_found(path))
+        find(&state, path)?;
+        state.change(NameChange::Remove(path.to_path_buf()));
+        Ok(())
     }
 
     fn exists(&self, path: &Path) -> Result<bool> {
@@ -247,7 +282,8 @@ impl Fs for MemoryFs {
 
     fn sync_dir(&self, directory: &Path) -> Result<()> {
         let mut state = self.state.lock();
-        let State { current, durable, .. } = &mut *state;
+        let State { current, durable, journal, .. } = &mut *state;
+        journal.retain(|change| change.directory() != Some(directory));
         durable.retain(|path, _| path.parent() != Some(directory));
         let inside = current.iter().filter(|(path, _)| path.parent() == Some(directory));
         durable.extend(inside.map(|(path, file)| (path.clone(), Arc::clone(file))));
@@ -259,7 +295,9 @@ impl Fs for MemoryFs {
         if !state.locks.insert(path.to_path_buf()) {
             return Err(Error::Locked { path: path.to_path_buf() });
         }
-        state.current.entry(path.to_path_buf()).or_default();
+        if !state.current.contains_key(path) {
+            state.change(NameChange::Set(path.to_path_buf(), FileRef::default()));
+        }
         Ok(Box::new(MemoryLock { fs: self.clone(), life: state.life, path: path.to_path_buf() }))
     }
 }

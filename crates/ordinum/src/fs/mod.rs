@@ -19,7 +19,7 @@ use std::fmt::Debug;
 use std::path::Path;
 use std::sync::Arc;
 
-pub use fault::{Fault, FaultFs};
+pub use fault::{Fault, FaultFs, ReadFault};
 pub use memory::{MemoryFs, PowerLoss};
 pub use os::OsFs;
 

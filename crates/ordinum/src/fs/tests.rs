@@ -108,3 +108,90 @@ fn a_log_is_mapped_where_blocks_stay_in_their_place() {
     assert!(found[13..][..200_000].iter().all(|byte| *byte == b'x'));
     assert_eq!(&found[200_013..][..12], b"behindagain\0");
 }
+
+/// A file of three sectors, of which two were synced, and all that a power loss may make of it.
+#[test]
+fn a_torn_file_is_what_a_disk_may_leave() {
+    let path = Path::new("/d/file");
+    let mut found = std::collections::BTreeSet::new();
+    for seed in 0..400 {
+        let fs = MemoryFs::new();
+        let file = fs.create(path).unwrap();
+        file.append(&[b'a'; 1024]).unwrap();
+        file.sync().unwrap();
+        fs.sync_dir(Path::new("/d")).unwrap();
+        file.append(&[b'b'; 1024]).unwrap();
+        let torn = fs.after_power_loss(PowerLoss::Tear { seed });
+        assert_eq!(read_whole(&fs, path).unwrap().len(), 2048, "this one goes on");
+        fs.lose_power(PowerLoss::Tear { seed });
+        let bytes = read_whole(&fs, path).unwrap();
+        assert_eq!(read_whole(&torn, path).unwrap(), bytes, "the same seed does the same");
+        assert_eq!(&bytes[..1024], &[b'a'; 1024], "what was synced stays");
+        let sector = |at: usize| match bytes.get(at).copied() {
+            None => "none",
+            Some(b'b') => "new",
+            Some(0) => "zeros",
+            Some(_) => "damaged",
+        };
+        found.insert((sector(1024), sector(1536)));
+    }
+    for state in [
+        ("none", "none"),
+        ("new", "none"),
+        ("new", "new"),
+        ("zeros", "new"),
+        ("new", "zeros"),
+        ("zeros", "zeros"),
+    ] {
+        assert!(found.contains(&state), "{state:?} is missing in {found:?}");
+    }
+}
+
+#[test]
+fn names_that_were_not_synced_may_come_or_not() {
+    let [old, new, gone, linked] = ["/d/old", "/d/new", "/d/gone", "/d/linked"].map(Path::new);
+    let mut found = std::collections::BTreeSet::new();
+    for seed in 0..200 {
+        let fs = MemoryFs::new();
+        for path in [old, gone] {
+            let file = fs.create(path).unwrap();
+            file.append(b"x").unwrap();
+            file.sync().unwrap();
+        }
+        fs.sync_dir(Path::new("/d")).unwrap();
+        fs.rename(old, new).unwrap();
+        fs.remove(gone).unwrap();
+        assert!(fs.link(new, linked).unwrap());
+        fs.lose_power(PowerLoss::Tear { seed });
+        let names = fs.list(Path::new("/d")).unwrap();
+        assert!(names.contains(&"old".to_owned()) != names.contains(&"new".to_owned()), "{names:?}");
+        if names.contains(&"linked".to_owned()) {
+            let other = if names.contains(&"new".to_owned()) { new } else { old };
+            fs.open_append(other).unwrap().append(b"y").unwrap();
+            assert_eq!(read_whole(&fs, linked).unwrap(), b"xy", "two names of one file");
+        }
+        found.insert(names);
+    }
+    assert_eq!(found.len(), 8, "{found:?}");
+}
+
+#[test]
+fn a_read_fails_once_and_as_it_was_told() {
+    let memory = MemoryFs::new();
+    let path = Path::new("/d/f");
+    memory.create(path).unwrap().append(b"12345678").unwrap();
+    let fs = FaultFs::new(Arc::new(memory));
+    let file = fs.open(path).unwrap();
+    let mut bytes = [0; 8];
+    fs.fail_read_after(2, ReadFault::FlippedBit(64 + 9));
+    file.read_at(0, &mut bytes).unwrap();
+    assert_eq!(&bytes, b"12345678");
+    file.read_at(0, &mut bytes).unwrap();
+    assert_eq!(&bytes, b"10345678");
+    fs.fail_read_after(1, ReadFault::Short);
+    assert!(matches!(file.read_at(0, &mut bytes), Err(Error::Corrupt { offset: 0, .. })));
+    fs.fail_read_after(1, ReadFault::IoError);
+    assert!(matches!(file.read_at(0, &mut bytes), Err(Error::Io { .. })));
+    file.read_at(0, &mut bytes).unwrap();
+    assert_eq!((&bytes, fs.reads()), (b"12345678", 5));
+}

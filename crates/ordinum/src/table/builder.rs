@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::file_name::FileNumber;
 use crate::fs::WritableFile;
 use crate::key::{self, Kind, SeqNo, compare, push_internal, split_trailer};
+use crate::planted::{Bug, planted};
 use crate::range_delete::RangeTombstone;
 use crate::table::block_builder::{BlockBuilder, common_prefix};
 use crate::table::block_file::{TAIL_BYTES, push_block};
@@ -113,7 +114,8 @@ impl TableBuilder {
         if is_first || self.last_key != user_key {
             let hash = filter::hash_key(user_key);
             self.data.hash_next(hash);
-            if self.options.filter_bits_per_key > 0 {
+            let is_forgotten = planted(Bug::ForgetInFilter) && self.hashes.len() == 15;
+            if self.options.filter_bits_per_key > 0 && !is_forgotten {
                 self.hashes.push(hash);
             }
         } else if self.data.is_empty() {
@@ -212,7 +214,9 @@ impl TableBuilder {
             Footer { properties, top_index, filter, format, features }.encode(self.number, self.offset());
         self.pending.extend_from_slice(&footer);
         self.append_pending()?;
-        self.file.sync()?;
+        if !planted(Bug::SkipTableSync) {
+            self.file.sync()?;
+        }
         let properties = self.properties;
         Ok(TableSummary {
             smallest: properties.smallest,

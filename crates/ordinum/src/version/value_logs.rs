@@ -13,6 +13,7 @@ use std::sync::{Arc, OnceLock};
 use crate::error::{Error, Result};
 use crate::file_header::HEADER_BYTES;
 use crate::file_name::{FileKind, FileNumber};
+use crate::planted::{Bug, planted};
 use crate::slice::Slice;
 use crate::value_log::{ValueLogMeta, ValueLogReader, ValuePointer, ValueShare};
 use crate::version::TableStore;
@@ -165,8 +166,12 @@ impl ValueLogs {
 
     /// Takes out the files that no table points into any more.
     pub(super) fn take_dead(&mut self) -> Vec<Arc<LiveValueLog>> {
-        let dead: Vec<FileNumber> =
-            self.files.iter().filter(|(_, used)| used.entries == 0).map(|(number, _)| *number).collect();
+        let dead: Vec<FileNumber> = self
+            .files
+            .iter()
+            .filter(|(_, used)| used.entries <= u64::from(planted(Bug::DropValuesTooEarly)))
+            .map(|(number, _)| *number)
+            .collect();
         dead.iter().filter_map(|number| self.files.remove(number)).map(|used| used.file).collect()
     }
 
