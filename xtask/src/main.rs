@@ -20,6 +20,8 @@ usage: cargo xtask TASK
   walls        the rules between crates and over the sources
   fuzz ARGS    the seeded fuzz runner; `cargo xtask fuzz --help` lists its options
   oracle [--queries N] [--seed S]  ormDB's answers beside those of PostgreSQL, which is installed where it is missing
+  torture [--minutes N] [--seed S]  the storage engine on a disk that fails, seed after seed, beside a model; a finding is
+               made short. `test` runs some fixed seeds and the planted bugs
   bench ARGS   Ordinum beside other engines; `cargo xtask bench -- --help` lists the options, and what stands before
                the `--` is for cargo: `cargo xtask bench --features rocksdb -- --quick`
   bench-graph ARGS  ormDB, embedded, beside SQLite; `cargo xtask bench-graph -- --help` lists the options
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         (Some("test"), []) => stages::test(&root),
         (Some("walls"), []) => stages::only_walls(&root),
         (Some("fuzz"), rest) => stages::only_fuzz(&root, rest),
+        (Some("torture"), rest) => stages::torture(&root, rest),
         (Some("oracle"), rest) => oracle::run(&root, rest),
         (Some("bench"), rest) => bench::run(&root, rest),
         (Some("bench-graph"), rest) => bench::graph(&root, rest),

@@ -35,6 +35,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "walls", run: check_walls },
     Stage { name: "postgres", run: |_| silent(oracle::is_there()) },
     Stage { name: "tests", run: tests },
+    Stage { name: "planted", run: planted_bugs },
     Stage { name: "fuzz", run: bounded_fuzz },
     Stage { name: "bounds", run: bounds },
 ];
@@ -68,6 +69,13 @@ pub(crate) fn only_walls(root: &Path) -> ExitCode {
 pub(crate) fn only_fuzz(root: &Path, args: &[String]) -> ExitCode {
     let mut command = fuzz_command(root);
     command.args(args);
+    if passes(&mut command) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Runs the simulator with the caller's arguments.
+pub(crate) fn torture(root: &Path, args: &[String]) -> ExitCode {
+    let mut command = cargo(root);
+    command.args(["run", "--quiet", "--release", "-p", "ormdb-sim", "--", "torture"]).args(args);
     if passes(&mut command) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
@@ -158,6 +166,25 @@ fn tests(root: &Path) -> Outcome {
         closing_lines.extend(lines);
     }
     closing_lines.push(sum_of(&closing_lines));
+    Outcome { passed, closing_lines }
+}
+
+/// Bugs are planted in the engine, each of which the simulator has to find: in a build of its own, for no other has them.
+fn planted_bugs(root: &Path) -> Outcome {
+    let mut command = cargo(root);
+    command.args([
+        "test",
+        "-p",
+        "ormdb-sim",
+        "--features",
+        "planted",
+        "--test",
+        "planted",
+        "--",
+        "--nocapture",
+    ]);
+    let (passed, closing_lines) =
+        passes_and_keeps(&mut command, |_| true, |line| line.starts_with("test result:"));
     Outcome { passed, closing_lines }
 }
 

@@ -1,0 +1,263 @@
+//! Damages the files of whole databases and opens them: what was wrong is an error that says where, and no answer is wrong.
+//!
+//! What is answered must be what one commit left. Which commit may depend on the damage: the end of a log that nothing attests
+//! is cut, wherever it begins.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use fastrand::Rng;
+use ordinum::fs::{Fs, MemoryFs};
+use ordinum::{ColumnFamily, Db, Error, ErrorKind, Options, Reader, RecoveryMode, SeqNo};
+
+use crate::bed::{Bed, Row, Stop, names_a_place, rows_of};
+use crate::ensure;
+use crate::generate::{Faults, Plan, generate};
+use crate::model::{FAMILIES, Model};
+use crate::script::{End, Way};
+use crate::settings::Settings;
+
+/// What a disk writes at once.
+const SECTOR_BYTES: usize = 512;
+/// How often each database is damaged.
+const DAMAGES: usize = 12;
+
+/// How many databases were damaged, and what came of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Databases.
+    pub databases: u64,
+    /// Damages.
+    pub damages: u64,
+    /// Those that an opening refused.
+    pub refused: u64,
+    /// Those that were found by reads, or by verification.
+    pub found: u64,
+    /// Those after which everything could be read.
+    pub harmless: u64,
+    /// Those that a salvage opened although an opening refused.
+    pub salvaged: u64,
+}
+
+/// The files of a database that is not open, and what it holds.
+struct Image {
+    files: Vec<(PathBuf, Vec<u8>)>,
+    model: Model,
+    /// What the log attests whatever single record of it is damaged.
+    attested: SeqNo,
+    settings: Settings,
+}
+
+/// What a read found of a key: who wrote it, and the value.
+type Found = Option<(SeqNo, Rc<[u8]>)>;
+
+/// What is done to the files.
+#[derive(Debug)]
+struct Damage {
+    what: String,
+    /// Whether it is a single bit.
+    is_bit: bool,
+}
+
+/// Makes a database of the seed and damages copies of it.
+///
+/// # Errors
+/// What was wrong.
+pub fn try_seed(seed: u64, tally: &mut Tally) -> Result<(), String> {
+    let mut rng = Rng::with_seed(seed ^ 0x6461_6d61_6765);
+    let image = catch_unwind(AssertUnwindSafe(|| image(seed, &mut rng)));
+    let image = image.map_err(|_| "a panic while the database was made".to_owned())?;
+    let image = image.map_err(|stop| format!("while the database was made: {stop}"))?;
+    tally.databases += 1;
+    for _ in 0..DAMAGES {
+        let mut files = image.files.clone();
+        let Some(damage) = damage(&mut files, &mut rng) else { continue };
+        tally.damages += 1;
+        let checked = catch_unwind(AssertUnwindSafe(|| check(&image, &files, &damage, tally)));
+        match checked {
+            Ok(Ok(())) => {}
+            Ok(Err(stop)) => return Err(format!("seed {seed}, {}: {stop}", damage.what)),
+            Err(_) => return Err(format!("seed {seed}, {}: a panic", damage.what)),
+        }
+    }
+    Ok(())
+}
+
+fn image(seed: u64, rng: &mut Rng) -> Result<Image, Stop> {
+    let mut bed = Bed::new();
+    let script = generate(seed, &Plan { ops: rng.usize(20..300), faults: Faults::None });
+    script.ops.iter().try_for_each(|op| bed.step(op))?;
+    let settings = bed.settings().clone();
+    let attested = bed.attested();
+    let (disk, model) = bed.stop(if rng.bool() { End::Killed } else { End::Lost })?;
+    let mut files = Vec::new();
+    for name in disk.list(Path::new("/db"))? {
+        let path = Path::new("/db").join(name);
+        let file = disk.open(&path)?;
+        let mut bytes = vec![0; usize::try_from(file.len()?).unwrap_or(0)];
+        file.read_at(0, &mut bytes)?;
+        files.push((path, bytes));
+    }
+    Ok(Image { files, attested: attested.min(model.durable), model, settings })
+}
+
+/// Damages the files; none if there was nothing to damage where it fell.
+fn damage(files: &mut Vec<(PathBuf, Vec<u8>)>, rng: &mut Rng) -> Option<Damage> {
+    let at = rng.usize(..files.len());
+    let name = files[at].0.display().to_string();
+    let len = files[at].1.len();
+    let sector = |rng: &mut Rng, len: usize| {
+        let from = rng.usize(..len.div_ceil(SECTOR_BYTES)) * SECTOR_BYTES;
+        from..(from + SECTOR_BYTES).min(len)
+    };
+    let of = |what: String, is_bit| Some(Damage { what, is_bit });
+    match rng.u8(..12) {
+        0..6 if len > 0 => {
+            let offset = rng.usize(..len);
+            files[at].1[offset] ^= 1 << rng.u8(..8);
+            of(format!("a bit of {name} at {offset}"), true)
+        }
+        6 | 7 if len > 0 => {
+            let end = rng.usize(..len);
+            files[at].1.truncate(end);
+            of(format!("{name} cut at {end} of {len}"), false)
+        }
+        8 if len > 0 => {
+            let zeros = sector(rng, len);
+            files[at].1[zeros.clone()].fill(0);
+            of(format!("zeros in {name} at {zeros:?}"), false)
+        }
+        9 if len > 0 => {
+            // A write that went to another place.
+            let other = rng.usize(..files.len());
+            let from = (!files[other].1.is_empty()).then(|| sector(rng, files[other].1.len()))?;
+            let bytes = files[other].1[from.clone()].to_vec();
+            let to = sector(rng, len).start;
+            let end = (to + bytes.len()).min(len);
+            files[at].1[to..end].copy_from_slice(&bytes[..end - to]);
+            of(format!("{from:?} of {} in {name} at {to}", files[other].0.display()), false)
+        }
+        10 => {
+            let other = rng.usize(..files.len());
+            let bytes = std::mem::take(&mut files[at].1);
+            files[at].1 = std::mem::replace(&mut files[other].1, bytes);
+            of(format!("{name} and {} swapped", files[other].0.display()), false)
+        }
+        11 => {
+            files.remove(at);
+            of(format!("{name} gone"), false)
+        }
+        _ => None,
+    }
+}
+
+fn disk_of(files: &[(PathBuf, Vec<u8>)]) -> Result<MemoryFs, Error> {
+    let disk = MemoryFs::new();
+    for (path, bytes) in files {
+        let file = disk.create(path)?;
+        file.append(bytes)?;
+        file.sync()?;
+    }
+    disk.sync_dir(Path::new("/db"))?;
+    Ok(disk)
+}
+
+fn check(
+    image: &Image,
+    files: &[(PathBuf, Vec<u8>)],
+    damage: &Damage,
+    tally: &mut Tally,
+) -> Result<(), Stop> {
+    let floor = if damage.is_bit { image.attested } else { SeqNo::ZERO };
+    let options = |disk: &MemoryFs, recovery| {
+        let base =
+            Options { fs: Arc::new(disk.clone()), create_if_missing: false, recovery, ..Options::default() };
+        image.settings.options(base)
+    };
+    let disk = disk_of(files)?;
+    match Db::open("/db", options(&disk, RecoveryMode::Strict)) {
+        Ok(db) => {
+            let is_whole = check_open(image, &db, floor)?;
+            (tally.found, tally.harmless) =
+                (tally.found + u64::from(!is_whole), tally.harmless + u64::from(is_whole));
+        }
+        Err(error) => {
+            check_error(&error)?;
+            tally.refused += 1;
+            let disk = disk_of(files)?;
+            match Db::open("/db", options(&disk, RecoveryMode::Salvage)) {
+                Ok(db) => {
+                    tally.salvaged += 1;
+                    ensure!(db.salvage().is_some(), "opened to salvage, it does not say what it cut");
+                    check_open(image, &db, SeqNo::ZERO)?;
+                }
+                Err(error) => check_error(&error)?,
+            }
+        }
+    }
+    Ok(())
+}
+
+/// An error says where, and that the data is damaged, or written by somebody else.
+fn check_error(error: &Error) -> Result<(), Stop> {
+    let kind = error.kind();
+    let fits = matches!(kind, ErrorKind::Restore | ErrorKind::FixTheRequest) && names_a_place(error);
+    ensure!(fits, "a damaged database says {error}, {kind:?}");
+    Ok(())
+}
+
+/// Reads everything; whether nothing is wrong with it.
+fn check_open(image: &Image, db: &Db, floor: SeqNo) -> Result<bool, Stop> {
+    let families: Vec<Option<ColumnFamily>> = FAMILIES.iter().map(|name| db.column_family(name)).collect();
+    let mut answers: Vec<(usize, Vec<u8>, Found)> = Vec::new();
+    let mut whole: Vec<Option<Vec<Row>>> = Vec::new();
+    for (place, family) in families.iter().enumerate() {
+        // Creating it may be what was cut.
+        let Some(family) = family else {
+            whole.push(Some(Vec::new()));
+            continue;
+        };
+        for key in image.model.keys(place) {
+            match db.get_versioned(family, key) {
+                Ok(found) => {
+                    let found = found.map(|(value, written)| (written, Rc::from(&*value)));
+                    answers.push((place, key.to_vec(), found));
+                }
+                Err(error) => check_error(&error)?,
+            }
+        }
+        whole.push(match (rows_of(db, family, Way::Forward), rows_of(db, family, Way::Back)) {
+            (Ok(rows), Ok(back)) => {
+                ensure!(rows == back, "the way back shows other rows");
+                Some(rows)
+            }
+            (forward, back) => {
+                [forward.err(), back.err()].iter().flatten().try_for_each(check_error)?;
+                None
+            }
+        });
+    }
+    let damages = db.verify()?.damages;
+    damages.iter().try_for_each(check_error)?;
+    let model = &image.model;
+    let commits = [SeqNo::ZERO].into_iter().chain(model.commits.iter().copied());
+    let fits = |at: SeqNo| {
+        let rows = whole.iter().enumerate().filter_map(|(place, rows)| Some((place, rows.as_ref()?)));
+        answers.iter().all(|(family, key, found)| model.get(*family, key, at) == *found)
+            && rows.into_iter().all(|(place, rows)| model.is_family(place, rows, at))
+    };
+    let last = model.last();
+    // From the newest back: most often it is that.
+    let at = commits.collect::<Vec<_>>().into_iter().rev().find(|at| fits(*at));
+    let Some(at) = at else { return Err(Stop::Wrong("it answers what no commit left".to_owned())) };
+    ensure!(at >= floor, "it goes back to {at} of {last}, and {floor} was attested");
+    let is_whole = damages.is_empty() && whole.iter().all(Option::is_some);
+    let is_read = whole.iter().all(Option::is_some) || !damages.is_empty();
+    ensure!(is_read, "a row cannot be read, and verification finds nothing");
+    Ok(is_whole)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,78 @@
+//! Each planted bug is found within a bounded number of seeds, and none is found without one.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "test")]
+
+use std::panic;
+
+use ordinum::planted::{Bug, plant};
+use ormdb_sim::damage;
+use ormdb_sim::torture::{Tally, try_seed};
+
+/// A bug that so many seeds do not find is not found.
+const SEEDS_MAX: u64 = 400;
+
+/// What finds a bug.
+#[derive(Clone, Copy, Debug)]
+enum Found {
+    /// Scripts beside the model.
+    ByScripts,
+    /// Damaged databases.
+    ByDamage,
+}
+
+/// How a bug is found. A bug that is added has to be named here.
+fn found_by(bug: Bug) -> Found {
+    match bug {
+        Bug::CutAttested | Bug::IgnoreLogChecksum => Found::ByDamage,
+        Bug::SkipDirectorySync
+        | Bug::SkipTableSync
+        | Bug::SkipLogSync
+        | Bug::IgnoreFailedSync
+        | Bug::PublishBeforeSync
+        | Bug::SkipManifestSync
+        | Bug::InstallAheadOfLog
+        | Bug::RemoveLogTooEarly
+        | Bug::AcknowledgeBeforeHandOver
+        | Bug::SplitBatch
+        | Bug::ReissueSeqNos
+        | Bug::ReuseFileNumber
+        | Bug::IgnoreBlockChecksum
+        | Bug::DropDeletionTooEarly
+        | Bug::DropRangeDeleteTooEarly
+        | Bug::IgnorePins
+        | Bug::ReadBelowHorizon
+        | Bug::ShowHidden
+        | Bug::ForgetInFilter
+        | Bug::DropValuesTooEarly
+        | Bug::IngestUnderMemory
+        | Bug::SkipValidation
+        | Bug::SkipCheckpointLog => Found::ByScripts,
+    }
+}
+
+#[test]
+fn every_planted_bug_is_found() {
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| {}));
+    let mut missed = Vec::new();
+    for bug in Bug::ALL {
+        plant(Some(bug));
+        let found = (0..SEEDS_MAX).find_map(|seed| {
+            let found = match found_by(bug) {
+                Found::ByScripts => try_seed(seed, &mut Tally::default()).err().map(|finding| finding.what),
+                Found::ByDamage => damage::try_seed(seed, &mut damage::Tally::default()).err(),
+            };
+            found.map(|what| (seed, what))
+        });
+        plant(None);
+        match found {
+            Some((seed, what)) => {
+                let what: String = what.chars().take(160).collect();
+                println!("{bug:?}: {:?}, seed {seed}: {what}", found_by(bug));
+            }
+            None => missed.push(bug),
+        }
+    }
+    panic::set_hook(hook);
+    assert!(missed.is_empty(), "not found within {SEEDS_MAX} seeds: {missed:?}");
+}
