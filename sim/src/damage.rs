@@ -90,8 +90,12 @@ fn image(seed: u64, rng: &mut Rng) -> Result<Image, Stop> {
     let script = generate(seed, &Plan { ops: rng.usize(20..300), faults: Faults::None });
     script.ops.iter().try_for_each(|op| bed.step(op))?;
     let settings = bed.settings().clone();
-    let attested = bed.attested();
-    let (disk, model) = bed.stop(if rng.bool() { End::Killed } else { End::Lost })?;
+    let (end, survives) = match rng.bool() {
+        true => (End::Killed, bed.model().last()),
+        false => (End::Lost, bed.model().durable),
+    };
+    let attested = bed.attested(survives);
+    let (disk, model) = bed.stop(end)?;
     let mut files = Vec::new();
     for name in disk.list(Path::new("/db"))? {
         let path = Path::new("/db").join(name);
@@ -100,7 +104,7 @@ fn image(seed: u64, rng: &mut Rng) -> Result<Image, Stop> {
         file.read_at(0, &mut bytes)?;
         files.push((path, bytes));
     }
-    Ok(Image { files, attested: attested.min(model.durable), model, settings })
+    Ok(Image { files, attested, model, settings })
 }
 
 /// Damages the files; none if there was nothing to damage where it fell.

@@ -166,8 +166,8 @@ pub struct Bed {
     armed_read: Option<u64>,
     /// The newest sequence number that the database itself gave, and not a caller, as for replicas.
     given: SeqNo,
-    /// What was durable when the last record but one was written, and the last one.
-    attested: [SeqNo; 2],
+    /// Every commit, and what was durable when its record was written.
+    attested: Vec<(SeqNo, SeqNo)>,
     /// Numbers files and directories beside the database.
     others: u64,
     outcome: Outcome,
@@ -205,10 +205,15 @@ impl Bed {
             armed: None,
             armed_read: None,
             given: SeqNo::ZERO,
-            attested: [SeqNo::ZERO; 2],
+            attested: Vec::new(),
             others: 0,
             outcome: Outcome::default(),
         }
+    }
+
+    /// What must be there.
+    pub fn model(&self) -> &Model {
+        &self.model
     }
 
     /// The options of the last opening.
@@ -216,10 +221,11 @@ impl Bed {
         &self.settings
     }
 
-    /// What the log attests although any one of its records is damaged: what was durable when the last record but one was
-    /// written.
-    pub fn attested(&self) -> SeqNo {
-        self.attested[0]
+    /// What the log attests although any one of its records up to `last` is damaged: what was durable when the last but one of
+    /// them was written.
+    pub fn attested(&self, last: SeqNo) -> SeqNo {
+        let mut records = self.attested.iter().rev().filter(|(seqno, _)| *seqno <= last);
+        records.nth(1).map_or(SeqNo::ZERO, |(_, durable)| *durable)
     }
 
     /// Ends the process and gives the disk away, with what must be on it.
@@ -229,10 +235,6 @@ impl Bed {
     pub fn stop(mut self, end: End) -> Result<(MemoryFs, Model), Stop> {
         self.die();
         self.lose(end, 0);
-        if end != End::Killed {
-            // What was not synced may be there or not; the model goes on knowing it.
-            self.model.handed_over = self.model.durable;
-        }
         Ok((self.disk.clone(), self.model.clone()))
     }
 
@@ -354,6 +356,8 @@ impl Bed {
 
     /// An operation failed: a fault must explain it.
     fn explain(&mut self, error: Error, op: &Op) -> Done {
+        // What it says of a sync that failed counts too.
+        self.learn_durable();
         let kind = error.kind();
         let is_typed = matches!(kind, ErrorKind::Unavailable | ErrorKind::Reopen);
         let has_struck = self.armed_read.is_some_and(|at| at <= self.fs.reads());

@@ -34,7 +34,7 @@ impl Bed {
     ) -> Done {
         ensure!(seqno > self.model.last(), "commit {seqno} is not behind {}", self.model.last());
         self.outcome.ops += (writes.len() as u64).saturating_sub(1);
-        self.attested = [self.attested[1], self.model.durable];
+        self.attested.push((seqno, self.model.durable));
         self.model.commits.push(seqno);
         let mut told = Vec::new();
         for Write { family, key, effect } in writes {
