@@ -106,12 +106,9 @@ impl Bed {
         Ok(ingested.map(drop)?)
     }
 
-    /// Changes the options of a family, but for those that an opening chooses.
+    /// Changes the options of a family.
     pub(super) fn set_options(&mut self, family: u8, settings: &Settings) -> Done {
-        let family = self.family(family)?.clone();
-        let (now, mut options) = (family.options(), settings.family());
-        (options.compaction_style, options.range_index) = (now.compaction_style, now.range_index);
-        Ok(self.db()?.set_family_options(&family, options)?)
+        Ok(self.db()?.set_family_options(self.family(family)?, settings.family())?)
     }
 
     /// Drops a family and creates one of the same name: durable, with all commits before.
