@@ -104,32 +104,42 @@ impl BlockCache {
         }
         let block = load()?.into();
         if cache_use == CacheUse::Fill {
-            let bytes = self.bytes_for_blocks();
-            self.entries.missed(hash, wanted, bytes);
-            let target = self.entries.bytes_target(bytes);
-            let shards = u64::try_from(self.shards.len()).unwrap_or(1);
-            let dropped = shard.insert(key, Arc::clone(&block), (bytes - target) / shards);
-            self.entries.shrink(hash, target);
-            dropped.iter().for_each(|held| self.keep_entries(held, bytes));
+            self.fill(key, &block, wanted);
         }
         Ok(block)
     }
 
+    /// Puts a block in that had to be read.
+    fn fill(&self, key: BlockKey, block: &Arc<Block>, wanted: Option<EntryKey<'_>>) {
+        let hash = key.hash();
+        let bytes = self.bytes_for_blocks();
+        self.entries.missed(hash, wanted, bytes);
+        let target = self.entries.bytes_target(bytes);
+        let shards = u64::try_from(self.shards.len()).unwrap_or(1);
+        let dropped = shard_of(&self.shards, hash).insert(key, Arc::clone(block), (bytes - target) / shards);
+        self.entries.shrink(hash, target);
+        dropped.iter().for_each(|held| self.keep_entries(held, bytes));
+    }
+
+    /// Whether any entry may be kept by itself.
+    #[inline]
+    pub(crate) fn keeps_entries(&self) -> bool {
+        self.entries.is_in_use()
+    }
+
     /// An entry that is the newest version in its table of what it is found by, if it is here, and at or below `trailer`:
     /// its trailer and its value.
-    #[inline]
     pub(crate) fn entry(&self, key: EntryKey<'_>, trailer: u64) -> Option<(u64, Slice)> {
-        if self.entries.is_in_use() { self.entries.get(key, trailer) } else { None }
+        self.entries.get(key, trailer)
     }
 
     /// Keeps what was asked for in a block that left.
-    #[cold]
     fn keep_entries(&self, held: &HeldBlock, bytes: u64) {
         self.entries.block_left(held.key.hash());
         held.block.for_each_asked(|user_key, key_hash, trailer, value| {
             // An entry that is most of its block is worth no more by itself.
             if value.len() < held.block.bytes() / 4 {
-                let key = EntryKey::new(FileNumber(held.key.file), user_key, key_hash);
+                let key = EntryKey { file: FileNumber(held.key.file), user_key, key_hash };
                 self.entries.keep(key, trailer, value, bytes);
             }
         });

@@ -93,18 +93,19 @@ impl HeldEntry {
     }
 }
 
-/// What an entry is found by; `hash` is of the file and the user key.
+/// What an entry is found by.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EntryKey<'a> {
-    hash: u64,
-    file: FileNumber,
-    user_key: &'a [u8],
+    /// The table that it is in.
+    pub(crate) file: FileNumber,
+    pub(crate) user_key: &'a [u8],
+    /// The [`crate::table::hash_key`] of the user key.
+    pub(crate) key_hash: u64,
 }
 
-impl<'a> EntryKey<'a> {
-    /// Of the user key, whose [`crate::table::hash_key`] is `key_hash`, in a table.
-    pub(crate) fn new(file: FileNumber, user_key: &'a [u8], key_hash: u64) -> EntryKey<'a> {
-        EntryKey { hash: mix(file.0, key_hash), file, user_key }
+impl EntryKey<'_> {
+    fn hash(&self) -> u64 {
+        mix(self.file.0, self.key_hash)
     }
 }
 
@@ -138,7 +139,7 @@ impl Entries {
 
     /// The trailer and the value of an entry at or below `trailer`, if it is here.
     pub(super) fn get(&self, key: EntryKey<'_>, trailer: u64) -> Option<(u64, Slice)> {
-        let EntryKey { hash, file, user_key } = key;
+        let (hash, EntryKey { file, user_key, .. }) = (key.hash(), key);
         let shard = self.shard(hash);
         let found = {
             let table = shard.table.read();
@@ -155,7 +156,7 @@ impl Entries {
     /// A block had to be read for the entry, of those two hashes: whose ghosts it meets gets more of the budget.
     pub(super) fn missed(&self, block_hash: u64, entry: Option<EntryKey<'_>>, bytes: u64) {
         let for_blocks = self.block_ghosts.take(block_hash);
-        let for_entries = entry.is_some_and(|entry| self.ghosts.take(entry.hash));
+        let for_entries = entry.is_some_and(|entry| self.ghosts.take(entry.hash()));
         if for_blocks == for_entries {
             return;
         }
@@ -175,7 +176,7 @@ impl Entries {
 
     /// The block of this entry left the cache: keeps it, or its ghost.
     pub(super) fn keep(&self, key: EntryKey<'_>, trailer: u64, value: &[u8], bytes: u64) {
-        let EntryKey { hash, file, user_key } = key;
+        let (hash, EntryKey { file, user_key, .. }) = (key.hash(), key);
         let target = self.bytes_target(bytes);
         let Some(key_bytes) = u32::try_from(user_key.len()).ok().filter(|_| target > 0) else {
             return self.ghosts.put(hash);

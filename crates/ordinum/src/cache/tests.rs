@@ -118,7 +118,7 @@ impl Blocks {
     fn get(&mut self, entry: u64) {
         let user_key = key_of(entry);
         let key_hash = crate::table::hash_key(&user_key);
-        let key = EntryKey::new(FILE, &user_key, key_hash);
+        let key = EntryKey { file: FILE, user_key: &user_key, key_hash };
         if let Some((trailer, value)) = self.cache.entry(key, u64::MAX) {
             assert_eq!((trailer, &*value), (5, &[1; 100][..]));
             return;
@@ -181,7 +181,7 @@ fn where_all_blocks_fit_no_entry_is_kept() {
 #[test]
 fn an_entry_is_not_for_those_who_look_below_it() {
     let cache = BlockCache::new(1 << 20);
-    let key = EntryKey::new(FILE, b"key", 9);
+    let key = EntryKey { file: FILE, user_key: b"key", key_hash: 9 };
     cache.entries.grow_for_test();
     cache.entries.keep(key, 5 << 8, b"value", 1 << 20);
     assert_eq!(
@@ -189,6 +189,6 @@ fn an_entry_is_not_for_those_who_look_below_it() {
         Some((5 << 8, b"value".to_vec()))
     );
     assert_eq!(cache.entry(key, 4 << 8), None);
-    assert_eq!(cache.entry(EntryKey::new(FileNumber(8), b"key", 9), u64::MAX), None);
-    assert_eq!(cache.entry(EntryKey::new(FILE, b"kez", 9), u64::MAX), None);
+    assert_eq!(cache.entry(EntryKey { file: FileNumber(8), ..key }, u64::MAX), None);
+    assert_eq!(cache.entry(EntryKey { user_key: b"kez", ..key }, u64::MAX), None);
 }

@@ -49,8 +49,10 @@ impl TableReader {
             return Ok(());
         }
         let file = self.blocks.number;
-        let key = EntryKey::new(file, user_key, key_hash);
-        if let Some(kept) = self.kept_entry(key, seek_trailer)? {
+        let key = EntryKey { file, user_key, key_hash };
+        if self.cache.keeps_entries()
+            && let Some(kept) = self.kept_entry(key, seek_trailer)?
+        {
             lookup.found = Some(kept);
             return Ok(());
         }

@@ -109,8 +109,10 @@ impl TableReader {
         if !self.may_contain(key_hash) {
             return Ok(None);
         }
-        let key = EntryKey::new(self.blocks.number, user_key, key_hash);
-        if let Some(kept) = self.kept_entry(key, seek_trailer)? {
+        let key = EntryKey { file: self.blocks.number, user_key, key_hash };
+        if self.cache.keeps_entries()
+            && let Some(kept) = self.kept_entry(key, seek_trailer)?
+        {
             return Ok(Some(kept));
         }
         match self.block_of(user_key, seek_trailer)? {
@@ -123,7 +125,7 @@ impl TableReader {
     }
 
     /// What [`TableReader::get`] finds, if the cache has kept it by itself.
-    #[inline]
+    #[inline(never)]
     pub(super) fn kept_entry(
         &self,
         key: EntryKey<'_>,
