@@ -19,7 +19,7 @@ pub use embedded::{Embedded, Lead, Membership, PRESENCE_SIGN, StructType};
 pub use entity::{Check, ConstraintState, Entity, SoftDelete};
 pub use field::{Computation, Default, Field, FieldType, Generator, ScalarType};
 pub use index::{Index, IndexColumn, IndexOrigin, IndexState, NullsDistinct, Uniqueness};
-pub use relation::{ForeignKey, ReferentialAction, Relation, RelationKind};
+pub use relation::{Deferrable, ForeignKey, ReferentialAction, Relation, RelationKind};
 pub use type_text::SCALAR_NAMES;
 
 macro_rules! ids {

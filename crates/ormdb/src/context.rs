@@ -14,6 +14,7 @@ use crate::session::SessionContext;
 use crate::store::Families;
 use crate::store::generate::Generators;
 use crate::store::sequence::Sequences;
+use crate::write::Deferred;
 
 /// What a read runs in.
 #[derive(Clone, Copy)]
@@ -70,6 +71,8 @@ pub(crate) struct WriteCtx<'a> {
     pub(crate) sequences: &'a Sequences,
     /// What makes identifiers.
     pub(crate) generators: &'a Generators,
+    /// The checks that wait for the end of the transaction.
+    pub(crate) deferred: &'a mut Deferred,
     /// The plans of fetches.
     pub(crate) plans: &'a PlanCache,
 }
@@ -87,6 +90,7 @@ impl WriteCtx<'_> {
             history: self.history,
             sequences: self.sequences,
             generators: self.generators,
+            deferred: self.deferred,
             plans: self.plans,
         }
     }

@@ -30,6 +30,7 @@ use crate::statistics::{RowDeltas, Sampler, Statistics};
 use crate::store::generate::Generators;
 use crate::store::sequence::Sequences;
 use crate::store::{Families, identity};
+use crate::write::Deferred;
 use crate::{exec, mutation, version};
 
 /// How often an autocommit write runs beside others before it runs alone.
@@ -449,6 +450,7 @@ impl Database {
             history: self.inner.history,
             sequences: self.sequences(),
             generators: self.generators(),
+            deferred: &mut Deferred::nothing(),
             plans: self.plans(),
         };
         mutation::run(&mut ctx, statement, token)

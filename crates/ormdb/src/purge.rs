@@ -22,7 +22,7 @@ use crate::context::WriteCtx;
 use crate::database::Database;
 use crate::engine::{EngineResult, is_conflict};
 use crate::store::layout;
-use crate::write::Writer;
+use crate::write::{Deferred, Writer};
 
 /// The most rows whose time is over that one transaction removes.
 const STEP_ROWS: usize = 256;
@@ -159,6 +159,7 @@ impl Database {
             history: self.history(),
             sequences: self.sequences(),
             generators: self.generators(),
+            deferred: &mut Deferred::nothing(),
             plans: self.plans(),
         };
         let (written, waiting) = Writer::new(ctx).purge(info, &keys)?;

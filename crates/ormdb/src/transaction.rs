@@ -5,12 +5,12 @@
 //! (3) nothing is visible to others before the commit, and everything at once after it; (4) at read committed no commit is
 //! refused for what others wrote: whatever it depends on is locked, or was seen to be the newest when it was locked.
 
+mod constraints;
 mod savepoints;
 
 use std::sync::Arc;
 
-use ordinum::Reader;
-use ormdb_proto::ir::{ConstraintTiming, Control, Fetch, LockWait, Params, Statement};
+use ormdb_proto::ir::{Control, Fetch, LockWait, Params, Statement};
 use ormdb_proto::outcome::Outcome;
 use ormdb_proto::{Access, Error, ErrorCode, Isolation, Result, Token};
 
@@ -21,8 +21,9 @@ use crate::engine::EngineResult;
 use crate::plan::Prepared;
 use crate::session::SessionContext;
 use crate::statistics::RowDeltas;
+use crate::write::{Deferred, DeferredMark, Due};
 use crate::{exec, mutation, row_lock};
-use savepoints::Savepoints;
+use savepoints::{SavedState, Savepoints};
 
 /// How often a statement at read committed runs again over what others committed meanwhile.
 const RESTARTS_MAX: u32 = 1024;
@@ -41,6 +42,8 @@ pub struct Transaction {
     savepoints: Savepoints,
     /// What it did to the number of rows so far.
     rows: RowDeltas,
+    /// The checks that wait for its end.
+    deferred: Deferred,
 }
 
 impl Transaction {
@@ -53,8 +56,18 @@ impl Transaction {
         let (catalog, engine) = database.begin(isolation, &session)?;
         let now = database.now();
         let savepoints = Savepoints::default();
-        let (engine, rows) = (Some(engine), RowDeltas::default());
-        Ok(Transaction { database, session, catalog, now, isolation, access, engine, savepoints, rows })
+        Ok(Transaction {
+            database,
+            session,
+            catalog,
+            now,
+            isolation,
+            access,
+            engine: Some(engine),
+            savepoints,
+            rows: RowDeltas::default(),
+            deferred: Deferred::default(),
+        })
     }
 
     /// What it sees of others.
@@ -111,10 +124,12 @@ impl Transaction {
         let engine = self.engine.as_mut().ok_or_else(closed)?;
         engine.set_lock_wait_max(session.lock_wait_max());
         let savepoint = engine.savepoint();
-        let outcome = self.run_until_current(&session, statement, params, savepoint);
+        let mark = self.deferred.mark();
+        let outcome = self.run_until_current(&session, statement, params, (savepoint, &mark));
         let engine = self.engine.as_mut().ok_or_else(closed)?;
         if outcome.is_err() {
             engine.rollback_to(savepoint).engine()?;
+            self.deferred.return_to(&mark);
         }
         engine.release(savepoint).engine()?;
         outcome
@@ -126,7 +141,7 @@ impl Transaction {
         session: &SessionContext,
         statement: &Statement,
         params: &Params,
-        savepoint: ordinum::Savepoint,
+        (savepoint, mark): (ordinum::Savepoint, &DeferredMark),
     ) -> Result<Outcome> {
         let mut restarts = 0;
         loop {
@@ -141,6 +156,7 @@ impl Transaction {
                 {
                     restarts += 1;
                     session.check_cancelled()?;
+                    self.deferred.return_to(mark);
                     let engine = self.engine.as_mut().ok_or_else(closed)?;
                     if passes_over_locked(statement) {
                         // It waited for nobody, and others shall find what it does not take.
@@ -157,20 +173,8 @@ impl Transaction {
 
     /// Runs a statement at the snapshot as it is.
     fn run(&mut self, session: &SessionContext, statement: &Statement, params: &Params) -> Result<Outcome> {
-        let engine = self.engine.as_mut().ok_or_else(closed)?;
-        let token = self.database.token(engine.seqno());
-        let mut ctx = WriteCtx {
-            catalog: &self.catalog,
-            txn: engine,
-            families: self.database.families(),
-            session,
-            params,
-            now: self.now,
-            history: self.database.history(),
-            sequences: self.database.sequences(),
-            generators: self.database.generators(),
-            plans: self.database.plans(),
-        };
+        let mut ctx = self.context(session, params)?;
+        let token = ctx.read().token();
         match statement {
             Statement::Fetch(Fetch { as_of: Some(_), span, .. }) => {
                 let message = "`as of` reads another version than the transaction's";
@@ -189,6 +193,23 @@ impl Transaction {
                 Ok(Outcome::Written(result))
             }
         }
+    }
+
+    /// What a statement runs in.
+    fn context<'a>(&'a mut self, session: &'a SessionContext, params: &'a Params) -> Result<WriteCtx<'a>> {
+        Ok(WriteCtx {
+            catalog: &self.catalog,
+            txn: self.engine.as_mut().ok_or_else(closed)?,
+            families: self.database.families(),
+            session,
+            params,
+            now: self.now,
+            history: self.database.history(),
+            sequences: self.database.sequences(),
+            generators: self.database.generators(),
+            deferred: &mut self.deferred,
+            plans: self.database.plans(),
+        })
     }
 
     /// Refuses what a transaction that only reads may not do.
@@ -229,7 +250,8 @@ impl Transaction {
     /// # Errors
     /// [`ErrorCode::LimitExceeded`] if there are too many; [`ErrorCode::TransactionClosed`].
     pub fn savepoint(&mut self, name: &str) -> Result<()> {
-        self.savepoints.set(self.engine.as_mut().ok_or_else(closed)?, name, &self.rows)
+        let state = SavedState { rows: self.rows.clone(), deferred: self.deferred.mark() };
+        self.savepoints.set(self.engine.as_mut().ok_or_else(closed)?, name, state)
     }
 
     /// Takes back what was written since the savepoint, which stays; gives back the locks that were taken since, and forgets
@@ -238,7 +260,9 @@ impl Transaction {
     /// # Errors
     /// [`ErrorCode::SavepointNotFound`] if there is none of this name; [`ErrorCode::TransactionClosed`].
     pub fn rollback_to(&mut self, name: &str) -> Result<()> {
-        self.rows = self.savepoints.rollback_to(self.engine.as_mut().ok_or_else(closed)?, name)?;
+        let state = self.savepoints.rollback_to(self.engine.as_mut().ok_or_else(closed)?, name)?;
+        self.rows = state.rows;
+        self.deferred.return_to(&state.deferred);
         Ok(())
     }
 
@@ -250,24 +274,17 @@ impl Transaction {
         self.savepoints.release(self.engine.as_mut().ok_or_else(closed)?, name)
     }
 
-    /// Says when deferrable constraints are looked at from now on; of no names, all are meant.
-    ///
-    /// # Errors
-    /// [`ErrorCode::UnknownName`] if there is no constraint of a name; [`ErrorCode::TransactionClosed`].
-    pub fn set_constraints(&mut self, names: &[String], _timing: ConstraintTiming) -> Result<()> {
-        if !self.is_open() {
-            return Err(closed());
-        }
-        let Some(name) = names.first() else { return Ok(()) };
-        Err(Error::new(ErrorCode::UnknownName, format!("there is no deferrable constraint `{name}`")))
-    }
-
     /// Makes the transaction's writes visible and durable, all at once.
     ///
     /// # Errors
     /// [`ErrorCode::SerializationConflict`] if the schema changed, or at serializable if another commit changed what this
-    /// transaction read: nothing was written; run it again.
+    /// transaction read: nothing was written; run it again. [`ErrorCode::ForeignKeyViolation`] if a deferred foreign key does not
+    /// hold. The transaction has ended in each case.
     pub fn commit(&mut self) -> Result<Token> {
+        if let Err(error) = self.check_deferred(Due::All) {
+            self.rollback();
+            return Err(error);
+        }
         let engine = self.engine.take().ok_or_else(closed)?;
         let commit = self.database.commit(engine)?;
         self.database.count_rows(&self.rows);

@@ -12,6 +12,7 @@
 mod action;
 mod change;
 mod create;
+mod deferred;
 mod delete;
 mod draft;
 mod embedded;
@@ -27,6 +28,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use deferred::{Deferred, DeferredMark, Due};
 pub(crate) use guard::same_key;
 pub(crate) use refusal::describe;
 pub(crate) use writer::Writer;

@@ -10,10 +10,14 @@
 mod anomalies;
 #[path = "isolation/constraints.rs"]
 mod constraints;
+#[path = "isolation/deferred.rs"]
+mod deferred;
 #[path = "isolation/locks.rs"]
 mod locks;
 #[path = "isolation/savepoints.rs"]
 mod savepoints;
+#[path = "isolation/versions.rs"]
+mod versions;
 
 use std::sync::Arc;
 use std::thread;

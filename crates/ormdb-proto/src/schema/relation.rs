@@ -65,6 +65,28 @@ pub struct ForeignKey {
     pub on_update: ReferentialAction,
     /// How far it holds.
     pub state: ConstraintState,
+    /// Whether it may be looked at at the end of the transaction only.
+    #[serde(default, skip_serializing_if = "Deferrable::is_no")]
+    pub deferrable: Deferrable,
+}
+
+/// Whether a constraint may be looked at at the end of the transaction, and not of the statement.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Deferrable {
+    /// It may not.
+    #[default]
+    No,
+    /// It may, where a transaction says so.
+    InitiallyImmediate,
+    /// It is, unless a transaction says otherwise.
+    InitiallyDeferred,
+}
+
+impl Deferrable {
+    const fn is_no(&self) -> bool {
+        matches!(self, Deferrable::No)
+    }
 }
 
 /// What happens to the referring rows.

@@ -54,6 +54,15 @@ fn every_command_works_through_a_server() {
     let err = bench.fails(1, &["import", url, "Maker.csv"]);
     assert!(err.contains("line 2") && err.contains("[unique_violation]"), "{err}");
 
+    // One transaction of several statements.
+    let text = "begin isolation snapshot; delete Maker where id = 3; savepoint s; delete Maker; rollback to s; commit; \
+                Maker where id < 5 order by id for update skip locked { id }";
+    assert!(bench.ok(&["query", url, text]).contains("committed as "));
+    let out =
+        bench.ok(&["query", url, "begin; delete Maker; rollback; Maker where id < 5 order by id { id }"]);
+    assert!(out.ends_with("4 rows\n"), "{out}");
+    assert!(bench.fails(1, &["query", url, "rollback"]).contains("`begin` opens one"));
+
     // The Unix socket by its URL, and by its path alone.
     for target in [served.urls[1].as_str(), "socket"] {
         let out = bench.ok(&["query", target, "Maker where id < 2 order by id { name }"]);

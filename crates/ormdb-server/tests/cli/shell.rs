@@ -38,3 +38,22 @@ fn an_error_ends_what_comes_from_a_pipe() {
         assert!(ran.status == 1 && ran.err.contains(told), "{input}: {ran:?}");
     }
 }
+
+#[test]
+fn statements_between_begin_and_commit_are_one_transaction() {
+    let bench = Bench::shop();
+    let input = "begin isolation read_committed\ncreate Maker { id: 1, name: \"a\" }\nsavepoint s\ndelete Maker\nMaker\nrollback to s\nrelease s\nMaker\ncommit\nbegin\ndelete Maker\nrollback\nbegin read only\nMaker { name }\n";
+    let ran = bench.run_with(&["shell", "shop.ormdb"], input);
+    assert_eq!((ran.status, ran.err.as_str()), (0, ""), "{}", ran.out);
+    assert!(ran.out.contains("committed as "), "{}", ran.out);
+    assert_eq!(bench.json("Maker { name }"), serde_json::json!([{ "name": "a" }]));
+    // What is not committed is gone.
+    bench.ok(&["query", "shop.ormdb", "begin; delete Maker"]);
+    let failed = bench.fails(1, &["query", "shop.ormdb", "begin; delete Maker; Maker { nme }; commit"]);
+    assert!(failed.contains("did you mean `name`?"), "{failed}");
+    assert!(bench.fails(1, &["query", "shop.ormdb", "commit"]).contains("`begin` opens one"));
+    assert!(
+        bench.fails(1, &["query", "shop.ormdb", "begin read only; delete Maker"]).contains("[read_only]")
+    );
+    assert_eq!(bench.json("Maker { name }"), serde_json::json!([{ "name": "a" }]));
+}

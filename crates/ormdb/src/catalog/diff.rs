@@ -376,6 +376,9 @@ impl Diff<'_> {
                     if (old.on_delete, old.on_update) != (key.on_delete, key.on_update) {
                         self.metadata(format!("change the actions of foreign key `{}`", key.name));
                     }
+                    if old.deferrable != key.deferrable {
+                        self.metadata(format!("change when foreign key `{}` is looked at", key.name));
+                    }
                 }
             }
         }

@@ -10,7 +10,7 @@
 //! the checksum is read before it was verified.
 #![deny(clippy::indexing_slicing)]
 
-use ormdb_proto::schema::Schema;
+use ormdb_proto::schema::{Deferrable, Schema};
 use ormdb_proto::{Error, ErrorCode, Result};
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +22,9 @@ const STORED_FIELDS: u16 = 1;
 const SOFT_DELETE: u16 = 2;
 /// Bit 2: the schema has embedded structs; who does not know them would write rows that break their invariants.
 const STRUCTS: u16 = 4;
-const KNOWN_FEATURES: u16 = STORED_FIELDS | SOFT_DELETE | STRUCTS;
+/// Bit 3: a foreign key is deferrable; who does not know it would refuse what may wait.
+const DEFERRABLE: u16 = 8;
+const KNOWN_FEATURES: u16 = STORED_FIELDS | SOFT_DELETE | STRUCTS | DEFERRABLE;
 const HEADER_BYTES: usize = 16;
 
 /// One version of the catalog as it is stored.
@@ -60,9 +62,12 @@ fn features_of(schema: &Schema) -> u16 {
     let stored = schema.entities.iter().flat_map(|e| &e.fields).any(|f| f.stored_expr().is_some());
     let kept = schema.entities.iter().any(|e| e.soft_delete.is_some());
     let structs = !schema.structs.is_empty();
+    let mut keys = schema.entities.iter().flat_map(|e| &e.foreign_keys);
+    let deferrable = keys.any(|key| key.deferrable != Deferrable::No);
     (if stored { STORED_FIELDS } else { 0 })
         | (if kept { SOFT_DELETE } else { 0 })
         | (if structs { STRUCTS } else { 0 })
+        | (if deferrable { DEFERRABLE } else { 0 })
 }
 
 /// The version of a record.

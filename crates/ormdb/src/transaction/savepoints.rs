@@ -7,6 +7,7 @@ use ormdb_proto::{Error, ErrorCode, Result};
 
 use crate::engine::EngineResult;
 use crate::statistics::RowDeltas;
+use crate::write::DeferredMark;
 
 /// The most savepoints of a transaction at a time.
 const SAVEPOINTS_MAX: usize = 4096;
@@ -15,8 +16,16 @@ const SAVEPOINTS_MAX: usize = 4096;
 struct Saved {
     name: String,
     engine: ordinum::Savepoint,
-    /// What the transaction had done to the number of rows.
-    rows: RowDeltas,
+    state: SavedState,
+}
+
+/// What a transaction goes back to beside what it wrote.
+#[derive(Clone, Debug)]
+pub(super) struct SavedState {
+    /// What it had done to the number of rows.
+    pub(super) rows: RowDeltas,
+    /// The checks that waited.
+    pub(super) deferred: DeferredMark,
 }
 
 #[derive(Debug, Default)]
@@ -29,7 +38,7 @@ impl Savepoints {
         &mut self,
         engine: &mut ordinum::Transaction,
         name: &str,
-        rows: &RowDeltas,
+        state: SavedState,
     ) -> Result<()> {
         if self.live.len() >= SAVEPOINTS_MAX {
             let message = format!("the transaction has its {SAVEPOINTS_MAX} savepoints");
@@ -39,17 +48,21 @@ impl Savepoints {
                 Some(Limit { name: "savepoints".to_owned(), allowed: limit, asked: limit.saturating_add(1) });
             return Err(error);
         }
-        self.live.push(Saved { name: name.to_owned(), engine: engine.savepoint(), rows: rows.clone() });
+        self.live.push(Saved { name: name.to_owned(), engine: engine.savepoint(), state });
         Ok(())
     }
 
-    /// Gives what the transaction had done to the number of rows.
-    pub(super) fn rollback_to(&mut self, engine: &mut ordinum::Transaction, name: &str) -> Result<RowDeltas> {
+    /// Gives the state that the transaction goes back to.
+    pub(super) fn rollback_to(
+        &mut self,
+        engine: &mut ordinum::Transaction,
+        name: &str,
+    ) -> Result<SavedState> {
         let (at, saved) = self.newest(name)?;
         engine.rollback_to(saved.engine).engine()?;
-        let rows = saved.rows.clone();
+        let state = saved.state.clone();
         self.live.truncate(at + 1);
-        Ok(rows)
+        Ok(state)
     }
 
     pub(super) fn release(&mut self, engine: &mut ordinum::Transaction, name: &str) -> Result<()> {

@@ -72,7 +72,9 @@ impl<'a> Writer<'a> {
         };
         // What a deleted row refers to may have been deleted meanwhile.
         let restored = is_live && !was_live;
-        self.check_references(info, &row, (!restored).then_some(changes), targets)?;
+        // A check that waits knows the row by its key.
+        let anew = restored || old.key != row.key;
+        self.check_references(info, &row, (!anew).then_some(changes), targets)?;
         let store = info.store();
         let changed = |field| changes.iter().any(|(slot, _)| Some(*slot) == store.rows.slot(field));
         if info.referrers().iter().any(|r| r.foreign_key.references.iter().any(|f| changed(*f))) {

@@ -1,11 +1,12 @@
 //! Foreign keys, from the side that refers: the target must be there, now or when the statement ends.
 
-use ormdb_proto::Result;
 use ormdb_proto::ir::DeletedRows;
 use ormdb_proto::schema::{ConstraintId, EntityId, FieldId, ForeignKey};
 use ormdb_proto::value::ValueRef;
+use ormdb_proto::{Error, Result};
 
 use super::change::Changes;
+use super::deferred::Due;
 use super::refusal;
 use super::writer::{Row, Writer};
 use crate::catalog::EntityInfo;
@@ -70,19 +71,63 @@ impl<'a> Writer<'a> {
         Ok(if self.is_live(info, row)? { DeletedRows::Hidden } else { DeletedRows::Shown })
     }
 
-    /// Runs the checks of the statement's end.
+    /// Runs the checks of the statement's end; those of deferred foreign keys go on waiting.
     pub(super) fn check_pending(&mut self) -> Result<()> {
         for pending in std::mem::take(&mut self.pending) {
-            match pending {
-                Pending::Reference { entity, key, foreign_key, targets } => {
-                    self.check_late_reference(entity, &key, foreign_key, targets)?;
-                }
-                Pending::NoAction { target, holder, foreign_key, values, deleted } => {
-                    self.check_no_action(target, holder, foreign_key, &values, deleted)?;
-                }
+            if self.is_deferred(&pending)? {
+                self.ctx.deferred.push(pending)?;
+            } else {
+                self.check(&pending)?;
             }
         }
         Ok(())
+    }
+
+    /// Runs the checks that waited and are due. They are not forgotten: a rollback to a savepoint may undo what made them hold.
+    ///
+    /// # Errors
+    /// `ForeignKeyViolation` of the first that does not hold, with its row.
+    pub(crate) fn check_deferred(&self, due: Due) -> Result<()> {
+        for pending in self.ctx.deferred.waiting() {
+            self.ctx.session.check_cancelled()?;
+            if due == Due::All || !self.is_deferred(pending)? {
+                self.check(pending).map_err(|error| self.of_deferred(error, pending))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The error of a statement that has ended: it says which row it is about.
+    fn of_deferred(&self, mut error: Error, pending: &Pending) -> Error {
+        let Pending::Reference { entity, key, .. } = pending else { return error };
+        if let Ok(info) = self.info(*entity)
+            && let Ok(values) = info.store().primary_key.decode(key)
+        {
+            let values: Vec<ValueRef<'_>> = values.iter().map(|value| value.as_ref()).collect();
+            let row = refusal::describe(self.schema(), info, &info.primary_key, &values);
+            error.message = format!("{} ({row}): {}", info.name, error.message);
+        }
+        error
+    }
+
+    fn is_deferred(&self, pending: &Pending) -> Result<bool> {
+        let (holder, foreign_key) = match pending {
+            Pending::Reference { entity, foreign_key, .. } => (*entity, *foreign_key),
+            Pending::NoAction { holder, foreign_key, .. } => (*holder, *foreign_key),
+        };
+        let foreign_key = Writer::foreign_key(self.info(holder)?, foreign_key)?;
+        Ok(self.ctx.deferred.waits(holder, foreign_key))
+    }
+
+    fn check(&self, pending: &Pending) -> Result<()> {
+        match pending {
+            Pending::Reference { entity, key, foreign_key, targets } => {
+                self.check_late_reference(*entity, key, *foreign_key, *targets)
+            }
+            Pending::NoAction { target, holder, foreign_key, values, deleted } => {
+                self.check_no_action(*target, *holder, *foreign_key, values, *deleted)
+            }
+        }
     }
 
     fn check_late_reference(

@@ -102,7 +102,7 @@ fn inverse_kind(
 ) -> Option<RelationKind> {
     let relation = relation_of(decl);
     if let Some(relation) = relation
-        && (relation.on_delete.is_some() || relation.on_update.is_some())
+        && (relation.on_delete.is_some() || relation.on_update.is_some() || relation.deferrable.is_some())
     {
         let message = format!("`{}` holds no foreign key, so that it has no actions", decl.name);
         resolver.invalid(decl.name.span, message, "write them at the side that holds the foreign key");

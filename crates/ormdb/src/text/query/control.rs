@@ -76,9 +76,9 @@ fn set_constraints(cursor: &mut Cursor<'_>) -> Result<Control> {
         cursor.advance();
         Vec::new()
     } else {
-        let mut names = vec![cursor.name("a constraint")?.text];
+        let mut names = vec![cursor.dotted("a constraint")?.text];
         while cursor.eat_symbol(",") {
-            names.push(cursor.name("a constraint")?.text);
+            names.push(cursor.dotted("a constraint")?.text);
         }
         names
     };

@@ -2,7 +2,7 @@
 
 use ormdb_proto::error::Span;
 use ormdb_proto::ir::{Expr, OrderBy};
-use ormdb_proto::schema::{Generator, NullsDistinct, ReferentialAction, ScalarType};
+use ormdb_proto::schema::{Deferrable, Generator, NullsDistinct, ReferentialAction, ScalarType};
 
 /// A name or string, and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -365,6 +365,8 @@ pub struct RelationDecl {
     pub on_delete: Option<ReferentialAction>,
     /// `onUpdate:`
     pub on_update: Option<ReferentialAction>,
+    /// `deferrable:`
+    pub deferrable: Option<Deferrable>,
 }
 
 /// `authorId -> User.id`, `(a, b) -> T.(a, b)`

@@ -1,7 +1,7 @@
 //! Reads the attributes of fields and entities: what begins with `@` and `@@`.
 
 use ormdb_proto::error::Span;
-use ormdb_proto::schema::{Generator, NullsDistinct, ReferentialAction};
+use ormdb_proto::schema::{Deferrable, Generator, NullsDistinct, ReferentialAction};
 use ormdb_proto::{Error, ErrorCode, Result};
 
 use super::ast::{
@@ -292,12 +292,22 @@ fn through(cursor: &mut Cursor<'_>) -> Result<ThroughDecl> {
 
 fn relation(cursor: &mut Cursor<'_>) -> Result<RelationDecl> {
     let start = cursor.expect_symbol("(")?;
-    let mut decl = RelationDecl { name: None, key: None, inverse: None, on_delete: None, on_update: None };
+    let mut decl = RelationDecl {
+        name: None,
+        key: None,
+        inverse: None,
+        on_delete: None,
+        on_update: None,
+        deferrable: None,
+    };
     cursor.separated(")", |cursor| relation_part(cursor, &mut decl))?;
     let span = cursor.span_since(start);
     let wrong = |message: &str| Err(Error::new(ErrorCode::InvalidSchema, message).span(span));
     if decl.key.is_none() && (decl.on_delete.is_some() || decl.on_update.is_some()) {
         return wrong("`onDelete` and `onUpdate` stand where the foreign key does");
+    }
+    if decl.key.is_none() && decl.deferrable.is_some() {
+        return wrong("`deferrable` stands where the foreign key does");
     }
     if decl.inverse.is_some() && (decl.key.is_some() || decl.name.is_some()) {
         return wrong("`inverse` stands alone: the other side has the name and the foreign key");
@@ -320,9 +330,10 @@ fn relation_part(cursor: &mut Cursor<'_>, decl: &mut RelationDecl) -> Result<()>
             "inverse" => once(&mut decl.inverse, cursor.name("a relation of the target")?, "inverse", start)?,
             "onDelete" => once(&mut decl.on_delete, action(cursor)?, "onDelete", start)?,
             "onUpdate" => once(&mut decl.on_update, action(cursor)?, "onUpdate", start)?,
+            "deferrable" => once(&mut decl.deferrable, deferrable(cursor)?, "deferrable", start)?,
             other => {
                 let error = unknown(&format!("a relation has no option `{other}`"), option.span);
-                return Err(error.suggest(other, ["name", "inverse", "onDelete", "onUpdate"]));
+                return Err(error.suggest(other, ["name", "inverse", "onDelete", "onUpdate", "deferrable"]));
             }
         };
         return Ok(());
@@ -368,6 +379,16 @@ fn foreign_key(cursor: &mut Cursor<'_>) -> Result<ForeignKeyDecl> {
 fn names(fields: &[Name]) -> String {
     let list = fields.iter().map(Name::as_str).collect::<Vec<_>>().join(", ");
     if fields.len() == 1 { list } else { format!("({list})") }
+}
+
+fn deferrable(cursor: &mut Cursor<'_>) -> Result<Deferrable> {
+    let deferrable = match cursor.word() {
+        Some("initiallyImmediate") => Deferrable::InitiallyImmediate,
+        Some("initiallyDeferred") => Deferrable::InitiallyDeferred,
+        _ => return Err(cursor.unexpected(&[Want::Is("initiallyImmediate"), Want::Is("initiallyDeferred")])),
+    };
+    cursor.advance();
+    Ok(deferrable)
 }
 
 fn action(cursor: &mut Cursor<'_>) -> Result<ReferentialAction> {

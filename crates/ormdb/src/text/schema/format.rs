@@ -2,7 +2,7 @@
 //! empty line between lines, every comment kept.
 
 use ormdb_proto::Error;
-use ormdb_proto::schema::{Generator, NullsDistinct, ReferentialAction};
+use ormdb_proto::schema::{Deferrable, Generator, NullsDistinct, ReferentialAction};
 
 use super::ast::{
     CheckDecl, Comment, DefaultDecl, EntityAttribute, EntityAttributeKind, EntityDecl, EnumDecl,
@@ -290,6 +290,11 @@ fn relation(decl: &RelationDecl) -> String {
     parts.extend(decl.key.as_ref().map(foreign_key));
     parts.extend(decl.on_delete.map(|action| format!("onDelete: {}", action_name(action))));
     parts.extend(decl.on_update.map(|action| format!("onUpdate: {}", action_name(action))));
+    parts.extend(decl.deferrable.and_then(|deferrable| match deferrable {
+        Deferrable::No => None,
+        Deferrable::InitiallyImmediate => Some("deferrable: initiallyImmediate".to_owned()),
+        Deferrable::InitiallyDeferred => Some("deferrable: initiallyDeferred".to_owned()),
+    }));
     parts.join(", ")
 }
 

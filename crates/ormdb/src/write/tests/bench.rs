@@ -11,8 +11,8 @@ use ormdb_proto::ir::Params;
 use ormdb_proto::schema::{IndexState, Schema};
 use ormdb_proto::{Error, ErrorCode, Result};
 
-use super::super::Writer;
 use super::super::writer::Written;
+use super::super::{Deferred, Writer};
 use crate::catalog::{Catalog, EntityInfo, resolve};
 use crate::context::WriteCtx;
 use crate::engine::EngineResult;
@@ -85,6 +85,7 @@ impl Bench {
             history: 1,
             sequences: &self.sequences,
             generators: &self.generators,
+            deferred: &mut Deferred::nothing(),
             plans: &PlanCache::default(),
         })
         .run(&statement)?;

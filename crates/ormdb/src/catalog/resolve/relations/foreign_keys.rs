@@ -31,6 +31,7 @@ pub(super) fn resolve<'a>(resolver: &mut Resolver<'a>, at: usize, forwards: &mut
             on_delete: action(relation.on_delete),
             on_update: action(relation.on_update),
             state: ConstraintState::Public,
+            deferrable: relation.deferrable.unwrap_or_default(),
         };
         check_optional(resolver, decl, &fields, key.span);
         check_actions(resolver, &foreign_key, &fields, key.span);

@@ -5,7 +5,8 @@ use std::collections::HashSet;
 
 use ormdb_proto::Value;
 use ormdb_proto::schema::{
-    ConstraintState, Entity, Field, FieldId, ForeignKey, ReferentialAction, Relation, RelationKind,
+    ConstraintState, Deferrable, Entity, Field, FieldId, ForeignKey, ReferentialAction, Relation,
+    RelationKind,
 };
 
 use super::{
@@ -234,6 +235,7 @@ fn add_end(
         on_delete: ReferentialAction::Cascade,
         on_update: ReferentialAction::Cascade,
         state: ConstraintState::Public,
+        deferrable: Deferrable::No,
     };
     let key = foreign_keys::add(resolver, at, key);
     let old_relation = was.and_then(|was| {

@@ -1,0 +1,135 @@
+//! Reads as of a version token.
+
+use std::time::Duration;
+
+use super::*;
+
+fn retaining(retention: Duration) -> Database {
+    let mut options = Options::default();
+    options.engine.fs = Arc::new(MemoryFs::default());
+    options.engine.retention_age = retention;
+    let database = Database::open_with("versions.ormdb", options).unwrap();
+    database.apply_schema(SCHEMA).unwrap();
+    database
+}
+
+fn write(database: &Database, text: &str) -> ormdb::Token {
+    match database.session().query(text, &Params::none()).unwrap() {
+        Outcome::Written(written) => written.token,
+        other => panic!("{text} gave {other:?}"),
+    }
+}
+
+fn read_as_of(database: &Database, text: &str, token: &str) -> Result<String, Error> {
+    let params = Params::none().with("t", token);
+    database.session().fetch(text, &params).map(|graph| graph.to_json().unwrap())
+}
+
+#[test]
+fn a_version_is_read_as_it_was() {
+    let database = retaining(Duration::from_secs(3600));
+    let mut tokens = Vec::new();
+    tokens.push(write(&database, "create Test [{ id: 1, value: 10 }, { id: 2, value: 20 }]").to_string());
+    tokens.push(write(&database, "update Test[1] set { value: 11 }").to_string());
+    tokens.push(write(&database, "delete Test[2]").to_string());
+    tokens.push(write(&database, "create Test { id: 3, value: 30 }").to_string());
+    let texts = [
+        (
+            "Test as of $t order by id { value }",
+            [
+                r#"[{"value":10},{"value":20}]"#,
+                r#"[{"value":11},{"value":20}]"#,
+                r#"[{"value":11}]"#,
+                r#"[{"value":11},{"value":30}]"#,
+            ],
+        ),
+        (
+            "group Test as of $t { n: count(), s: sum(value) }",
+            [
+                r#"[{"n":2,"s":"30"}]"#,
+                r#"[{"n":2,"s":"31"}]"#,
+                r#"[{"n":1,"s":"11"}]"#,
+                r#"[{"n":2,"s":"41"}]"#,
+            ],
+        ),
+    ];
+    for (text, expected) in texts {
+        for (token, expected) in tokens.iter().zip(expected) {
+            assert_eq!(
+                read_as_of(&database, text, token).unwrap().replace("\"s\":", "s").replace('"', ""),
+                expected.replace("\"s\":", "s").replace('"', ""),
+                "{text}"
+            );
+        }
+    }
+    // The token of the answer is the one that was asked for.
+    let params = Params::none().with("t", tokens[1].as_str());
+    let answer = database.session().fetch("Test as of $t", &params).unwrap();
+    assert_eq!(answer.trailer().token.to_string(), tokens[1]);
+    // The text of a token may stand in the statement, and a plan may be asked for.
+    assert_eq!(
+        read_as_of(&database, &format!("Test[2] as of \"{}\" {{ value }}", tokens[1]), "").unwrap(),
+        r#"[{"value":20}]"#
+    );
+    database.session().query(&format!("explain Test as of \"{}\"", tokens[1]), &Params::none()).unwrap();
+}
+
+/// With the schema of its time.
+#[test]
+fn an_older_version_has_its_schema() {
+    let database = retaining(Duration::from_secs(3600));
+    let before = write(&database, "create Test { id: 1, value: 10 }").to_string();
+    let changed = SCHEMA.replace(
+        "  value  int64\n",
+        "  amount  int64  @was(\"value\")\n  note    string?\n  @@index(amount)\n",
+    );
+    database.apply_schema(&changed).unwrap();
+    let behind = write(&database, "update Test[1] set { amount: 12, note: \"x\" }").to_string();
+    for _ in 0..2 {
+        assert_eq!(
+            read_as_of(&database, "Test as of $t where value = 10", &before).unwrap(),
+            r#"[{"id":1,"value":10}]"#
+        );
+        let now = read_as_of(&database, "Test as of $t where amount = 12", &behind).unwrap();
+        assert_eq!(now, r#"[{"id":1,"amount":12,"note":"x"}]"#);
+        assert_eq!(read_as_of(&database, "Test where amount = 12 { id }", "").unwrap(), r#"[{"id":1}]"#);
+        let unknown = read_as_of(&database, "Test as of $t { amount }", &before).unwrap_err();
+        assert_eq!(unknown.code, ErrorCode::UnknownField);
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_told() {
+    let database = retaining(Duration::ZERO);
+    let first = write(&database, "create Test { id: 1, value: 10 }").to_string();
+    let mut last = String::new();
+    for value in 0..5 {
+        last = write(&database, &format!("update Test[1] set {{ value: {value} }}")).to_string();
+    }
+    let text = "Test as of $t { value }";
+    let error = read_as_of(&database, text, &first).unwrap_err();
+    assert_eq!(error.code, ErrorCode::TokenTooOld);
+    let oldest = error.detail.key.clone().unwrap();
+    assert!(error.message.contains(&oldest), "{error}");
+    // The oldest that it names can be read, as can the newest.
+    read_as_of(&database, text, &oldest).unwrap();
+    assert_eq!(read_as_of(&database, text, &last).unwrap(), r#"[{"value":4}]"#);
+
+    let (history, _) = last.split_once('-').unwrap();
+    for (token, code) in [
+        ("x", ErrorCode::InvalidValue),
+        ("0000000000000007-1", ErrorCode::HistoryDiverged),
+        (&format!("{history}-ffffff"), ErrorCode::InvalidValue),
+    ] {
+        assert_eq!(read_as_of(&database, text, token).unwrap_err().code, code, "{token}");
+    }
+    let missing = database.session().query(text, &Params::none()).unwrap_err();
+    assert_eq!(missing.code, ErrorCode::MissingParameter);
+    let number = database.session().query(text, &Params::none().with("t", 7i64)).unwrap_err();
+    assert_eq!(number.code, ErrorCode::TypeMismatch);
+    let mut transaction = begin(&database, Isolation::Snapshot);
+    let inside = transaction.query(text, &Params::none().with("t", last.as_str())).unwrap_err();
+    assert_eq!(inside.code, ErrorCode::UnsupportedFeature);
+    let locked = "Test as of $t for share";
+    assert_eq!(read_as_of(&database, locked, &last).unwrap_err().code, ErrorCode::UnsupportedFeature);
+}
