@@ -1,6 +1,6 @@
 //! Transactions through the shipped client: locks of rows, statements about them, cancelled waits, retries, versions.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ormdb::Params;
 use ormdb_client::Client;
@@ -93,7 +93,7 @@ async fn a_wait_that_nobody_wants_ends() {
         if closes {
             waits.close();
         }
-        let start = Instant::now();
+        let start = tokio::time::Instant::now();
         // Behind the writer no reader would have had the lock, and the row of its own is free once it is rolled back.
         let other = server.client().await.begin_with(Isolation::ReadCommitted).await.unwrap();
         let shared = other.fetch("Artist[name: \"a\"] for share { name }", &none).await.unwrap();
