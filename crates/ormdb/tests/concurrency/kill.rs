@@ -115,7 +115,9 @@ fn run_and_kill(path: &Path, generation: u64, enough: usize, told: &mut BTreeMap
         line.clear();
         assert!(!text.starts_with("violation"), "{text}");
         // The last line may be cut.
-        let Some(done) = text.strip_prefix("done ").and_then(|rest| rest.strip_suffix('\n')) else { continue };
+        let Some(done) = text.strip_prefix("done ").and_then(|rest| rest.strip_suffix('\n')) else {
+            continue;
+        };
         let (list, value) = done.split_once(' ').unwrap();
         told.insert(value.parse().unwrap(), list.parse().unwrap());
         seen += 1;

@@ -128,7 +128,8 @@ pub(crate) fn transfer(transaction: &mut Transaction, from: i64, to: i64, amount
         write(transaction, &format!("update Account[{to}] set {{ balance += {amount} }}"))?;
         return Ok(());
     }
-    let both = rows(transaction, &format!("Account where id in ({from}, {to}) order by id {{ id, balance }}"))?;
+    let both =
+        rows(transaction, &format!("Account where id in ({from}, {to}) order by id {{ id, balance }}"))?;
     for row in &both {
         let (id, balance) = (row["id"].as_i64().unwrap(), row["balance"].as_i64().unwrap());
         let balance = if id == from { balance - amount } else { balance + amount };
@@ -191,26 +192,22 @@ impl<'d> Round<'d> {
     }
 
     /// Runs a body until it commits; says whether it did. Errors that are not expected are violations.
-    fn transact(
-        &self,
-        expected: &[ErrorCode],
-        body: impl FnMut(&mut Transaction) -> Result<()>,
-    ) -> std::result::Result<(), ErrorCode> {
+    fn transact(&self, expected: &[ErrorCode], body: impl FnMut(&mut Transaction) -> Result<()>) -> bool {
         let session = self.database.session().with_retry(Retry { retries_max: 64, ..Retry::default() });
         self.ended(session.transact_with(self.level, body), expected)
     }
 
-    fn ended<T>(&self, ended: Result<T>, expected: &[ErrorCode]) -> std::result::Result<T, ErrorCode> {
+    fn ended<T>(&self, ended: Result<T>, expected: &[ErrorCode]) -> bool {
         match ended {
-            Ok(value) => {
+            Ok(_) => {
                 self.commits.fetch_add(1, Ordering::Relaxed);
-                Ok(value)
+                true
             }
-            Err(Error { code: code @ (ErrorCode::SerializationConflict | ErrorCode::Deadlock), .. }) => {
+            Err(Error { code: ErrorCode::SerializationConflict | ErrorCode::Deadlock, .. }) => {
                 self.given_up.fetch_add(1, Ordering::Relaxed);
-                Err(code)
+                false
             }
-            Err(error) if expected.contains(&error.code) => Err(error.code),
+            Err(error) if expected.contains(&error.code) => false,
             Err(error) => panic!("{}: an error that nothing explains: {error:?}", self.level),
         }
     }
@@ -229,7 +226,11 @@ impl<'d> Round<'d> {
             };
             sums.push(money_of(&read.unwrap()));
         }
-        assert!(sums.iter().all(|sum| *sum == ACCOUNTS * MONEY), "{}: money came or went: {sums:?}", self.level);
+        assert!(
+            sums.iter().all(|sum| *sum == ACCOUNTS * MONEY),
+            "{}: money came or went: {sums:?}",
+            self.level
+        );
         for entity in ["Child", "Pet"] {
             let orphans = rows(&mut transaction, &format!("{entity} {{ id, parent {{ id }} }}")).unwrap();
             let orphan = orphans.iter().find(|row| row["parent"].is_null());
@@ -247,7 +248,7 @@ impl<'d> Round<'d> {
         if from != to {
             let amount = random.i64(1..40);
             let moved = |transaction: &mut Transaction| transfer(transaction, from, to, amount);
-            drop(self.transact(&[ErrorCode::CheckViolation], moved));
+            self.transact(&[ErrorCode::CheckViolation], moved);
         }
     }
 
@@ -264,7 +265,7 @@ impl<'d> Round<'d> {
                 assert_eq!(json(&deleted.returned.unwrap())[0]["owner"].as_i64(), Some(me as i64));
                 Ok(())
             });
-            if gone.is_err() {
+            if !gone {
                 owner.store(me, Ordering::SeqCst);
             }
             return;
@@ -276,7 +277,7 @@ impl<'d> Round<'d> {
             let alone = self.database.session().query(&text, &Params::none()).map(drop);
             self.ended(alone, &[ErrorCode::UniqueViolation])
         };
-        if taken.is_ok() {
+        if taken {
             let before = owner.swap(me, Ordering::SeqCst);
             assert_eq!(before, 0, "{}: {at}@x was taken by {me} and had an owner", self.level);
         }
@@ -285,23 +286,34 @@ impl<'d> Round<'d> {
     /// Parents come and go while others begin to refer to them.
     fn family(&self, random: &mut fastrand::Rng) {
         let id = random.i64(..PARENTS);
-        let expected = [ErrorCode::UniqueViolation, ErrorCode::ForeignKeyViolation, ErrorCode::RecordNotFound];
+        let expected =
+            [ErrorCode::UniqueViolation, ErrorCode::ForeignKeyViolation, ErrorCode::RecordNotFound];
         let texts = match random.u8(..8) {
             0 => vec![format!("create Parent {{ id: {id} }}")],
             1 => vec![format!("delete Parent[{id}]")],
             2 => vec![format!("delete Child where parentId = {id}"), format!("delete Parent[{id}]")],
             3 => vec![format!("update Parent[{id}] set {{ note += 1, childs: create {{}} }}")],
-            4 => vec![format!("create Child {{ parentId: {id} }}"), format!("create Pet {{ parentId: {id} }}")],
-            5 => vec![format!("upsert Parent[{id}] create {{ pets: create [{{}}, {{}}] }} update {{ note += 1 }}")],
-            6 => vec![format!("Parent[{id}] for key share {{ id }}"), format!("create Pet {{ parentId: {id} }}")],
-            _ => vec![format!("update Child where parentId = {id} limit 2 set {{ parentId: {} }}", random.i64(..PARENTS))],
+            4 => {
+                vec![format!("create Child {{ parentId: {id} }}"), format!("create Pet {{ parentId: {id} }}")]
+            }
+            5 => vec![format!(
+                "upsert Parent[{id}] create {{ pets: create [{{}}, {{}}] }} update {{ note += 1 }}"
+            )],
+            6 => vec![
+                format!("Parent[{id}] for key share {{ id }}"),
+                format!("create Pet {{ parentId: {id} }}"),
+            ],
+            _ => vec![format!(
+                "update Child where parentId = {id} limit 2 set {{ parentId: {} }}",
+                random.i64(..PARENTS)
+            )],
         };
-        drop(self.transact(&expected, |transaction| {
+        self.transact(&expected, |transaction| {
             for text in &texts {
                 transaction.query(text, &Params::none())?;
             }
             Ok(())
-        }));
+        });
     }
 
     fn count(&self, random: &mut fastrand::Rng) {
@@ -330,7 +342,7 @@ impl<'d> Round<'d> {
                 write(transaction, &format!("update Counter[{id}] set {{ n += {by} }}")).map(drop)
             }),
         };
-        if counted.is_ok() {
+        if counted {
             self.counted[at].fetch_add(by, Ordering::SeqCst);
         }
     }
@@ -354,7 +366,7 @@ impl<'d> Round<'d> {
             }
             Ok(())
         });
-        if done.is_ok() {
+        if done {
             self.history.lock().unwrap().push(ops);
         }
     }
