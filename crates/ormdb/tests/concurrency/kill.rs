@@ -42,8 +42,8 @@ fn work(database: &Database, first: i64, at: i64) {
     let level = Isolation::ALL[at as usize % Isolation::ALL.len()];
     let mut random = fastrand::Rng::with_seed(first as u64);
     for value in first..first + VALUES_PER_THREAD {
-        let (from, to) = (random.i64(..accounts()), random.i64(..accounts()));
-        let (list, amount) = (random.i64(..LISTS), random.i64(1..30));
+        let (from, to) = (random.i64(0..accounts()), random.i64(0..accounts()));
+        let (list, amount) = (random.i64(0..LISTS), random.i64(1..30));
         let written = session.transact_with(level, |transaction| {
             let append = format!("update List[{list}] set {{ items: items || [{value}] }}");
             transaction.query(&append, &Params::none())?;

@@ -244,7 +244,7 @@ impl<'d> Round<'d> {
     }
 
     fn move_money(&self, random: &mut fastrand::Rng) {
-        let (from, to) = (random.i64(..ACCOUNTS), random.i64(..ACCOUNTS));
+        let (from, to) = (random.i64(0..ACCOUNTS), random.i64(0..ACCOUNTS));
         if from != to {
             let amount = random.i64(1..40);
             let moved = |transaction: &mut Transaction| transfer(transaction, from, to, amount);
@@ -285,7 +285,7 @@ impl<'d> Round<'d> {
 
     /// Parents come and go while others begin to refer to them.
     fn family(&self, random: &mut fastrand::Rng) {
-        let id = random.i64(..PARENTS);
+        let id = random.i64(0..PARENTS);
         let expected =
             [ErrorCode::UniqueViolation, ErrorCode::ForeignKeyViolation, ErrorCode::RecordNotFound];
         let texts = match random.u8(..8) {
@@ -305,7 +305,7 @@ impl<'d> Round<'d> {
             ],
             _ => vec![format!(
                 "update Child where parentId = {id} limit 2 set {{ parentId: {} }}",
-                random.i64(..PARENTS)
+                random.i64(0..PARENTS)
             )],
         };
         self.transact(&expected, |transaction| {
@@ -350,7 +350,7 @@ impl<'d> Round<'d> {
     /// Reads some lists and appends to some.
     fn append(&self, random: &mut fastrand::Rng) {
         let plan: Vec<(i64, bool)> =
-            (0..random.usize(1..5)).map(|_| (self.base + random.i64(..LISTS), random.bool())).collect();
+            (0..random.usize(1..5)).map(|_| (self.base + random.i64(0..LISTS), random.bool())).collect();
         let mut ops = Vec::new();
         let done = self.transact(&[], |transaction| {
             ops.clear();
