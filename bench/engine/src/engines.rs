@@ -209,6 +209,23 @@ impl EngineName {
     }
 }
 
+impl EngineName {
+    /// Opens the engine's database, in which so many families were created before; none if the engine has no families.
+    pub(crate) fn open_families(
+        self,
+        directory: &Path,
+        tuning: &Tuning,
+        count: usize,
+    ) -> Result<Option<Box<dyn Engine>>> {
+        match self {
+            EngineName::Ordinum => Ok(Some(Box::new(ordinum::Ordinum::open_with(directory, tuning, count)?))),
+            #[cfg(feature = "rocksdb")]
+            EngineName::Rocksdb => Ok(Some(Box::new(rocksdb::RocksDb::open_with(directory, tuning, count)?))),
+            _ => Ok(None),
+        }
+    }
+}
+
 impl fmt::Display for EngineName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {

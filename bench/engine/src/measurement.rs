@@ -54,6 +54,12 @@ pub(crate) struct Measurement {
     /// Bytes of a key and a value of each entry of the data set.
     #[serde(default)]
     pub(crate) live_bytes: u64,
+    /// Files of the engine at the end.
+    #[serde(default)]
+    pub(crate) files: u64,
+    /// Threads of the process at the end, those of the harness taken off.
+    #[serde(default)]
+    pub(crate) threads: u64,
     /// Reads that found nothing although something else may have been there.
     pub(crate) misses: u64,
 }

@@ -66,6 +66,16 @@ fn engine_bytes() -> u64 {
     anonymous.saturating_sub(HARNESS_BYTES.load(Ordering::Relaxed))
 }
 
+/// The threads of the process.
+pub(crate) fn threads() -> u64 {
+    field(&fs::read_to_string("/proc/self/status").unwrap_or_default(), "Threads:")
+}
+
+/// The files in `directory`.
+pub(crate) fn files(directory: &Path) -> u64 {
+    fs::read_dir(directory).map_or(0, |children| children.count() as u64)
+}
+
 /// The number that follows `name` at the beginning of a line.
 fn field(text: &str, name: &str) -> u64 {
     text.lines()

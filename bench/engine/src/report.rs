@@ -12,8 +12,8 @@ const MIB: f64 = (1 << 20) as f64;
 /// The engines that the first one is set beside.
 pub(crate) const PEERS: [EngineName; 2] = [EngineName::Rocksdb, EngineName::Fjall];
 
-/// The workload that is one operation only.
-const OPENING: &str = "open-after-kill";
+/// The workloads that are one operation only.
+const OPENINGS: [&str; 2] = ["open-after-kill", "families-open"];
 
 /// A number of a measurement.
 pub(crate) type Metric = fn(&Measurement) -> f64;
@@ -103,11 +103,11 @@ fn any(_: &str) -> bool {
 }
 
 fn repeats(workload: &str) -> bool {
-    workload != OPENING
+    !OPENINGS.contains(&workload)
 }
 
 fn opens(workload: &str) -> bool {
-    workload == OPENING
+    OPENINGS.contains(&workload)
 }
 
 fn writes(workload: &str) -> bool {
@@ -126,6 +126,10 @@ fn writes(workload: &str) -> bool {
 
 fn writes_large(workload: &str) -> bool {
     workload.starts_with("large-") && !workload.contains("read")
+}
+
+fn has_families(workload: &str) -> bool {
+    workload.starts_with("families")
 }
 
 fn commits(workload: &str) -> bool {
@@ -223,6 +227,20 @@ const TABLES: &[Table] = &[
         metric: |measured| measured.seconds * 1e3,
         show: Show::Tenths,
         wanted: opens,
+        more_is_better: false,
+    },
+    Table {
+        title: "files",
+        metric: |measured| measured.files as f64,
+        show: Show::Count,
+        wanted: has_families,
+        more_is_better: false,
+    },
+    Table {
+        title: "threads",
+        metric: |measured| measured.threads as f64,
+        show: Show::Count,
+        wanted: has_families,
         more_is_better: false,
     },
     Table {

@@ -19,6 +19,9 @@ const IDLE_LOOKS: u32 = 3;
 /// ...that are this far apart.
 const IDLE_LOOK_EVERY: Duration = Duration::from_millis(150);
 
+/// The thread that starts the others, and the one that watches the memory.
+const HARNESS_THREADS: u64 = 2;
+
 /// What a thread of a workload counts.
 #[derive(Default)]
 pub(crate) struct Recorder {
@@ -95,10 +98,22 @@ impl Session {
         tuning: &Tuning,
     ) -> Result<Session> {
         std::fs::create_dir_all(directory)?;
+        Ok(Session::of(name, round, directory, sizes, tuning, name.open(directory, tuning)?))
+    }
+
+    /// An engine that was opened.
+    pub(crate) fn of(
+        name: EngineName,
+        round: u32,
+        directory: &Path,
+        sizes: &Sizes,
+        tuning: &Tuning,
+        engine: Box<dyn Engine>,
+    ) -> Session {
         let watch = MemoryWatch::start();
         let entries = Entries::new(sizes.key_shape, sizes.keys, sizes.value_bytes);
-        Ok(Session {
-            engine: name.open(directory, tuning)?,
+        Session {
+            engine,
             inserted: AtomicU64::new(entries.keys()),
             version: AtomicU64::new(1),
             peak_disk_bytes: AtomicU64::new(0),
@@ -109,7 +124,7 @@ impl Session {
             budget_bytes: tuning.cache_bytes + tuning.write_buffer_bytes * tuning.write_buffers as u64,
             directory: directory.to_owned(),
             watch,
-        })
+        }
     }
 
     /// A path beside the data set, on the same file system.
@@ -175,6 +190,8 @@ impl Session {
             log_bytes: log_bytes.zip(self.engine.log_bytes()).map(|(before, after)| after - before),
             peak_disk_bytes: self.peak_disk_bytes.swap(0, Ordering::Relaxed),
             live_bytes: self.entries.keys() * (KEY_BYTES + self.entries.value_bytes()) as u64,
+            files: process::files(&self.directory),
+            threads: process::threads().saturating_sub(HARNESS_THREADS),
             misses: sum.misses,
         })
     }

@@ -135,6 +135,7 @@ enum Kind {
     Checkpoint,
     FillFamilies,
     ReadFamilies,
+    OpenFamilies,
 }
 
 /// A workload.
@@ -195,6 +196,7 @@ pub(crate) const ALL: &[Workload] = &[
     on(Dataset::Followed, "checkpoint", Kind::Checkpoint),
     on(Dataset::Families, "families", Kind::FillFamilies),
     on(Dataset::Families, "families-get", Kind::ReadFamilies),
+    on(Dataset::Families, "families-open", Kind::OpenFamilies),
     on(Dataset::Pinned, "overwrite-pinned", Kind::OverwritePinned),
     on(Dataset::Pinned, "overwrite-released", Kind::Overwrite),
 ];
@@ -243,7 +245,8 @@ pub(crate) fn run(request: &Request<'_>, show: &mut dyn FnMut(&Measurement) -> R
         fill::random(&session, "unmeasured")?;
         session.settle()?;
     }
-    for workload in &request.workloads {
+    let opens = |workload: &&&Workload| matches!(workload.kind, Kind::OpenFamilies);
+    for workload in request.workloads.iter().filter(|workload| !opens(workload)) {
         if first.dataset.is_filled_once() {
             session.settle()?;
         }
@@ -251,7 +254,13 @@ pub(crate) fn run(request: &Request<'_>, show: &mut dyn FnMut(&Measurement) -> R
             show(&measurement)?;
         }
     }
-    Ok(())
+    match request.workloads.iter().find(opens) {
+        Some(workload) => match operations::open_families(session, workload.name, request)? {
+            Some(measurement) => show(&measurement),
+            None => Ok(()),
+        },
+        None => Ok(()),
+    }
 }
 
 fn measured(session: &Session, workload: &Workload, request: &Request<'_>) -> Result<Option<Measurement>> {
@@ -262,6 +271,8 @@ fn measured(session: &Session, workload: &Workload, request: &Request<'_>) -> Re
         Kind::OverwritePinned => return operations::overwrite_pinned(session, name),
         Kind::FillFamilies => return operations::fill_families(session, name),
         Kind::ReadFamilies => return operations::read_families(session, name),
+        // It needs an engine that is closed.
+        Kind::OpenFamilies => return Ok(None),
         Kind::FillAscending => fill::ascending(session, name),
         Kind::FillBatches => fill::batches(session, name),
         Kind::FillRandom => fill::random(session, name),

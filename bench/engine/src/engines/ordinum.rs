@@ -48,6 +48,16 @@ impl Ordinum {
         Ok(Ordinum { db, family, families: OnceLock::new() })
     }
 
+    /// Opens a database in which so many families were created.
+    pub(crate) fn open_with(directory: &Path, tuning: &Tuning, families: usize) -> Result<Ordinum> {
+        let opened = Ordinum::open(directory, tuning)?;
+        let find = |n| opened.db.column_family(&format!("family {n}"));
+        let found: Option<Vec<ColumnFamily>> = (0..families).map(find).collect();
+        let found = found.ok_or("a family is missing")?;
+        opened.families.set(found).map_err(|_| "the families were found before")?;
+        Ok(opened)
+    }
+
     fn family(&self, family: usize) -> Result<&ColumnFamily> {
         self.families.get().and_then(|families| families.get(family)).ok_or("no such family".into())
     }

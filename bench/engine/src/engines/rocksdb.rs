@@ -59,6 +59,14 @@ unsafe impl Sync for RocksDb {}
 
 impl RocksDb {
     pub(crate) fn open(directory: &Path, tuning: &Tuning) -> Result<RocksDb> {
+        RocksDb::open_with(directory, tuning, 0)
+    }
+
+    /// Opens a database in which so many families were created.
+    pub(crate) fn open_with(directory: &Path, tuning: &Tuning, families: usize) -> Result<RocksDb> {
+        let names = (0..families).map(|n| Ok(CString::new(format!("family {n}"))?));
+        let names: Vec<CString> =
+            std::iter::once(Ok(CString::from(c"default"))).chain(names).collect::<Result<_>>()?;
         let name = CString::new(directory.as_os_str().as_bytes())?;
         let cache_bytes = usize::try_from(tuning.cache_bytes)?;
         let write_buffer_bytes = usize::try_from(tuning.write_buffer_bytes)?;
@@ -93,7 +101,28 @@ impl RocksDb {
             rocksdb_options_set_block_based_table_factory(options, table);
             rocksdb_block_based_options_destroy(table);
 
-            let db = checked(|error| rocksdb_open(options, name.as_ptr(), error));
+            let opened = OnceLock::new();
+            let db = match families {
+                0 => checked(|error| rocksdb_open(options, name.as_ptr(), error)),
+                _ => {
+                    let count = i32::try_from(names.len())?;
+                    let names: Vec<*const c_char> = names.iter().map(|name| name.as_ptr()).collect();
+                    let each = vec![options.cast_const(); names.len()];
+                    let mut handles = vec![std::ptr::null_mut(); names.len()];
+                    let (name, names, each) = (name.as_ptr(), names.as_ptr(), each.as_ptr());
+                    let to = handles.as_mut_ptr();
+                    let db = checked(|error| {
+                        rocksdb_open_column_families(options, name, count, names, each, to, error)
+                    })?;
+                    let mut handles = handles.into_iter().map(made);
+                    // That of the default family is another one of what the database has.
+                    if let Some(default) = handles.next() {
+                        rocksdb_column_family_handle_destroy(default?.as_ptr());
+                    }
+                    opened.get_or_init(|| Families(handles.flatten().collect()));
+                    Ok(db)
+                }
+            };
             let write_synced = rocksdb_writeoptions_create();
             rocksdb_writeoptions_set_sync(write_synced, 1);
             let flush = rocksdb_flushoptions_create();
@@ -105,7 +134,7 @@ impl RocksDb {
                 write_synced: made(write_synced)?,
                 flush: made(flush)?,
                 options: made(options)?,
-                families: OnceLock::new(),
+                families: opened,
             })
         }
     }

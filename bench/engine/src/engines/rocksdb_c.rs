@@ -39,6 +39,15 @@ unsafe extern "C" {
         name: *const c_char,
         error: *mut *mut c_char,
     ) -> *mut rocksdb_t;
+    pub(crate) fn rocksdb_open_column_families(
+        options: *const rocksdb_options_t,
+        name: *const c_char,
+        count: c_int,
+        names: *const *const c_char,
+        family_options: *const *const rocksdb_options_t,
+        handles: *mut *mut rocksdb_column_family_handle_t,
+        error: *mut *mut c_char,
+    ) -> *mut rocksdb_t;
     pub(crate) fn rocksdb_close(db: *mut rocksdb_t);
     pub(crate) fn rocksdb_free(memory: *mut std::ffi::c_void);
 

@@ -24,6 +24,8 @@ pub(crate) fn measured(workload: &str, engine: EngineName, round: u32, ops: u64)
         peak_anonymous_bytes: 1 << 20,
         budget_bytes: 1 << 27,
         syncs: 1,
+        files: 0,
+        threads: 0,
         misses: 0,
     }
 }

@@ -91,11 +91,20 @@ pub(super) fn open_after_kill(name: &str, request: &Request<'_>) -> Result<Measu
             }
             Ok(())
         })?;
-    let nanoseconds = u64::try_from(seconds.as_nanos())?;
-    measurement.ops = 1;
-    measurement.seconds = seconds.as_secs_f64();
-    measurement.cpu_seconds = cpu_seconds;
     measurement.peak_anonymous_bytes = peak;
+    one_opening(measurement, seconds, cpu_seconds)
+}
+
+/// The measurement with an opening for its only operation.
+pub(super) fn one_opening(
+    mut measurement: Measurement,
+    took: Duration,
+    cpu_seconds: f64,
+) -> Result<Measurement> {
+    let nanoseconds = u64::try_from(took.as_nanos())?;
+    measurement.ops = 1;
+    measurement.seconds = took.as_secs_f64();
+    measurement.cpu_seconds = cpu_seconds;
     measurement.p50_ns = nanoseconds;
     measurement.p99_ns = nanoseconds;
     measurement.p999_ns = nanoseconds;

@@ -2,12 +2,14 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use crate::engines::Result;
 use crate::measurement::Measurement;
+use crate::process;
 use crate::session::{Recorder, Session, Shape, Start, prepared};
 
-use super::fill;
+use super::{Request, fill, log};
 
 /// Of so many puts beside a follower one is synced, so that there is always something durable to follow.
 const SYNCED_EVERY: u64 = 256;
@@ -141,6 +143,39 @@ pub(super) fn read_families(session: &Session, name: &str) -> Result<Option<Meas
         Ok(())
     });
     measured.map(Some)
+}
+
+/// Closes the engine and opens it with all families, and then looks for an entry of each. An operation is an opening.
+pub(super) fn open_families(
+    session: Session,
+    name: &str,
+    request: &Request<'_>,
+) -> Result<Option<Measurement>> {
+    let has_families = session.engine.has_families() || fill_families(&session, "unmeasured")?.is_some();
+    if !has_families {
+        return Ok(None);
+    }
+    session.settle()?;
+    let Session { engine, .. } = session;
+    drop(engine);
+    let cpu_before = process::cpu_seconds();
+    let started = Instant::now();
+    let opened = request.engine.open_families(request.directory, &request.tuning, FAMILIES)?;
+    let took = started.elapsed();
+    let cpu_seconds = process::cpu_seconds() - cpu_before;
+    let engine = opened.ok_or("an engine that had families has none")?;
+    let (directory, sizes, tuning) = (request.directory, &request.sizes, &request.tuning);
+    let session = Session::of(request.engine, request.round, directory, sizes, tuning, engine);
+    let shape = Shape { threads: 1, timed_every: 1, settles_after: false };
+    let measured = session.measure(name, &shape, &|_, start: &Start<'_>, recorder: &mut Recorder| {
+        start.wait();
+        for index in 0..FAMILIES as u64 {
+            let found = session.engine.has_in(family_of(index)?, &session.entries.key(index))?;
+            recorder.misses += u64::from(!found);
+        }
+        Ok(())
+    })?;
+    log::one_opening(measured, took, cpu_seconds).map(Some)
 }
 
 fn family_of(index: u64) -> Result<usize> {
