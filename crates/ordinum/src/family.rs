@@ -76,6 +76,8 @@ pub(crate) struct Family {
     pub(crate) view: Published<SuperVersion>,
     /// How much writers are held back.
     pub(crate) pressure: Pressure,
+    /// Whether its tables or options changed since somebody looked for something to compact in it.
+    pub(crate) changed: AtomicBool,
 }
 
 impl Family {
@@ -100,6 +102,7 @@ impl Family {
             owner,
             dropped: AtomicBool::new(false),
             pressure: Pressure::default(),
+            changed: AtomicBool::new(true),
             view,
         }
     }

@@ -114,6 +114,7 @@ fn bytes_per_second(options_rate: u64, pressure: u32) -> u64 {
 impl Core {
     /// Takes the pressure on the family anew: after each change of its memtables or tables.
     pub(super) fn weigh(&self, family: &Family) {
+        family.changed.store(true, Ordering::Release);
         let _weighing = family.pressure.weighing.lock();
         let pressure = pressure(&family.view.load(), &family.options());
         let before = family.pressure.thousandths.swap(pressure, Ordering::AcqRel);

@@ -58,18 +58,35 @@ impl Merged {
 impl Core {
     /// Runs the most urgent compaction of a family; the families take turns. Whether one had any.
     pub(super) fn compact_step(&self, mood: Mood) -> Result<bool> {
-        let families: Vec<ColumnFamily> = self.families.read().values().cloned().collect();
+        // With many families, looking at all of them is not for nothing.
+        let all = mood == Mood::Quiet || self.is_time_for_all();
+        let changed = |family: &&ColumnFamily| all || family.family.changed.load(Ordering::Acquire);
+        let families: Vec<ColumnFamily> = self.families.read().values().filter(changed).cloned().collect();
         let unix_ms = unix_ms(&*self.options.clock);
         let turn = self.compactions.turn(families, |family, levels, claims| {
+            family.family.changed.store(false, Ordering::Release);
             let options = &family.options().compaction();
             let index = self.range_index(family);
             let hidden_by = index.as_deref().and_then(|index| Some((index, self.flushed_through(family)?)));
             let retention = &self.retention();
-            pick(&Picking { levels, options, claims, mood, retention, hidden_by, unix_ms })
+            let picked = pick(&Picking { levels, options, claims, mood, retention, hidden_by, unix_ms });
+            if picked.is_some() {
+                // There may be more.
+                family.family.changed.store(true, Ordering::Release);
+            }
+            picked
         });
         match turn {
             Some(turn) => self.compact(&turn).map(|()| true),
             None => Ok(false),
+        }
+    }
+
+    /// Whether to look for something to compact in every family, changed or not: pins go, and time passes.
+    fn is_time_for_all(&self) -> bool {
+        match self.options.background {
+            Background::Manual => true,
+            Background::Threads => self.compactions.is_time_for_all(self.options.clock.monotonic()),
         }
     }
 

@@ -6,12 +6,17 @@
 //! (2) while somebody waits to compact a range of a family, nothing else of that family begins.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
 use crate::compaction::{Claim, Compaction};
 use crate::family::{ColumnFamily, FamilyId};
 use crate::version::Levels;
+
+/// Every family is looked at so often, whether it changed or not.
+const ALL_EVERY: Duration = Duration::from_millis(200);
 
 /// The compactions that run.
 #[derive(Debug)]
@@ -28,6 +33,8 @@ struct Running {
     awaited: Vec<FamilyId>,
     /// The family that had the last turn.
     last_turn: FamilyId,
+    /// When all families are looked at next, on the monotonic clock.
+    next_look: Duration,
 }
 
 #[derive(Debug)]
@@ -49,15 +56,24 @@ pub(super) struct Turn<'a> {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        self.compactions.running.lock().claims.retain(|ticket| ticket.number != self.number);
+        let mut running = self.compactions.running.lock();
+        running.claims.retain(|ticket| ticket.number != self.number);
+        // What it claimed may be compacted now.
+        self.family.family.changed.store(true, Ordering::Release);
+        drop(running);
         self.compactions.ended.notify_all();
     }
 }
 
 impl Compactions {
     pub(super) fn new() -> Compactions {
-        let running =
-            Running { claims: Vec::new(), next_ticket: 0, awaited: Vec::new(), last_turn: FamilyId(0) };
+        let running = Running {
+            claims: Vec::new(),
+            next_ticket: 0,
+            awaited: Vec::new(),
+            last_turn: FamilyId(0),
+            next_look: Duration::ZERO,
+        };
         Compactions { running: Mutex::new(running), ended: Condvar::new() }
     }
 
@@ -65,6 +81,16 @@ impl Compactions {
     pub(super) fn with_claims<T>(&self, family: &ColumnFamily, act: impl FnOnce(&[Claim]) -> T) -> T {
         let running = self.running.lock();
         act(&running.claims_of(family))
+    }
+
+    /// Whether every family is to be looked at, now that it is `now`.
+    pub(super) fn is_time_for_all(&self, now: Duration) -> bool {
+        let mut running = self.running.lock();
+        let is_time = running.next_look <= now;
+        if is_time {
+            running.next_look = now.saturating_add(ALL_EVERY);
+        }
+        is_time
     }
 
     /// How many run.
