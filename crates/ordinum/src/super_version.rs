@@ -28,6 +28,13 @@ pub(crate) enum RangeIndex {
     InParts,
 }
 
+impl RangeIndex {
+    /// Whether readers do without an index.
+    pub(crate) fn is_given_up(&self) -> bool {
+        matches!(self, RangeIndex::InParts)
+    }
+}
+
 #[derive(Clone)]
 pub(crate) struct SuperVersion {
     pub(crate) active: Arc<Memtable>,

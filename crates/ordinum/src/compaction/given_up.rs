@@ -24,6 +24,9 @@ const MOVED_PART: u64 = 32;
 const SPEAKS_FROM_PERCENT: u64 = 50;
 /// Writers are slowest once there is too much garbage by this part of what may not be garbage, in thousandths.
 const SLOWEST_FROM: u64 = 100;
+/// What level 0 may hide, and may not, slows them down by no more than this, in thousandths: it is for merges to find out, and one
+/// that is not worth it yet needs more writes.
+const SUSPECTED_MAX: u64 = 500;
 /// What level 0 points to is not held against writers up to this many times the bytes of a merge that finds out what it
 /// hides: a little less than what makes such a merge cheap.
 const HIDING_PER_MERGED_BYTE: u64 = 6;
@@ -81,9 +84,12 @@ pub(crate) fn cleaning_behind(levels: &Levels, options: &ValueOptions) -> u64 {
     let merged = levels.bytes(0).saturating_add(below.unwrap_or(0));
     let hidden: u64 = levels.level(0).iter().map(|table| value_bytes(table)).sum();
     let hidden = hidden.saturating_sub(merged.saturating_mul(HIDING_PER_MERGED_BYTE));
-    let over = known.saturating_add(hidden).saturating_sub(allowed).saturating_mul(1000);
     let rest = bytes.saturating_sub(allowed).max(1);
-    (over / rest).saturating_mul(1000) / SLOWEST_FROM
+    let thousandths = |garbage: u64| {
+        let over = garbage.saturating_sub(allowed).saturating_mul(1000) / rest;
+        over.saturating_mul(1000) / SLOWEST_FROM
+    };
+    thousandths(known).max(thousandths(known.saturating_add(hidden)).min(SUSPECTED_MAX))
 }
 
 /// The bytes of values that the table points to.

@@ -29,10 +29,11 @@ impl Core {
         let is_buffer_changed = options.write_buffer_bytes != before.write_buffer_bytes;
         let range_index = options.range_index;
         family.family.set_options(Arc::new(options));
-        match (before.range_index, range_index) {
-            (false, true) => self.build_range_index(family)?,
-            (true, false) => self.give_up_range_index(family),
-            (false, false) | (true, true) => {}
+        // Not what the options were: one that was asked for before may not have been built.
+        match (family.family.view.load().range_index.is_given_up(), range_index) {
+            (true, true) => self.build_range_index(family)?,
+            (false, false) => self.give_up_range_index(family),
+            (true, false) | (false, true) => {}
         }
         if is_buffer_changed {
             let _commits = self.commits.lock();

@@ -156,7 +156,7 @@ impl Db {
     /// # Errors
     /// [`crate::Error::InvalidArgument`] for an option out of range; [`crate::Error::FamilyDropped`]; [`crate::Error::Io`] if the
     /// change cannot be made durable. If tables cannot be read for an index of range deletes, the options are those that were
-    /// asked for, and readers do without the index until the next opening.
+    /// asked for, and readers do without the index until it is asked for again, or the next opening.
     pub fn set_family_options(&self, family: &ColumnFamily, options: FamilyOptions) -> Result<()> {
         self.core().set_family_options(family, options)
     }

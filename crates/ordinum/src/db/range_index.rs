@@ -80,7 +80,7 @@ impl Core {
         let _commits = self.commits.lock();
         family.family.view.update(|now| {
             let mut trimmed = trimmed;
-            if matches!(now.range_index, RangeIndex::InParts) {
+            if now.range_index.is_given_up() {
                 // It was given up meanwhile.
                 return now.clone();
             }

@@ -9,7 +9,7 @@ use super::*;
 use crate::clock::{Clock, ManualClock};
 use crate::compaction::CompactionStyle;
 use crate::compaction::Mood;
-use crate::fs::{Fs, MemoryFs};
+use crate::fs::{FaultFs, Fs, MemoryFs};
 use crate::options::Background;
 use crate::super_version::RangeIndex;
 use crate::super_version::SuperVersion;
@@ -340,6 +340,39 @@ fn range_index() {
     let none = Bed::new(|options| options.range_index = false);
     none.db.set_family_options(&none.family, before()).unwrap();
     assert!(matches!(none.family.family.view.load().range_index, RangeIndex::Nothing));
+}
+
+/// A table could not be read for the index: the option said that there was one from then on, and asking again did nothing.
+#[test]
+fn an_index_that_could_not_be_built_is_built_when_it_is_asked_for_again() {
+    let memory = MemoryFs::new();
+    let faults = FaultFs::new(Arc::new(memory));
+    let without = FamilyOptions { range_index: false, ..before() };
+    let options = Options {
+        fs: Arc::new(faults.clone()),
+        background: Background::Manual,
+        family_defaults: without,
+        block_cache_bytes: 0,
+        ..Options::default()
+    };
+    let db = Db::open("/db", options).unwrap();
+    let family = db.default_column_family();
+    let mut batch = Batch::new();
+    (0..100u32).for_each(|key| batch.put(&family, &key.to_be_bytes(), b"value").unwrap());
+    db.write(batch, Durability::Buffered).unwrap();
+    let (first, end) = (10u32.to_be_bytes(), 20u32.to_be_bytes());
+    db.delete_range(&family, &first, &end, Durability::Buffered).unwrap();
+    db.flush(&family).unwrap();
+    let names = faults.list(Path::new("/db")).unwrap();
+    let tables: Vec<&String> = names.iter().filter(|name| name.ends_with(".sst")).collect();
+    tables.iter().for_each(|name| faults.fail_reads_of(&Path::new("/db").join(name)));
+    assert!(matches!(db.set_family_options(&family, before()), Err(Error::Io { .. })));
+    assert!(family.family.view.load().range_index.is_given_up());
+    faults.clear();
+    assert_eq!(present(&db, &family).len(), 90);
+    db.set_family_options(&family, before()).unwrap();
+    assert!(!family.family.view.load().range_index.is_given_up());
+    assert_eq!(present(&db, &family).len(), 90);
 }
 
 /// Range deletes are committed, flushed and compacted while the index comes and goes; readers see what the model has.
