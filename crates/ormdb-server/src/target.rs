@@ -27,7 +27,7 @@ pub(crate) struct Embedded {
     database: Database,
     session: Session,
     /// The transaction that a `begin` opened.
-    transaction: Option<ormdb::Transaction>,
+    transaction: Option<Box<ormdb::Transaction>>,
 }
 
 /// A connection to a server.
@@ -192,7 +192,8 @@ impl Embedded {
             let Statement::Control(Control::Begin { isolation, access }) = statement else {
                 return self.session.execute(statement, params).map_err(not_begun);
             };
-            self.transaction = Some(self.session.begin(isolation.unwrap_or_default(), *access)?);
+            let begun = self.session.begin(isolation.unwrap_or_default(), *access)?;
+            self.transaction = Some(Box::new(begun));
             return Ok(Outcome::Done { token: None });
         };
         let outcome = transaction.execute(statement, params);

@@ -245,13 +245,11 @@ impl Database {
             error
         };
         let token = version::token(as_of, params, self.inner.history).map_err(placed)?;
-        let seqno = ordinum::SeqNo::new(token.seqno())
-            .ok_or_else(|| version::not_yet(token, self.token(self.inner.engine.last_seqno())))?;
+        let not_yet = || version::not_yet(token, self.token(self.inner.engine.last_seqno()));
+        let seqno = ordinum::SeqNo::new(token.seqno()).ok_or_else(not_yet)?;
         let snapshot = self.inner.engine.snapshot_at(seqno).map_err(|error| match error {
             ordinum::Error::TooOld { oldest, .. } => version::too_old(token, self.token(oldest)),
-            ordinum::Error::InvalidArgument { .. } => {
-                version::not_yet(token, self.token(self.inner.engine.last_seqno()))
-            }
+            ordinum::Error::InvalidArgument { .. } => not_yet(),
             other => engine_error(other),
         })?;
         let current = self.catalog();

@@ -5,7 +5,7 @@ use ordinum::Durability;
 use crate::limits::Limits;
 
 /// How a database is opened.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// The storage engine's options: its memory, its file system and clock, and where random bytes come from.
     pub engine: ordinum::Options,
@@ -39,16 +39,4 @@ pub enum SemiJoins {
     FromParents,
     /// From the related rows that satisfy the condition, wherever that is possible.
     FromChildren,
-}
-
-impl Default for Options {
-    fn default() -> Options {
-        Options {
-            engine: ordinum::Options::default(),
-            durability: Durability::default(),
-            limits: Limits::default(),
-            sampling: Sampling::default(),
-            semi_joins: SemiJoins::default(),
-        }
-    }
 }

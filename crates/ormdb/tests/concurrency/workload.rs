@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
 use ormdb::{Database, Error, ErrorCode, Isolation, Outcome, Params, Result, Retry, Session, Transaction};
 
-use super::THREADS;
 use super::history::{History, Op};
 
 pub(crate) const SCHEMA: &str = r#"
@@ -179,7 +178,7 @@ impl<'d> Round<'d> {
     /// One transaction of a thread.
     pub(crate) fn step(&self, thread: usize, random: &mut fastrand::Rng) {
         // A third of them read, most of the time.
-        if thread % 3 == 0 && random.u8(..) < 200 {
+        if thread.is_multiple_of(3) && random.u8(..) < 200 {
             return self.read(random);
         }
         match random.u8(..10) {
@@ -399,7 +398,6 @@ impl<'d> Round<'d> {
         assert_eq!(report.findings_total, 0, "{level}: {:?}", report.findings);
         let stats = self.database.engine_stats().locks;
         assert_eq!((stats.keys, stats.ranges, stats.waiting), (0, 0, 0), "{level}: locks that nobody holds");
-        assert!(THREADS > 0);
         Tally {
             commits: self.commits.into_inner(),
             reads: self.reads.into_inner(),

@@ -29,11 +29,13 @@ fn read_as_of(database: &Database, text: &str, token: &str) -> Result<String, Er
 #[test]
 fn a_version_is_read_as_it_was() {
     let database = retaining(Duration::from_secs(3600));
-    let mut tokens = Vec::new();
-    tokens.push(write(&database, "create Test [{ id: 1, value: 10 }, { id: 2, value: 20 }]").to_string());
-    tokens.push(write(&database, "update Test[1] set { value: 11 }").to_string());
-    tokens.push(write(&database, "delete Test[2]").to_string());
-    tokens.push(write(&database, "create Test { id: 3, value: 30 }").to_string());
+    let tokens = [
+        "create Test [{ id: 1, value: 10 }, { id: 2, value: 20 }]",
+        "update Test[1] set { value: 11 }",
+        "delete Test[2]",
+        "create Test { id: 3, value: 30 }",
+    ]
+    .map(|text| write(&database, text).to_string());
     let texts = [
         (
             "Test as of $t order by id { value }",
