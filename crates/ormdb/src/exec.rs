@@ -18,7 +18,7 @@ use ormdb_proto::{Result, Value};
 use crate::context::Ctx;
 use crate::expr::{Parameters, Values};
 use crate::plan::{
-    Binder, CachedPlan, Estimator, Known, Plan, RootAccess, RootInput, Shaped, explanation, refusal,
+    Binder, CachedPlan, Estimator, Known, Measured, Plan, RootAccess, RootInput, Shaped, explanation, refusal,
 };
 
 mod aggregate;
@@ -81,14 +81,22 @@ fn run_cached(ctx: &Ctx<'_>, cached: &CachedPlan, fetch: &Fetch, lifted: &[Value
 pub(crate) fn explain(ctx: &Ctx<'_>, fetch: &Fetch, mode: Explain) -> Result<Explanation> {
     let fetch = place::resolved(ctx, fetch)?;
     let plan = bind(ctx, RootInput::Fetch(&fetch))?;
-    let stats = match mode {
+    let measured = match mode {
         Explain::Plan => None,
         Explain::Analyze => {
+            let before = ctx.session.statistics.blocks();
             let (_, run) = run_plan(ctx, &plan, &plan.access)?;
-            Some(run.into_stats())
+            let after = ctx.session.statistics.blocks();
+            let budgets = run.budget.used();
+            Some(Measured {
+                steps: run.into_stats(),
+                budgets,
+                blocks_read: after.read.saturating_sub(before.read),
+                cache_hits: after.cached.saturating_sub(before.cached),
+            })
         }
     };
-    explanation(&plan, Estimator::new(ctx), stats.as_deref())
+    explanation(&plan, Estimator::new(ctx), measured.as_ref())
 }
 
 /// Reads a graph from rows of these encoded primary keys, in this order; keys of no row are passed over. Filter, order
@@ -188,6 +196,9 @@ fn run_plan<'r>(ctx: &Ctx<'r>, plan: &Plan<'_>, access: &RootAccess) -> Result<(
     let run = Run::new(*ctx, plan.steps);
     let mut chunks: Vec<Chunk> = Vec::new();
     let root = &plan.root;
+    if plan.group.is_none() && root.rows.is_unfiltered() && root.rows.limit.is_none() {
+        run.budget.expect_rows(ctx.session.statistics.rows(root.entity.id))?;
+    }
     run.timed(root.step, || {
         if let Some(group) = &plan.group {
             chunks = group::chunks(&run, plan, access, group)?;

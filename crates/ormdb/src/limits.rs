@@ -8,6 +8,12 @@ pub struct Limits {
     pub depth_max: u32,
     /// The most rows that a fetch may return, over all levels.
     pub rows_max: u64,
+    /// The most related rows that one row may have in an include.
+    pub fan_out_max: u64,
+    /// The most edges of a result, over all includes.
+    pub edges_max: u64,
+    /// The most bytes of a result.
+    pub result_bytes_max: u64,
     /// The most memory for intermediate rows and the result, in bytes.
     pub memory_bytes_max: u64,
     /// The longest time, in milliseconds; 0 means no bound.
@@ -21,6 +27,9 @@ impl Default for Limits {
         Limits {
             depth_max: 32,
             rows_max: 50_000_000,
+            fan_out_max: 10_000_000,
+            edges_max: 100_000_000,
+            result_bytes_max: 2 << 30,
             memory_bytes_max: 2 << 30,
             time_ms_max: 0,
             lock_wait_ms_max: 10_000,

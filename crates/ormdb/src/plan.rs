@@ -41,7 +41,7 @@ pub(crate) use bind::{Binder, RootInput};
 pub(crate) use cache::{CachedPlan, PlanCache, Shaped, refusal};
 pub use cache::{PlanStats, Prepared};
 pub(crate) use estimate::Estimator;
-pub(crate) use explain::{StepStats, explanation};
+pub(crate) use explain::{Measured, StepStats, explanation};
 pub(crate) use fan::{FanAccess, HopAccess};
 pub(crate) use kept::check as check_deleted;
 pub(crate) use known::Known;

@@ -57,6 +57,15 @@ pub(crate) struct Statistics {
     sampling: Mutex<()>,
 }
 
+/// How many blocks were read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Blocks {
+    /// From files.
+    pub(crate) read: u64,
+    /// From the cache.
+    pub(crate) cached: u64,
+}
+
 /// What the last samples found, by entity.
 pub(crate) type Figures = HashMap<EntityId, Arc<EntityFigures>>;
 
@@ -107,6 +116,12 @@ impl Statistics {
     /// Grows whenever plans might be chosen anew: when an entity was sampled, or has twice or half as many rows.
     pub(crate) fn epoch(&self) -> u64 {
         self.epoch.load(Ordering::Relaxed)
+    }
+
+    /// How many blocks the engine has read so far, for everybody.
+    pub(crate) fn blocks(&self) -> Blocks {
+        let stats = self.engine.stats();
+        Blocks { read: stats.cache_misses, cached: stats.cache_hits }
     }
 
     /// How many rows an entity has, deleted ones that are kept included.

@@ -146,6 +146,17 @@ fn limits_are_named_and_count_what_is_held() {
     assert_eq!(limited(memory, "Album limit 20 { id, artist { id } }").unwrap().len(), 20);
     let rows = Limits { rows_max: 100, ..limits };
     assert_eq!(limit_of(rows, "Album { id }"), (ErrorCode::OverBudget, "rows_max".to_owned()));
+    // So many rows are known to be there: none is read.
+    let error = limited(rows, "Album { id }").unwrap_err();
+    assert!(error.message.contains("about 1500 rows"), "{error}");
+    for (limits, name) in [
+        (Limits { fan_out_max: 499, ..limits }, "fan_out_max"),
+        (Limits { edges_max: 1000, ..limits }, "edges_max"),
+        (Limits { result_bytes_max: 2000, ..limits }, "result_bytes_max"),
+    ] {
+        let of = limit_of(limits, "Artist { albums { id } }");
+        assert_eq!(of, (ErrorCode::OverBudget, name.to_owned()));
+    }
     let depth = Limits { depth_max: 1, ..limits };
     assert_eq!(
         limit_of(depth, "Album { artist { id } }"),

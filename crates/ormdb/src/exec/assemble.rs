@@ -17,6 +17,7 @@ pub(super) fn chunk(run: &Run<'_>, plan: &Plan<'_>, roots: Vec<FetchedRow>) -> R
     level(run, &plan.root, &roots, &mut builder)?;
     let chunk = builder.finish()?;
     run.budget.release_to(held);
+    run.budget.add_result(chunk.byte_len())?;
     run.budget.hold(chunk.byte_len())?;
     Ok(chunk)
 }
@@ -37,7 +38,9 @@ fn level(run: &Run<'_>, level: &Level<'_>, rows: &[FetchedRow], builder: &mut Ch
             run.count(below.step, |stats| stats.rows += children.rows.len());
             let edges = builder.edge(level.node, edge)?;
             for parent in 0..rows.len() {
-                edges.push_parent(children.of(parent))?;
+                let children = children.of(parent);
+                run.budget.add_edges(children.len())?;
+                edges.push_parent(children)?;
             }
             self::level(run, below, &children.rows, builder)
         })?;

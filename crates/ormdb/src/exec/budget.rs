@@ -10,17 +10,33 @@ use crate::session::SessionContext;
 /// How many rows or entries go by between two looks at the cancel flag and the clock.
 const CHECK_EVERY: u64 = 256;
 
+/// By how much rows have to be expected to exceed their budget for a statement to be refused before it runs.
+const EXPECTED_TWICE: f64 = 2.0;
+
 /// What a statement has used so far, and what it may use.
 pub(super) struct Budget<'r> {
     session: &'r SessionContext,
     rows: Cell<u64>,
     bytes: Cell<u64>,
+    bytes_most: Cell<u64>,
+    edges: Cell<u64>,
+    fan_out_most: Cell<u64>,
+    result_bytes: Cell<u64>,
     until_check: Cell<u64>,
 }
 
 impl<'r> Budget<'r> {
     pub(super) const fn new(session: &'r SessionContext) -> Budget<'r> {
-        Budget { session, rows: Cell::new(0), bytes: Cell::new(0), until_check: Cell::new(0) }
+        Budget {
+            session,
+            rows: Cell::new(0),
+            bytes: Cell::new(0),
+            bytes_most: Cell::new(0),
+            edges: Cell::new(0),
+            fan_out_most: Cell::new(0),
+            result_bytes: Cell::new(0),
+            until_check: Cell::new(0),
+        }
     }
 
     /// Counts rows of the result.
@@ -31,10 +47,62 @@ impl<'r> Budget<'r> {
         if rows > allowed { Err(over("rows_max", "rows", allowed, rows)) } else { Ok(()) }
     }
 
+    /// Refuses rows that are known to be too many before one of them is read. What is known may be wrong by a factor of
+    /// [`EXPECTED_TWICE`].
+    pub(super) fn expect_rows(&self, rows: f64) -> Result<()> {
+        let allowed = self.session.limits.rows_max;
+        let least = rows / EXPECTED_TWICE;
+        if least <= bound(allowed) {
+            return Ok(());
+        }
+        let mut error = over("rows_max", "rows", allowed, estimate(rows));
+        error.message = format!("the statement would return about {rows:.0} rows; rows_max allows {allowed}");
+        Err(error)
+    }
+
+    /// Counts the edges of a parent.
+    pub(super) fn add_edges(&self, edges: usize) -> Result<()> {
+        let fan_out = number(edges);
+        self.fan_out_most.set(fan_out.max(self.fan_out_most.get()));
+        let allowed = self.session.limits.fan_out_max;
+        if fan_out > allowed {
+            return Err(over("fan_out_max", "related rows of one row", allowed, fan_out));
+        }
+        let edges = self.edges.get().saturating_add(fan_out);
+        self.edges.set(edges);
+        let allowed = self.session.limits.edges_max;
+        if edges > allowed { Err(over("edges_max", "edges", allowed, edges)) } else { Ok(()) }
+    }
+
+    /// Counts bytes of the result.
+    pub(super) fn add_result(&self, bytes: usize) -> Result<()> {
+        let bytes = self.result_bytes.get().saturating_add(number(bytes));
+        self.result_bytes.set(bytes);
+        let allowed = self.session.limits.result_bytes_max;
+        if bytes > allowed {
+            Err(over("result_bytes_max", "bytes of the result", allowed, bytes))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// What was used of each budget, and what might have been.
+    pub(super) fn used(&self) -> Vec<(&'static str, u64, u64)> {
+        let limits = &self.session.limits;
+        vec![
+            ("rows", self.rows.get(), limits.rows_max),
+            ("fan-out", self.fan_out_most.get(), limits.fan_out_max),
+            ("edges", self.edges.get(), limits.edges_max),
+            ("bytes of the result", self.result_bytes.get(), limits.result_bytes_max),
+            ("bytes of memory", self.bytes_most.get(), limits.memory_bytes_max),
+        ]
+    }
+
     /// Counts memory that is held from now on.
     pub(super) fn hold(&self, bytes: usize) -> Result<()> {
         let bytes = self.bytes.get().saturating_add(number(bytes));
         self.bytes.set(bytes);
+        self.bytes_most.set(bytes.max(self.bytes_most.get()));
         let allowed = self.session.limits.memory_bytes_max;
         if bytes > allowed {
             Err(over("memory_bytes_max", "bytes of memory", allowed, bytes))
@@ -71,6 +139,16 @@ impl<'r> Budget<'r> {
             }
         }
     }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "an estimate")]
+const fn bound(allowed: u64) -> f64 {
+    allowed as f64
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an estimate; the cast saturates")]
+const fn estimate(rows: f64) -> u64 {
+    rows as u64
 }
 
 fn number(n: usize) -> u64 {

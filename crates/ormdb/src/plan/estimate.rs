@@ -1,5 +1,5 @@
-//! About how many rows a level gives: what the engine tells of its keys, less what fixed shares say of the conditions
-//! that no key serves.
+//! About how many rows a level gives: by the statistics of an entity that was sampled; of any other by what the engine tells of its
+//! keys, less what fixed shares say of the conditions that no key serves.
 //!
 //! Invariants: (1) it is computed for whoever explains a plan, never for the plan itself; (2) "at most" is said only of
 //! a true bound: a number of keys, a limit.
@@ -10,12 +10,18 @@ use ormdb_proto::schema::FieldId;
 
 use super::access::{EQUAL_SELECTIVITY, FILTER_SELECTIVITY, many};
 use super::bounds::{self, Bounds, FieldBounds};
-use super::{Fan, HopAccess, Path, RootAccess, RowSelection, Source, order};
+use super::known::Known;
+use super::{Fan, HopAccess, Path, RootAccess, RowSelection, Served, Source, order, semi_join};
 use crate::catalog::EntityInfo;
 use crate::context::Ctx;
 use crate::engine::EngineResult;
 use crate::expr::{EvalEnv, Node};
 use crate::store::{Families, layout};
+
+/// The fewest rows of an entity of which a scan is worth a warning.
+const SCAN_WORTH_A_WARNING: f64 = 1000.0;
+/// The greatest share of rows for which an index is worth having.
+const SHARE_WORTH_AN_INDEX: f64 = 0.1;
 
 /// How many rows a level gives: of a root all together, of an include for each parent.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,8 +33,8 @@ pub(super) enum Estimate {
 }
 
 /// Estimates at one snapshot.
-#[derive(Clone, Copy)]
 pub(crate) struct Estimator<'a> {
+    known: Known<'a>,
     reader: &'a dyn Reader,
     families: &'a Families,
     now: i64,
@@ -37,7 +43,8 @@ pub(crate) struct Estimator<'a> {
 impl<'a> Estimator<'a> {
     /// What a statement's reads are estimated by.
     pub(crate) fn new(ctx: &Ctx<'a>) -> Estimator<'a> {
-        Estimator { reader: ctx.reader, families: ctx.families, now: ctx.now }
+        let known = Known::of(ctx.catalog, ctx.session);
+        Estimator { known, reader: ctx.reader, families: ctx.families, now: ctx.now }
     }
 
     /// The rows of a root.
@@ -49,10 +56,14 @@ impl<'a> Estimator<'a> {
     ) -> Result<Estimate> {
         let (source, ranges) = match &access.path {
             Path::Nothing => return Ok(at_most(0, rows)),
-            Path::Related(path) => return Ok(limited(path.estimate.round(), rows)),
+            Path::Related(_) => return Ok(limited(self.sampled(entity, rows)?.round(), rows)),
             Path::Rows(keys) | Path::Unique { keys, .. } => return Ok(at_most(keys.len(), rows)),
             Path::Ranges { source, ranges, .. } => (*source, ranges),
         };
+        if self.known.figures(entity.id).is_some() {
+            let all = self.known.rows(entity.id);
+            return Ok(limited(self.sampled(entity, rows)?.max(all.min(1.0)).round(), rows));
+        }
         let mut entries = 0.0;
         for range in ranges {
             entries += self.entries(source, range)?;
@@ -63,6 +74,52 @@ impl<'a> Estimator<'a> {
         let left = entries * self.selectivity(entity, rows, &served)?;
         // Where there are entries, a row is never out of the question.
         Ok(limited(left.max(entries.min(1.0)).round(), rows))
+    }
+
+    /// The rows that a selection leaves without its limit, by statistics.
+    fn sampled(&self, entity: &EntityInfo, rows: &RowSelection<'_>) -> Result<f64> {
+        let tail = semi_join::tail(&self.known, entity, rows, &EvalEnv::at(self.now), 0)?;
+        Ok(self.known.rows(entity.id) * tail.passing * tail.kept)
+    }
+
+    /// The index that would spare reading most rows of a root, where none is used and one would.
+    pub(super) fn missing_index(
+        &self,
+        entity: &EntityInfo,
+        access: &RootAccess,
+        rows: &RowSelection<'_>,
+    ) -> Result<Option<String>> {
+        let Path::Ranges { .. } = &access.path else { return Ok(None) };
+        let stops = access.served != Served::No && rows.wanted().is_some();
+        let all = self.known.rows(entity.id);
+        let Some(filter) =
+            rows.filter.as_ref().filter(|_| access.equal_columns == 0 && !access.ranged && !stops)
+        else {
+            return Ok(None);
+        };
+        if all < SCAN_WORTH_A_WARNING {
+            return Ok(None);
+        }
+        let mut bounds = Bounds::new();
+        bounds::collect(entity, filter.root(), &EvalEnv::at(self.now), &mut bounds)?;
+        let mut fields: Vec<(bool, f64, FieldId)> = Vec::new();
+        for (field, of) in bounds.iter().filter(|(_, of)| !of.is_unknown()) {
+            fields.push((of.equal.is_none(), self.known.share(entity, *field, of), *field));
+        }
+        // Equal values first; behind the first range, a key serves nothing.
+        fields.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.cmp(&b.2)));
+        let equal = fields.iter().filter(|(range, ..)| !range).count();
+        fields.truncate(equal + 1);
+        let share: f64 = fields.iter().map(|(_, share, _)| share).product();
+        if fields.is_empty() || share > SHARE_WORTH_AN_INDEX {
+            return Ok(None);
+        }
+        let columns: Vec<FieldId> = fields.iter().map(|(.., field)| *field).collect();
+        let (columns, found) = (entity.names_of(&columns), (all * share).max(1.0));
+        Ok(Some(format!(
+            "no index serves the condition: @@index({columns}) in {} would read about {found:.0} of {all:.0} rows",
+            entity.name
+        )))
     }
 
     /// The rows of an include, for each parent.
@@ -78,11 +135,23 @@ impl<'a> Estimator<'a> {
         {
             found *= self.per_row(edge, fan.target, far)?;
         }
-        Ok(limited(found * self.selectivity(fan.target, rows, &[])?, rows))
+        let share = match self.known.figures(fan.target.id) {
+            Some(_) => {
+                let tail = semi_join::tail(&self.known, fan.target, rows, &EvalEnv::at(self.now), 0)?;
+                tail.passing * tail.kept
+            }
+            None => self.selectivity(fan.target, rows, &[])?,
+        };
+        Ok(limited(found * share, rows))
     }
 
     /// How many entries of a hop's key there are for each row that it starts from.
     fn per_row(&self, from: &EntityInfo, target: &EntityInfo, hop: &HopAccess) -> Result<f64> {
+        if self.known.figures(from.id).is_some() && self.known.figures(target.id).is_some() {
+            let fields: Vec<FieldId> = hop.pairs.iter().map(|(_, remote)| *remote).collect();
+            let related = self.known.rows(target.id) * self.known.present(target, &fields);
+            return Ok(related / self.known.rows(from.id));
+        }
         let entries = self.all(target, hop.source.unwrap_or(Source::Primary))?;
         Ok(entries / self.all(from, Source::Primary)?.max(1.0))
     }

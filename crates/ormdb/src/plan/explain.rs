@@ -36,6 +36,18 @@ pub(crate) struct StepStats {
     pub(crate) time: Duration,
 }
 
+/// What a run of a plan did.
+pub(crate) struct Measured {
+    /// Each step.
+    pub(crate) steps: Vec<StepStats>,
+    /// What it used of each budget, and what it might have: the budget's name, both numbers.
+    pub(crate) budgets: Vec<(&'static str, u64, u64)>,
+    /// Blocks that were read from files meanwhile, by everybody.
+    pub(crate) blocks_read: u64,
+    /// Blocks that were found in the cache meanwhile, by everybody.
+    pub(crate) cache_hits: u64,
+}
+
 /// One step, as it is shown.
 struct Shown {
     title: String,
@@ -52,9 +64,16 @@ struct Shown {
 pub(crate) fn explanation(
     plan: &Plan<'_>,
     estimator: Estimator<'_>,
-    stats: Option<&[StepStats]>,
+    measured: Option<&Measured>,
 ) -> Result<Explanation> {
-    let shown = Explainer { estimator, stats }.root(plan)?;
+    let stats = measured.map(|measured| measured.steps.as_slice());
+    let mut shown = Explainer { estimator, stats }.root(plan)?;
+    if let Some(measured) = measured {
+        shown.fact("blocks read", measured.blocks_read);
+        shown.fact("cache hits", measured.cache_hits);
+        let used = measured.budgets.iter().map(|(name, used, allowed)| format!("{name} {used} of {allowed}"));
+        shown.fact("budget use", used.collect::<Vec<_>>().join(", "));
+    }
     let mut text = String::new();
     shown.print(0, &mut text);
     Ok(Explanation { text, json: shown.json().to_string() })
@@ -135,6 +154,9 @@ impl Explainer<'_> {
             Some(groups) => group(&mut shown, &level.rows, groups),
         }
         shown.estimate(self.estimator.root(level.entity, &plan.access, &level.rows)?, "");
+        if let Some(missing) = self.estimator.missing_index(level.entity, &plan.access, &level.rows)? {
+            shown.fact("warning", missing);
+        }
         shown.stats(self.stats, level.step);
         let begins = match &plan.access.path {
             Path::Related(path) => Some(&**path),
@@ -155,6 +177,15 @@ impl Explainer<'_> {
         deleted(&mut shown, &level.rows);
         selection(&mut shown, level.entity, &level.rows, include.fan.access.served);
         shown.estimate(self.estimator.include(&include.fan, &level.rows)?, " per parent");
+        if include.fan.access.near.source.is_none() {
+            let near = include.fan.edge.unwrap_or(include.fan.target);
+            let fields: Vec<FieldId> =
+                include.fan.access.near.pairs.iter().map(|(_, remote)| *remote).collect();
+            let columns = near.names_of(&fields);
+            let missing =
+                format!("no index leads there: @@index({columns}) in {} would spare the scan", near.name);
+            shown.fact("warning", missing);
+        }
         shown.stats(self.stats, level.step);
         self.below(&mut shown, level, None)?;
         Ok(shown)

@@ -40,8 +40,6 @@ pub(crate) struct RelatedPath {
     pub(crate) in_order: bool,
     /// Whether keys come from the last to the first.
     pub(crate) reverse: bool,
-    /// About how many rows it leads to.
-    pub(crate) estimate: f64,
 }
 
 /// What the conditions behind relations cost for a row, and which share of rows they leave.
@@ -251,7 +249,6 @@ fn way(
         rows: to_rows,
         in_order: in_order && served == Served::Exact,
         reverse,
-        estimate: found,
     };
     Ok(Some(Way { cost, path, served }))
 }
