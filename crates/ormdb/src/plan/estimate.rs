@@ -91,7 +91,7 @@ impl<'a> Estimator<'a> {
     ) -> Result<Option<String>> {
         let Path::Ranges { .. } = &access.path else { return Ok(None) };
         let stops = access.served != Served::No && rows.wanted().is_some();
-        let all = self.known.rows(entity.id);
+        let all = self.known.counted(entity.id);
         let Some(filter) =
             rows.filter.as_ref().filter(|_| access.equal_columns == 0 && !access.ranged && !stops)
         else {

@@ -43,6 +43,11 @@ impl<'a> Known<'a> {
         self.statistics.rows(entity).max(least)
     }
 
+    /// How many rows of an entity were counted.
+    pub(super) fn counted(&self, entity: EntityId) -> f64 {
+        self.statistics.rows(entity)
+    }
+
     /// What a sample found of an entity; none if none was taken.
     pub(super) fn figures(&self, entity: EntityId) -> Option<&EntityFigures> {
         self.figures.get(&entity).map(Arc::as_ref)
