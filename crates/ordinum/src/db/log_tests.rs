@@ -283,3 +283,29 @@ fn logs_give_their_space_back_once_everything_is_in_tables() {
     let db = Db::open("/db", options(fs)).unwrap();
     assert_eq!(count(&db), 900);
 }
+
+/// The manifest names a log before the first record of it is written. If the end of the manifest is damaged afterwards, what is in
+/// that log was lost without a word: the last record of a manifest is taken for one that was never whole.
+#[test]
+fn a_log_that_the_manifest_has_lost_is_missed() {
+    let fs = MemoryFs::new();
+    let db = Db::open("/db", options(fs.clone())).unwrap();
+    let first = logs(&fs, Path::new("/db"));
+    let mut written = 0;
+    while logs(&fs, Path::new("/db")) == first {
+        put(&db, written, Durability::Synced).unwrap();
+        written += 1;
+    }
+    // The last one is in the new log, and the process ends without another edit of the manifest.
+    fs.kill_process();
+    drop(db);
+    let names = fs.list(Path::new("/db")).unwrap();
+    let manifest = Path::new("/db").join(names.iter().find(|name| name.starts_with("MANIFEST")).unwrap());
+    let end = fs.open(&manifest).unwrap().len().unwrap();
+    fs.flip_byte(&manifest, end - 1).unwrap();
+    let refused = Db::open("/db", options(fs.clone())).unwrap_err();
+    assert!(matches!(refused, Error::Corrupt { .. }), "{refused}");
+    let db = Db::open("/db", Options { recovery: RecoveryMode::Salvage, ..options(fs) }).unwrap();
+    assert!(db.salvage().is_some_and(|salvage| salvage.bytes_cut > 100));
+    assert_eq!(count(&db), written - 1);
+}

@@ -4,7 +4,10 @@
 //! (1) nothing is written: what recovery finds takes effect with the manifest that the opening makes;
 //! (2) a record that was durable once and is not intact refuses to open, unless the caller asks to salvage. Then the history
 //!     ends before it, all that was behind it is cut, and the caller can ask what: what is left is the state behind one commit;
-//! (3) tables that are ahead of the end of the log refuse to open in any case: no state of the past could be told.
+//! (3) tables that are ahead of the end of the log refuse to open in any case: no state of the past could be told;
+//! (4) a log behind those that the manifest names has no record, or the end of the manifest is damaged.
+
+mod reach;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -336,20 +339,6 @@ impl<'a> Recovery<'a> {
     fn last_log_if(&self, asked: impl FnOnce(SeqNo) -> bool) -> Option<FileNumber> {
         let (number, _) = self.state.logs.last_key_value()?;
         asked(self.last).then_some(*number)
-    }
-
-    /// Refuses tables that are ahead of the log: commits between would be missing.
-    fn check_reach(&self, recovered: SeqNo) -> Result<()> {
-        let ahead = self.state.families.values().find(|family| family.flushed_through > recovered);
-        ahead.map_or(Ok(()), |family| {
-            let (name, through) = (&family.name, family.flushed_through);
-            Err(Error::Corrupt {
-                file: self.directory.to_path_buf(),
-                offset: 0,
-                expected: format!("a log that reaches what is in the tables of {name:?}: {through}"),
-                found: format!("one that ends at {recovered}"),
-            })
-        })
     }
 
     /// Repeats what the record did; none if it does not fit.

@@ -370,3 +370,24 @@ fn ingestions_and_writes_and_compactions_at_the_same_time() {
         db.compact_range(&family, KeyRange::all()).unwrap();
     }
 }
+
+/// The log tells of an ingestion that the manifest has lost, and the table is gone since: an opening said only that a file cannot
+/// be opened, and that behind a new manifest.
+#[test]
+fn an_ingestion_without_its_table_is_a_missing_file() {
+    let fs = MemoryFs::new();
+    let db = Db::open("/db", options(fs.clone())).unwrap();
+    let ingested = file(&options(fs.clone()), "/sorted", 0..10, b"value");
+    db.ingest(&db.default_column_family(), &[ingested]).unwrap();
+    drop(db);
+    let names = fs.list(std::path::Path::new("/db")).unwrap();
+    let of =
+        |is: &dyn Fn(&str) -> bool| PathBuf::from("/db").join(names.iter().find(|name| is(name)).unwrap());
+    let (manifest, table) =
+        (of(&|name: &str| name.starts_with("MANIFEST")), of(&|name: &str| name.ends_with(".sst")));
+    let end = fs.open(&manifest).unwrap().len().unwrap();
+    fs.flip_byte(&manifest, end - 1).unwrap();
+    fs.remove(&table).unwrap();
+    let refused = Db::open("/db", options(fs)).unwrap_err();
+    assert!(matches!(&refused, Error::MissingFile { file, .. } if *file == table), "{refused}");
+}
