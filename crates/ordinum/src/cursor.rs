@@ -116,6 +116,9 @@ impl Cursor {
             return self.first();
         }
         let found = self.forward_from(Bound::Included(key));
+        if self.tracker.is_none() {
+            return found;
+        }
         self.track_forward(Bound::Included(key.to_vec()), found)
     }
 
@@ -125,6 +128,9 @@ impl Cursor {
             return self.last();
         }
         let found = self.back_from(Bound::Included(key));
+        if self.tracker.is_none() {
+            return found;
+        }
         self.track_back(Bound::Included(key.to_vec()), found)
     }
 

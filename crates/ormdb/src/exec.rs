@@ -28,6 +28,7 @@ mod derive;
 mod distinct;
 mod fan_out;
 mod group;
+mod parent_keys;
 mod place;
 mod root;
 mod rows;

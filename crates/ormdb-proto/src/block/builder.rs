@@ -9,7 +9,7 @@ use super::column_builder::{count, too_large};
 use super::layout::{
     self, BLOCK_BYTES_MAX, BlockKind, BufferEntry, ColumnEntry, ENTRY_LEN, HEADER_CRC_AT, HEADER_LEN, padded,
 };
-use super::{ColumnBuilder, ColumnKind, ColumnType};
+use super::{Block, ColumnBuilder, ColumnKind, ColumnType};
 
 /// Builds an entity block. Columns may be filled in any order; they must agree in their rows when the block is done.
 #[derive(Debug)]
@@ -67,6 +67,11 @@ impl BlockBuilder {
     /// # Errors
     /// `Internal` if columns differ in their rows; `LimitExceeded` if the block is too large.
     pub fn finish(&self, slot: u32) -> Result<AlignedBytes> {
+        self.block(slot).map(Block::into_bytes)
+    }
+
+    /// As [`finish`](Self::finish), open.
+    pub(crate) fn block(&self, slot: u32) -> Result<Block> {
         let rows = self.rows();
         if let Some(at) = self.columns.iter().position(|c| c.len() != rows) {
             let message = format!("column {at} of a block has not {rows} rows, as column 0");
@@ -124,6 +129,11 @@ impl EdgeBlockBuilder {
     /// # Errors
     /// `Internal` if the last parent was not ended; `LimitExceeded` if the block is too large.
     pub fn finish(&self, slot: u32) -> Result<AlignedBytes> {
+        self.block(slot).map(Block::into_bytes)
+    }
+
+    /// As [`finish`](Self::finish), open.
+    pub(crate) fn block(&self, slot: u32) -> Result<Block> {
         if !self.open.is_empty() {
             return Err(Error::new(ErrorCode::Internal, "the last parent of an edge block was not ended"));
         }
@@ -131,7 +141,7 @@ impl EdgeBlockBuilder {
     }
 }
 
-fn lay_out(kind: BlockKind, slot: u32, rows: usize, builders: &[ColumnBuilder]) -> Result<AlignedBytes> {
+fn lay_out(kind: BlockKind, slot: u32, rows: usize, builders: &[ColumnBuilder]) -> Result<Block> {
     let mut columns: Vec<ColumnEntry> = Vec::with_capacity(builders.len());
     let mut buffers: Vec<&[u8]> = Vec::with_capacity(builders.len() * 2);
     for builder in builders {
@@ -155,29 +165,30 @@ fn lay_out(kind: BlockKind, slot: u32, rows: usize, builders: &[ColumnBuilder]) 
         out.extend_from_slice(&word.to_le_bytes());
     }
     let mut entry = [0; ENTRY_LEN];
-    for column in columns {
+    for column in &columns {
         column.write(&mut entry);
         out.extend_from_slice(&entry);
     }
     let buffers_at = out.len();
     out.resize(HEADER_LEN + directory_len, 0);
-    let mut entries = Vec::with_capacity(buffers.len() * ENTRY_LEN);
+    let mut entries: Vec<BufferEntry> = Vec::with_capacity(buffers.len());
     for buffer in buffers {
         let offset = out.len();
         out.extend_from_slice(buffer);
         out.resize(padded(out.len()), 0);
         let crc = crc32c::crc32c(out.get(offset..).unwrap_or_default());
-        BufferEntry { offset: count(offset)?, length: count(buffer.len())?, crc }.write(&mut entry);
-        entries.extend_from_slice(&entry);
+        entries.push(BufferEntry { offset: count(offset)?, length: count(buffer.len())?, crc });
     }
-    if let Some(directory) = out.get_mut(buffers_at..buffers_at + entries.len()) {
-        directory.copy_from_slice(&entries);
+    let directory = out.get_mut(buffers_at..HEADER_LEN + directory_len).unwrap_or_default();
+    for (place, entry) in directory.as_chunks_mut::<ENTRY_LEN>().0.iter_mut().zip(&entries) {
+        entry.write(place);
     }
     let crc = header_crc(&out, directory_len);
     if let Some(at) = out.get_mut(HEADER_CRC_AT..HEADER_LEN) {
         at.copy_from_slice(&crc.to_le_bytes());
     }
-    Ok(AlignedBytes::from(out))
+    let types = builders.iter().map(ColumnBuilder::ty);
+    Ok(Block::built(AlignedBytes::from(out), (kind, slot, rows), types, &columns, &entries))
 }
 
 /// The checksum over a block's header, but for the checksum itself, and its directory.

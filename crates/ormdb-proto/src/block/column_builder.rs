@@ -110,6 +110,21 @@ impl ColumnBuilder {
         self.ty
     }
 
+    /// Makes room for so many more rows.
+    pub fn reserve(&mut self, rows: usize) {
+        match &mut self.values {
+            Values::Bool(bits) => bits.bytes.reserve(rows.div_ceil(8)),
+            Values::Fixed { width, bytes } => bytes.reserve(rows.saturating_mul(*width)),
+            Values::Decimal { bytes, scales, .. } => {
+                bytes.reserve(rows.saturating_mul(16));
+                scales.reserve(rows);
+            }
+            Values::Text { offsets, .. } | Values::List { offsets, .. } => {
+                offsets.reserve(rows.saturating_mul(4));
+            }
+        }
+    }
+
     /// How many rows were pushed.
     pub const fn len(&self) -> usize {
         self.rows
@@ -287,6 +302,7 @@ impl ColumnBuilder {
             return Err(self.mismatch("row numbers"));
         };
         let end = offset(elements.len() + numbers.len())?;
+        elements.reserve(numbers.len());
         numbers.iter().try_for_each(|n| elements.push_u32(*n))?;
         offsets.extend_from_slice(&end);
         self.added();

@@ -135,6 +135,35 @@ impl Block {
         Ok(Block { kind: header.kind, slot: header.slot, rows: size(header.rows), columns, buffers, bytes })
     }
 
+    /// A block that was built a moment ago: what was written is known, and not read back.
+    pub(super) fn built(
+        bytes: AlignedBytes,
+        (kind, slot, rows): (BlockKind, u32, usize),
+        types: impl Iterator<Item = ColumnType>,
+        columns: &[ColumnEntry],
+        buffers: &[BufferEntry],
+    ) -> Block {
+        let mut entries = columns.iter().copied();
+        let mut open = Vec::with_capacity(columns.len());
+        for ty in types {
+            let Some(entry) = entries.next() else { break };
+            let elements = matches!(ty, ColumnType::List(_)).then(|| entries.next()).flatten();
+            open.push(OpenColumn { ty, entry, elements });
+        }
+        let buffer = |entry: &BufferEntry| OpenBuffer {
+            start: size(entry.offset),
+            len: size(entry.length),
+            crc: entry.crc,
+            verified: AtomicBool::new(true),
+        };
+        Block { bytes, kind, slot, rows, columns: open, buffers: buffers.iter().map(buffer).collect() }
+    }
+
+    /// The bytes alone.
+    pub(super) fn into_bytes(self) -> AlignedBytes {
+        self.bytes
+    }
+
     /// What the block holds.
     pub const fn kind(&self) -> BlockKind {
         self.kind

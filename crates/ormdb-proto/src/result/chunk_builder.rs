@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::block::{Block, BlockBuilder, EdgeBlockBuilder, Origin};
+use crate::block::{BlockBuilder, EdgeBlockBuilder};
 use crate::error::{Error, ErrorCode, Result};
 
 use super::{Chunk, ResultShape};
@@ -99,11 +99,11 @@ impl ChunkBuilder {
         };
         let entities = self.entities.iter().enumerate();
         let entities = entities
-            .map(|(at, block)| Block::open_from(block.finish(slot(at)?)?, Origin::Built))
+            .map(|(at, block)| block.block(slot(at)?))
             .collect::<Result<Vec<_>>>()?;
         let edges = self.edges.iter().enumerate();
         let edges = edges
-            .map(|(at, block)| Block::open_from(block.finish(slot(at)?)?, Origin::Built))
+            .map(|(at, block)| block.block(slot(at)?))
             .collect::<Result<Vec<_>>>()?;
         Chunk::built(entities, edges, &self.shape)
     }

@@ -1,11 +1,13 @@
 //! Puts one chunk of a result together: columns of the rows of each level, edges between the levels.
 
 use ormdb_proto::Result;
+use ormdb_proto::block::BlockBuilder;
 use ormdb_proto::result::{Chunk, ChunkBuilder};
 
 use super::rows::FetchedRow;
 use super::run::Run;
 use super::{derive, fan_out};
+use crate::expr::{Node, RowExpr};
 use crate::plan::{Level, Plan};
 
 /// The chunk of these root rows, which stand in the order asked for, and of all that is included below them.
@@ -28,9 +30,12 @@ fn level(run: &Run<'_>, level: &Level<'_>, rows: &[FetchedRow], builder: &mut Ch
     if level.columns.exprs.is_empty() {
         block.set_rows(rows.len());
     }
-    derive::each(run, &level.columns, level.entity, rows, &mut |_, column, value| {
-        block.column(column)?.push(value)
-    })?;
+    match slots(level) {
+        Some(slots) => fields(run, level, &slots, rows, block)?,
+        None => derive::each(run, &level.columns, level.entity, rows, &mut |_, column, value| {
+            block.column(column)?.push(value)
+        })?,
+    }
     for (edge, include) in level.includes.iter().enumerate() {
         let below = &include.level;
         run.timed(below.step, || {
@@ -44,6 +49,38 @@ fn level(run: &Run<'_>, level: &Level<'_>, rows: &[FetchedRow], builder: &mut Ch
             }
             self::level(run, below, &children.rows, builder)
         })?;
+    }
+    Ok(())
+}
+
+/// The slots of the columns, where all of them are fields of the row.
+fn slots(level: &Level<'_>) -> Option<Vec<usize>> {
+    let slot = |expr: &RowExpr| match expr.root() {
+        Node::Field(field) => level.entity.store().rows.slot(*field),
+        _ => None,
+    };
+    level.columns.exprs.iter().map(slot).collect()
+}
+
+/// Columns that are fields: from the bytes of the rows, column by column.
+fn fields(
+    run: &Run<'_>,
+    level: &Level<'_>,
+    slots: &[usize],
+    rows: &[FetchedRow],
+    block: &mut BlockBuilder,
+) -> Result<()> {
+    let mut views = Vec::with_capacity(rows.len());
+    for row in rows {
+        run.budget.tick()?;
+        views.push(row.view(level.entity)?);
+    }
+    for (column, slot) in slots.iter().enumerate() {
+        let column = block.column(column)?;
+        column.reserve(views.len());
+        for view in &views {
+            column.push(&view.get(*slot)?)?;
+        }
     }
     Ok(())
 }

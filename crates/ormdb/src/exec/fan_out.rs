@@ -12,17 +12,15 @@ use std::collections::{HashMap, HashSet};
 
 use ordinum::KeyRange;
 use ormdb_proto::schema::{ConstraintState, FieldId};
-use ormdb_proto::value::ValueRef;
 use ormdb_proto::{Error, ErrorCode, Result};
 
-use super::rows::FetchedRow;
+use super::parent_keys::{KeyEncoder, parent_keys};
+use super::rows::{FetchedRow, Key};
 use super::run::{Entry, Run};
 use super::scan::{Lane, Scanner};
 use super::{distinct, root, sort};
 use crate::catalog::EntityInfo;
-use crate::expr::RowSource;
 use crate::plan::{Derivation, Fan, HopAccess, RowSelection, Served, Source};
-use crate::store::key::{self, Direction};
 use crate::store::layout;
 
 /// How many entries of a group are read at first, where the filter may reject some of them.
@@ -45,12 +43,6 @@ impl Children {
         let group = self.of_parent.get(parent).copied().flatten();
         group.and_then(|group| self.groups.get(group)).map_or(&[], Vec::as_slice)
     }
-}
-
-/// The distinct keys of parents.
-pub(super) struct ParentKeys {
-    pub(super) distinct: Vec<Vec<u8>>,
-    of_parent: Vec<Option<usize>>,
 }
 
 /// Reads the rows below some parents.
@@ -103,21 +95,21 @@ pub(super) fn counts(
         return Ok(None);
     }
     let keys = parent_keys(fan.from, near, access, parents)?;
-    let mut scanner = Scanner::new(run, near, source, Served::Exact, false)?;
+    let mut scanner = Scanner::new(run, near, source, access.covered, Served::Exact, false)?;
     let mut counts = Vec::with_capacity(keys.distinct.len());
     for (group, key) in keys.distinct.iter().enumerate() {
         counts.push(match (fan.edge, &fan.access.far) {
             (Some(edge), Some(far)) => {
                 // Several edges may lead to one row, which counts once.
-                let mut lane = Lane::new(vec![KeyRange::prefix(key)]);
-                let edges = scanner.read(run, step, group, &mut lane, None)?;
+                let mut edges = Vec::new();
+                scanner.read(run, step, group, &mut Lane::prefix(key), None, &mut edges)?;
                 let held = run.budget.held();
                 let edges = run.rows_of(step, edge, source, access.covered, edges)?;
                 let count = parent_keys(edge, fan.target, far, &edges)?.distinct.len();
                 run.budget.release_to(held);
                 count
             }
-            _ => scanner.count(run, step, &KeyRange::prefix(key), most)?,
+            _ => scanner.count(run, step, key, most)?,
         });
     }
     let of = |group: Option<usize>| group.and_then(|group| counts.get(group)).copied().unwrap_or(0);
@@ -139,78 +131,24 @@ fn edges_lead_to_rows(fan: &Fan<'_>) -> bool {
     })
 }
 
-/// The keys that lead from parents to what is below them: what the keys of their children begin with.
-pub(super) fn parent_keys(
-    from: &EntityInfo,
-    target: &EntityInfo,
-    access: &HopAccess,
-    parents: &[FetchedRow],
-) -> Result<ParentKeys> {
-    let local: Vec<FieldId> = access.pairs.iter().map(|(local, _)| *local).collect();
-    let encoder = KeyEncoder::new(target, access.source)?;
-    let mut keys = Vec::with_capacity(parents.len());
-    for parent in parents {
-        keys.push(encoder.key(&parent.view(from)?, &local)?);
-    }
-    let mut distinct: Vec<Vec<u8>> = keys.iter().flatten().cloned().collect();
-    distinct.sort_unstable();
-    distinct.dedup();
-    let group = |key: &Option<Vec<u8>>| key.as_ref().and_then(|key| distinct.binary_search(key).ok());
-    let of_parent = keys.iter().map(group).collect();
-    Ok(ParentKeys { distinct, of_parent })
-}
-
-/// Encodes values as the first columns of a key.
-struct KeyEncoder {
-    source: Option<Source>,
-    prefix: Vec<u8>,
-    directions: Vec<Direction>,
-}
-
-impl KeyEncoder {
-    fn new(target: &EntityInfo, source: Option<Source>) -> Result<KeyEncoder> {
-        let (prefix, directions) = match source {
-            None => (Vec::new(), Vec::new()),
-            Some(Source::Primary) => (layout::rows_prefix(target.id).to_vec(), Vec::new()),
-            Some(Source::Index(id)) => {
-                let columns = target.store().index(id)?.columns();
-                (layout::index_prefix(id).to_vec(), columns.iter().map(|c| c.direction).collect())
-            }
-        };
-        Ok(KeyEncoder { source, prefix, directions })
-    }
-
-    /// The key of a row's fields; none if one of them is null, which equals nothing.
-    fn key(&self, row: &dyn RowSource, fields: &[FieldId]) -> Result<Option<Vec<u8>>> {
-        let mut out = self.prefix.clone();
-        for (column, field) in fields.iter().enumerate() {
-            let value = row.field(*field)?;
-            if value.is_null() {
-                return Ok(None);
-            }
-            self.push(&mut out, column, &value)?;
-        }
-        Ok(Some(out))
-    }
-
-    fn push(&self, out: &mut Vec<u8>, column: usize, value: &ValueRef<'_>) -> Result<()> {
-        match self.source {
-            Some(Source::Primary) => key::push_key_field(out, value)?,
-            None | Some(Source::Index(_)) => {
-                let direction = self.directions.get(column).copied().unwrap_or(Direction::Ascending);
-                key::push_column(out, value, direction);
-            }
-        }
-        Ok(())
-    }
-}
-
 /// Rows that were found so far, by primary key.
 #[derive(Default)]
 struct Found {
     rows: Vec<FetchedRow>,
-    /// The row's number; none if it was rejected.
-    by_key: HashMap<Vec<u8>, Option<u32>>,
+    /// The row's number; none if it was rejected. Kept of relations through edges only, where several edges may lead to
+    /// one row.
+    by_key: HashMap<Key, Option<u32>>,
+}
+
+impl Found {
+    /// Adds a row; gives its number.
+    fn push(&mut self, row: FetchedRow) -> Result<u32> {
+        let number = u32::try_from(self.rows.len()).map_err(|_| {
+            Error::new(ErrorCode::LimitExceeded, "a level of the result has more than 2^32 rows")
+        })?;
+        self.rows.push(row);
+        Ok(number)
+    }
 }
 
 /// Gathers the children of groups.
@@ -227,17 +165,19 @@ struct Gather<'g, 'r, 'c> {
 
 impl Gather<'_, '_, '_> {
     /// Each group has at most one row, which is got by its whole key.
-    fn get(&mut self, near: &EntityInfo, keys: &[Vec<u8>]) -> Result<()> {
+    fn get(&mut self, near: &EntityInfo, keys: &[Key]) -> Result<()> {
         let rows = get_whole(self.run, self.step, near, &self.fan.access.near, keys)?;
-        let of_group = rows.into_iter().enumerate().filter_map(|(group, row)| row.map(|row| (group, row)));
-        self.add(of_group.collect())
+        let there = rows.into_iter().enumerate().filter_map(|(group, row)| Some((group, row?)));
+        let (groups, rows) = there.unzip();
+        self.add(groups, rows)
     }
 
     /// Each group is a range of a key. Groups are read a piece at a time until each has as many rows as are wanted.
-    fn scan(&mut self, near: &EntityInfo, source: Source, keys: &[Vec<u8>]) -> Result<()> {
+    fn scan(&mut self, near: &EntityInfo, source: Source, keys: &[Key]) -> Result<()> {
         let access = &self.fan.access;
-        let mut scanner = Scanner::new(self.run, near, source, access.served, access.reverse)?;
-        let mut lanes: Vec<Lane> = keys.iter().map(|key| Lane::new(vec![KeyRange::prefix(key)])).collect();
+        let mut scanner =
+            Scanner::new(self.run, near, source, access.near.covered, access.served, access.reverse)?;
+        let mut lanes: Vec<Lane<'_>> = keys.iter().map(|key| Lane::prefix(key)).collect();
         let wanted = self.selection.wanted().filter(|_| access.served != Served::No);
         let rejects = !self.selection.is_unfiltered();
         let mut piece = wanted.map(|wanted| if rejects { wanted.max(PIECE_MIN) } else { wanted });
@@ -251,59 +191,87 @@ impl Gather<'_, '_, '_> {
                     continue;
                 }
                 open = true;
-                let read = scanner.read(self.run, self.step, group, lane, piece)?;
-                of_entry.extend(std::iter::repeat_n(group, read.len()));
-                entries.extend(read);
+                scanner.read(self.run, self.step, group, lane, piece, &mut entries)?;
+                of_entry.resize(entries.len(), group);
             }
             if !open {
                 return Ok(());
             }
             let rows = self.run.rows_of(self.step, near, source, access.near.covered, entries)?;
-            self.add(of_entry.into_iter().zip(rows).collect())?;
+            self.add(of_entry, rows)?;
             piece = piece.map(|piece| piece.saturating_mul(2));
         }
     }
 
     /// No key serves: all rows are read, and joined by their values.
-    fn join(&mut self, near: &EntityInfo, keys: &[Vec<u8>]) -> Result<()> {
+    fn join(&mut self, near: &EntityInfo, keys: &[Key]) -> Result<()> {
         let remote: Vec<FieldId> = self.fan.access.near.pairs.iter().map(|(_, remote)| *remote).collect();
-        let mut of_group = Vec::new();
+        let (mut groups, mut rows) = (Vec::new(), Vec::new());
         scan_all(self.run, self.step, near, &remote, &mut |key, row| {
             if let Ok(group) = keys.binary_search(&key) {
-                of_group.push((group, row));
+                groups.push(group);
+                rows.push(row);
             }
         })?;
-        self.add(of_group)
+        self.add(groups, rows)
     }
 
     /// Adds rows to groups: those of the near side, which lead on to the far side of a relation through edges.
-    fn add(&mut self, of_group: Vec<(usize, FetchedRow)>) -> Result<()> {
-        let of_group = match (self.fan.edge, &self.fan.access.far) {
-            (Some(edge), Some(far)) => self.follow(edge, far, of_group)?,
-            _ => of_group,
-        };
+    fn add(&mut self, groups: Vec<usize>, rows: Vec<FetchedRow>) -> Result<()> {
+        if let (Some(edge), Some(far)) = (self.fan.edge, &self.fan.access.far) {
+            let of_group = self.follow(edge, far, groups.into_iter().zip(rows).collect())?;
+            return self.add_shared(of_group);
+        }
+        // Each row is of one group, and was not seen before.
+        if self.selection.is_unfiltered() {
+            self.run.count(self.step, |stats| stats.examined += rows.len());
+            for (group, row) in groups.into_iter().zip(rows) {
+                self.put(group, row)?;
+            }
+            return Ok(());
+        }
+        self.run.count(self.step, |stats| stats.examined += rows.len());
+        let accepted = self.run.accepted(self.fan.target, self.selection, None, &rows)?;
+        for ((group, row), accepted) in groups.into_iter().zip(rows).zip(accepted) {
+            if accepted {
+                self.put(group, row)?;
+            } else {
+                self.run.budget.release(row.held_bytes());
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts a row that was not seen before into a group.
+    fn put(&mut self, group: usize, row: FetchedRow) -> Result<()> {
+        let number = self.found.push(row)?;
+        if let Some(rows) = self.groups.get_mut(group) {
+            rows.push(number);
+        }
+        Ok(())
+    }
+
+    /// Adds rows of which several groups may have one.
+    fn add_shared(&mut self, of_group: Vec<(usize, FetchedRow)>) -> Result<()> {
         // Rows that were not seen before are filtered, all at once.
         let mut fresh: Vec<FetchedRow> = Vec::new();
-        let mut keys: Vec<(usize, Vec<u8>)> = Vec::with_capacity(of_group.len());
+        let mut keys: Vec<(usize, Key)> = Vec::with_capacity(of_group.len());
         for (group, row) in of_group {
-            keys.push((group, row.primary_key.clone()));
-            if !self.found.by_key.contains_key(&row.primary_key) {
-                self.found.by_key.insert(row.primary_key.clone(), None);
+            keys.push((group, row.key.clone()));
+            if !self.found.by_key.contains_key(&row.key) {
+                self.found.by_key.insert(row.key.clone(), None);
                 fresh.push(row);
             }
         }
         for row in self.run.accept_all(self.step, self.fan.target, self.selection, fresh)? {
-            let number = u32::try_from(self.found.rows.len()).map_err(|_| {
-                Error::new(ErrorCode::LimitExceeded, "a level of the result has more than 2^32 rows")
-            })?;
-            self.found.by_key.insert(row.primary_key.clone(), Some(number));
-            self.found.rows.push(row);
+            let key = row.key.clone();
+            let number = self.found.push(row)?;
+            self.found.by_key.insert(key, Some(number));
         }
-        let through_edges = self.fan.edge.is_some();
         for (group, key) in keys {
             let Some(Some(row)) = self.found.by_key.get(&key) else { continue };
             if let Some(rows) = self.groups.get_mut(group)
-                && (!through_edges || self.members.insert((group, *row)))
+                && self.members.insert((group, *row))
             {
                 rows.push(*row);
             }
@@ -411,17 +379,17 @@ pub(super) fn get_whole(
     step: usize,
     entity: &EntityInfo,
     access: &HopAccess,
-    keys: &[Vec<u8>],
+    keys: &[Key],
 ) -> Result<Vec<Option<FetchedRow>>> {
     let source = access.source.unwrap_or(Source::Primary);
     if source == Source::Primary {
         return run.get_rows(step, keys);
     }
     let entries = root::entries_of(run, step, keys)?;
-    let of_entry: Vec<Vec<u8>> = entries.iter().map(|entry| entry.key.clone()).collect();
+    let of_entry: Vec<Key> = entries.iter().map(|entry| entry.key.clone()).collect();
     let mut rows =
         run.rows_of(step, entity, source, access.covered, entries)?.into_iter().zip(of_entry).peekable();
-    let row = |key: &Vec<u8>| rows.next_if(|(_, found)| found == key).map(|(row, _)| row);
+    let row = |key: &Key| rows.next_if(|(_, found)| found == key).map(|(row, _)| row);
     Ok(keys.iter().map(row).collect())
 }
 
@@ -431,14 +399,15 @@ fn scan_all(
     step: usize,
     entity: &EntityInfo,
     fields: &[FieldId],
-    see: &mut dyn FnMut(Vec<u8>, FetchedRow),
+    see: &mut dyn FnMut(Key, FetchedRow),
 ) -> Result<()> {
     const PIECE: usize = 1024;
-    let encoder = KeyEncoder::new(entity, None)?;
-    let mut scanner = Scanner::new(run, entity, Source::Primary, Served::Exact, false)?;
+    let mut encoder = KeyEncoder::new(entity, None)?;
+    let mut scanner = Scanner::new(run, entity, Source::Primary, false, Served::Exact, false)?;
     let mut lane = Lane::new(vec![KeyRange::prefix(&layout::rows_prefix(entity.id))]);
     while !lane.is_done() {
-        let entries = scanner.read(run, step, 0, &mut lane, Some(PIECE))?;
+        let mut entries = Vec::with_capacity(PIECE);
+        scanner.read(run, step, 0, &mut lane, Some(PIECE), &mut entries)?;
         for row in run.rows_of(step, entity, Source::Primary, false, entries)? {
             if let Some(key) = encoder.key(&row.view(entity)?, fields)? {
                 see(key, row);

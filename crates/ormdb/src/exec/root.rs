@@ -3,7 +3,7 @@
 use ormdb_proto::Result;
 
 use super::distinct::Seen;
-use super::rows::FetchedRow;
+use super::rows::{FetchedRow, Key};
 use super::run::{Entry, Run};
 use super::scan::{Lane, Scanner};
 use super::semi_join::RelatedReader;
@@ -192,7 +192,7 @@ enum State<'a> {
     Related(RelatedReader<'a>),
     Rows(&'a [Vec<u8>]),
     Unique { source: Source, keys: &'a [Vec<u8>] },
-    Ranges { source: Source, scanner: Box<Scanner>, lane: Lane },
+    Ranges { source: Source, scanner: Box<Scanner>, lane: Lane<'a> },
 }
 
 impl<'a, 'r> PathReader<'a, 'r> {
@@ -210,7 +210,14 @@ impl<'a, 'r> PathReader<'a, 'r> {
             Path::Unique { index, keys } => State::Unique { source: Source::Index(*index), keys },
             Path::Ranges { source, ranges, reverse } => State::Ranges {
                 source: *source,
-                scanner: Box::new(Scanner::new(run, entity, *source, access.served, *reverse)?),
+                scanner: Box::new(Scanner::new(
+                    run,
+                    entity,
+                    *source,
+                    access.covered,
+                    access.served,
+                    *reverse,
+                )?),
                 lane: Lane::new(ranges.clone()),
             },
         };
@@ -234,16 +241,19 @@ impl<'a, 'r> PathReader<'a, 'r> {
             State::Rows(keys) => {
                 let (now, later) = keys.split_at(want.min(keys.len()));
                 *keys = later;
-                Ok(self.run.get_rows(self.step, now)?.into_iter().flatten().collect())
+                let now: Vec<Key> = now.iter().map(|key| Key::from_slice(key)).collect();
+                Ok(self.run.get_rows(self.step, &now)?.into_iter().flatten().collect())
             }
             State::Unique { source, keys } => {
                 let (now, later) = keys.split_at(want.min(keys.len()));
                 *keys = later;
-                let entries = entries_of(self.run, self.step, now)?;
+                let now: Vec<Key> = now.iter().map(|key| Key::from_slice(key)).collect();
+                let entries = entries_of(self.run, self.step, &now)?;
                 self.run.rows_of(self.step, self.entity, *source, self.covered, entries)
             }
             State::Ranges { source, scanner, lane } => {
-                let entries = scanner.read(self.run, self.step, 0, lane, Some(want))?;
+                let mut entries = Vec::with_capacity(want.min(BATCH_ROWS));
+                scanner.read(self.run, self.step, 0, lane, Some(want), &mut entries)?;
                 self.run.rows_of(self.step, self.entity, *source, self.covered, entries)
             }
         }
@@ -251,11 +261,11 @@ impl<'a, 'r> PathReader<'a, 'r> {
 }
 
 /// The index entries of these keys that are there.
-pub(super) fn entries_of(run: &Run<'_>, step: usize, keys: &[Vec<u8>]) -> Result<Vec<Entry>> {
-    let slices: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
+pub(super) fn entries_of(run: &Run<'_>, step: usize, keys: &[Key]) -> Result<Vec<Entry>> {
+    let slices: Vec<&[u8]> = keys.iter().map(Key::as_slice).collect();
     let values = run.ctx.reader.multi_get(&run.ctx.families.indexes, &slices).engine()?;
     run.count(step, |stats| stats.entries += keys.len());
-    let entry = |(key, value): (&Vec<u8>, Option<ordinum::Slice>)| {
+    let entry = |(key, value): (&Key, Option<ordinum::Slice>)| {
         value.map(|value| Entry { key: key.clone(), value })
     };
     Ok(keys.iter().zip(values).filter_map(entry).collect())

@@ -4,20 +4,30 @@ use ordinum::Slice;
 use ormdb_proto::Result;
 use ormdb_proto::schema::IndexId;
 use ormdb_proto::value::ValueRef;
+use smallvec::SmallVec;
 
 use crate::catalog::EntityInfo;
+use crate::store::layout;
 use crate::store::row::RowView;
+
+/// A key that was read or is read by; most need no memory of their own.
+pub(crate) type Key = SmallVec<[u8; 32]>;
 
 /// A row that was read.
 #[derive(Clone, Debug)]
 pub(crate) struct FetchedRow {
-    /// Its encoded primary key.
-    pub(crate) primary_key: Vec<u8>,
+    /// Its key in the family of rows.
+    pub(super) key: Key,
     /// Its bytes, as `RowFormat` reads them.
     pub(crate) bytes: Slice,
 }
 
 impl FetchedRow {
+    /// Its encoded primary key.
+    pub(crate) fn primary_key(&self) -> &[u8] {
+        self.key.get(layout::ID_BYTES..).unwrap_or_default()
+    }
+
     /// The row's fields.
     pub(crate) fn view<'a>(&'a self, entity: &'a EntityInfo) -> Result<RowView<'a>> {
         entity.store().rows.view(&self.bytes)
@@ -51,11 +61,19 @@ impl FetchedRow {
             }
         }
         let row = store.rows.encode(&values)?;
-        Ok(FetchedRow { primary_key: primary_key.to_vec(), bytes: Slice::from(row) })
+        Ok(FetchedRow { key: row_key(entity, primary_key), bytes: Slice::from(row) })
     }
 
     /// How much memory it holds.
     pub(super) fn held_bytes(&self) -> usize {
-        size_of::<FetchedRow>() + self.primary_key.len() + self.bytes.len()
+        let key = if self.key.spilled() { self.key.len() } else { 0 };
+        size_of::<FetchedRow>() + key + self.bytes.len()
     }
+}
+
+/// The key of the row of an encoded primary key.
+pub(super) fn row_key(entity: &EntityInfo, primary_key: &[u8]) -> Key {
+    let mut key = Key::from_slice(&layout::rows_prefix(entity.id));
+    key.extend_from_slice(primary_key);
+    key
 }

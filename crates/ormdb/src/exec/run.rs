@@ -8,7 +8,7 @@ use ormdb_proto::{Error, ErrorCode, Result};
 
 use super::budget::Budget;
 use super::derive;
-use super::rows::FetchedRow;
+use super::rows::{FetchedRow, Key, row_key};
 use crate::catalog::EntityInfo;
 use crate::context::Ctx;
 use crate::engine::EngineResult;
@@ -29,7 +29,8 @@ pub(crate) struct Run<'r> {
 /// An entry of a key: of the rows, or of an index.
 #[derive(Debug)]
 pub(super) struct Entry {
-    pub(super) key: Vec<u8>,
+    pub(super) key: Key,
+    /// Empty where nobody reads it.
     pub(super) value: Slice,
 }
 
@@ -96,10 +97,8 @@ impl<'r> Run<'r> {
                 entries.iter().map(row).collect()
             }
             Source::Primary => {
-                let row = |mut entry: Entry| {
-                    // The key without the entity's id is the primary key, in the same memory.
-                    entry.key.drain(..layout::ID_BYTES.min(entry.key.len()));
-                    let row = FetchedRow { primary_key: entry.key, bytes: entry.value };
+                let row = |entry: Entry| {
+                    let row = FetchedRow { key: entry.key, bytes: entry.value };
                     self.budget.hold(row.held_bytes())?;
                     Ok(row)
                 };
@@ -108,7 +107,7 @@ impl<'r> Run<'r> {
             Source::Index(id) => {
                 let format = entity.store().index(id)?;
                 let keys = entries.iter().map(|entry| {
-                    format.primary_key(&entry.key, &entry.value).map(|key| layout::row_key(entity.id, key))
+                    format.primary_key(&entry.key, &entry.value).map(|key| row_key(entity, key))
                 });
                 let keys = keys.collect::<Result<Vec<_>>>()?;
                 let rows = self.get_rows(step, &keys)?;
@@ -124,17 +123,17 @@ impl<'r> Run<'r> {
     }
 
     /// The rows of row keys, in the order of the keys; none where there is no row.
-    pub(super) fn get_rows(&self, step: usize, keys: &[Vec<u8>]) -> Result<Vec<Option<FetchedRow>>> {
+    pub(super) fn get_rows(&self, step: usize, keys: &[Key]) -> Result<Vec<Option<FetchedRow>>> {
         self.budget.tick()?;
-        let slices: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
+        let slices: Vec<&[u8]> = keys.iter().map(Key::as_slice).collect();
         let values = self.ctx.reader.multi_get(&self.ctx.families.rows, &slices).engine()?;
         self.count(step, |stats| stats.lookups += keys.len());
         if values.len() != keys.len() {
             return Err(Error::new(ErrorCode::Internal, "a multi-get lost keys"));
         }
-        let row = |(key, value): (&Vec<u8>, Option<Slice>)| {
+        let row = |(key, value): (&Key, Option<Slice>)| {
             let Some(bytes) = value else { return Ok(None) };
-            let row = FetchedRow { primary_key: layout::primary_key_of(key)?.to_vec(), bytes };
+            let row = FetchedRow { key: key.clone(), bytes };
             self.budget.hold(row.held_bytes())?;
             Ok(Some(row))
         };
@@ -176,8 +175,11 @@ impl<'r> Run<'r> {
         holds: Option<usize>,
         rows: Vec<FetchedRow>,
     ) -> Result<Vec<FetchedRow>> {
-        let accepted = self.accepted(entity, selection, holds, &rows)?;
         self.count(step, |stats| stats.examined += rows.len());
+        if selection.is_unfiltered() {
+            return Ok(rows);
+        }
+        let accepted = self.accepted(entity, selection, holds, &rows)?;
         let mut kept = Vec::with_capacity(rows.len());
         let mut dropped = 0;
         for (row, accepted) in rows.into_iter().zip(accepted) {

@@ -1,14 +1,16 @@
 //! Scans of many ranges with one cursor, each a piece at a time.
 //!
 //! Invariants: (1) the entries of a lane come in the order of its key, forward or backward, each once; (2) a piece of
-//! a lane ends where ties end, if ties matter.
+//! a lane ends where ties end, if ties matter; (3) a cursor that ran forward over the end of one prefix stands on the
+//! first entry behind it, so that the next prefix needs a search only if that entry stands before it.
 
 use std::ops::Bound;
 
-use ordinum::{Cursor, KeyRange};
+use ordinum::{Cursor, KeyRange, Slice};
 use ormdb_proto::Result;
 use ormdb_proto::schema::FieldType;
 
+use super::rows::Key;
 use super::run::{Entry, Run};
 use crate::catalog::EntityInfo;
 use crate::engine::EngineResult;
@@ -16,19 +18,40 @@ use crate::plan::{Served, Source};
 use crate::store::key::{Direction, KeyReader};
 use crate::store::layout;
 
-/// Ranges that are read one behind the other.
-#[derive(Debug)]
-pub(super) struct Lane {
-    ranges: std::vec::IntoIter<KeyRange>,
-    current: Option<KeyRange>,
-    /// The last key that was read of the current range.
-    last: Option<Vec<u8>>,
+/// Keys that stand side by side.
+#[derive(Clone, Debug)]
+enum Span<'k> {
+    Prefix(&'k [u8]),
+    Range(KeyRange),
 }
 
-impl Lane {
-    pub(super) fn new(ranges: Vec<KeyRange>) -> Lane {
-        let mut ranges = ranges.into_iter();
-        Lane { current: ranges.next(), ranges, last: None }
+impl Span<'_> {
+    fn contains(&self, key: &[u8]) -> bool {
+        match self {
+            Span::Prefix(prefix) => key.starts_with(prefix),
+            Span::Range(range) => range.contains(key),
+        }
+    }
+}
+
+/// Ranges that are read one behind the other.
+#[derive(Debug)]
+pub(super) struct Lane<'k> {
+    current: Option<Span<'k>>,
+    rest: std::vec::IntoIter<KeyRange>,
+    /// The last key that was read of the current range.
+    last: Option<Key>,
+}
+
+impl<'k> Lane<'k> {
+    pub(super) fn new(ranges: Vec<KeyRange>) -> Lane<'k> {
+        let mut rest = ranges.into_iter();
+        Lane { current: rest.next().map(Span::Range), rest, last: None }
+    }
+
+    /// The keys that begin with these bytes, which are some.
+    pub(super) fn prefix(prefix: &'k [u8]) -> Lane<'k> {
+        Lane { current: Some(Span::Prefix(prefix)), rest: Vec::new().into_iter(), last: None }
     }
 
     /// Whether everything was read.
@@ -37,7 +60,7 @@ impl Lane {
     }
 
     fn advance(&mut self) {
-        self.current = self.ranges.next();
+        self.current = self.rest.next().map(Span::Range);
         self.last = None;
     }
 }
@@ -48,8 +71,12 @@ pub(super) struct Scanner {
     reverse: bool,
     /// The columns in which entries tie, with their types; none if ties do not matter.
     ties: Option<Vec<(FieldType, Direction)>>,
+    /// Whether the values of entries are read.
+    reads_values: bool,
     /// The lane whose next entry the cursor stands on.
     stands_for: Option<usize>,
+    /// The prefix behind whose last entry the cursor stands.
+    passed: Option<Key>,
 }
 
 impl Scanner {
@@ -57,17 +84,21 @@ impl Scanner {
         run: &Run<'_>,
         entity: &EntityInfo,
         source: Source,
+        covered: bool,
         served: Served,
         reverse: bool,
     ) -> Result<Scanner> {
-        let ties = match (source, served) {
-            (Source::Index(id), Served::UpToTies { columns }) => {
-                let format = entity.store().index(id)?;
-                Some(format.columns().iter().take(columns).map(|c| (c.ty, c.direction)).collect())
+        let (mut ties, mut reads_values) = (None, true);
+        if let Source::Index(id) = source {
+            let format = entity.store().index(id)?;
+            // The key of such an entry ends in the primary key, and its value has nothing more.
+            reads_values = covered || format.is_unique();
+            if let Served::UpToTies { columns } = served {
+                ties = Some(format.columns().iter().take(columns).map(|c| (c.ty, c.direction)).collect());
             }
-            _ => None,
-        };
-        Ok(Scanner { cursor: run.cursor(entity, source)?, reverse, ties, stands_for: None })
+        }
+        let cursor = run.cursor(entity, source)?;
+        Ok(Scanner { cursor, reverse, ties, reads_values, stands_for: None, passed: None })
     }
 
     /// Reads up to `want` further entries of a lane; more if ties go on behind them, all if there is no bound.
@@ -76,64 +107,68 @@ impl Scanner {
         run: &Run<'_>,
         step: usize,
         lane_number: usize,
-        lane: &mut Lane,
+        lane: &mut Lane<'_>,
         want: Option<usize>,
-    ) -> Result<Vec<Entry>> {
-        let mut entries: Vec<Entry> = Vec::new();
+        entries: &mut Vec<Entry>,
+    ) -> Result<()> {
+        let first = entries.len();
         let mut seen = 0usize;
-        while let Some(range) = &lane.current {
+        while let Some(span) = &lane.current {
             let mut valid = match (&lane.last, self.stands_for == Some(lane_number)) {
                 (Some(_), true) => self.cursor.valid(),
                 (Some(last), false) => self.behind(last)?,
-                (None, _) => self.begin(range)?,
+                (None, _) => self.begin(span)?,
             };
             self.stands_for = None;
             let before = entries.len();
-            while valid && range.contains(self.cursor.key()) {
+            while valid && span.contains(self.cursor.key()) {
                 run.budget.tick()?;
                 seen += 1;
-                let enough = want.is_some_and(|want| entries.len() >= want);
-                let stop = enough && !self.ties_with(entries.last())?;
+                let enough = want.is_some_and(|want| entries.len() - first >= want);
+                let stop = enough && !self.ties_with(entries.get(first..).and_then(<[Entry]>::last))?;
                 if stop {
                     self.stands_for = Some(lane_number);
                 } else {
-                    entries.push(Entry {
-                        key: self.cursor.key().to_vec(),
-                        value: self.cursor.value_slice().engine()?,
-                    });
+                    let value =
+                        if self.reads_values { self.cursor.value_slice().engine()? } else { Slice::default() };
+                    entries.push(Entry { key: Key::from_slice(self.cursor.key()), value });
                 }
                 // What cannot tie with what was read is not looked at.
-                let full = self.ties.is_none() && want.is_some_and(|want| entries.len() >= want);
+                let full = self.ties.is_none() && want.is_some_and(|want| entries.len() - first >= want);
                 if stop || full {
                     if let Some(last) = entries.get(before..).and_then(<[Entry]>::last) {
                         lane.last = Some(last.key.clone());
                     }
                     run.count(step, |stats| stats.entries += seen);
-                    return Ok(entries);
+                    return Ok(());
                 }
                 valid = self.step()?;
+            }
+            if let (Span::Prefix(prefix), false) = (span, self.reverse) {
+                self.passed = Some(Key::from_slice(prefix));
             }
             lane.advance();
         }
         run.count(step, |stats| stats.entries += seen);
-        Ok(entries)
+        Ok(())
     }
 
-    /// How many entries a range has; no more than `most` are read.
-    pub(super) fn count(
-        &mut self,
-        run: &Run<'_>,
-        step: usize,
-        range: &KeyRange,
-        most: usize,
-    ) -> Result<usize> {
+    /// How many entries begin with these bytes; no more than `most` are read.
+    pub(super) fn count(&mut self, run: &Run<'_>, step: usize, prefix: &[u8], most: usize) -> Result<usize> {
         self.stands_for = None;
         let mut count = 0;
-        let mut valid = self.begin(range)?;
-        while valid && range.contains(self.cursor.key()) {
+        let mut valid = self.begin(&Span::Prefix(prefix))?;
+        while valid && self.cursor.key().starts_with(prefix) {
             run.budget.tick()?;
             count += 1;
-            valid = count < most && self.step()?;
+            if count >= most {
+                run.count(step, |stats| stats.entries += count);
+                return Ok(count);
+            }
+            valid = self.step()?;
+        }
+        if !self.reverse {
+            self.passed = Some(Key::from_slice(prefix));
         }
         run.count(step, |stats| stats.entries += count);
         Ok(count)
@@ -152,20 +187,36 @@ impl Scanner {
 
     /// Moves behind a key that was read.
     fn behind(&mut self, last: &[u8]) -> Result<bool> {
+        self.passed = None;
         let valid =
             if self.reverse { self.cursor.seek_back(last) } else { self.cursor.seek(last) }.engine()?;
         if valid && self.cursor.key() == last { self.step() } else { Ok(valid) }
     }
 
-    /// Moves to the first entry of a range.
-    fn begin(&mut self, range: &KeyRange) -> Result<bool> {
-        match (self.reverse, &range.start, &range.end) {
-            (false, Bound::Unbounded, _) => self.cursor.first().engine(),
-            (false, Bound::Included(start), _) => self.cursor.seek(start).engine(),
-            (false, Bound::Excluded(start), _) => self.behind(start),
-            (true, _, Bound::Unbounded) => self.cursor.last().engine(),
-            (true, _, Bound::Included(end)) => self.cursor.seek_back(end).engine(),
-            (true, _, Bound::Excluded(end)) => self.behind(end),
+    /// Moves to the first entry of a range, or to where it would stand.
+    fn begin(&mut self, span: &Span<'_>) -> Result<bool> {
+        let passed = self.passed.take();
+        match span {
+            Span::Prefix(prefix) if self.reverse => match KeyRange::prefix(prefix).end {
+                Bound::Excluded(end) => self.behind(&end),
+                Bound::Included(_) | Bound::Unbounded => self.cursor.last().engine(),
+            },
+            Span::Prefix(prefix) => {
+                if passed.is_some_and(|passed| passed.as_slice() < *prefix)
+                    && (!self.cursor.valid() || self.cursor.key() >= *prefix)
+                {
+                    return Ok(self.cursor.valid());
+                }
+                self.cursor.seek(prefix).engine()
+            }
+            Span::Range(range) => match (self.reverse, &range.start, &range.end) {
+                (false, Bound::Unbounded, _) => self.cursor.first().engine(),
+                (false, Bound::Included(start), _) => self.cursor.seek(start).engine(),
+                (false, Bound::Excluded(start), _) => self.behind(start),
+                (true, _, Bound::Unbounded) => self.cursor.last().engine(),
+                (true, _, Bound::Included(end)) => self.cursor.seek_back(end).engine(),
+                (true, _, Bound::Excluded(end)) => self.behind(end),
+            },
         }
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn keys(
 ) -> Result<Vec<Vec<u8>>> {
     let width = order.keys.exprs.len();
     if width == 0 {
-        return Ok(rows.iter().map(|row| row.primary_key.clone()).collect());
+        return Ok(rows.iter().map(|row| row.primary_key().to_vec()).collect());
     }
     let mut keys: Vec<Vec<u8>> = Vec::with_capacity(rows.len());
     derive::each(run, &order.keys, entity, rows, &mut |at, column, value| {
@@ -40,7 +40,7 @@ pub(super) fn keys(
             if column + 1 == width
                 && let Some(row) = rows.get(at)
             {
-                key.extend_from_slice(&row.primary_key);
+                key.extend_from_slice(row.primary_key());
             }
         }
         Ok(())

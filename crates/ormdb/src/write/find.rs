@@ -262,7 +262,7 @@ impl<'a> Writer<'a> {
                 let limit = (limit < usize::MAX).then_some(limit);
                 let (ctx, filter) = (self.ctx.read(), filter.as_ref());
                 let found = exec::find_rows(&ctx, &info.name, filter, &order, limit, deleted)?;
-                Ok(found.into_iter().map(|row| row.primary_key).collect())
+                Ok(found.iter().map(|row| row.primary_key().to_vec()).collect())
             }
         }
     }
@@ -293,7 +293,7 @@ impl<'a> Writer<'a> {
                 let (ctx, filter) = (self.ctx.read(), Expr::And(all));
                 let shown = DeletedRows::Shown;
                 let found = exec::find_rows(&ctx, &info.name, Some(&filter), &order, None, shown)?;
-                Ok(found.into_iter().map(|row| Row { key: row.primary_key, bytes: row.bytes }).collect())
+                Ok(found.into_iter().map(|row| Row { key: row.primary_key().to_vec(), bytes: row.bytes }).collect())
             }
             Err(error) => Err(error),
         }
