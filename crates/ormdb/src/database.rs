@@ -14,6 +14,7 @@ use std::time::Duration;
 use ordinum::clock::Clock;
 use ordinum::{Concurrency, Reader, TransactionOptions, Validation};
 use ormdb_proto::ir::{Explain, Fetch, Params, Statement};
+use ormdb_proto::result::Trailer;
 use ormdb_proto::{Error, ErrorCode, Explanation, GraphResult, Isolation, MutationResult, Result, Token};
 use parking_lot::RwLock;
 
@@ -21,6 +22,7 @@ use crate::catalog::{self, Applied, Catalog, Change, StoredVersion};
 use crate::check::{self, CheckReport};
 use crate::context::{Ctx, WriteCtx};
 use crate::engine::{EngineResult, engine_error, is_conflict};
+use crate::exec::StreamPart;
 use crate::limits::Limits;
 use crate::options::{Options, Sampling};
 use crate::plan::{PlanCache, PlanStats, Prepared};
@@ -337,6 +339,19 @@ impl Database {
         let Some(shaped) = prepared.shaped() else { return Ok(None) };
         let (catalog, snapshot) = self.snapshot();
         exec::fetch_shaped(&self.context(&catalog, &snapshot, session, params), shaped).map(Some)
+    }
+
+    /// Hands the parts of a fetch on as they are made; none of a statement that does not stream.
+    pub(crate) fn stream_prepared(
+        &self,
+        session: &SessionContext,
+        prepared: &Prepared,
+        params: &Params,
+        see: &mut dyn FnMut(StreamPart) -> Result<()>,
+    ) -> Result<Option<Trailer>> {
+        let Some(shaped) = prepared.shaped() else { return Ok(None) };
+        let (catalog, snapshot) = self.snapshot();
+        exec::stream_shaped(&self.context(&catalog, &snapshot, session, params), shaped, see).map(Some)
     }
 
     pub(crate) fn explain(

@@ -11,8 +11,10 @@
 
 use ormdb_proto::ir::{DeletedRows, Explain, Expr, Fetch, OrderBy, SelectItem, Selection};
 use ormdb_proto::outcome::Explanation;
-use ormdb_proto::result::{Chunk, GraphResult};
+use ormdb_proto::result::{Chunk, GraphResult, ResultShape, Trailer};
 use ormdb_proto::schema::FieldId;
+use std::sync::Arc;
+
 use ormdb_proto::{Result, Value};
 
 use crate::context::Ctx;
@@ -46,6 +48,8 @@ use run::Run;
 
 /// The most root rows of one chunk.
 const CHUNK_ROWS: usize = 4096;
+/// Root rows of so many bytes make a chunk, however few they are.
+const CHUNK_BYTES: usize = 1 << 20;
 
 /// Runs a fetch.
 ///
@@ -66,13 +70,60 @@ pub(crate) fn fetch_shaped(ctx: &Ctx<'_>, shaped: &Shaped) -> Result<GraphResult
     run_cached(ctx, &plan, &shaped.fetch, &shaped.lifted)
 }
 
+/// Runs a fetch whose shape is known, and hands its chunks on as they are made: none is held beside the one at hand.
+///
+/// # Errors
+/// As of [`fetch`], and those of `see`.
+pub(crate) fn stream_shaped(
+    ctx: &Ctx<'_>,
+    shaped: &Shaped,
+    see: &mut dyn FnMut(StreamPart) -> Result<()>,
+) -> Result<Trailer> {
+    let plan = ctx.plans.plan_shaped(ctx, shaped)?;
+    with_values(ctx, &plan, &shaped.fetch, &shaped.lifted, |ctx, plan, access| {
+        let run = Run::new(*ctx, plan.steps);
+        let mut trailer = Trailer { token: ctx.token(), plan: 0, rows: 0, bytes: 0 };
+        see(StreamPart::Shape(Arc::clone(&plan.shape)))?;
+        each_chunk(&run, plan, access, &mut |chunk| {
+            let (rows, bytes) = (chunk.rows(), chunk.byte_len());
+            trailer.rows = trailer.rows.saturating_add(u64::try_from(rows).unwrap_or(u64::MAX));
+            trailer.bytes = trailer.bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
+            see(StreamPart::Chunk(chunk))?;
+            run.budget.release(bytes);
+            Ok(())
+        })?;
+        Ok(trailer)
+    })
+}
+
+/// A part of a result that is handed on while the rest is not read yet: the shape first, then chunks in order.
+#[derive(Debug)]
+pub enum StreamPart {
+    /// What the chunks are like.
+    Shape(Arc<ResultShape>),
+    /// A part of the rows.
+    Chunk(Chunk),
+}
+
 fn run_cached(ctx: &Ctx<'_>, cached: &CachedPlan, fetch: &Fetch, lifted: &[Value]) -> Result<GraphResult> {
+    with_values(ctx, cached, fetch, lifted, |ctx, plan, access| {
+        run_plan(ctx, plan, access).map(|(result, _)| result)
+    })
+}
+
+/// Runs `work` with the values of a plan's slots, and the path that serves them.
+fn with_values<T>(
+    ctx: &Ctx<'_>,
+    cached: &CachedPlan,
+    fetch: &Fetch,
+    lifted: &[Value],
+    work: impl FnOnce(&Ctx<'_>, &Plan<'_>, &RootAccess) -> Result<T>,
+) -> Result<T> {
     let bound = cached.bind(Values::new(ctx.params, lifted));
     let slots = bound.map_err(|error| refusal(ctx, fetch, lifted, error))?;
     let ctx = Ctx { slots: &slots, ..*ctx };
     let plan = cached.plan();
-    let access = plan.access_of(&Known::of(ctx.catalog, ctx.session), &ctx.env())?;
-    run_plan(&ctx, plan, &access).map(|(result, _)| result)
+    work(&ctx, plan, &plan.access_of(&Known::of(ctx.catalog, ctx.session), &ctx.env())?)
 }
 
 /// Shows the plan of a fetch; with [`Explain::Analyze`], runs it and shows what happened.
@@ -181,7 +232,7 @@ pub(crate) fn root_keys(ctx: &Ctx<'_>, fetch: &Fetch, most: Option<usize>) -> Re
     root::read(&run, root.step, root.entity, &root.rows, &plan.access, &mut |rows| {
         // They are the caller's from here on, and still in memory.
         run.budget.hold(rows.iter().map(FetchedRow::held_bytes).sum())?;
-        keys.extend(rows.into_iter().map(|row| row.primary_key));
+        keys.extend(rows.iter().map(|row| row.primary_key().to_vec()));
         Ok(())
     })?;
     Ok(keys)
@@ -196,23 +247,34 @@ fn bind<'c>(ctx: &Ctx<'c>, input: RootInput<'_>) -> Result<Plan<'c>> {
 fn run_plan<'r>(ctx: &Ctx<'r>, plan: &Plan<'_>, access: &RootAccess) -> Result<(GraphResult, Run<'r>)> {
     let run = Run::new(*ctx, plan.steps);
     let mut chunks: Vec<Chunk> = Vec::new();
-    let root = &plan.root;
+    each_chunk(&run, plan, access, &mut |chunk| {
+        chunks.push(chunk);
+        Ok(())
+    })?;
+    let result = GraphResult::new(plan.shape.clone(), chunks, ctx.token(), 0);
+    Ok((result, run))
+}
+
+/// Hands the chunks of a result on, one at least. The memory of a chunk is the receiver's, and counted until it gives it back.
+fn each_chunk(
+    run: &Run<'_>,
+    plan: &Plan<'_>,
+    access: &RootAccess,
+    sink: &mut dyn FnMut(Chunk) -> Result<()>,
+) -> Result<()> {
+    let (root, mut is_empty) = (&plan.root, true);
     if plan.group.is_none() && root.rows.is_unfiltered() && root.rows.limit.is_none() {
-        run.budget.expect_rows(ctx.session.statistics.rows(root.entity.id))?;
+        run.budget.expect_rows(run.ctx.session.statistics.rows(root.entity.id))?;
     }
     run.timed(root.step, || {
         if let Some(group) = &plan.group {
-            chunks = group::chunks(&run, plan, access, group)?;
-            return Ok(());
+            is_empty = false;
+            return group::chunks(run, plan, access, group)?.into_iter().try_for_each(&mut *sink);
         }
-        root::read(&run, root.step, root.entity, &root.rows, access, &mut |rows| {
-            chunks.push(assemble::chunk(&run, plan, rows)?);
-            Ok(())
+        root::read(run, root.step, root.entity, &root.rows, access, &mut |rows| {
+            is_empty = false;
+            sink(assemble::chunk(run, plan, rows)?)
         })
     })?;
-    if chunks.is_empty() {
-        chunks.push(assemble::chunk(&run, plan, Vec::new())?);
-    }
-    let result = GraphResult::new(plan.shape.clone(), chunks, ctx.token(), 0);
-    Ok((result, run))
+    if is_empty { sink(assemble::chunk(run, plan, Vec::new())?) } else { Ok(()) }
 }

@@ -26,6 +26,7 @@ pub(crate) mod write;
 
 pub use catalog::{Applied, Catalog};
 pub use database::Database;
+pub use exec::StreamPart;
 pub use limits::Limits;
 pub use options::{Options, Sampling, SemiJoins};
 pub use ormdb_proto::ir::{Explain, Params, Statement};
@@ -35,7 +36,7 @@ pub use ormdb_proto::{
 };
 pub use plan::{PlanStats, Prepared};
 pub use purge::Purged;
-pub use session::{CancelHandle, Session};
+pub use session::{CancelHandle, Session, Streamed};
 #[doc(hidden)]
 pub use store::fuzz_row;
 pub use transaction::Transaction;

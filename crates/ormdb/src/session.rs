@@ -3,15 +3,26 @@
 mod context;
 
 use ormdb_proto::ir::{Explain, Fetch, Params, Statement};
+use ormdb_proto::result::Trailer;
 use ormdb_proto::{Access, Error, ErrorCode, Explanation, GraphResult, Isolation, Outcome, Result, Retry};
 
 use crate::database::Database;
+use crate::exec::StreamPart;
 use crate::limits::Limits;
 use crate::plan::Prepared;
 use crate::transaction::Transaction;
 
 pub use context::CancelHandle;
 pub(crate) use context::SessionContext;
+
+/// How the result of a statement came: see [`Session::stream`].
+#[derive(Debug)]
+pub enum Streamed {
+    /// In parts, which were handed on.
+    Parts(Trailer),
+    /// As a whole.
+    Whole(Outcome),
+}
 
 /// A user's way into a database. Cheap to make and to clone; its statements may run on several threads.
 #[derive(Clone, Debug)]
@@ -89,6 +100,29 @@ impl Session {
             Some(result) => Ok(Outcome::Fetched(result)),
             None => self.execute(prepared.statement(), params),
         }
+    }
+
+    /// Runs a prepared statement as [`Session::run_prepared`]; a fetch hands its result on to `see` part by part, as it is read:
+    /// the first chunk is there before the second one is looked for, and no more than one is held.
+    ///
+    /// A fetch that depends on the place of a row, locks rows or reads the past, and every other statement, gives its outcome
+    /// whole, and `see` sees nothing.
+    ///
+    /// # Errors
+    /// As [`Session::execute`], also behind parts that `see` has seen; and the first of `see`, which ends the fetch.
+    pub fn stream(
+        &self,
+        prepared: &Prepared,
+        params: &Params,
+        see: &mut dyn FnMut(StreamPart) -> Result<()>,
+    ) -> Result<Streamed> {
+        if prepared.explain().is_none()
+            && let Some(trailer) =
+                self.database.stream_prepared(&self.context.statement(), prepared, params, see)?
+        {
+            return Ok(Streamed::Parts(trailer));
+        }
+        self.run_prepared(prepared, params).map(Streamed::Whole)
     }
 
     /// Runs one fetch of the text language and returns its graph.

@@ -125,6 +125,30 @@ impl Transaction {
         Ok(())
     }
 
+    /// Sets the value of a key that nobody writes without writing another key too, which this transaction writes in the
+    /// ordinary way: the lock of that one guards both, and this one is not locked. The commit is validated as always.
+    ///
+    /// # Errors
+    /// As [`Transaction::put`], but for those of locks.
+    pub fn put_beside(&mut self, family: &ColumnFamily, key: &[u8], value: &[u8]) -> Result<()> {
+        self.db.core().check_family(family)?;
+        within("a key", key.len(), KEY_BYTES_MAX)?;
+        within("a value", value.len(), VALUE_BYTES_MAX)?;
+        self.writes.set(family, key, Written::Put(Slice::from(value)));
+        Ok(())
+    }
+
+    /// Makes a key absent of which [`Transaction::put_beside`] tells.
+    ///
+    /// # Errors
+    /// As [`Transaction::put_beside`].
+    pub fn delete_beside(&mut self, family: &ColumnFamily, key: &[u8]) -> Result<()> {
+        self.db.core().check_family(family)?;
+        within("a key", key.len(), KEY_BYTES_MAX)?;
+        self.writes.set(family, key, Written::Delete);
+        Ok(())
+    }
+
     /// Has the operator of the family change the value of the key, whatever it is when the transaction commits. It is a write
     /// like others: of two transactions that change one key so at the same time, one conflicts.
     ///

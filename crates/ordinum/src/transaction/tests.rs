@@ -214,3 +214,22 @@ fn counters_that_threads_increment_lose_no_increment() {
     assert_eq!(db.get(&second, b"n").unwrap().as_deref(), Some(&[180][..]));
     assert_eq!(db.stats().pins, 0);
 }
+
+#[test]
+fn a_key_beside_another_waits_for_no_lock_and_is_validated() {
+    let (db, family) = open();
+    let options =
+        TransactionOptions { concurrency: Concurrency::Pessimistic, ..TransactionOptions::default() };
+    let (mut first, mut second) = (db.transaction_with(options), db.transaction_with(options));
+    first.put(&family, b"row", b"1").unwrap();
+    first.put_beside(&family, b"entry", b"1").unwrap();
+    // Nobody writes the entry without the row; who does all the same waits for nothing, and is told at the end.
+    second.put_beside(&family, b"entry", b"2").unwrap();
+    first.commit(Durability::Buffered).unwrap();
+    assert!(matches!(second.commit(Durability::Buffered), Err(Error::Conflict { .. })));
+    let mut third = db.transaction_with(options);
+    third.delete_beside(&family, b"entry").unwrap();
+    assert!(third.get(&family, b"entry").unwrap().is_none());
+    third.commit(Durability::Buffered).unwrap();
+    assert!(db.get(&family, b"entry").unwrap().is_none());
+}

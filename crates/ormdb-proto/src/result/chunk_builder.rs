@@ -98,13 +98,9 @@ impl ChunkBuilder {
                 .map_err(|_| Error::new(ErrorCode::LimitExceeded, "the result has too many nodes"))
         };
         let entities = self.entities.iter().enumerate();
-        let entities = entities
-            .map(|(at, block)| block.block(slot(at)?))
-            .collect::<Result<Vec<_>>>()?;
+        let entities = entities.map(|(at, block)| block.block(slot(at)?)).collect::<Result<Vec<_>>>()?;
         let edges = self.edges.iter().enumerate();
-        let edges = edges
-            .map(|(at, block)| block.block(slot(at)?))
-            .collect::<Result<Vec<_>>>()?;
+        let edges = edges.map(|(at, block)| block.block(slot(at)?)).collect::<Result<Vec<_>>>()?;
         Chunk::built(entities, edges, &self.shape)
     }
 }

@@ -231,8 +231,11 @@ impl Requests {
         let (requests, reply) = (self.clone(), self.reply(&header));
         tokio::spawn(async move {
             let shared = Arc::clone(&requests.shared);
+            let outgoing = requests.outgoing.clone();
             let run = tokio::task::spawn_blocking(move || {
-                request::run(&shared.database, &session, &header, &payload, reply)
+                // If the writer is gone, so is the client: the statement is cancelled with its connection.
+                let send = |frame| drop(outgoing.blocking_send(frame));
+                request::run(&shared.database, &session, &header, &payload, reply, &send)
             });
             let panicked = || Error::new(ErrorCode::Internal, "the statement panicked");
             let response = run.await.unwrap_or_else(|_| Err(panicked()));

@@ -5,6 +5,7 @@ use std::time::Duration;
 use ormdb_client::framed::write_frame;
 use ormdb_proto::frame::{FrameHeader, FrameType};
 use ormdb_proto::message::{Mutation, encode};
+use ormdb_proto::result::{Chunk, ResultShape};
 use ormdb_proto::{Error, ErrorCode, GraphResult, MutationResult, Result};
 use rkyv::util::AlignedVec;
 use tokio::io::{AsyncWriteExt, BufWriter};
@@ -24,6 +25,8 @@ enum Payload {
     Message(AlignedVec),
     /// A chunk of a result, by its number: written from where it lies.
     Chunk(GraphResult, usize),
+    /// A chunk of a result that is still being read.
+    Part(Chunk),
 }
 
 /// What the longest frame is that a client takes, and which request is answered.
@@ -66,9 +69,20 @@ impl Reply {
         Ok(frames)
     }
 
+    /// The first frame of a result.
+    pub(super) fn shape(self, shape: &ResultShape) -> Result<Outgoing> {
+        self.message(FrameType::Shape, encode(shape)?)
+    }
+
+    /// A part of a result.
+    pub(super) fn chunk(self, chunk: Chunk) -> Result<Outgoing> {
+        let header = self.fitting(FrameHeader::of(FrameType::Chunk, self.request, chunk.parts())?)?;
+        Ok(Outgoing { header, payload: Payload::Part(chunk) })
+    }
+
     fn graph(self, result: &GraphResult) -> Result<Vec<Outgoing>> {
         let mut frames = Vec::with_capacity(result.chunks().len() + 2);
-        frames.push(self.message(FrameType::Shape, encode(&**result.shape())?)?);
+        frames.push(self.shape(result.shape())?);
         for (at, chunk) in result.chunks().iter().enumerate() {
             let header = self.fitting(FrameHeader::of(FrameType::Chunk, self.request, chunk.parts())?)?;
             frames.push(Outgoing { header, payload: Payload::Chunk(result.clone(), at) });
@@ -109,6 +123,7 @@ pub(super) async fn write_all(
         let step = async {
             match &frame.payload {
                 Payload::Message(payload) => write_frame(&mut write, &frame.header, [&**payload]).await?,
+                Payload::Part(chunk) => write_frame(&mut write, &frame.header, chunk.parts()).await?,
                 Payload::Chunk(result, at) => {
                     let parts: Vec<&[u8]> = match result.chunks().get(*at) {
                         Some(chunk) => chunk.parts().collect(),

@@ -1,6 +1,6 @@
 //! What a request asks of the database. The only place where the wire meets the database.
 
-use ormdb::{Database, Session};
+use ormdb::{Database, Params, Prepared, Session, StreamPart, Streamed};
 use ormdb_proto::bytes::AlignedBytes;
 use ormdb_proto::frame::{FrameHeader, FrameType, violation};
 use ormdb_proto::message::{self, SchemaApplied, SchemaRefused, Text, decode, encode};
@@ -8,7 +8,8 @@ use ormdb_proto::{Outcome, Result};
 
 use super::outgoing::{Outgoing, Reply};
 
-/// Runs a request outside of transactions. Blocks as long as the statement runs.
+/// Runs a request outside of transactions; gives the end of its response, behind what it has sent. Blocks as long as the
+/// statement runs and the client takes what is sent.
 ///
 /// # Errors
 /// The request's own; they are the response.
@@ -18,16 +19,17 @@ pub(super) fn run(
     header: &FrameHeader,
     payload: &AlignedBytes,
     reply: Reply,
+    send: &dyn Fn(Outgoing),
 ) -> Result<Vec<Outgoing>> {
     match header.kind {
         FrameType::Query => {
             let query: message::Query = decode(payload)?;
-            outcome(&session.query(&query.text, &query.params)?, reply)
+            stream(session, &session.prepare(&query.text)?, &query.params, reply, send)
         }
         FrameType::Execute => {
             let execute: message::Execute = decode(payload)?;
             execute.statement.check_depth()?;
-            outcome(&session.execute(&execute.statement, &execute.params)?, reply)
+            stream(session, &session.prepare_statement(execute.statement), &execute.params, reply, send)
         }
         FrameType::Explain => {
             let explain: message::Explain = decode(payload)?;
@@ -51,6 +53,27 @@ pub(super) fn run(
             }])
         }
         other => Err(violation(format!("a frame of type {other:?} is no request"))),
+    }
+}
+
+/// Runs a statement; the parts of a fetch are sent as they are made, and what is returned is the end of the response.
+fn stream(
+    session: &Session,
+    statement: &Prepared,
+    params: &Params,
+    reply: Reply,
+    send: &dyn Fn(Outgoing),
+) -> Result<Vec<Outgoing>> {
+    let streamed = session.stream(statement, params, &mut |part| {
+        send(match part {
+            StreamPart::Shape(shape) => reply.shape(&shape)?,
+            StreamPart::Chunk(chunk) => reply.chunk(chunk)?,
+        });
+        Ok(())
+    })?;
+    match streamed {
+        Streamed::Parts(trailer) => Ok(vec![reply.last(FrameType::Trailer, encode(&trailer)?)?]),
+        Streamed::Whole(whole) => outcome(&whole, reply),
     }
 }
 

@@ -78,12 +78,15 @@ pub(super) fn chunks(
 impl Groups<'_, '_> {
     /// Finds or makes the group of the key at hand.
     fn open(&mut self) -> Result<()> {
-        let key = std::mem::take(&mut self.key);
-        let values = std::mem::take(&mut self.values);
-        if let Some(at) = self.numbers.get(&key) {
+        if let Some(at) = self.numbers.get(&self.key) {
             self.at = *at;
+            // Their memory serves the next row.
+            self.key.clear();
+            self.values.clear();
             return Ok(());
         }
+        let key = std::mem::take(&mut self.key);
+        let values = std::mem::take(&mut self.values);
         let aggregates: Vec<Accumulator> =
             self.plan.aggregates.iter().map(|a| Accumulator::new(a.function, a.distinct)).collect();
         let held: usize = values.iter().map(|v| size_of::<Datum<'_>>() + v.heap_bytes()).sum();

@@ -7,7 +7,7 @@ use super::rows::{FetchedRow, Key};
 use super::run::{Entry, Run};
 use super::scan::{Lane, Scanner};
 use super::semi_join::RelatedReader;
-use super::{CHUNK_ROWS, sort};
+use super::{CHUNK_BYTES, CHUNK_ROWS, sort};
 use crate::catalog::EntityInfo;
 use crate::engine::EngineResult;
 use crate::plan::{Path, RootAccess, RowSelection, Served, Source};
@@ -88,6 +88,7 @@ fn streamed(
     let (mut skip, mut left) = (window.offset, window.limit);
     let mut want = skip.saturating_add(left).min(BATCH_ROWS);
     let mut pending: Vec<FetchedRow> = Vec::new();
+    let mut pending_bytes = 0;
     while left > 0 {
         let batch = reader.next(want)?;
         if batch.is_empty() && reader.is_done() {
@@ -101,12 +102,15 @@ fn streamed(
         skip -= skipped;
         let taken = left.min(rows.len() - skipped);
         left -= taken;
-        pending.extend(rows.into_iter().skip(skipped).take(taken));
-        want = skip.saturating_add(left).clamp(want, BATCH_ROWS).max(1);
-        while pending.len() >= CHUNK_ROWS {
-            let rest = pending.split_off(CHUNK_ROWS);
-            hand_on(run, step, std::mem::replace(&mut pending, rest), sink)?;
+        for row in rows.into_iter().skip(skipped).take(taken) {
+            pending_bytes += row.bytes.len();
+            pending.push(row);
+            if pending.len() >= CHUNK_ROWS || pending_bytes >= CHUNK_BYTES {
+                pending_bytes = 0;
+                hand_on(run, step, std::mem::take(&mut pending), sink)?;
+            }
         }
+        want = skip.saturating_add(left).clamp(want, BATCH_ROWS).max(1);
     }
     if pending.is_empty() { Ok(()) } else { hand_on(run, step, pending, sink) }
 }
@@ -265,8 +269,7 @@ pub(super) fn entries_of(run: &Run<'_>, step: usize, keys: &[Key]) -> Result<Vec
     let slices: Vec<&[u8]> = keys.iter().map(Key::as_slice).collect();
     let values = run.ctx.reader.multi_get(&run.ctx.families.indexes, &slices).engine()?;
     run.count(step, |stats| stats.entries += keys.len());
-    let entry = |(key, value): (&Key, Option<ordinum::Slice>)| {
-        value.map(|value| Entry { key: key.clone(), value })
-    };
+    let entry =
+        |(key, value): (&Key, Option<ordinum::Slice>)| value.map(|value| Entry { key: key.clone(), value });
     Ok(keys.iter().zip(values).filter_map(entry).collect())
 }

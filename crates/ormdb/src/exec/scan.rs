@@ -129,8 +129,11 @@ impl Scanner {
                 if stop {
                     self.stands_for = Some(lane_number);
                 } else {
-                    let value =
-                        if self.reads_values { self.cursor.value_slice().engine()? } else { Slice::default() };
+                    let value = if self.reads_values {
+                        self.cursor.value_slice().engine()?
+                    } else {
+                        Slice::default()
+                    };
                     entries.push(Entry { key: Key::from_slice(self.cursor.key()), value });
                 }
                 // What cannot tie with what was read is not looked at.

@@ -154,3 +154,49 @@ fn what_has_no_place_of_its_own_stands_at_its_entity() {
         assert_eq!(&query[span.start as usize..span.end as usize], place, "{query}: {error}");
     }
 }
+
+/// The rows that a fetch reads of a step's key, whatever the number of rows that there are.
+#[test]
+fn a_limit_over_an_index_reads_as_many_entries() {
+    let db = TestDb::new();
+    db.apply(
+        "
+entity Artist {
+  id      int64  @id
+  albums  Album[]
+}
+entity Album {
+  id        int64   @id
+  artistId  int64
+  year      int64
+  artist    Artist  @relation(artistId -> Artist.id)
+  @@index(artistId, year desc)
+  @@index(year)
+}",
+    )
+    .unwrap();
+    let int = ValueRef::Int64;
+    for artist in 1..=2i64 {
+        db.put("Artist", &[int(artist)]);
+        for album in 0..5000 {
+            db.put("Album", &[int(artist * 10_000 + album), int(artist), int(album)]);
+        }
+    }
+    let entries = |query: &str, step: usize| {
+        with(&db, query, |ctx, fetch| {
+            let plan = super::bind(ctx, crate::plan::RootInput::Fetch(fetch)).unwrap();
+            let (result, run) = super::run_plan(ctx, &plan, &plan.access).unwrap();
+            (run.into_stats()[step].entries, result.to_json().unwrap().to_string())
+        })
+    };
+    let (read, json) = entries("Artist[1] { albums order by year desc limit 3 { year } }", 1);
+    assert_eq!(json, r#"[{"albums":[{"year":4999},{"year":4998},{"year":4997}]}]"#);
+    assert!(read <= 4, "{read} entries for the three newest of a parent");
+    let (read, _) = entries("Artist { albums order by year desc limit 3 { year } }", 1);
+    assert!(read <= 8, "{read} entries for the three newest of two parents");
+    let (read, _) = entries("Artist[2] { albums order by year limit 3 { year } }", 1);
+    assert!(read <= 8, "{read} entries for the three oldest of a parent");
+    let (read, json) = entries("Album order by year desc limit 2 { year }", 0);
+    assert_eq!(json, r#"[{"year":4999},{"year":4999}]"#);
+    assert!(read <= 4, "{read} entries for the two newest of all");
+}

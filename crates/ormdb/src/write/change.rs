@@ -190,7 +190,12 @@ impl<'a> Writer<'a> {
             if let Some(before) = &before
                 && !same_key(&after, before)
             {
-                self.ctx.txn.delete(&self.ctx.families.indexes, &before.key).engine()?;
+                // An entry that has the primary key is written by whoever writes the row, and the row is locked.
+                if before.guards {
+                    self.ctx.txn.delete(&self.ctx.families.indexes, &before.key).engine()?;
+                } else {
+                    self.ctx.txn.delete_beside(&self.ctx.families.indexes, &before.key).engine()?;
+                }
             }
             let Some(after) = after else { continue };
             if !same_key(&before, &after) {
@@ -204,7 +209,11 @@ impl<'a> Writer<'a> {
                     return Err(refusal::not_unique(info, &fields, &index.name, shown));
                 }
             }
-            self.ctx.txn.put(&self.ctx.families.indexes, &after.key, &after.value).engine()?;
+            if after.guards {
+                self.ctx.txn.put(&self.ctx.families.indexes, &after.key, &after.value).engine()?;
+            } else {
+                self.ctx.txn.put_beside(&self.ctx.families.indexes, &after.key, &after.value).engine()?;
+            }
         }
         self.written.rows.count(info.id, i64::from(new.is_some()) - i64::from(old.is_some()));
         if let Some(old) = old

@@ -293,7 +293,10 @@ impl<'a> Writer<'a> {
                 let (ctx, filter) = (self.ctx.read(), Expr::And(all));
                 let shown = DeletedRows::Shown;
                 let found = exec::find_rows(&ctx, &info.name, Some(&filter), &order, None, shown)?;
-                Ok(found.into_iter().map(|row| Row { key: row.primary_key().to_vec(), bytes: row.bytes }).collect())
+                Ok(found
+                    .into_iter()
+                    .map(|row| Row { key: row.primary_key().to_vec(), bytes: row.bytes })
+                    .collect())
             }
             Err(error) => Err(error),
         }
