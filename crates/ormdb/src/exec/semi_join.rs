@@ -6,9 +6,10 @@
 use ordinum::KeyRange;
 use ormdb_proto::{Error, ErrorCode, Result};
 
-use super::fan_out::{get_whole, parent_keys};
+use super::fan_out::get_whole;
+use super::parent_keys::parent_keys;
 use super::root::{BATCH_ROWS, PathReader};
-use super::rows::FetchedRow;
+use super::rows::{FetchedRow, Key};
 use super::run::Run;
 use super::scan::{Lane, Scanner};
 use crate::catalog::EntityInfo;
@@ -23,11 +24,11 @@ pub(super) struct RelatedReader<'a> {
 
 enum State<'a> {
     /// The keys of the rows are known.
-    Keys(std::vec::IntoIter<Vec<u8>>),
+    Keys(std::vec::IntoIter<Key>),
     /// The rows lie in ranges of an index.
-    Ranges { source: Source, scanner: Box<Scanner>, lane: Lane },
+    Ranges { source: Source, scanner: Box<Scanner>, lane: Lane<'a> },
     /// One range of edges leads to the rows, in their order.
-    Edges { edge: &'a EntityInfo, source: Source, scanner: Box<Scanner>, lane: Lane, last: Option<Vec<u8>> },
+    Edges { edge: &'a EntityInfo, source: Source, scanner: Box<Scanner>, lane: Lane<'a>, last: Option<Key> },
 }
 
 /// The derivation of a condition that a path makes true of every row.
@@ -64,15 +65,17 @@ impl<'a> RelatedReader<'a> {
         entity: &EntityInfo,
         want: usize,
     ) -> Result<Vec<FetchedRow>> {
-        let keys: Vec<Vec<u8>> = match &mut self.state {
+        let keys: Vec<Key> = match &mut self.state {
             State::Keys(keys) => keys.by_ref().take(want).collect(),
             State::Ranges { source, scanner, lane } => {
-                let entries = scanner.read(run, step, 0, lane, Some(want))?;
+                let mut entries = Vec::new();
+                scanner.read(run, step, 0, lane, Some(want), &mut entries)?;
                 return run.rows_of(step, entity, *source, false, entries);
             }
             State::Edges { edge, source, scanner, lane, last } => {
                 let (held, below) = (run.budget.held(), self.derivation.step);
-                let entries = scanner.read(run, below, 0, lane, Some(want))?;
+                let mut entries = Vec::new();
+                scanner.read(run, below, 0, lane, Some(want), &mut entries)?;
                 let covered = self.path.edges.as_ref().is_some_and(|hop| hop.covered);
                 let edges = run.rows_of(below, edge, *source, covered, entries)?;
                 let edges = live_edges(run, edge, self.derivation, edges)?;
@@ -106,7 +109,8 @@ fn begin<'a>(
     let mut keys = related_keys(run, derivation, path, near, hop)?;
     if let (Some(edge), Some(hop)) = (edge, &path.edges) {
         if let ([only], Some(source), true, false) = (keys.as_slice(), hop.source, path.in_order, hop.whole) {
-            let scanner = Box::new(Scanner::new(run, edge, source, Served::Exact, path.reverse)?);
+            let scanner =
+                Box::new(Scanner::new(run, edge, source, hop.covered, Served::Exact, path.reverse)?);
             let lane = Lane::new(vec![KeyRange::prefix(only)]);
             return Ok(State::Edges { edge, source, scanner, lane, last: None });
         }
@@ -119,7 +123,7 @@ fn begin<'a>(
         return Ok(State::Keys(keys.into_iter()));
     }
     let source = path.rows.source.unwrap_or(Source::Primary);
-    let scanner = Box::new(Scanner::new(run, entity, source, Served::Exact, false)?);
+    let scanner = Box::new(Scanner::new(run, entity, source, false, Served::Exact, false)?);
     let ranges = keys.iter().map(|key| KeyRange::prefix(key)).collect();
     Ok(State::Ranges { source, scanner, lane: Lane::new(ranges) })
 }
@@ -131,7 +135,7 @@ fn related_keys(
     path: &RelatedPath,
     near: &EntityInfo,
     hop: &HopAccess,
-) -> Result<Vec<Vec<u8>>> {
+) -> Result<Vec<Key>> {
     let (step, target, sought) = (derivation.step, derivation.target, &derivation.rows);
     let mut reader = PathReader::open(run, step, target, sought, &path.access)?;
     let mut keys = Keys::default();
@@ -156,17 +160,18 @@ fn over_edges(
     entity: &EntityInfo,
     derivation: &Derivation<'_>,
     (hop, to_rows): (&HopAccess, &HopAccess),
-    of_edges: &[Vec<u8>],
-) -> Result<Vec<Vec<u8>>> {
+    of_edges: &[Key],
+) -> Result<Vec<Key>> {
     let step = derivation.step;
     let mut keys = Keys::default();
     let source = hop.source.unwrap_or(Source::Primary);
-    let mut scanner = Scanner::new(run, edge, source, Served::Exact, false)?;
+    let mut scanner = Scanner::new(run, edge, source, hop.covered, Served::Exact, false)?;
     let ranges = of_edges.iter().map(|key| KeyRange::prefix(key)).collect();
     let mut lane = Lane::new(ranges);
     while !lane.is_done() {
         let held = run.budget.held();
-        let entries = scanner.read(run, step, 0, &mut lane, Some(BATCH_ROWS))?;
+        let mut entries = Vec::new();
+        scanner.read(run, step, 0, &mut lane, Some(BATCH_ROWS), &mut entries)?;
         let edges = run.rows_of(step, edge, source, hop.covered, entries)?;
         let edges = live_edges(run, edge, derivation, edges)?;
         let found = parent_keys(edge, entity, to_rows, &edges)?.distinct;
@@ -196,16 +201,16 @@ fn live_edges(
 
 /// Keys that are gathered.
 #[derive(Default)]
-struct Keys(Vec<Vec<u8>>);
+struct Keys(Vec<Key>);
 
 impl Keys {
-    fn add(&mut self, run: &Run<'_>, found: Vec<Vec<u8>>) -> Result<()> {
-        run.budget.hold(found.iter().map(|key| size_of::<Vec<u8>>() + key.len()).sum())?;
+    fn add(&mut self, run: &Run<'_>, found: Vec<Key>) -> Result<()> {
+        run.budget.hold(found.iter().map(|key| size_of::<Key>() + key.len()).sum())?;
         self.0.extend(found);
         Ok(())
     }
 
-    fn sorted(mut self) -> Vec<Vec<u8>> {
+    fn sorted(mut self) -> Vec<Key> {
         self.0.sort_unstable();
         self.0.dedup();
         self.0
