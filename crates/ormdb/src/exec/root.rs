@@ -14,6 +14,8 @@ use crate::plan::{Path, RootAccess, RowSelection, Served, Source};
 
 /// How many rows are read at once where nothing bounds them.
 pub(super) const BATCH_ROWS: usize = 1024;
+/// How many rows are read at first where nothing bounds them, before it is known how large they are.
+const FIRST_ROWS: usize = 32;
 
 /// Reads the rows and hands them on in order, a chunk at a time.
 pub(super) fn read(
@@ -87,6 +89,9 @@ fn streamed(
     let mut reader = PathReader::open(run, step, entity, selection, access)?;
     let (mut skip, mut left) = (window.offset, window.limit);
     let mut want = skip.saturating_add(left).min(BATCH_ROWS);
+    if window.limit == usize::MAX {
+        want = want.min(FIRST_ROWS);
+    }
     let mut pending: Vec<FetchedRow> = Vec::new();
     let mut pending_bytes = 0;
     while left > 0 {
@@ -94,6 +99,7 @@ fn streamed(
         if batch.is_empty() && reader.is_done() {
             break;
         }
+        let fit = fitting(&batch);
         let mut rows = run.accept(step, entity, selection, access, batch)?;
         if access.served != Served::Exact {
             rows = in_order(run, entity, selection, rows)?;
@@ -110,7 +116,7 @@ fn streamed(
                 hand_on(run, step, std::mem::take(&mut pending), sink)?;
             }
         }
-        want = skip.saturating_add(left).clamp(want, BATCH_ROWS).max(1);
+        want = skip.saturating_add(left).clamp(want, BATCH_ROWS).min(fit).max(1);
     }
     if pending.is_empty() { Ok(()) } else { hand_on(run, step, pending, sink) }
 }
@@ -152,6 +158,12 @@ fn sorted(
         }
         hand_on(run, step, chunk, sink)?;
     }
+}
+
+/// How many rows like these make a chunk.
+fn fitting(rows: &[FetchedRow]) -> usize {
+    let bytes: usize = rows.iter().map(|row| row.bytes.len()).sum();
+    rows.len().saturating_mul(CHUNK_BYTES).checked_div(bytes).unwrap_or(BATCH_ROWS)
 }
 
 fn hand_on(
