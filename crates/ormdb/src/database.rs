@@ -6,6 +6,8 @@
 //! [`SHARED_ATTEMPTS`] times runs alone, so that it cannot starve; (4) nobody waits for a lock of data while it
 //! holds `commits`, which whoever has that lock may need for its commit.
 
+mod reads;
+
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,19 +15,17 @@ use std::time::Duration;
 
 use ordinum::clock::Clock;
 use ordinum::{Concurrency, Reader, TransactionOptions, Validation};
-use ormdb_proto::ir::{Explain, Fetch, Params, Statement};
-use ormdb_proto::result::Trailer;
-use ormdb_proto::{Error, ErrorCode, Explanation, GraphResult, Isolation, MutationResult, Result, Token};
+use ormdb_proto::ir::{Fetch, Params, Statement};
+use ormdb_proto::{Error, ErrorCode, Isolation, MutationResult, Result, Token};
 use parking_lot::RwLock;
 
 use crate::catalog::{self, Applied, Catalog, Change, StoredVersion};
 use crate::check::{self, CheckReport};
 use crate::context::{Ctx, WriteCtx};
 use crate::engine::{EngineResult, engine_error, is_conflict};
-use crate::exec::StreamPart;
 use crate::limits::Limits;
 use crate::options::{Options, Sampling};
-use crate::plan::{PlanCache, PlanStats, Prepared};
+use crate::plan::{PlanCache, PlanStats};
 use crate::purge::PurgeState;
 use crate::session::{Session, SessionContext};
 use crate::statistics::{RowDeltas, Sampler, Statistics};
@@ -33,7 +33,7 @@ use crate::store::generate::Generators;
 use crate::store::sequence::Sequences;
 use crate::store::{Families, identity};
 use crate::write::Deferred;
-use crate::{exec, mutation, version};
+use crate::{mutation, version};
 
 /// How often an autocommit write runs beside others before it runs alone.
 const SHARED_ATTEMPTS: u32 = 4;
@@ -317,52 +317,6 @@ impl Database {
 
     pub(crate) fn token(&self, seqno: ordinum::SeqNo) -> Token {
         Token::new(self.inner.history, seqno.get())
-    }
-
-    pub(crate) fn fetch(
-        &self,
-        session: &SessionContext,
-        fetch: &Fetch,
-        params: &Params,
-    ) -> Result<GraphResult> {
-        let (catalog, snapshot) = self.snapshot_of(fetch, params)?;
-        let ctx = self.context(&catalog, &snapshot, session, params);
-        exec::fetch(&ctx, fetch)
-    }
-
-    pub(crate) fn fetch_prepared(
-        &self,
-        session: &SessionContext,
-        prepared: &Prepared,
-        params: &Params,
-    ) -> Result<Option<GraphResult>> {
-        let Some(shaped) = prepared.shaped() else { return Ok(None) };
-        let (catalog, snapshot) = self.snapshot();
-        exec::fetch_shaped(&self.context(&catalog, &snapshot, session, params), shaped).map(Some)
-    }
-
-    /// Hands the parts of a fetch on as they are made; none of a statement that does not stream.
-    pub(crate) fn stream_prepared(
-        &self,
-        session: &SessionContext,
-        prepared: &Prepared,
-        params: &Params,
-        see: &mut dyn FnMut(StreamPart) -> Result<()>,
-    ) -> Result<Option<Trailer>> {
-        let Some(shaped) = prepared.shaped() else { return Ok(None) };
-        let (catalog, snapshot) = self.snapshot();
-        exec::stream_shaped(&self.context(&catalog, &snapshot, session, params), shaped, see).map(Some)
-    }
-
-    pub(crate) fn explain(
-        &self,
-        session: &SessionContext,
-        fetch: &Fetch,
-        params: &Params,
-        explain: Explain,
-    ) -> Result<Explanation> {
-        let (catalog, snapshot) = self.snapshot_of(fetch, params)?;
-        exec::explain(&self.context(&catalog, &snapshot, session, params), fetch, explain)
     }
 
     /// Runs a write in a transaction of its own, again while it conflicts.

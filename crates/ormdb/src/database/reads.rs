@@ -1,0 +1,59 @@
+//! Fetches, each at a snapshot of its own.
+
+use ormdb_proto::ir::{Explain, Fetch, Params};
+use ormdb_proto::result::Trailer;
+use ormdb_proto::{Explanation, GraphResult, Result};
+
+use super::Database;
+use crate::exec::{self, StreamPart};
+use crate::plan::Prepared;
+use crate::session::SessionContext;
+
+impl Database {
+    pub(crate) fn fetch(
+        &self,
+        session: &SessionContext,
+        fetch: &Fetch,
+        params: &Params,
+    ) -> Result<GraphResult> {
+        let (catalog, snapshot) = self.snapshot_of(fetch, params)?;
+        let ctx = self.context(&catalog, &snapshot, session, params);
+        exec::fetch(&ctx, fetch)
+    }
+
+    /// Runs a prepared fetch; none of a statement that is none, or needs more than a snapshot of now.
+    pub(crate) fn fetch_prepared(
+        &self,
+        session: &SessionContext,
+        prepared: &Prepared,
+        params: &Params,
+    ) -> Result<Option<GraphResult>> {
+        let Some(shaped) = prepared.shaped() else { return Ok(None) };
+        let (catalog, snapshot) = self.snapshot();
+        exec::fetch_shaped(&self.context(&catalog, &snapshot, session, params), shaped).map(Some)
+    }
+
+    /// Hands the parts of a fetch on as they are made; none of a statement that does not stream.
+    pub(crate) fn stream_prepared(
+        &self,
+        session: &SessionContext,
+        prepared: &Prepared,
+        params: &Params,
+        see: &mut dyn FnMut(StreamPart) -> Result<()>,
+    ) -> Result<Option<Trailer>> {
+        let Some(shaped) = prepared.shaped() else { return Ok(None) };
+        let (catalog, snapshot) = self.snapshot();
+        exec::stream_shaped(&self.context(&catalog, &snapshot, session, params), shaped, see).map(Some)
+    }
+
+    pub(crate) fn explain(
+        &self,
+        session: &SessionContext,
+        fetch: &Fetch,
+        params: &Params,
+        explain: Explain,
+    ) -> Result<Explanation> {
+        let (catalog, snapshot) = self.snapshot_of(fetch, params)?;
+        exec::explain(&self.context(&catalog, &snapshot, session, params), fetch, explain)
+    }
+}
