@@ -10,7 +10,7 @@ use ormdb_client::{Address, Client, ConnectOptions};
 use ormdb_proto::block::{ColumnKind, ColumnType};
 use ormdb_proto::frame::{FrameHeader, FrameType};
 use ormdb_proto::ir::Params;
-use ormdb_proto::message::{Done, PROTOCOL_VERSION, Welcome, encode};
+use ormdb_proto::message::{Done, PROTOCOL_VERSION, Text, Welcome, encode};
 use ormdb_proto::result::{ChunkBuilder, ResultShape, ShapeColumn, ShapeNode, Trailer};
 use ormdb_proto::{Error, ErrorCode, GraphResult, Result, Token};
 use tokio::io::AsyncWriteExt;
@@ -127,9 +127,13 @@ async fn a_lost_connection_says_that_the_request_may_have_run() {
 
 #[tokio::test]
 async fn an_answer_of_another_kind_is_no_answer() {
+    let text = encode(&Text { text: "entity E {}".to_owned() }).unwrap().to_vec();
+    let error = answer(vec![(FrameType::Text, 1, true, text)], b"").await.unwrap_err();
+    assert_eq!(error.code, ErrorCode::ProtocolViolation);
+    // A statement may be done without a graph; whoever fetches asked for one.
     let done = encode(&Done { token: None }).unwrap().to_vec();
     let error = answer(vec![(FrameType::Done, 1, true, done)], b"").await.unwrap_err();
-    assert_eq!(error.code, ErrorCode::ProtocolViolation);
+    assert_eq!(error.code, ErrorCode::InvalidQuery);
 }
 
 #[tokio::test]
