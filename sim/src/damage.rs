@@ -1,7 +1,7 @@
 //! Damages the files of whole databases and opens them: what was wrong is an error that says where, and no answer is wrong.
 //!
 //! What is answered must be what one commit left. Which commit may depend on the damage: the end of a log that nothing attests
-//! is cut, wherever it begins.
+//! is cut, wherever it begins. A family that was dropped behind that may be there still, or not.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use crate::bed::{Bed, Row, Stop, names_a_place, rows_of};
 use crate::ensure;
 use crate::generate::{Faults, Plan, generate};
 use crate::model::{FAMILIES, Model};
-use crate::script::{End, Way};
+use crate::script::{End, Script, Way};
 use crate::settings::Settings;
 
 /// What a disk writes at once.
@@ -86,13 +86,18 @@ pub fn try_seed(seed: u64, tally: &mut Tally) -> Result<(), String> {
 }
 
 fn image(seed: u64, rng: &mut Rng) -> Result<Image, Stop> {
-    let mut bed = Bed::new();
     let script = generate(seed, &Plan { ops: rng.usize(20..300), faults: Faults::None });
+    image_of(&script, if rng.bool() { End::Killed } else { End::Lost })
+}
+
+/// What the script leaves when it ends so.
+fn image_of(script: &Script, end: End) -> Result<Image, Stop> {
+    let mut bed = Bed::new();
     script.ops.iter().try_for_each(|op| bed.step(op))?;
     let settings = bed.settings().clone();
-    let (end, survives) = match rng.bool() {
-        true => (End::Killed, bed.model().last()),
-        false => (End::Lost, bed.model().durable),
+    let survives = match end {
+        End::Killed => bed.model().last(),
+        End::Lost | End::Torn(_) => bed.model().durable,
     };
     let attested = bed.attested(survives);
     let (disk, model) = bed.stop(end)?;
@@ -215,7 +220,7 @@ fn check_error(error: &Error) -> Result<(), Stop> {
 /// Reads everything; whether nothing is wrong with it.
 fn check_open(image: &Image, db: &Db, floor: SeqNo) -> Result<bool, Stop> {
     let families: Vec<Option<ColumnFamily>> = FAMILIES.iter().map(|name| db.column_family(name)).collect();
-    let mut answers: Vec<(usize, Vec<u8>, Found)> = Vec::new();
+    let mut answers: [Vec<(Vec<u8>, Found)>; FAMILIES.len()] = Default::default();
     let mut whole: Vec<Option<Vec<Row>>> = Vec::new();
     for (place, family) in families.iter().enumerate() {
         // Creating it may be what was cut.
@@ -227,7 +232,7 @@ fn check_open(image: &Image, db: &Db, floor: SeqNo) -> Result<bool, Stop> {
             match db.get_versioned(family, key) {
                 Ok(found) => {
                     let found = found.map(|(value, written)| (written, Rc::from(&*value)));
-                    answers.push((place, key.to_vec(), found));
+                    answers[place].push((key.to_vec(), found));
                 }
                 Err(error) => check_error(&error)?,
             }
@@ -248,9 +253,12 @@ fn check_open(image: &Image, db: &Db, floor: SeqNo) -> Result<bool, Stop> {
     let model = &image.model;
     let commits = [SeqNo::ZERO].into_iter().chain(model.commits.iter().copied());
     let fits = |at: SeqNo| {
-        let rows = whole.iter().enumerate().filter_map(|(place, rows)| Some((place, rows.as_ref()?)));
-        answers.iter().all(|(family, key, found)| model.get(*family, key, at) == *found)
-            && rows.into_iter().all(|(place, rows)| model.is_family(place, rows, at))
+        answers.iter().zip(&whole).enumerate().all(|(place, (answers, rows))| {
+            model.pasts(place, at).any(|past| {
+                answers.iter().all(|(key, found)| past.get(key) == *found)
+                    && rows.as_ref().is_none_or(|rows| past.is(rows))
+            })
+        })
     };
     let last = model.last();
     // From the newest back: most often it is that.

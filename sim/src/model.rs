@@ -1,8 +1,11 @@
 //! What a database must answer: every version of every key, in plain maps.
 //!
-//! Invariants: (1) versions of a key ascend by their sequence numbers, one for each commit that changed it; (2) `commits` ascend.
+//! Invariants: (1) versions of a key ascend by their sequence numbers, one for each commit that changed it; (2) `commits` ascend;
+//! (3) what a family had that was dropped is kept apart: nobody who is open can read it, but a database whose history is cut before
+//! that answers with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 use std::rc::Rc;
 
 use ordinum::{KeyRange, SeqNo};
@@ -18,10 +21,31 @@ type Version = (SeqNo, Option<Rc<[u8]>>);
 /// A row that is there: key, the commit that wrote it, value.
 pub type Row = (Vec<u8>, SeqNo, Rc<[u8]>);
 
+/// Every version of every key of a family.
+type Versions = BTreeMap<Vec<u8>, Vec<Version>>;
+
+/// A family that was dropped, and another one has its name.
+#[derive(Clone)]
+struct Dropped {
+    family: usize,
+    /// The commit that did it.
+    by: SeqNo,
+    versions: Versions,
+}
+
+/// What a family had at a commit.
+#[derive(Clone, Copy)]
+pub struct Past<'a> {
+    versions: &'a Versions,
+    at: SeqNo,
+}
+
 /// Every version of every key of every family.
 #[derive(Clone, Default)]
 pub struct Model {
-    versions: [BTreeMap<Vec<u8>, Vec<Version>>; FAMILIES.len()],
+    versions: [Versions; FAMILIES.len()],
+    /// In the order of the commits that dropped them.
+    dropped: Vec<Dropped>,
     /// Every commit.
     pub commits: Vec<SeqNo>,
     /// The newest commit that survives the end of the process.
@@ -38,15 +62,16 @@ impl Model {
 
     /// The value of the key at a commit, and who wrote it.
     pub fn get(&self, family: usize, key: &[u8], at: SeqNo) -> Option<(SeqNo, Rc<[u8]>)> {
-        visible(self.versions[family].get(key)?, at)
+        self.past(family, at).get(key)
     }
 
     /// The rows of the family at a commit, in order.
     pub fn rows(&self, family: usize, at: SeqNo) -> impl Iterator<Item = (&[u8], SeqNo, Rc<[u8]>)> {
-        self.versions[family].iter().filter_map(move |(key, versions)| {
-            let (written, value) = visible(versions, at)?;
-            Some((key.as_slice(), written, value))
-        })
+        self.past(family, at).rows()
+    }
+
+    fn past(&self, family: usize, at: SeqNo) -> Past<'_> {
+        Past { versions: &self.versions[family], at }
     }
 
     /// The rows in a range.
@@ -95,9 +120,18 @@ impl Model {
         self.handed_over = at;
     }
 
-    /// Forgets everything of the family.
-    pub fn clear(&mut self, family: usize) {
-        self.versions[family].clear();
+    /// The commit drops the family, and an empty one gets its name.
+    pub fn replace(&mut self, family: usize, by: SeqNo) {
+        let versions = mem::take(&mut self.versions[family]);
+        self.dropped.push(Dropped { family, by, versions });
+    }
+
+    /// What the family may have when the log is cut behind this commit: what it had then, or what is left of that if the manifest
+    /// says that it was dropped since, for a drop is not taken back.
+    pub fn pasts(&self, family: usize, at: SeqNo) -> impl Iterator<Item = Past<'_>> {
+        let dropped = self.dropped.iter().find(|dropped| dropped.family == family && at < dropped.by);
+        let versions = dropped.map(|dropped| &dropped.versions).into_iter().chain([&self.versions[family]]);
+        versions.map(move |versions| Past { versions, at })
     }
 
     /// The oldest commit, not before `floor`, that left what was found.
@@ -110,18 +144,35 @@ impl Model {
 
     /// Whether this is what is there at a commit.
     pub fn is(&self, found: &[Vec<Row>], at: SeqNo) -> bool {
-        found.iter().enumerate().all(|(family, found)| self.is_family(family, found, at))
+        found.iter().enumerate().all(|(family, found)| self.past(family, at).is(found))
     }
 
-    /// Whether this is what is in a family at a commit.
-    pub fn is_family(&self, family: usize, found: &[Row], at: SeqNo) -> bool {
+    /// Every key that was ever written to a family of this name.
+    pub fn keys(&self, family: usize) -> BTreeSet<&[u8]> {
+        let dropped = self.dropped.iter().filter(|dropped| dropped.family == family);
+        let versions = dropped.map(|dropped| &dropped.versions).chain([&self.versions[family]]);
+        versions.flat_map(BTreeMap::keys).map(Vec::as_slice).collect()
+    }
+}
+
+impl<'a> Past<'a> {
+    /// The value of the key, and who wrote it.
+    pub fn get(self, key: &[u8]) -> Option<(SeqNo, Rc<[u8]>)> {
+        visible(self.versions.get(key)?, self.at)
+    }
+
+    /// The rows in order.
+    pub fn rows(self) -> impl Iterator<Item = (&'a [u8], SeqNo, Rc<[u8]>)> {
+        self.versions.iter().filter_map(move |(key, versions)| {
+            let (written, value) = visible(versions, self.at)?;
+            Some((key.as_slice(), written, value))
+        })
+    }
+
+    /// Whether these are the rows.
+    pub fn is(self, found: &[Row]) -> bool {
         let found = found.iter().map(|(key, written, value)| (key.as_slice(), *written, Rc::clone(value)));
-        self.rows(family, at).eq(found)
-    }
-
-    /// Every key that was ever written to the family.
-    pub fn keys(&self, family: usize) -> impl Iterator<Item = &[u8]> {
-        self.versions[family].keys().map(Vec::as_slice)
+        self.rows().eq(found)
     }
 }
 

@@ -38,7 +38,8 @@ pub enum RecoveryMode {
     #[default]
     Strict,
     /// It goes back to the last commit before the damage, for good: all commits behind it are gone, and [`crate::Db::salvage`]
-    /// tells which. It refuses if tables have some of them already. Copy the directory before.
+    /// tells which. A family that was dropped since comes back only where the manifest has lost that too. It refuses if tables
+    /// have some of those commits already. Copy the directory before.
     Salvage,
 }
 

@@ -120,6 +120,7 @@ impl Bed {
         }
         let dropped = self.family(family)?.clone();
         self.db()?.drop_column_family(&dropped)?;
+        let dropped_by = self.db()?.last_seqno();
         let refused = self.db()?.compact_range(&dropped, KeyRange::all());
         ensure!(matches!(refused, Err(Error::FamilyDropped { .. })), "a dropped family says {refused:?}");
         let created = self.db()?.create_column_family(FAMILIES[at], self.settings.family())?;
@@ -128,7 +129,7 @@ impl Bed {
             *place = created;
         }
         self.cursors.retain(|_, cursor| cursor.family != at);
-        self.model.clear(at);
+        self.model.replace(at, dropped_by);
         (self.model.durable, self.model.handed_over) = (last, last);
         self.transactions.clear();
         Ok(())

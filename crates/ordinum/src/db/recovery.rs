@@ -3,7 +3,8 @@
 //! Invariants:
 //! (1) nothing is written: what recovery finds takes effect with the manifest that the opening makes;
 //! (2) a record that was durable once and is not intact refuses to open, unless the caller asks to salvage. Then the history
-//!     ends before it, all that was behind it is cut, and the caller can ask what: what is left is the state behind one commit;
+//!     ends before it, all that was behind it is cut, and the caller can ask what: what is left is the state behind one commit,
+//!     without the families that the manifest has dropped since;
 //! (3) tables that are ahead of the end of the log refuse to open in any case: no state of the past could be told;
 //! (4) a log behind those that the manifest names has no record, or the end of the manifest is damaged.
 
