@@ -163,6 +163,7 @@ pub(crate) fn fetch_keys(
     selection: &Selection,
 ) -> Result<GraphResult> {
     let info = ctx.catalog.entity(entity)?;
+    let selection = &*place::resolved_below(ctx, info, selection)?;
     let format = &info.store().primary_key;
     let row_keys = primary_keys.iter().map(|key| format.row_key(key)).collect();
     let plan = bind(ctx, RootInput::Keys { entity, row_keys, selection })?;

@@ -17,7 +17,7 @@
 use std::time::Duration;
 
 use ordinum::{ColumnFamily, LockMode};
-use ormdb_proto::ir::{End, Fetch, LockStrength, LockWait, RowLock};
+use ormdb_proto::ir::{DeletedRows, End, Fetch, LockStrength, LockWait, RowLock};
 use ormdb_proto::{Error, ErrorCode, GraphResult, Result};
 
 use crate::catalog::EntityInfo;
@@ -103,7 +103,7 @@ impl Locker<'_, '_> {
             if self.take(key)? == Locked::No {
                 return Err(self.not_available(key));
             }
-            self.check_newest(key)?;
+            self.check_newest(fetch, key)?;
         }
         Ok(keys)
     }
@@ -127,7 +127,7 @@ impl Locker<'_, '_> {
                 }
                 self.ctx.session.check_cancelled()?;
                 if self.take_or_let_go(key)? == Locked::Yes {
-                    self.check_newest(key)?;
+                    self.check_newest(fetch, key)?;
                     taken.push(key.clone());
                 }
             }
@@ -181,18 +181,21 @@ impl Locker<'_, '_> {
     }
 
     /// Refuses if the row was changed behind the snapshot, in a way that the lock would have excluded.
-    fn check_newest(&self, key: &[u8]) -> Result<()> {
+    fn check_newest(&self, fetch: &Fetch, key: &[u8]) -> Result<()> {
         let (rows, place) = (&self.ctx.families.rows, self.info.store().primary_key.row_key(key));
         let unchanged = self.ctx.txn.check_key_unchanged(rows, &place);
         if unchanged.is_ok() || self.lock.strength != LockStrength::KeyShare {
             return unchanged.engine();
         }
-        // Its key alone has to be as it was.
+        // It has to be there, and its key as it was.
         let before = self.ctx.txn.get_untracked(rows, &place).engine()?;
         let now = self.ctx.txn.get_latest(rows, &place).engine()?;
         let (Some(before), Some(now)) = (before, now) else { return unchanged.engine() };
         let rows = &self.info.store().rows;
         let (before, now) = (rows.view(&before)?, rows.view(&now)?);
+        if fetch.selection.deleted == DeletedRows::Hidden && !self.info.is_live(&now)? {
+            return unchanged.engine();
+        }
         for field in self.info.referrers().iter().flat_map(|r| &r.foreign_key.references) {
             if !same_key(&[before.field(*field)?], &[now.field(*field)?]) {
                 return unchanged.engine();

@@ -11,7 +11,7 @@
 use std::collections::{HashMap, HashSet};
 
 use ordinum::KeyRange;
-use ormdb_proto::schema::{ConstraintState, FieldId};
+use ormdb_proto::schema::{ConstraintState, Deferrable, FieldId};
 use ormdb_proto::{Error, ErrorCode, Result};
 
 use super::parent_keys::{KeyEncoder, parent_keys};
@@ -120,7 +120,9 @@ pub(super) fn counts(
 fn edges_lead_to_rows(fan: &Fan<'_>) -> bool {
     let (Some(edge), Some(far)) = (fan.edge, &fan.access.far) else { return true };
     edge.foreign_keys.iter().any(|key| {
+        // A deferrable one may be broken while its transaction lasts.
         key.state == ConstraintState::Public
+            && key.deferrable == Deferrable::No
             && key.target == fan.target.id
             && key.fields.len() == far.pairs.len()
             && key

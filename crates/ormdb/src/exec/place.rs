@@ -27,14 +27,32 @@ pub(super) fn resolved<'f>(ctx: &Ctx<'_>, fetch: &'f Fetch) -> Result<Cow<'f, Fe
     Ok(Cow::Owned(fetch))
 }
 
+/// The selection with conditions in place of the cursors below its rows; its own, and what else says which rows, is not
+/// looked at.
+pub(super) fn resolved_below<'s>(
+    ctx: &Ctx<'_>,
+    entity: &EntityInfo,
+    selection: &'s Selection,
+) -> Result<Cow<'s, Selection>> {
+    if !selection.items.iter().any(includes_cursor) {
+        return Ok(Cow::Borrowed(selection));
+    }
+    let mut below = Selection { items: selection.items.clone(), ..Selection::default() };
+    resolve(ctx, entity, &mut below)?;
+    Ok(Cow::Owned(below))
+}
+
 /// Whether the conditions of a fetch depend on the place of a row.
 pub(crate) fn has_cursor(fetch: &Fetch) -> bool {
     fetch.group.is_none() && begins_at_row(&fetch.selection)
 }
 
 fn begins_at_row(selection: &Selection) -> bool {
-    let below = |item: &SelectItem| matches!(item, SelectItem::Include(i) if begins_at_row(&i.selection));
-    selection.cursor.is_some() || selection.items.iter().any(below)
+    selection.cursor.is_some() || selection.items.iter().any(includes_cursor)
+}
+
+fn includes_cursor(item: &SelectItem) -> bool {
+    matches!(item, SelectItem::Include(include) if begins_at_row(&include.selection))
 }
 
 fn resolve(ctx: &Ctx<'_>, entity: &EntityInfo, selection: &mut Selection) -> Result<()> {

@@ -62,6 +62,8 @@ impl<'a> Writer<'a> {
         stored.map_err(|error| if is_live && !was_live { refusal::of_restoring(error) } else { error })?;
         let hides = was_live && !is_live;
         if hides {
+            // Whoever refers to it, or reads it `for key share`, is waited for.
+            self.lock_key_of(info, &old.key, LockMode::Exclusive)?;
             self.written.deleted += 1;
         } else {
             self.written.updated += 1;
@@ -72,9 +74,10 @@ impl<'a> Writer<'a> {
         };
         // What a deleted row refers to may have been deleted meanwhile.
         let restored = is_live && !was_live;
-        // A check that waits knows the row by its key.
-        let anew = restored || old.key != row.key;
-        self.check_references(info, &row, (!anew).then_some(changes), targets)?;
+        self.check_references(info, &row, (!restored).then_some(changes), targets)?;
+        if old.key != row.key && !restored {
+            self.follow(info, &old.key, &row, changes)?;
+        }
         let store = info.store();
         let changed = |field| changes.iter().any(|(slot, _)| Some(*slot) == store.rows.slot(field));
         if info.referrers().iter().any(|r| r.foreign_key.references.iter().any(|f| changed(*f))) {

@@ -1,5 +1,7 @@
 //! Foreign keys, from the side that refers: the target must be there, now or when the statement ends.
 
+use std::collections::HashMap;
+
 use ormdb_proto::ir::DeletedRows;
 use ormdb_proto::schema::{ConstraintId, EntityId, FieldId, ForeignKey};
 use ormdb_proto::value::ValueRef;
@@ -29,6 +31,9 @@ pub(super) enum Pending {
     },
 }
 
+/// The references that wait, by the row that holds them.
+pub(super) type WaitingByRow = HashMap<(EntityId, Vec<u8>), Vec<(ConstraintId, DeletedRows)>>;
+
 /// The values of fields of a row; none if one is null.
 pub(super) fn key_values<'r>(row: &RowView<'r>, fields: &[FieldId]) -> Result<Option<Vec<ValueRef<'r>>>> {
     let values = fields.iter().map(|f| row.field(*f)).collect::<Result<Vec<_>>>()?;
@@ -55,12 +60,45 @@ impl<'a> Writer<'a> {
             let Some(values) = key_values(&view, &foreign_key.fields)? else { continue };
             let target = self.info(foreign_key.target)?;
             if !self.refers(target, &foreign_key.references, &values, targets)? {
-                self.pending.push(Pending::Reference {
-                    entity: info.id,
-                    key: row.key.clone(),
-                    foreign_key: foreign_key.id,
-                    targets,
-                });
+                self.wait(info.id, row.key.clone(), foreign_key.id, targets);
+            }
+        }
+        Ok(())
+    }
+
+    fn wait(&mut self, entity: EntityId, key: Vec<u8>, foreign_key: ConstraintId, targets: DeletedRows) {
+        if let Some(waiting) = &mut self.waiting_by_row {
+            waiting.entry((entity, key.clone())).or_default().push((foreign_key, targets));
+        }
+        self.pending.push(Pending::Reference { entity, key, foreign_key, targets });
+    }
+
+    /// A check that waits knows its row by the key: those of a row that moves wait for it under its new key as well. Those of
+    /// the foreign keys that the change touches were looked at anew.
+    pub(super) fn follow(
+        &mut self,
+        info: &'a EntityInfo,
+        old_key: &[u8],
+        row: &Row,
+        changes: &Changes,
+    ) -> Result<()> {
+        if info.foreign_keys.is_empty() {
+            return Ok(());
+        }
+        if self.waiting_by_row.is_none() {
+            let mut by_row = WaitingByRow::new();
+            for pending in self.ctx.deferred.waiting().iter().chain(&self.pending) {
+                if let Pending::Reference { entity, key, foreign_key, targets } = pending {
+                    by_row.entry((*entity, key.clone())).or_default().push((*foreign_key, *targets));
+                }
+            }
+            self.waiting_by_row = Some(by_row);
+        }
+        let waiting =
+            self.waiting_by_row.as_mut().and_then(|by_row| by_row.remove(&(info.id, old_key.to_vec())));
+        for (foreign_key, targets) in waiting.unwrap_or_default() {
+            if !touches(info, Writer::foreign_key(info, foreign_key)?, Some(changes)) {
+                self.wait(info.id, row.key.clone(), foreign_key, targets);
             }
         }
         Ok(())

@@ -8,7 +8,7 @@ use ormdb_proto::schema::{EntityId, ForeignKey, Schema};
 use ormdb_proto::{Error, ErrorCode, Result};
 
 use super::action::Event;
-use super::reference::Pending;
+use super::reference::{Pending, WaitingByRow};
 use crate::catalog::EntityInfo;
 use crate::context::WriteCtx;
 use crate::statistics::RowDeltas;
@@ -57,6 +57,8 @@ pub(crate) struct Writer<'a> {
     pub(super) events: VecDeque<Event>,
     pub(super) action_rows: usize,
     pub(super) pending: Vec<Pending>,
+    /// What waits, of this statement and of those before it; none until a row moves.
+    pub(super) waiting_by_row: Option<WaitingByRow>,
     pub(super) nesting: usize,
 }
 
@@ -69,6 +71,7 @@ impl<'a> Writer<'a> {
             events: VecDeque::new(),
             action_rows: 0,
             pending: Vec::new(),
+            waiting_by_row: None,
             nesting: 0,
         }
     }

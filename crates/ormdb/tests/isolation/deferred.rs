@@ -207,3 +207,78 @@ fn the_schema_says_when() {
         database.apply_schema(&text.replace("deferrable: initiallyDeferred", wrong)).unwrap_err();
     }
 }
+
+/// Edges of a relation, whose far side is looked at at the commit and whose near side is followed.
+const EDGES: &str = r#"
+entity User {
+  id     int64   @id
+  likes  Like[]
+  liked  Post[]  @through(Like)
+}
+entity Post {
+  id       int64   @id
+  likes    Like[]
+  likedBy  User[]  @through(Like)
+}
+entity Like {
+  userId  int64
+  postId  int64
+  user    User   @relation(userId -> User.id, onUpdate: cascade)
+  post    Post   @relation(postId -> Post.id, deferrable: initiallyDeferred)
+  @@id(userId, postId)
+}
+"#;
+
+fn edges() -> Database {
+    let mut options = Options::default();
+    options.engine.fs = Arc::new(MemoryFs::default());
+    let database = Database::open_with("edges.ormdb", options).unwrap();
+    database.apply_schema(EDGES).unwrap();
+    database
+}
+
+/// Edges whose row is still to come lead nowhere, and do not count.
+#[test]
+fn edges_to_rows_that_are_not_there_yet_do_not_count() {
+    let database = edges();
+    let mut transaction = begin(&database, Isolation::Snapshot);
+    runs(&mut transaction, &["create User { id: 1 }", "create Like { userId: 1, postId: 9 }"]);
+    let mut rows = |text: &str| match transaction.query(text, &Params::none()).unwrap() {
+        Outcome::Fetched(graph) => graph.to_json().unwrap(),
+        other => panic!("{text} gave {other:?}"),
+    };
+    assert_eq!(rows("User { n: count(liked), liked { id } }"), r#"[{"n":0,"liked":[]}]"#);
+    for (condition, holds) in [("liked some", false), ("liked none", true), ("count(liked) = 0", true)] {
+        let expected = if holds { r#"[{"id":1}]"# } else { "[]" };
+        assert_eq!(rows(&format!("User where {condition} {{ id }}")), expected, "{condition}");
+        assert_eq!(rows(&format!("User where id = 1 and {condition} {{ id }}")), expected, "{condition}");
+    }
+}
+
+/// A check that waits follows its row to another key, in whichever statement the row moves.
+#[test]
+fn what_waits_follows_its_row() {
+    for moves in [
+        &["update User[1] set { id: 2 }"][..],
+        &["update User[1] set { id: 2 }", "update User[2] set { id: 3 }"],
+        &[
+            "update Like[userId: 1, postId: 9] set { userId: 5 }",
+            "savepoint s",
+            "update User[5] set { id: 6 }",
+        ],
+        &["savepoint s", "update User[1] set { id: 2 }", "rollback to s"],
+    ] {
+        let database = edges();
+        let mut transaction = begin(&database, Isolation::ReadCommitted);
+        let dangling = ["create User [{ id: 1 }, { id: 5 }]", "create Like { userId: 1, postId: 9 }"];
+        runs(&mut transaction, &dangling);
+        runs(&mut transaction, moves);
+        assert_eq!(transaction.commit().unwrap_err().code, ErrorCode::ForeignKeyViolation, "{moves:?}");
+        let mut transaction = begin(&database, Isolation::ReadCommitted);
+        runs(&mut transaction, &dangling);
+        runs(&mut transaction, moves);
+        runs(&mut transaction, &["create Post { id: 9 }"]);
+        commit(transaction).unwrap();
+        assert_eq!(database.check(10).unwrap().findings_total, 0);
+    }
+}

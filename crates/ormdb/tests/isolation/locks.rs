@@ -334,3 +334,54 @@ fn a_savepoint_gives_back_locks_of_rows() {
     let mut second = begin_impatient(&database, ReadCommitted);
     set(&mut second, 1, 11).unwrap();
 }
+
+/// What is read of locked and of written rows begins where its cursors say, as in any other fetch.
+#[test]
+fn cursors_below_locked_and_written_rows_are_kept() {
+    let database = database();
+    let rows = "create Parent { id: 1, name: \"a\", children: create [{ id: 1 }, { id: 2 }, { id: 3 }] }";
+    let mut transaction = begin(&database, ReadCommitted);
+    run(&mut transaction, rows).unwrap();
+    let below = "children order by id after [2] { id }";
+    for text in [
+        format!("Parent[1] {{ {below} }}"),
+        format!("Parent[1] for update {{ {below} }}"),
+        format!("Parent order by id from [1] for share {{ {below} }}"),
+        format!("update Parent[1] set {{ note: 1 }} return {{ {below} }}"),
+        format!("upsert Parent[1] create {{ name: \"b\" }} update {{ note: 2 }} return {{ {below} }}"),
+        format!("delete Parent where id = 1 and not (children some) return {{ {below} }}"),
+    ] {
+        let graph = match transaction.query(&text, &Params::none()) {
+            Ok(Outcome::Fetched(graph)) => graph,
+            Ok(Outcome::Written(written)) => written.returned.unwrap(),
+            other => panic!("{text} gave {other:?}"),
+        };
+        let expected = if text.starts_with("delete") { "[]" } else { r#"[{"children":[{"id":3}]}]"# };
+        assert_eq!(graph.to_json().unwrap(), expected, "{text}");
+    }
+}
+
+/// A row that is deleted and kept goes for whoever reads it `for key share`, as one that is removed.
+#[test]
+fn for_key_share_sees_a_kept_row_go() {
+    let kept = "entity Kept {\n  id    int64  @id\n  gone  datetime?\n  @@softDelete(gone)\n}\n";
+    for level in Isolation::ALL {
+        let database = database();
+        database.apply_schema(&format!("{SCHEMA}{kept}")).unwrap();
+        database.session().query("create Kept { id: 1 }", &Params::none()).unwrap();
+        let (mut first, mut second) = (begin(&database, level), begin_impatient(&database, level));
+        run(&mut first, "Kept[1] for key share { id }").unwrap();
+        assert_eq!(run(&mut second, "delete Kept[1]").map(drop), Err(ErrorCode::LockNotAvailable), "{level}");
+        drop((first, second));
+        let (mut first, mut second) = (begin(&database, level), begin(&database, level));
+        run(&mut second, "Test[2] { value }").unwrap();
+        run(&mut first, "delete Kept[1]").unwrap();
+        let read = || match run(&mut second, "Kept for key share { id }")? {
+            Outcome::Fetched(graph) => Ok(graph.len()),
+            other => panic!("{other:?}"),
+        };
+        let waited = while_waiting(&database, read, || commit(first).unwrap());
+        let expected = if level == ReadCommitted { Ok(0) } else { Err(ErrorCode::SerializationConflict) };
+        assert_eq!(waited, expected, "{level}");
+    }
+}
