@@ -37,6 +37,8 @@ pub(crate) struct Ctx<'a> {
     pub(crate) plans: &'a PlanCache,
     /// The values of the slots of the plan that runs.
     pub(crate) slots: &'a [Datum<'a>],
+    /// Whether the reader sees what everybody sees: neither the past, nor a transaction's own writes.
+    pub(crate) is_of_now: bool,
 }
 
 impl<'a> Ctx<'a> {
@@ -107,6 +109,7 @@ impl WriteCtx<'_> {
             history: self.history,
             plans: self.plans,
             slots: &[],
+            is_of_now: false,
         }
     }
 }

@@ -440,6 +440,7 @@ impl Database {
             history: self.inner.history,
             plans: self.plans(),
             slots: &[],
+            is_of_now: true,
         }
     }
 }

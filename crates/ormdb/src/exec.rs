@@ -264,13 +264,17 @@ fn each_chunk(
     sink: &mut dyn FnMut(Chunk) -> Result<()>,
 ) -> Result<()> {
     let (root, mut is_empty) = (&plan.root, true);
-    if plan.group.is_none() && root.rows.is_unfiltered() && root.rows.limit.is_none() {
-        run.budget.expect_rows(run.ctx.session.statistics.rows(root.entity.id))?;
+    let rows = &root.rows;
+    let is_all =
+        plan.group.is_none() && rows.is_unfiltered() && rows.limit.is_none() && rows.distinct.is_none();
+    // What is known of all rows is about those of now.
+    if is_all && run.ctx.is_of_now {
+        run.budget.expect_rows(run.ctx.session.statistics.rows(root.entity.id), rows.offset)?;
     }
     run.timed(root.step, || {
         if let Some(group) = &plan.group {
             is_empty = false;
-            return group::chunks(run, plan, access, group)?.into_iter().try_for_each(&mut *sink);
+            return group::each_chunk(run, plan, access, group, sink);
         }
         root::read(run, root.step, root.entity, &root.rows, access, &mut |rows| {
             is_empty = false;

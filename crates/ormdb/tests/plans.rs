@@ -149,6 +149,14 @@ fn limits_are_named_and_count_what_is_held() {
     // So many rows are known to be there: none is read.
     let error = limited(rows, "Album { id }").unwrap_err();
     assert!(error.message.contains("about 1500 rows"), "{error}");
+    // What is known of all rows says nothing of fewer of them, or of those that a transaction sees.
+    assert_eq!(limited(rows, "Album distinct by artistId { id }").unwrap().len(), 3);
+    assert_eq!(limited(rows, "Album order by id offset 1450 { id }").unwrap().len(), 50);
+    let mut transaction = session.clone().with_limits(rows).transaction().unwrap();
+    transaction.query("delete Album where id >= 50", &Params::none()).unwrap();
+    let left = transaction.query("Album { id }", &Params::none()).unwrap();
+    assert!(matches!(left, ormdb::Outcome::Fetched(left) if left.len() == 50));
+    drop(transaction);
     for (limits, name) in [
         (Limits { fan_out_max: 499, ..limits }, "fan_out_max"),
         (Limits { edges_max: 1000, ..limits }, "edges_max"),

@@ -196,3 +196,32 @@ fn a_label_that_moves_is_refused_once() {
         "{error:?}"
     );
 }
+
+/// A sample reads rows as they are at its snapshot, whatever becomes of the schema meanwhile.
+#[test]
+fn samples_beside_changes_of_the_schema() {
+    let schema = |fields: usize| {
+        let fields: String = (0..fields).map(|n| format!("  f{n} int32 @default({n})\n")).collect();
+        (0..4).map(|n| format!("entity E{n} {{\n  id int64 @id\n{fields}}}\n")).collect::<String>()
+    };
+    let database = database(&schema(0));
+    let rows: Vec<String> = (0..500).map(|id| format!("{{ id: {id} }}")).collect();
+    for n in 0..4 {
+        run(&database, &format!("create E{n} [{}]", rows.join(", "))).unwrap();
+    }
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let sampler = scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                database.refresh_statistics()?;
+            }
+            database.refresh_statistics()
+        });
+        for n in 1..24 {
+            database.apply_schema(&schema(n)).unwrap();
+            run(&database, &format!("update E3 where id < 50 set {{ f{}: 7 }}", n - 1)).unwrap();
+        }
+        done.store(true, Ordering::Relaxed);
+        sampler.join().unwrap().unwrap();
+    });
+}

@@ -90,3 +90,35 @@ fn what_does_not_stream_comes_as_a_whole() {
         assert!(matches!(outcome, Ok(Streamed::Whole(_)) | Err(_)), "{text}");
     }
 }
+
+/// Groups are counted as rows are, and leave chunk by chunk.
+#[test]
+fn groups_stream_within_their_limits() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = Options { durability: ordinum::Durability::Buffered, ..Options::default() };
+    let database = Database::open_with(directory.path().join("db"), options).unwrap();
+    database.apply_schema(SCHEMA).unwrap();
+    let rows: Vec<String> = (0..10_000).map(|id| format!("{{ id: {id}, text: \"{id}\" }}")).collect();
+    database.session().query(&format!("create Note [{}]", rows.join(", ")), &Params::none()).unwrap();
+    let text = "group Note by id order by id { id, n: count() }";
+    let all = database.session().prepare(text).unwrap();
+    let (mut chunks, mut rows) = (0, 0);
+    let mut count = |part| {
+        if let StreamPart::Chunk(chunk) = part {
+            (chunks, rows) = (chunks + 1, rows + chunk.root_rows());
+        }
+        Ok(())
+    };
+    database.session().stream(&all, &Params::none(), &mut count).unwrap();
+    assert_eq!((chunks, rows), (3, 10_000));
+    let limits = Limits { result_bytes_max: 100_000, ..Limits::default() };
+    let mut seen = 0;
+    let session = database.session().with_limits(limits);
+    let error = session.stream(&all, &Params::none(), &mut |part| {
+        seen += usize::from(matches!(part, StreamPart::Chunk(_)));
+        Ok(())
+    });
+    assert_eq!(error.unwrap_err().detail.limit.unwrap().name, "result_bytes_max");
+    assert_eq!(seen, 1, "the first chunk left before the second was made");
+    assert_eq!(session.fetch(text, &Params::none()).unwrap_err().code, ErrorCode::OverBudget);
+}

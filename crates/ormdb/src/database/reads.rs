@@ -5,6 +5,7 @@ use ormdb_proto::result::Trailer;
 use ormdb_proto::{Explanation, GraphResult, Result};
 
 use super::Database;
+use crate::context::Ctx;
 use crate::exec::{self, StreamPart};
 use crate::plan::Prepared;
 use crate::session::SessionContext;
@@ -18,7 +19,7 @@ impl Database {
     ) -> Result<GraphResult> {
         let (catalog, snapshot) = self.snapshot_of(fetch, params)?;
         let ctx = self.context(&catalog, &snapshot, session, params);
-        exec::fetch(&ctx, fetch)
+        exec::fetch(&Ctx { is_of_now: fetch.as_of.is_none(), ..ctx }, fetch)
     }
 
     /// Runs a prepared fetch; none of a statement that is none, or needs more than a snapshot of now.
@@ -54,6 +55,7 @@ impl Database {
         explain: Explain,
     ) -> Result<Explanation> {
         let (catalog, snapshot) = self.snapshot_of(fetch, params)?;
-        exec::explain(&self.context(&catalog, &snapshot, session, params), fetch, explain)
+        let ctx = self.context(&catalog, &snapshot, session, params);
+        exec::explain(&Ctx { is_of_now: fetch.as_of.is_none(), ..ctx }, fetch, explain)
     }
 }

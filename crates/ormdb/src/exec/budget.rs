@@ -47,11 +47,12 @@ impl<'r> Budget<'r> {
         if rows > allowed { Err(over("rows_max", "rows", allowed, rows)) } else { Ok(()) }
     }
 
-    /// Refuses rows that are known to be too many before one of them is read. What is known may be wrong by a factor of
-    /// [`EXPECTED_TWICE`].
-    pub(super) fn expect_rows(&self, rows: f64) -> Result<()> {
+    /// Refuses all rows but those of an offset, where they are known to be too many, before one of them is read. What is known
+    /// may be wrong by a factor of [`EXPECTED_TWICE`].
+    pub(super) fn expect_rows(&self, rows: f64, offset: usize) -> Result<()> {
         let allowed = self.session.limits.rows_max;
-        let least = rows / EXPECTED_TWICE;
+        let offset = bound(number(offset));
+        let (least, rows) = (rows / EXPECTED_TWICE - offset, rows - offset);
         if least <= bound(allowed) {
             return Ok(());
         }

@@ -37,13 +37,14 @@ struct Groups<'a, 'r> {
     at: usize,
 }
 
-/// The chunks of the groups of a plan.
-pub(super) fn chunks(
+/// Hands the chunks of the groups of a plan on, as they are made.
+pub(super) fn each_chunk(
     run: &Run<'_>,
     plan: &Plan<'_>,
     access: &RootAccess,
     group: &GroupPlan,
-) -> Result<Vec<Chunk>> {
+    sink: &mut dyn FnMut(Chunk) -> Result<()>,
+) -> Result<()> {
     let (numbers, groups) = (HashMap::new(), Vec::new());
     let mut all = Groups { run, plan: group, numbers, groups, key: Vec::new(), values: Vec::new(), at: 0 };
     if group.keys == 0 {
@@ -72,7 +73,7 @@ pub(super) fn chunks(
             all.add(column, value)
         })
     })?;
-    all.written(plan)
+    all.written(plan, sink)
 }
 
 impl Groups<'_, '_> {
@@ -118,7 +119,7 @@ impl Groups<'_, '_> {
     }
 
     /// The groups that are wanted, in order, as columns.
-    fn written(self, plan: &Plan<'_>) -> Result<Vec<Chunk>> {
+    fn written(self, plan: &Plan<'_>, sink: &mut dyn FnMut(Chunk) -> Result<()>) -> Result<()> {
         let (run, group) = (self.run, self.plan);
         let mut wanted: Vec<(Vec<u8>, Vec<Datum<'static>>)> = Vec::new();
         for Group { key, values: mut externals, aggregates } in self.groups {
@@ -152,7 +153,6 @@ impl Groups<'_, '_> {
         }
         run.count(plan.root.step, |stats| stats.rows = wanted.len());
         run.budget.add_rows(wanted.len())?;
-        let mut chunks = Vec::new();
         for rows in wanted.chunks(CHUNK_ROWS) {
             let mut builder = ChunkBuilder::new(plan.shape.clone());
             let numbers: Vec<u32> = (0u32..).take(rows.len()).collect();
@@ -165,9 +165,10 @@ impl Groups<'_, '_> {
                 }
             }
             let chunk = builder.finish()?;
+            run.budget.add_result(chunk.byte_len())?;
             run.budget.hold(chunk.byte_len())?;
-            chunks.push(chunk);
+            sink(chunk)?;
         }
-        Ok(chunks)
+        Ok(())
     }
 }

@@ -83,6 +83,7 @@ fn with<T>(db: &TestDb, query: &str, run: impl FnOnce(&Ctx<'_>, &ormdb_proto::ir
         history: 1,
         plans: &PlanCache::default(),
         slots: &[],
+        is_of_now: true,
     };
     run(&ctx, &fetch)
 }

@@ -5,7 +5,7 @@
 //!
 //! Invariant: a value that was neither pinned nor given a slot has no part in the plan.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use ormdb_proto::ir::Params;
 use ormdb_proto::schema::{FieldType, ScalarType, Schema};
@@ -55,6 +55,8 @@ pub(crate) struct Parameters<'p> {
     values: Values<'p>,
     /// What was compiled in; none where the expression runs with these values alone.
     used: Option<RefCell<Used>>,
+    /// Whether what is being compiled runs at once, when no slot has its value.
+    at_once: Cell<bool>,
 }
 
 /// How a plan depends on parameters.
@@ -78,7 +80,7 @@ struct Slot {
 impl<'p> Parameters<'p> {
     /// Values that are compiled in.
     pub(crate) const fn fixed(values: Values<'p>) -> Parameters<'p> {
-        Parameters { values, used: None }
+        Parameters { values, used: None, at_once: Cell::new(true) }
     }
 
     /// No values.
@@ -88,7 +90,15 @@ impl<'p> Parameters<'p> {
 
     /// Values that change from run to run, as far as the statement allows it.
     pub(crate) fn open(values: Values<'p>) -> Parameters<'p> {
-        Parameters { values, used: Some(RefCell::default()) }
+        Parameters { values, used: Some(RefCell::default()), at_once: Cell::new(false) }
+    }
+
+    /// Compiles what runs at once: every value that it compares with is pinned.
+    pub(crate) fn at_once<T>(&self, compile: impl FnOnce(&Parameters<'p>) -> T) -> T {
+        let before = self.at_once.replace(true);
+        let compiled = compile(self);
+        self.at_once.set(before);
+        compiled
     }
 
     /// The values, for what is not compiled.
@@ -110,7 +120,7 @@ impl<'p> Parameters<'p> {
 
     /// A slot for a parameter, with the type of its value; none where the value has to be looked at.
     pub(super) fn slot(&self, name: &str) -> Result<Option<(usize, FieldType)>> {
-        let Some(used) = &self.used else { return Ok(None) };
+        let Some(used) = self.used.as_ref().filter(|_| !self.at_once.get()) else { return Ok(None) };
         let Some(ty) = slot_type(self.values.require(name)?) else { return Ok(None) };
         let mut used = used.borrow_mut();
         used.slots.push(Slot { name: name.to_owned(), ty, want: None });
@@ -142,9 +152,15 @@ impl<'p> Parameters<'p> {
 }
 
 impl Used {
+    /// So many bytes the values take that were looked at, about.
+    pub(crate) fn pinned_bytes(&self) -> usize {
+        self.pins.iter().map(|(name, value)| name.len() + size(value)).sum()
+    }
+
     /// Whether a plan serves these values.
     pub(crate) fn accepts(&self, values: Values<'_>) -> bool {
-        let pinned = |(name, value): &(String, Value)| values.get(name) == Some(value);
+        let pinned =
+            |(name, value): &(String, Value)| values.get(name).is_some_and(|given| is_same(given, value));
         let typed = |slot: &Slot| values.get(&slot.name).and_then(slot_type) == Some(slot.ty);
         self.pins.iter().all(pinned) && self.slots.iter().all(typed)
     }
@@ -164,6 +180,30 @@ impl Used {
         };
         self.slots.iter().map(value).collect()
     }
+}
+
+/// Whether two values are told apart by nothing: numbers that are equal may yet be printed differently.
+fn is_same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Float32(a), Value::Float32(b)) => a.to_bits() == b.to_bits(),
+        (Value::Float64(a), Value::Float64(b)) => a.to_bits() == b.to_bits(),
+        (Value::Decimal(a), Value::Decimal(b)) => a.unscaled() == b.unscaled() && a.scale() == b.scale(),
+        (Value::Array(a), Value::Array(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| is_same(a, b))
+        }
+        (a, b) => a == b,
+    }
+}
+
+/// So many bytes a value takes, about.
+fn size(value: &Value) -> usize {
+    let beside = match value {
+        Value::String(text) | Value::Json(text) | Value::Enum(text) => text.len(),
+        Value::Bytes(bytes) => bytes.len(),
+        Value::Array(items) => items.iter().map(size).sum(),
+        _ => 0,
+    };
+    size_of::<Value>() + beside
 }
 
 /// The type of a value that may stand in a slot: null, labels and lists decide how they are compiled.

@@ -187,6 +187,9 @@ impl<'c, 'p> Binder<'c, 'p> {
         filter: Option<&Expr>,
         selection: &Selection,
     ) -> Result<RowSelection<'c>> {
+        if selection.cursor.is_some() {
+            return Err(Error::new(ErrorCode::Internal, "a cursor came to the planner, which would drop it"));
+        }
         let mut conjuncts = Vec::new();
         if let Some(filter) = filter {
             flatten(filter, &mut conjuncts);
@@ -242,7 +245,8 @@ impl<'c, 'p> Binder<'c, 'p> {
         let Some(expr) = expr else { return Ok(None) };
         let want = FieldType::Scalar(ScalarType::Int64);
         let mut scope = LocalScope::new(self.catalog.schema(), entity);
-        let compiled = RowExpr::compile_in(&mut scope, expr, Some(want), self.params)?;
+        let compile = |params: &Parameters<'_>| RowExpr::compile_in(&mut scope, expr, Some(want), params);
+        let compiled = self.params.at_once(compile)?;
         if !compiled.root().is_constant() {
             return Err(Error::new(
                 ErrorCode::InvalidQuery,

@@ -36,6 +36,10 @@ const SHAPES_MAX: usize = 1024;
 const PLANS_PER_SHAPE_MAX: usize = 8;
 /// The most statements that are kept by their text.
 const TEXTS_MAX: usize = 1024;
+/// The longest shape that is kept; a fetch of a longer one is planned for itself.
+const SHAPE_BYTES_MAX: usize = 16 << 10;
+/// The most bytes of the values that a plan has which is kept.
+const PIN_BYTES_MAX: usize = 4 << 10;
 /// The longest text that is kept.
 const TEXT_BYTES_MAX: usize = 16 << 10;
 
@@ -62,6 +66,9 @@ pub(crate) struct PlanCache {
     texts: RwLock<HashMap<Box<str>, Kept<Prepared>>>,
     hits: AtomicU64,
     misses: AtomicU64,
+    /// The newest version of the schema that a plan was made of: plans of an older one, of the past or of an old transaction,
+    /// serve nobody else.
+    newest: AtomicU64,
 }
 
 /// Something that is kept, and whether it was used since others had to go.
@@ -154,7 +161,8 @@ impl PlanCache {
     /// Those of planning.
     pub(crate) fn plan(&self, ctx: &Ctx<'_>, fetch: &Fetch) -> Result<(Arc<CachedPlan>, Vec<Value>)> {
         let shape = Shape::of(fetch);
-        if shape.is_foreign {
+        if shape.is_for_itself() {
+            self.misses.fetch_add(1, Ordering::Relaxed);
             return Ok((Arc::new(make(ctx, fetch, Values::new(ctx.params, &[]))?), Vec::new()));
         }
         let known = self.shapes.read().get(shape.bytes.as_slice()).map(Kept::using);
@@ -178,7 +186,9 @@ impl PlanCache {
         }
         self.misses.fetch_add(1, Ordering::Relaxed);
         let plan = Arc::new(make(ctx, &shaped.fetch, values)?);
-        if plan.plan().is_reusable {
+        let version = ctx.catalog.version();
+        let is_newest = version >= self.newest.fetch_max(version, Ordering::Relaxed);
+        if is_newest && plan.plan().is_reusable && plan.used.pinned_bytes() <= PIN_BYTES_MAX {
             shaped.plans.keep(Arc::clone(&plan));
         }
         Ok(plan)
@@ -187,17 +197,20 @@ impl PlanCache {
     /// The shape of a fetch with its plans; none of one that is planned for itself.
     pub(crate) fn shaped(&self, fetch: &Fetch) -> Option<Shaped> {
         let shape = Shape::of(fetch);
-        (!shape.is_foreign).then(|| self.shaped_as(fetch, shape))
+        (!shape.is_for_itself()).then(|| self.shaped_as(fetch, shape))
     }
 
     fn shaped_as(&self, fetch: &Fetch, shape: Shape) -> Shaped {
         let mut fetch = fetch.clone();
         shape::lift(&mut fetch);
-        let mut shapes = self.shapes.write();
-        if shapes.len() >= SHAPES_MAX {
-            make_room(&mut shapes, SHAPES_MAX);
-        }
-        let plans = shapes.entry(shape.bytes.into_boxed_slice()).or_insert_with(Kept::new).using();
+        let known = self.shapes.read().get(shape.bytes.as_slice()).map(Kept::using);
+        let plans = known.unwrap_or_else(|| {
+            let mut shapes = self.shapes.write();
+            if shapes.len() >= SHAPES_MAX {
+                make_room(&mut shapes, SHAPES_MAX);
+            }
+            shapes.entry(shape.bytes.into_boxed_slice()).or_insert_with(Kept::new).using()
+        });
         Shaped { fetch, lifted: shape.lifted, plans }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-use ordinum::{ColumnFamily, Reader};
+use ordinum::{ColumnFamily, Reader, Snapshot};
 use ormdb_proto::Result;
 use ormdb_proto::schema::EntityId;
 use parking_lot::{Condvar, Mutex, RwLock};
@@ -64,7 +64,7 @@ impl Sampler {
     pub(crate) fn sample_all(&self) -> Result<()> {
         let catalog = self.shared.catalog.read().clone();
         let all: Vec<EntityId> = catalog.entities().iter().map(|entity| entity.id).collect();
-        self.shared.sample(&catalog, &all)
+        self.shared.sample(&all)
     }
 }
 
@@ -97,7 +97,7 @@ impl Shared {
             let catalog = self.catalog.read().clone();
             let due = self.statistics.due(&catalog);
             // What cannot be read now is told by whoever reads it; the next commits ask again.
-            drop(self.sample(&catalog, &due));
+            drop(self.sample(&due));
         }
     }
 
@@ -105,15 +105,23 @@ impl Shared {
         self.stopped.load(Ordering::Relaxed)
     }
 
-    fn sample(&self, catalog: &Catalog, entities: &[EntityId]) -> Result<()> {
+    /// A snapshot with the catalog that is current in it: no schema is committed while the catalog is locked.
+    fn snapshot(&self) -> (Arc<Catalog>, Snapshot) {
+        let catalog = self.catalog.read();
+        (Arc::clone(&catalog), self.statistics.engine.snapshot())
+    }
+
+    /// Samples those of the entities that are still there.
+    fn sample(&self, entities: &[EntityId]) -> Result<()> {
         let statistics = &*self.statistics;
         let _one = statistics.sampling.lock();
         for id in entities {
-            let entity = catalog.entity_by_id(*id)?;
+            // The schema may change between two entities: rows are read as they are at their snapshot.
+            let (catalog, snapshot) = self.snapshot();
+            let Ok(entity) = catalog.entity_by_id(*id) else { continue };
             let count = statistics.count(*id);
             let before = count.rows.load(Ordering::Relaxed);
             count.unsampled.store(0, Ordering::Relaxed);
-            let snapshot = statistics.engine.snapshot();
             let reader: &dyn Reader = &snapshot;
             let Some(sampled) = sample::sample(reader, &self.rows, entity, &|| self.is_stopped())? else {
                 return Ok(());

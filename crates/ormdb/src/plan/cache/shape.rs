@@ -30,6 +30,11 @@ impl Shape {
         shape
     }
 
+    /// Whether a fetch of this shape is planned for itself, and its plan not kept.
+    pub(super) fn is_for_itself(&self) -> bool {
+        self.is_foreign || self.bytes.len() > super::SHAPE_BYTES_MAX
+    }
+
     fn tag(&mut self, tag: u8) {
         self.bytes.push(tag);
     }

@@ -1,5 +1,5 @@
 use ormdb_proto::Value;
-use ormdb_proto::ir::Params;
+use ormdb_proto::ir::{Params, SelectItem, Statement};
 
 use crate::{Database, Options, Session};
 
@@ -153,4 +153,107 @@ fn what_is_kept_is_bounded() {
     for limit in 0..20i64 {
         ids(&session, "User limit $p { id }", &with(limit));
     }
+}
+
+/// Values that are equal, and yet are not printed alike, are not each other.
+#[test]
+fn a_plan_that_has_a_value_serves_that_value_alone() {
+    let (_directory, database) = database();
+    let session = database.session();
+    let decimal = |text: &str| Value::Decimal(text.parse().unwrap());
+    for (first, second) in [
+        (decimal("1.5"), decimal("1.50")),
+        (Value::Float64(0.0), Value::Float64(-0.0)),
+        (Value::Float32(-0.0), Value::Float32(0.0)),
+        (Value::Array(vec![decimal("2.0")]), Value::Array(vec![decimal("2")])),
+    ] {
+        let read = |session: &Session, value: &Value| {
+            let rows = session.fetch("User[1] { v: $p }", &with(value.clone())).unwrap();
+            rows.to_json().unwrap()
+        };
+        let (_other, cold) = self::database();
+        assert_ne!(read(&session, &first), read(&cold.session(), &second), "they are told apart");
+        assert_eq!(read(&session, &second), read(&cold.session(), &second));
+    }
+    // One that equals nothing has one plan all the same.
+    let before = database.plan_stats().misses;
+    for _ in 0..3 {
+        session.fetch("User[1] { v: $p }", &with(f64::NAN)).unwrap();
+    }
+    assert_eq!(database.plan_stats().misses, before + 1);
+}
+
+/// A limit is computed while the fetch is planned, whatever it is computed of.
+#[test]
+fn limits_may_compare_parameters() {
+    let (_directory, database) = database();
+    let session = database.session();
+    let parsed = |text: &str| match crate::text::parse_statement(text).unwrap().statement {
+        Statement::Fetch(fetch) => fetch,
+        _ => panic!("no fetch"),
+    };
+    let SelectItem::Computed { expr, .. } = parsed("User { v: if($p = 1, 1, 2) }").selection.items.remove(0)
+    else {
+        panic!("no expression")
+    };
+    let mut fetch = parsed("User where age > 0 order by id { id }");
+    fetch.selection.limit = Some(expr.clone());
+    fetch.selection.offset = Some(expr);
+    for (value, expected) in [(1i64, "2"), (2, "3 4"), (1, "2")] {
+        let outcome = session.execute(&Statement::Fetch(fetch.clone()), &with(value)).unwrap();
+        let ormdb_proto::Outcome::Fetched(graph) = outcome else { panic!("no fetch") };
+        let rows: Vec<(i64,)> = graph.rows().unwrap();
+        assert_eq!(rows.iter().map(|(id,)| id.to_string()).collect::<Vec<_>>().join(" "), expected);
+    }
+}
+
+/// What is long is planned for itself: what is kept is bounded in bytes as well.
+#[test]
+fn long_shapes_and_values_are_not_kept() {
+    let (_directory, database) = database();
+    let session = database.session();
+    let before = database.plan_stats();
+    let columns: Vec<String> = (0..800).map(|n| format!("a_long_name_of_column_{n}: age")).collect();
+    for id in 1..=2 {
+        let text = format!("User[{id}] {{ {} }}", columns.join(", "));
+        assert_eq!(session.fetch(&text, &Params::none()).unwrap().len(), 1);
+        session.run_prepared(&session.prepare(&text).unwrap(), &Params::none()).unwrap();
+    }
+    assert_eq!(database.plan_stats().shapes, before.shapes);
+    let before = database.plan_stats();
+    for _ in 0..3 {
+        session.fetch("User[1] { v: $p }", &with("x".repeat(5000))).unwrap();
+    }
+    assert_eq!(database.plan_stats().misses, before.misses + 3);
+    for _ in 0..3 {
+        session.fetch("User[1] { v: $p }", &with("x")).unwrap();
+    }
+    assert_eq!(database.plan_stats().misses, before.misses + 4);
+}
+
+/// A fetch of the past has a catalog of its own, which nobody else has: it neither is kept nor drives others out.
+#[test]
+fn plans_of_the_past_are_not_kept() {
+    let (_directory, database) = database();
+    let session = database.session();
+    let ormdb_proto::Outcome::Written(written) =
+        session.query("update User[1] set { age: 11 }", &Params::none()).unwrap()
+    else {
+        panic!("no write")
+    };
+    let mut old = session.transaction_with(crate::Isolation::Snapshot).unwrap();
+    old.query("User[1] { age }", &Params::none()).unwrap();
+    database.apply_schema(&SCHEMA.replace("  price ", "  city string?\n  price ")).unwrap();
+    let now = "User[1] { age }";
+    session.fetch(now, &Params::none()).unwrap();
+    let past = format!("User[1] as of \"{}\" {{ age }}", written.token);
+    let misses = database.plan_stats().misses;
+    for _ in 0..2 {
+        session.fetch(&past, &Params::none()).unwrap();
+        old.query(now, &Params::none()).unwrap();
+        let before = database.plan_stats().misses;
+        session.fetch(now, &Params::none()).unwrap();
+        assert_eq!(database.plan_stats().misses, before);
+    }
+    assert_eq!(database.plan_stats().misses, misses + 4);
 }
