@@ -31,9 +31,15 @@ const SUSPECTED_MAX: u64 = 500;
 /// hides: a little less than what makes such a merge cheap.
 const HIDING_PER_MERGED_BYTE: u64 = 6;
 
-/// The files to give up, of those that the tables point into, in a merge that may find out that `uncovered` bytes of values
-/// are dead.
-pub(crate) fn given_up(levels: &Levels, options: &ValueOptions, uncovered: u64) -> BTreeSet<FileNumber> {
+/// The files to give up, of those that the tables point into, in a merge of tables of `level` that may find out that
+/// `uncovered` bytes of values are dead. Into which files level 0 alone points is nothing that a merge below it meets: they
+/// would stand before those that it could move, as long as level 0 stays.
+pub(crate) fn given_up(
+    levels: &Levels,
+    options: &ValueOptions,
+    level: usize,
+    uncovered: u64,
+) -> BTreeSet<FileNumber> {
     let values = levels.values();
     let mut given_up = BTreeSet::new();
     let mut bytes = values.bytes();
@@ -45,8 +51,13 @@ pub(crate) fn given_up(levels: &Levels, options: &ValueOptions, uncovered: u64) 
     }
     let may_move = bytes / MOVED_PART;
     let worth = u64::from(options.garbage_percent) * WORTH_PERCENT / 10;
+    let below_0: BTreeSet<FileNumber> = (1..LEVELS)
+        .flat_map(|level| levels.level(level))
+        .flat_map(|table| table.meta().values.iter().map(|share| share.file))
+        .collect();
     let mut files: Vec<_> = values
         .iter()
+        .filter(|used| level == 0 || below_0.contains(&used.file.meta().number))
         .map(|used| (used.garbage_bytes().saturating_mul(1000) / used.file.meta().bytes.max(1), used))
         .filter(|(thousandths, _)| *thousandths >= worth.max(1))
         .collect();

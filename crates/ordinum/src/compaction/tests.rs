@@ -126,7 +126,7 @@ impl Bed {
             levels: &self.levels,
             retention: &self.retention(),
             options: &self.options,
-            given_up: &given_up(&self.levels, &self.options.values, 0),
+            given_up: &given_up(&self.levels, &self.options.values, compaction.level, 0),
             filter: self.filter.as_deref(),
             slices_max: self.slices_max,
             next_number: &|| self.next_number(),

@@ -172,13 +172,14 @@ impl Core {
             Background::Manual => 1,
         };
         let options = &turn.family.options().compaction();
+        let level = turn.compaction.level;
         let job = Job {
             store: &self.store,
             compaction: &turn.compaction,
             levels: &turn.levels,
             retention: &self.retention(),
             options,
-            given_up: &given_up(&turn.levels, &options.values, turn.compaction.may_uncover_bytes()),
+            given_up: &given_up(&turn.levels, &options.values, level, turn.compaction.may_uncover_bytes()),
             operator: turn.family.family.operator(),
             filter,
             slices_max,

@@ -31,7 +31,8 @@ pub(super) fn pick(picking: &Picking<'_>) -> Option<Compaction> {
     if !has_too_much_garbage(values, options, 0) {
         return None;
     }
-    let files = given_up(picking.levels, options, 0);
+    // The same of each level below 0.
+    let files = given_up(picking.levels, options, 1, 0);
     let mut tables: Vec<(u64, usize, &Arc<LiveTable>)> = (1..LEVELS)
         .flat_map(|level| picking.levels.level(level).iter().map(move |table| (level, table)))
         .filter(|(_, table)| !picking.is_claimed(table))

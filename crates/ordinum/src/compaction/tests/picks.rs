@@ -83,9 +83,10 @@ fn picks() {
     });
 }
 
-/// What is said about the value log, if there is something to say.
+/// What is said about the value log below level 0, if there is something to say.
 fn cleaning(levels: &Levels, options: &CompactionOptions) -> String {
-    let files: Vec<String> = given_up(levels, &options.values, 0).iter().map(ToString::to_string).collect();
+    let files: Vec<String> =
+        given_up(levels, &options.values, 1, 0).iter().map(ToString::to_string).collect();
     if files.is_empty() {
         return String::new();
     }
