@@ -197,7 +197,9 @@ pub struct FamilyOptions {
     pub value_garbage_percent: u32,
     /// Bits of a table's filter for each key; 0 for no filter.
     pub filter_bits_per_key: u32,
-    /// Levels, or a queue of tables that expire.
+    /// Levels, or a queue of tables that expire. A queue that becomes levels is merged into them from its oldest tables on,
+    /// 64 at a time, and each merge may rewrite what went down before: writers are slowed down, or wait, until its tables are
+    /// fewer than [`FamilyOptions::level0_tables_slowdown`]. Levels that become a queue cost nothing.
     pub compaction_style: CompactionStyle,
     /// Whether range deletes are found through an index in memory of all that the family has, about 200 bytes each, or in
     /// each memtable and table by itself. What reads answer is the same.

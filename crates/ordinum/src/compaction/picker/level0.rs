@@ -21,6 +21,8 @@ const STALE_PART: u64 = 5;
 const MERGED_IN_PLACE_MIN: usize = 4;
 /// So many, at the most.
 const MERGED_IN_PLACE_MAX: usize = 16;
+/// So many, at the most, go down in one merge: a queue of tables that becomes levels leaves thousands.
+const DOWN_MAX: usize = 64;
 /// Level 0 is small while all of it has this part of the bytes of a full table.
 const SMALL_PART: u64 = 8;
 
@@ -95,12 +97,12 @@ fn why(picking: &Picking<'_>) -> String {
     }
 }
 
-/// The tables of level 0 from the oldest on that nobody works on, into the base level. What is small is not moved but
+/// The tables of level 0 from the oldest on that nobody works on, some at a time, into the base level. What is small is not moved but
 /// merged, with its small neighbours there: or flushes of a few ascending keys would leave a table each, for ever.
 fn down(picking: &Picking<'_>, targets: &Targets) -> Option<Compaction> {
     let (levels, base_level) = (picking.levels, targets.base_level);
     let free = levels.level(0).iter().rev().take_while(|table| !picking.is_claimed(table));
-    let mut inputs: Vec<Arc<LiveTable>> = free.cloned().collect();
+    let mut inputs: Vec<Arc<LiveTable>> = free.take(DOWN_MAX).cloned().collect();
     inputs.reverse();
     if inputs.is_empty() {
         return None;

@@ -286,6 +286,29 @@ fn compaction_style() {
     assert_eq!(bed.settle(Mood::Busy).tables(0), 0);
 }
 
+/// A long queue does not become levels in one merge that reads all of it.
+#[test]
+fn a_queue_becomes_levels_some_tables_at_a_time() {
+    let fifo = CompactionStyle::Fifo { time_to_live: Duration::from_secs(1000) };
+    let bed = Bed::new(|options| options.compaction_style = fifo);
+    for round in 0..150usize {
+        bed.put(1, 100 + round);
+        bed.put(2 + round as u32, 10);
+        bed.db.flush(&bed.family).unwrap();
+    }
+    assert_eq!(bed.settle(Mood::Quiet).tables(0), 150);
+    bed.db.set_family_options(&bed.family, before()).unwrap();
+    let mut left = vec![bed.tables(0)];
+    while bed.db.core().compact_step(Mood::Quiet).unwrap() {
+        left.push(bed.tables(0));
+        assert_eq!(bed.db.get(&bed.family, &1u32.to_be_bytes()).unwrap().unwrap().len(), 249);
+    }
+    assert_eq!(left[..4], [150, 86, 22, 0]);
+    for key in 2..152u32 {
+        assert!(bed.db.get(&bed.family, &key.to_be_bytes()).unwrap().is_some(), "{key}");
+    }
+}
+
 /// Which keys below 100 there are, found one by one and by a cursor.
 fn present(reader: &dyn Reader, family: &ColumnFamily) -> Vec<u32> {
     let by_get: Vec<u32> =
