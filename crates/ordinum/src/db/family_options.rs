@@ -30,18 +30,22 @@ impl Core {
         let range_index = options.range_index;
         family.family.set_options(Arc::new(options));
         // Not what the options were: one that was asked for before may not have been built.
-        match (family.family.view.load().range_index.is_given_up(), range_index) {
-            (true, true) => self.build_range_index(family)?,
-            (false, false) => self.give_up_range_index(family),
-            (true, false) | (false, true) => {}
-        }
+        let indexed = match (family.family.view.load().range_index.is_given_up(), range_index) {
+            (true, true) => self.build_range_index(family),
+            (false, false) => {
+                self.give_up_range_index(family);
+                Ok(())
+            }
+            (true, false) | (false, true) => Ok(()),
+        };
+        // The other options are in use, with an index or without.
         if is_buffer_changed {
             let _commits = self.commits.lock();
             self.seal(&family.family, 0);
         }
         self.weigh(&family.family);
         self.room.changed();
-        Ok(())
+        indexed
     }
 }
 
