@@ -64,17 +64,11 @@ impl Core {
         let families: Vec<ColumnFamily> = self.families.read().values().filter(changed).cloned().collect();
         let unix_ms = unix_ms(&*self.options.clock);
         let turn = self.compactions.turn(families, |family, levels, claims| {
-            family.family.changed.store(false, Ordering::Release);
             let options = &family.options().compaction();
             let index = self.range_index(family);
             let hidden_by = index.as_deref().and_then(|index| Some((index, self.flushed_through(family)?)));
             let retention = &self.retention();
-            let picked = pick(&Picking { levels, options, claims, mood, retention, hidden_by, unix_ms });
-            if picked.is_some() {
-                // There may be more.
-                family.family.changed.store(true, Ordering::Release);
-            }
-            picked
+            pick(&Picking { levels, options, claims, mood, retention, hidden_by, unix_ms })
         });
         match turn {
             Some(turn) => self.compact(&turn).map(|()| true),

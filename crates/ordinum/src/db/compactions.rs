@@ -110,8 +110,12 @@ impl Compactions {
         families.rotate_left(behind);
         families.retain(|family| !running.awaited.contains(&family.family.id));
         families.into_iter().find_map(|family| {
+            // Before the levels are taken: a flush behind that has the family looked at again.
+            family.family.changed.store(false, Ordering::Release);
             let levels = Arc::clone(&family.family.view.load().levels);
             let compaction = pick(&family, &levels, &running.claims_of(&family))?;
+            // There may be more.
+            family.family.changed.store(true, Ordering::Release);
             running.last_turn = family.family.id;
             Some(self.begin(&mut running, family, levels, compaction))
         })
@@ -170,3 +174,6 @@ impl Running {
         of_family.map(|ticket| ticket.claim.clone()).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;
