@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Check, Overlay, ReadSet, Transaction, Validation};
+use super::{Check, ReadSet, Transaction, Validation};
 use crate::error::{Error, Result};
 use crate::family::ColumnFamily;
 use crate::key::SeqNo;
@@ -155,7 +155,7 @@ impl Transaction {
     /// waited for a lock and found a conflict does not have to wait for it again.
     pub fn begin_again(&mut self) {
         *self.reads.get_mut() = ReadSet::default();
-        self.writes = Overlay::default();
+        self.writes.clear();
         self.held.forget_savepoints();
         (self.pin, self.open) = self.db.core().open_transaction();
     }

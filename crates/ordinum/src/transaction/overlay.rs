@@ -124,6 +124,11 @@ impl Overlay {
         self.families.iter().map(|(_, of)| of.keys.len() + ranges(of)).sum()
     }
 
+    /// Forgets all writes and savepoints. A savepoint of before is never taken for one that comes.
+    pub(super) fn clear(&mut self) {
+        *self = Overlay { next_savepoint: self.next_savepoint, ..Overlay::default() };
+    }
+
     pub(super) fn get(&self, family: &ColumnFamily, key: &[u8]) -> Option<&Written> {
         let of = self.of(family)?;
         let is_deleted = || of.ranges.newest(key, SeqNo::MAX) != SeqNo::ZERO;

@@ -546,3 +546,21 @@ fn a_long_transaction_moves_on_in_linear_time() {
     }
     transaction.commit(B).unwrap();
 }
+
+/// An older savepoint than the beginning is not taken for one that came behind it.
+#[test]
+fn a_savepoint_of_before_is_gone_when_it_begins_again() {
+    let bed = Bed::new();
+    let mut transaction = bed.updater();
+    let before = transaction.savepoint();
+    transaction.begin_again();
+    let behind = transaction.savepoint();
+    transaction.put(&bed.family, b"a", b"1").unwrap();
+    let is_refused = |result| matches!(result, Err(Error::InvalidArgument { .. }));
+    assert!(is_refused(transaction.rollback_to(before)));
+    assert!(is_refused(transaction.undo_to(before)));
+    assert!(is_refused(transaction.release(before)));
+    assert_eq!(transaction.len(), 1);
+    transaction.rollback_to(behind).unwrap();
+    assert!(transaction.is_empty());
+}
