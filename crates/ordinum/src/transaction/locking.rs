@@ -135,7 +135,7 @@ impl Transaction {
     }
 
     /// Moves the snapshot to the newest commit, and returns its sequence number. Writes, locks and savepoints stay. It costs
-    /// what others committed since the snapshot and what this transaction depends on, not what it wrote. A
+    /// what this transaction depends on, and the smaller of what it wrote and what others committed since the snapshot. A
     /// transaction that does so before each statement reads what is committed then, and with
     /// [`Validation::Snapshot`] only its writes have to stay as they were.
     ///

@@ -223,6 +223,14 @@ impl Overlay {
         })
     }
 
+    /// What was written: the keys of each family, and the ranges that were deleted in it.
+    pub(super) fn written(
+        &self,
+    ) -> impl Iterator<Item = (FamilyId, impl Iterator<Item = &[u8]>, &RangeTombstones)> {
+        let families = self.families.iter();
+        families.map(|(family, of)| (family.family.id, of.keys.keys().map(Vec::as_slice), &*of.ranges))
+    }
+
     /// Whether something was written to the key.
     pub(super) fn writes_key(&self, family: FamilyId, key: &[u8]) -> bool {
         let of = self.families.iter().find(|(known, _)| known.family.id == family).map(|(_, of)| of);

@@ -227,22 +227,58 @@ impl RecentWrites {
     }
 
     /// Refuses a transaction whose snapshot moves to the newest commit, if one since the old snapshot changed what it writes
-    /// or read. What it wrote is not gone over: the commits are, of which each is looked at once in a transaction's life.
+    /// or read. Of what it wrote and what the commits wrote the smaller is gone over: a long transaction that moves often looks
+    /// at each commit once in its life, and a short one that comes late does not look at all that happened meanwhile.
     pub(crate) fn validate_moved(&self, check: &Check<'_>, writes: &Overlay) -> Result<()> {
         let read_at = check.read_at;
         if read_at < self.floor {
             return Err(Error::Conflict { read_at, newer: self.floor });
         }
-        for commit in self.commits.iter().rev().take_while(|commit| commit.seqno > read_at) {
+        let newer = match self.has_more_behind(read_at, writes.len()) {
+            true => self.newer_of_writes(writes, read_at),
+            false => self.newer_of_commits(writes, read_at),
+        };
+        refuse(read_at, newer)?;
+        self.validate_reads(check)
+    }
+
+    /// Whether the commits after `read_at` wrote more keys and ranges than these.
+    fn has_more_behind(&self, read_at: SeqNo, count: usize) -> bool {
+        let mut written = 0usize;
+        self.behind(read_at).any(|commit| {
+            written = written.saturating_add(commit.keys.len() + commit.ranges.len());
+            written > count
+        })
+    }
+
+    /// A commit after `read_at` that changed something of the writes, found by asking for each of them.
+    fn newer_of_writes(&self, writes: &Overlay, read_at: SeqNo) -> Option<SeqNo> {
+        writes.written().find_map(|(family, mut keys, ranges)| {
+            let of_keys = keys.find_map(|key| self.newer_key(family, key, read_at));
+            of_keys.or_else(|| {
+                let mut ranges = ranges.union().into_iter();
+                ranges.find_map(|(start, end)| {
+                    self.newer_in(family, &KeyRange::half_open(&start, &end), read_at)
+                })
+            })
+        })
+    }
+
+    /// The same, found by going over the commits.
+    fn newer_of_commits(&self, writes: &Overlay, read_at: SeqNo) -> Option<SeqNo> {
+        let mut behind = self.behind(read_at);
+        let newest = behind.find(|commit| {
             let mut keys = commit.keys.iter();
             let mut ranges = commit.ranges.iter();
-            if keys.any(|(family, key)| writes.writes_key(*family, key))
+            keys.any(|(family, key)| writes.writes_key(*family, key))
                 || ranges.any(|(family, range)| writes.writes_in(*family, &range.start, &range.end))
-            {
-                return Err(Error::Conflict { read_at, newer: commit.seqno });
-            }
-        }
-        self.validate_reads(check)
+        });
+        newest.map(|commit| commit.seqno)
+    }
+
+    /// The commits after `read_at`, newest first.
+    fn behind(&self, read_at: SeqNo) -> impl Iterator<Item = &Written> {
+        self.commits.iter().rev().take_while(move |commit| commit.seqno > read_at)
     }
 
     fn validate_reads(&self, check: &Check<'_>) -> Result<()> {
@@ -279,3 +315,6 @@ fn range_bytes(range: &RangeTombstone) -> usize {
 fn refuse(read_at: SeqNo, newer: Option<SeqNo>) -> Result<()> {
     newer.map_or(Ok(()), |newer| Err(Error::Conflict { read_at, newer }))
 }
+
+#[cfg(test)]
+mod tests;
