@@ -27,7 +27,7 @@ mod record;
 mod writer;
 
 pub(crate) use follower::{Followed, LogFollower};
-pub(crate) use reader::{LogEnd, LogScan, Replayed, read_log, scan_log};
+pub(crate) use reader::{LogEnd, LogScan, Replayed, first_record, read_log, scan_log};
 pub(crate) use record::{Payload, RecordKind};
 pub(crate) use writer::{LogWriter, Segment, SpareLog};
 

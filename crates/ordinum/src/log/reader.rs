@@ -11,6 +11,7 @@ use crate::checksum::crc32c;
 use crate::error::{Error, Result};
 use crate::file_header::{FileHeader, HEADER_BYTES};
 use crate::file_name::FileNumber;
+use crate::fs::RandomAccessFile;
 use crate::key::SeqNo;
 use crate::planted::{Bug, planted};
 
@@ -105,6 +106,31 @@ pub(crate) fn scan_log(bytes: &[u8], number: FileNumber, path: &Path, end: LogEn
     };
     let damage = expected.map(|expected| damaged(at, expected, "none that is intact"));
     Ok(LogScan { records, end: reached, damage })
+}
+
+/// Where the first record of the log stands, and its sequence number; none if the log has none that is intact. No more than
+/// the header and that record is read.
+///
+/// # Errors
+/// [`Error::Io`].
+pub(crate) fn first_record(
+    file: &dyn RandomAccessFile,
+    number: FileNumber,
+    path: &Path,
+) -> Result<Option<(u64, SeqNo)>> {
+    let len = usize::try_from(file.len()?).unwrap_or(usize::MAX);
+    let mut bytes = vec![0; len.min(HEADER_BYTES + RECORD_HEADER_BYTES)];
+    file.read_at(0, &mut bytes)?;
+    let Ok(header) = FileHeader::decode(&bytes, LOG_FILE, number, path) else { return Ok(None) };
+    let at = HEADER_BYTES as u64;
+    let record = bytes.get(HEADER_BYTES..).and_then(|rest| RecordHeader::decode(rest, number, at));
+    let end = record.and_then(|record| usize::try_from(record.len).ok()?.checked_add(bytes.len()));
+    let Some(end) = end.filter(|end| *end <= len) else { return Ok(None) };
+    let behind_header = bytes.len();
+    bytes.resize(end, 0);
+    file.read_at(behind_header as u64, bytes.get_mut(behind_header..).unwrap_or_default())?;
+    let record = record_at(&bytes, number, HEADER_BYTES).filter(|(record, _)| record.seqno > header.base);
+    Ok(record.map(|(record, _)| (at, record.seqno)))
 }
 
 fn record_at(bytes: &[u8], number: FileNumber, at: usize) -> Option<(RecordHeader, Range<usize>)> {

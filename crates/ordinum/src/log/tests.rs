@@ -1,11 +1,12 @@
 #![allow(clippy::cast_possible_truncation, reason = "test data")]
 
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::error::Error;
 use crate::file_name::FileNumber;
-use crate::fs::{MemoryFs, read_whole};
+use crate::fs::{MemoryFs, RandomAccessFile, read_whole};
 use crate::key::SeqNo;
 use crate::options::LogWriting;
 
@@ -76,4 +77,54 @@ fn a_record_of_another_log_or_place_is_not_a_record() {
     let mut moved = bytes[..ends[2] as usize].to_vec();
     moved.extend_from_slice(&bytes[ends[1] as usize..ends[2] as usize]);
     assert_eq!(seqnos(&moved, LogEnd::Cut).unwrap(), [5, 6]);
+}
+
+/// A file that counts what is read of it.
+#[derive(Debug)]
+struct Counted {
+    bytes: Vec<u8>,
+    read: AtomicUsize,
+}
+
+impl RandomAccessFile for Counted {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), Error> {
+        self.read.fetch_add(buffer.len(), Ordering::Relaxed);
+        buffer.copy_from_slice(&self.bytes[offset as usize..][..buffer.len()]);
+        Ok(())
+    }
+
+    fn len(&self) -> Result<u64, Error> {
+        Ok(self.bytes.len() as u64)
+    }
+}
+
+/// Whatever is cut or wrong: what is found is the first record of a scan, and nothing behind it is read.
+#[test]
+fn the_first_record_is_found_without_the_others() {
+    let path = Path::new("000007.log");
+    let check = |bytes: Vec<u8>, most: usize| {
+        let scan = scan_log(&bytes, NUMBER, path, LogEnd::Cut).ok();
+        let expected = scan.and_then(|scan| scan.records.first().map(|record| (record.offset, record.seqno)));
+        let file = Counted { bytes, read: AtomicUsize::new(0) };
+        let first = first_record(&file, NUMBER, path).unwrap();
+        assert_eq!(first, expected);
+        assert!(file.read.into_inner() <= most);
+        first.is_some()
+    };
+    let (bytes, ends) = log();
+    let most = ends[1] as usize;
+    assert!(check([bytes.as_slice(), &[0; 10_000]].concat(), most));
+    for len in 0..bytes.len() {
+        assert_eq!(check(bytes[..len].to_vec(), most), len >= most, "{len} bytes");
+    }
+    for at in 0..bytes.len() {
+        let mut bad = bytes.clone();
+        bad[at] ^= 0x10;
+        assert_eq!(check(bad, most), at >= most, "byte {at}");
+    }
+    // Records of another log do not count, nor do zeros.
+    let file = Counted { bytes: bytes.clone(), read: AtomicUsize::new(0) };
+    assert_eq!(first_record(&file, FileNumber(8), path).unwrap(), None);
+    let header = bytes[..ends[0] as usize].to_vec();
+    assert!(!check([header, vec![0; 10_000]].concat(), most));
 }

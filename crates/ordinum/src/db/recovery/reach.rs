@@ -1,9 +1,9 @@
 //! Whether the manifest, the logs and the tables reach each other: what one of them relies on, the others must have.
 
 use super::{
-    Error, FileKind, FileNumber, HEADER_BYTES, LogEnd, Recovery, RecoveryMode, Result, Salvage, SeqNo,
-    file_name, read_whole, scan_log,
+    Error, FileKind, FileNumber, HEADER_BYTES, Recovery, RecoveryMode, Result, Salvage, SeqNo, file_name,
 };
+use crate::log::first_record;
 
 impl Recovery<'_> {
     /// Refuses what does not fit, behind the replay that reached this commit.
@@ -56,13 +56,11 @@ impl Recovery<'_> {
         });
         for number in logs {
             let path = file_name::path(self.directory, FileKind::Log, number);
-            let bytes = read_whole(self.fs, &path)?;
             // One that was begun and not named has no record that is its own.
-            let Ok(scan) = scan_log(&bytes, number, &path, LogEnd::Cut) else { continue };
-            if let Some(record) = scan.records.first() {
-                let found = format!("one that has it, with commit {}", record.seqno);
+            if let Some((offset, seqno)) = first_record(&*self.fs.open(&path)?, number, &path)? {
+                let found = format!("one that has it, with commit {seqno}");
                 let expected = "no record in a log that the manifest does not name";
-                return Ok(Some((number, Error::corrupt(&path, record.offset, expected, &found))));
+                return Ok(Some((number, Error::corrupt(&path, offset, expected, &found))));
             }
         }
         Ok(None)
