@@ -16,13 +16,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use entries::Entries;
 pub(crate) use entries::EntryKey;
+use parking_lot::Mutex;
 use shard::{BlockKey, HeldBlock, Shard};
 
 use crate::error::Result;
 use crate::file_name::FileNumber;
 use crate::padded::Padded;
 use crate::slice::Slice;
-use crate::table::Block;
+use crate::table::{Block, hash_key};
 
 /// What a reader does to the cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +57,9 @@ const PART_PINNED: u64 = 4;
 const PART_FOR_BLOCKS: u64 = 8;
 /// A shard has at least this part of the budget, as long as there are more than one.
 const SHARD_BYTES_MIN: u64 = 1 << 20;
+/// Tables that are no more are forgotten together, once they had this part of the budget, or so many are no more.
+const PART_GONE: u64 = 2;
+const FILES_GONE_MAX: usize = 1024;
 /// The most shards.
 const SHARDS_MAX: u64 = 64;
 
@@ -68,6 +72,14 @@ pub(crate) struct BlockCache {
     bytes_max: u64,
     /// Bytes of filters and indexes that open tables hold, and of what the cache itself needs.
     pinned: AtomicU64,
+    gone: Mutex<Gone>,
+}
+
+/// Tables that are no more, of which blocks and entries may be here.
+#[derive(Debug, Default)]
+struct Gone {
+    files: Vec<u64>,
+    bytes: u64,
 }
 
 impl BlockCache {
@@ -76,7 +88,8 @@ impl BlockCache {
         let shards = (bytes_max / SHARD_BYTES_MIN).clamp(1, SHARDS_MAX).next_power_of_two();
         let shards: Box<[_]> = (0..shards).map(|_| Padded::default()).collect();
         let entries = Entries::new(bytes_max, shards.len());
-        let cache = BlockCache { shards, entries, bytes_max, pinned: AtomicU64::new(0) };
+        let cache =
+            BlockCache { shards, entries, bytes_max, pinned: AtomicU64::new(0), gone: Mutex::default() };
         cache.pin(cache.entries.ghosts_bytes());
         cache
     }
@@ -114,10 +127,11 @@ impl BlockCache {
         let hash = key.hash();
         let bytes = self.bytes_for_blocks();
         self.entries.missed(hash, wanted, bytes);
-        let target = self.entries.bytes_target(bytes);
+        let entry_bytes = self.entries.shrink(hash, self.entries.bytes_target(bytes));
+        // Blocks have what entries could have and have not.
         let shards = u64::try_from(self.shards.len()).unwrap_or(1);
-        let dropped = shard_of(&self.shards, hash).insert(key, Arc::clone(block), (bytes - target) / shards);
-        self.entries.shrink(hash, target);
+        let bytes_max = (bytes / shards).saturating_sub(entry_bytes);
+        let dropped = shard_of(&self.shards, hash).insert(key, Arc::clone(block), bytes_max);
         dropped.iter().for_each(|held| self.keep_entries(held, bytes));
     }
 
@@ -136,13 +150,31 @@ impl BlockCache {
     /// Keeps what was asked for in a block that left.
     fn keep_entries(&self, held: &HeldBlock, bytes: u64) {
         self.entries.block_left(held.key.hash());
-        held.block.for_each_asked(|user_key, key_hash, trailer, value| {
+        held.block.for_each_asked(|entry, key_bytes, trailer| {
             // An entry that is most of its block is worth no more by itself.
-            if value.len() < held.block.bytes() / 4 {
-                let key = EntryKey { file: FileNumber(held.key.file), user_key, key_hash };
-                self.entries.keep(key, trailer, value, bytes);
+            if entry.len() < held.block.bytes() / 4 {
+                let user_key = entry.get(..key_bytes).unwrap_or_default();
+                let key =
+                    EntryKey { file: FileNumber(held.key.file), user_key, key_hash: hash_key(user_key) };
+                self.entries.keep(key, trailer, entry, bytes);
             }
         });
+    }
+
+    /// A table of so many bytes is no more. What is here of such tables goes as soon as they are a part of the budget together.
+    pub(crate) fn table_gone(&self, file: FileNumber, bytes: u64) {
+        let mut files = {
+            let mut gone = self.gone.lock();
+            gone.files.push(file.0);
+            gone.bytes = gone.bytes.saturating_add(bytes);
+            if gone.bytes < self.bytes_max / PART_GONE && gone.files.len() < FILES_GONE_MAX {
+                return;
+            }
+            std::mem::take(&mut *gone).files
+        };
+        files.sort_unstable();
+        self.shards.iter().for_each(|shard| shard.forget(&files));
+        self.entries.forget(&files);
     }
 
     /// Blocks and entries have what is not pinned.

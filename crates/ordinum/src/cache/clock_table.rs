@@ -3,7 +3,7 @@
 //! Invariants:
 //! (1) an item stands in the first free place at or behind the one that its hash names, round the table: between the two
 //!     no place is free;
-//! (2) at least a quarter of the places is free.
+//! (2) at least a quarter of the places is free, and an eighth is taken, if there are more than at first.
 //!
 //! The hand goes round the places, as in the clock caches of RocksDB: it takes an item with no credit left, and one credit
 //! of any other. A new item has one, a used one two: what was asked for once goes before what is asked for again.
@@ -23,8 +23,11 @@ pub(super) trait Item {
     /// Where it stands; the same every time.
     fn hash(&self) -> u64;
 
-    /// The bytes that it takes, those of its place included.
+    /// The bytes that it takes, but for its place.
     fn bytes(&self) -> u64;
+
+    /// The number of the file that it is of.
+    fn file(&self) -> u64;
 }
 
 /// An item in its place.
@@ -48,6 +51,7 @@ pub(super) struct ClockTable<T> {
     /// None, or a power of two of them.
     places: Vec<Option<Held<T>>>,
     held: usize,
+    /// Of the items, without their places.
     bytes: u64,
     hand: usize,
 }
@@ -59,9 +63,10 @@ impl<T> Default for ClockTable<T> {
 }
 
 impl<T: Item> ClockTable<T> {
-    /// What the items take.
+    /// What the items and all places take.
     pub(super) fn bytes(&self) -> u64 {
-        self.bytes
+        let places = self.places.len() * size_of::<Option<Held<T>>>();
+        self.bytes + u64::try_from(places).unwrap_or(u64::MAX)
     }
 
     /// The item with this hash that `is` the one.
@@ -80,7 +85,9 @@ impl<T: Item> ClockTable<T> {
     /// Puts an item in that is not there.
     pub(super) fn insert(&mut self, item: T) {
         self.bytes += item.bytes();
-        self.make_room();
+        if (self.held + 1) * 4 > self.places.len() * 3 {
+            self.resize((self.places.len() * 2).max(PLACES_MIN));
+        }
         self.put(Held { item, credit: AtomicU8::new(CREDIT_NEW) });
     }
 
@@ -93,12 +100,31 @@ impl<T: Item> ClockTable<T> {
             let at = self.hand & self.mask();
             if let Some(held) = self.places.get_mut(at)? {
                 match held.credit.get_mut() {
-                    0 => return self.take(at),
+                    0 => {
+                        let taken = self.take(at);
+                        self.give_back_places();
+                        return taken;
+                    }
                     credit => *credit -= 1,
                 }
             }
             self.hand = at + 1;
         }
+    }
+
+    /// Takes all items of these files out; the numbers ascend.
+    pub(super) fn take_files(&mut self, files: &[u64]) -> Vec<T> {
+        let mut taken = Vec::new();
+        for at in 0..self.places.len() {
+            // Another may have moved up to the place.
+            while let Some(Some(held)) = self.places.get(at)
+                && files.binary_search(&held.item.file()).is_ok()
+            {
+                taken.extend(self.take(at));
+            }
+        }
+        self.give_back_places();
+        taken
     }
 
     fn mask(&self) -> usize {
@@ -110,12 +136,19 @@ impl<T: Item> ClockTable<T> {
         usize::try_from(hash & 0xffff_ffff).unwrap_or(0) & self.mask()
     }
 
-    /// Keeps invariant 2 with one more item.
-    fn make_room(&mut self) {
-        if (self.held + 1) * 4 <= self.places.len() * 3 {
-            return;
+    /// Keeps invariant 2 with fewer items.
+    fn give_back_places(&mut self) {
+        let mut places = self.places.len();
+        while places > PLACES_MIN && self.held * 8 < places {
+            places /= 2;
         }
-        let places = (self.places.len() * 2).max(PLACES_MIN);
+        if places < self.places.len() {
+            self.resize(places);
+        }
+    }
+
+    /// Puts all items into so many places, which are enough.
+    fn resize(&mut self, places: usize) {
         let before =
             std::mem::replace(&mut self.places, std::iter::repeat_with(|| None).take(places).collect());
         self.held = 0;

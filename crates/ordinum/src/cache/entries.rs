@@ -16,9 +16,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::RwLock;
+use parking_lot::{RwLock, RwLockWriteGuard};
 
-use super::clock_table::{ClockTable, Held, Item};
+use super::clock_table::{ClockTable, Item};
 use super::ghosts::Ghosts;
 use super::shard::mix;
 use crate::file_name::FileNumber;
@@ -53,6 +53,8 @@ pub(super) struct Entries {
 #[derive(Debug, Default)]
 struct Shard {
     table: RwLock<ClockTable<HeldEntry>>,
+    /// What the table takes, told when its lock is let go.
+    bytes: AtomicU64,
     hits: AtomicU64,
 }
 
@@ -73,9 +75,11 @@ impl Item for HeldEntry {
     }
 
     fn bytes(&self) -> u64 {
-        // Between three eighths and three quarters of the places are taken.
-        let places = 2 * size_of::<Option<Held<HeldEntry>>>();
-        u64::try_from(self.bytes.len() + COUNTS_BYTES + places).unwrap_or(u64::MAX)
+        u64::try_from(self.bytes.len() + COUNTS_BYTES).unwrap_or(u64::MAX)
+    }
+
+    fn file(&self) -> u64 {
+        self.file
     }
 }
 
@@ -174,48 +178,68 @@ impl Entries {
         self.block_ghosts.put(block_hash);
     }
 
-    /// The block of this entry left the cache: keeps it, or its ghost.
-    pub(super) fn keep(&self, key: EntryKey<'_>, trailer: u64, value: &[u8], bytes: u64) {
+    /// The block of this entry left the cache: keeps it, or its ghost. `entry` is the user key and the value.
+    pub(super) fn keep(&self, key: EntryKey<'_>, trailer: u64, entry: &[u8], bytes: u64) {
         let (hash, EntryKey { file, user_key, .. }) = (key.hash(), key);
         let target = self.bytes_target(bytes);
         let Some(key_bytes) = u32::try_from(user_key.len()).ok().filter(|_| target > 0) else {
             return self.ghosts.put(hash);
         };
-        let mut whole = Vec::with_capacity(user_key.len() + value.len());
-        whole.extend_from_slice(user_key);
-        whole.extend_from_slice(value);
-        let entry = HeldEntry { hash, file: file.0, trailer, bytes: whole.into(), key_bytes };
-        let mut table = self.shard(hash).table.write();
+        let kept = HeldEntry { hash, file: file.0, trailer, bytes: entry.into(), key_bytes };
+        let shard = self.shard(hash);
+        let mut table = shard.table.write();
         if table.find(hash, |entry| entry.is(hash, file, user_key)).is_none() {
-            table.insert(entry);
+            table.insert(kept);
         }
-        drop(table);
-        self.shrink(hash, target);
+        self.shrink_to(self.part(target), shard, table);
     }
 
-    /// Lets entries go until the shard of this hash has its part of `target` at the most.
-    pub(super) fn shrink(&self, hash: u64, target: u64) {
-        let bytes_max = target / u64::try_from(self.shards.len()).unwrap_or(1);
-        let shard = self.shard(hash);
-        if shard.table.read().bytes() <= bytes_max {
-            return;
+    /// Lets entries go until the shard of this hash has its part of `target` at the most, and gives what it takes then.
+    pub(super) fn shrink(&self, hash: u64, target: u64) -> u64 {
+        let (bytes_max, shard) = (self.part(target), self.shard(hash));
+        if shard.bytes.load(Ordering::Relaxed) > bytes_max {
+            self.shrink_to(bytes_max, shard, shard.table.write());
         }
-        // What is dropped is freed without the lock.
+        shard.bytes.load(Ordering::Relaxed)
+    }
+
+    fn part(&self, bytes: u64) -> u64 {
+        bytes / u64::try_from(self.shards.len()).unwrap_or(1)
+    }
+
+    fn shrink_to(
+        &self,
+        bytes_max: u64,
+        shard: &Shard,
+        mut table: RwLockWriteGuard<'_, ClockTable<HeldEntry>>,
+    ) {
         let mut dropped = Vec::new();
-        let mut table = shard.table.write();
         while table.bytes() > bytes_max
             && let Some(entry) = table.evict()
         {
             self.ghosts.put(entry.hash);
             dropped.push(entry);
         }
+        shard.bytes.store(table.bytes(), Ordering::Relaxed);
+        // What is dropped is freed without the lock.
         drop(table);
+    }
+
+    /// Lets all entries of these files go; the numbers ascend.
+    pub(super) fn forget(&self, files: &[u64]) {
+        for shard in &self.shards {
+            let mut table = shard.table.write();
+            let dropped = table.take_files(files);
+            shard.bytes.store(table.bytes(), Ordering::Relaxed);
+            drop(table);
+            drop(dropped);
+        }
     }
 
     /// Entries that were found, and the bytes of those that are here.
     pub(super) fn stats(&self) -> (u64, u64) {
         self.shards.iter().fold((0, 0), |(hits, bytes), shard| {
-            (hits + shard.hits.load(Ordering::Relaxed), bytes + shard.table.read().bytes())
+            (hits + shard.hits.load(Ordering::Relaxed), bytes + shard.bytes.load(Ordering::Relaxed))
         })
     }
 

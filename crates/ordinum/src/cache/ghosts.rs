@@ -5,14 +5,17 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+/// However large the cache is, this many say enough about what would be gained.
+const PLACES_MAX: u64 = 1 << 20;
+
 /// The hashes of what left.
 #[derive(Debug)]
 pub(super) struct Ghosts(Box<[AtomicU32]>);
 
 impl Ghosts {
-    /// Room for so many.
+    /// Room for so many, but no more than [`PLACES_MAX`].
     pub(super) fn new(places: u64) -> Ghosts {
-        Ghosts((0..places).map(|_| AtomicU32::new(0)).collect())
+        Ghosts((0..places.min(PLACES_MAX)).map(|_| AtomicU32::new(0)).collect())
     }
 
     /// Something with this hash left.

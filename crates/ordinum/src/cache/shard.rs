@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::RwLock;
 
 use super::CacheUse;
-use super::clock_table::{ClockTable, Held, Item};
+use super::clock_table::{ClockTable, Item};
 use crate::table::Block;
 
 /// What a block is found by.
@@ -52,8 +52,11 @@ impl Item for HeldBlock {
     }
 
     fn bytes(&self) -> u64 {
-        let place = size_of::<Option<Held<HeldBlock>>>();
-        u64::try_from(self.block.bytes() + place).unwrap_or(u64::MAX)
+        u64::try_from(self.block.bytes()).unwrap_or(u64::MAX)
+    }
+
+    fn file(&self) -> u64 {
+        self.key.file
     }
 }
 
@@ -91,6 +94,13 @@ impl Shard {
             dropped.push(held);
         }
         dropped
+    }
+
+    /// Lets all blocks of these files go; the numbers ascend.
+    pub(super) fn forget(&self, files: &[u64]) {
+        // What is dropped is freed without the lock.
+        let dropped = self.table.write().take_files(files);
+        drop(dropped);
     }
 
     /// Blocks that were found, blocks that were not, and the bytes of those that are here.

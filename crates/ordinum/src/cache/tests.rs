@@ -119,7 +119,9 @@ impl Blocks {
         let user_key = key_of(entry);
         let key_hash = crate::table::hash_key(&user_key);
         let key = EntryKey { file: FILE, user_key: &user_key, key_hash };
-        if let Some((trailer, value)) = self.cache.entry(key, u64::MAX) {
+        if self.cache.keeps_entries()
+            && let Some((trailer, value)) = self.cache.entry(key, u64::MAX)
+        {
             assert_eq!((trailer, &*value), (5, &[1; 100][..]));
             return;
         }
@@ -183,7 +185,7 @@ fn an_entry_is_not_for_those_who_look_below_it() {
     let cache = BlockCache::new(1 << 20);
     let key = EntryKey { file: FILE, user_key: b"key", key_hash: 9 };
     cache.entries.grow_for_test();
-    cache.entries.keep(key, 5 << 8, b"value", 1 << 20);
+    cache.entries.keep(key, 5 << 8, b"keyvalue", 1 << 20);
     assert_eq!(
         cache.entry(key, 5 << 8).map(|(trailer, value)| (trailer, value.to_vec())),
         Some((5 << 8, b"value".to_vec()))
@@ -191,4 +193,29 @@ fn an_entry_is_not_for_those_who_look_below_it() {
     assert_eq!(cache.entry(key, 4 << 8), None);
     assert_eq!(cache.entry(EntryKey { file: FileNumber(8), ..key }, u64::MAX), None);
     assert_eq!(cache.entry(EntryKey { user_key: b"kez", ..key }, u64::MAX), None);
+}
+
+/// What is of tables that are no more goes, and leaves its room to others.
+#[test]
+fn what_is_of_tables_that_are_gone_goes() {
+    let mut rng = Rng::with_seed(5);
+    let mut table = Blocks::new(1 << 20, 2000);
+    table.loads(60_000, || rng.u64(..2000) * IN_BLOCK + 11);
+    let cache = &table.cache;
+    let empty = BlockCache::new(1 << 20).stats();
+    assert!(cache.stats().entry_bytes > 200_000, "{:?}", cache.stats());
+    cache.table_gone(FileNumber(8), 1 << 30);
+    assert!(cache.stats().entry_bytes > 200_000, "{:?}", cache.stats());
+    cache.table_gone(FILE, 1 << 10);
+    assert!(cache.stats().entry_bytes > 200_000, "{:?}", cache.stats());
+    cache.table_gone(FileNumber(9), 1 << 19);
+    let stats = cache.stats();
+    assert_eq!((stats.pinned_bytes, stats.entry_bytes > 2000), (empty.pinned_bytes, false), "{stats:?}");
+    assert!(stats.bytes < 4000, "{stats:?}");
+}
+
+/// A cache of any size costs little until it is used.
+#[test]
+fn a_large_budget_costs_little() {
+    assert!(BlockCache::new(1 << 44).stats().pinned_bytes < 16 << 20);
 }

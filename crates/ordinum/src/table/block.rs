@@ -36,7 +36,6 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::slice::Slice;
 use crate::table::asked::Asked;
-use crate::table::filter::hash_key;
 use crate::table::spare_buffers;
 
 /// Bytes of the tail.
@@ -166,17 +165,20 @@ impl Block {
         self.note_asked(self.lower_bound(user_key, u64::MAX).unwrap());
     }
 
-    /// The entries that were asked for lately: user key, its hash, trailer and value. A malformed one is left out.
-    pub(crate) fn for_each_asked(&self, mut each: impl FnMut(&[u8], u64, u64, &[u8])) {
-        let mut user_key = Vec::new();
+    /// The entries that were asked for lately: user key and value in one, the length of the user key, and the trailer. A malformed
+    /// one is left out.
+    pub(crate) fn for_each_asked(&self, mut each: impl FnMut(&[u8], usize, u64)) {
+        let mut whole = Vec::new();
         for index in self.asked.numbers() {
             let Ok(entry) = self.entry(index) else { continue };
             let Ok(shared) = self.shared_tail(index, &entry) else { continue };
-            user_key.clear();
+            whole.clear();
             for part in [self.prefix(), entry.head(), shared, self.range(&entry.tail)] {
-                user_key.extend_from_slice(part);
+                whole.extend_from_slice(part);
             }
-            each(&user_key, hash_key(&user_key), entry.trailer, self.range(&entry.value));
+            let key_bytes = whole.len();
+            whole.extend_from_slice(self.range(&entry.value));
+            each(&whole, key_bytes, entry.trailer);
         }
     }
 
