@@ -16,16 +16,7 @@ pub struct Slice(Bytes);
 #[derive(Clone)]
 enum Bytes {
     Own(Arc<[u8]>),
-    /// From there on.
-    Part {
-        owner: Arc<[u8]>,
-        at: usize,
-    },
-    Pinned {
-        owner: Arc<dyn AsRef<[u8]> + Send + Sync>,
-        at: usize,
-        len: usize,
-    },
+    Pinned { owner: Arc<dyn AsRef<[u8]> + Send + Sync>, at: usize, len: usize },
 }
 
 impl Slice {
@@ -39,11 +30,6 @@ impl Slice {
         }
         Some(Slice(Bytes::Pinned { owner, at, len }))
     }
-
-    /// The bytes of `owner` from `at` on, without a copy; none if there are not so many.
-    pub(crate) fn part(owner: Arc<[u8]>, at: usize) -> Slice {
-        Slice(Bytes::Part { owner, at })
-    }
 }
 
 impl Deref for Slice {
@@ -52,7 +38,6 @@ impl Deref for Slice {
     fn deref(&self) -> &[u8] {
         match &self.0 {
             Bytes::Own(bytes) => bytes,
-            Bytes::Part { owner, at } => owner.get(*at..).unwrap_or_default(),
             Bytes::Pinned { owner, at, len } => (**owner).as_ref().get(*at..*at + *len).unwrap_or_default(),
         }
     }

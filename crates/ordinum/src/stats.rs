@@ -56,12 +56,8 @@ pub struct Stats {
     pub cache_hits: u64,
     /// Blocks that were read from files.
     pub cache_misses: u64,
-    /// Entries that were found by themselves: the cache keeps some of blocks that had to leave it.
-    pub cache_entry_hits: u64,
     /// Bytes in the cache now.
     pub cache_bytes: u64,
-    /// Of those: bytes of entries that are kept by themselves.
-    pub cache_entry_bytes: u64,
     /// Bytes of filters and indexes that open tables hold now; they count against the budget of the cache.
     pub cache_pinned_bytes: u64,
     /// The sequence numbers that are pinned now by snapshots and transactions.
@@ -172,9 +168,7 @@ impl Core {
             families: self.families.read().values().map(family_stats).collect(),
             cache_hits: cache.hits,
             cache_misses: cache.misses,
-            cache_entry_hits: cache.entry_hits,
             cache_bytes: cache.bytes,
-            cache_entry_bytes: cache.entry_bytes,
             cache_pinned_bytes: cache.pinned_bytes,
             pins: self.pins.count(),
             locks: self.locks.stats(),

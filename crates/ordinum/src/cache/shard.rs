@@ -1,13 +1,28 @@
-//! A part of the cache: blocks behind one lock.
+//! A part of the cache: a table of blocks with a clock hand, behind one lock.
+//!
+//! Invariants:
+//! (1) a block stands in the first free place at or behind the one that its hash names, round the table: between the two
+//!     no place is free;
+//! (2) at least a quarter of the places is free.
+//!
+//! The hand goes round the places, as in the clock caches of RocksDB: it takes a block with no credit left, and one credit
+//! of any other. A new block has one, a used one two: what was read once goes before what is read again.
+#![deny(clippy::indexing_slicing)]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 
-use super::CacheUse;
-use super::clock_table::{ClockTable, Item};
+use super::{CacheStats, CacheUse};
 use crate::table::Block;
+
+/// The places of a table that is not empty, at first.
+const PLACES_MIN: usize = 16;
+/// The credit of a block that was put in.
+const CREDIT_NEW: u8 = 1;
+/// The credit of a block that was used since.
+const CREDIT_USED: u8 = 2;
 
 /// What a block is found by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,45 +34,36 @@ pub(super) struct BlockKey {
 impl BlockKey {
     /// Mixes the two numbers; they come from us, so nobody can choose them to collide.
     pub(super) fn hash(self) -> u64 {
-        mix(self.file, self.offset)
+        // The finalizer of SplitMix64.
+        let mut mixed = self.file.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ self.offset;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
     }
-}
-
-/// The finalizer of SplitMix64, over a file and a number of something in it.
-pub(super) fn mix(file: u64, number: u64) -> u64 {
-    let mut mixed = file.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ number;
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
 }
 
 /// A part of the cache.
 #[derive(Debug, Default)]
 pub(super) struct Shard {
-    table: RwLock<ClockTable<HeldBlock>>,
+    table: RwLock<Table>,
     hits: AtomicU64,
     misses: AtomicU64,
 }
 
-/// A block in the cache.
 #[derive(Debug)]
-pub(super) struct HeldBlock {
-    pub(super) key: BlockKey,
-    pub(super) block: Arc<Block>,
+struct Held {
+    key: BlockKey,
+    block: Arc<Block>,
+    credit: AtomicU8,
 }
 
-impl Item for HeldBlock {
-    fn hash(&self) -> u64 {
-        self.key.hash()
-    }
-
-    fn bytes(&self) -> u64 {
-        u64::try_from(self.block.bytes()).unwrap_or(u64::MAX)
-    }
-
-    fn file(&self) -> u64 {
-        self.key.file
-    }
+#[derive(Debug, Default)]
+struct Table {
+    /// None, or a power of two of them.
+    places: Vec<Option<Held>>,
+    held: usize,
+    bytes: u64,
+    hand: usize,
 }
 
 impl Shard {
@@ -65,11 +71,11 @@ impl Shard {
     pub(super) fn get(&self, key: BlockKey, hash: u64, cache_use: CacheUse) -> Option<Arc<Block>> {
         let found = {
             let table = self.table.read();
-            table.find(hash, |held| held.key == key).map(|held| {
-                if cache_use == CacheUse::Fill {
-                    held.used();
+            table.find(key, hash).map(|held| {
+                if cache_use == CacheUse::Fill && held.credit.load(Ordering::Relaxed) != CREDIT_USED {
+                    held.credit.store(CREDIT_USED, Ordering::Relaxed);
                 }
-                Arc::clone(&held.item.block)
+                Arc::clone(&held.block)
             })
         };
         if cache_use == CacheUse::Fill {
@@ -79,33 +85,120 @@ impl Shard {
         found
     }
 
-    /// Puts the block in, and takes others out until no more than `bytes_max` bytes are here; gives those. Whoever drops
-    /// them does so without the lock.
-    pub(super) fn insert(&self, key: BlockKey, block: Arc<Block>, bytes_max: u64) -> Vec<HeldBlock> {
+    /// Puts the block in, and drops others until no more than `bytes_max` bytes are here.
+    pub(super) fn insert(&self, key: BlockKey, hash: u64, block: Arc<Block>, bytes_max: u64) {
+        // What is dropped is freed without the lock.
         let mut dropped = Vec::new();
         let mut table = self.table.write();
-        if table.find(key.hash(), |held| held.key == key).is_some() {
-            return dropped;
+        if table.find(key, hash).is_some() {
+            return;
         }
-        table.insert(HeldBlock { key, block });
-        while table.bytes() > bytes_max
+        table.bytes += weight(&block);
+        table.make_room();
+        table.put(Held { key, block, credit: AtomicU8::new(CREDIT_NEW) }, hash);
+        while table.bytes > bytes_max
             && let Some(held) = table.evict()
         {
             dropped.push(held);
         }
-        dropped
+        drop(table);
     }
 
-    /// Lets all blocks of these files go; the numbers ascend.
-    pub(super) fn forget(&self, files: &[u64]) {
-        // What is dropped is freed without the lock.
-        let dropped = self.table.write().take_files(files);
-        drop(dropped);
+    pub(super) fn stats(&self) -> CacheStats {
+        CacheStats {
+            hits: self.hits.load(Ordering::Relaxed),
+            misses: self.misses.load(Ordering::Relaxed),
+            bytes: self.table.read().bytes,
+            pinned_bytes: 0,
+        }
+    }
+}
+
+fn weight(block: &Block) -> u64 {
+    u64::try_from(block.bytes() + size_of::<Option<Held>>()).unwrap_or(u64::MAX)
+}
+
+impl Table {
+    fn mask(&self) -> usize {
+        self.places.len().wrapping_sub(1)
     }
 
-    /// Blocks that were found, blocks that were not, and the bytes of those that are here.
-    pub(super) fn stats(&self) -> (u64, u64, u64) {
-        let bytes = self.table.read().bytes();
-        (self.hits.load(Ordering::Relaxed), self.misses.load(Ordering::Relaxed), bytes)
+    /// The place that the hash names.
+    fn home(&self, hash: u64) -> usize {
+        usize::try_from(hash & 0xffff_ffff).unwrap_or(0) & self.mask()
+    }
+
+    fn find(&self, key: BlockKey, hash: u64) -> Option<&Held> {
+        let mut at = self.home(hash);
+        // Some place is free (invariant 2), and an empty table has none at all.
+        while let Some(held) = self.places.get(at)?.as_ref() {
+            if held.key == key {
+                return Some(held);
+            }
+            at = (at + 1) & self.mask();
+        }
+        None
+    }
+
+    /// Keeps invariant 2 with one more block.
+    fn make_room(&mut self) {
+        if (self.held + 1) * 4 <= self.places.len() * 3 {
+            return;
+        }
+        let places = (self.places.len() * 2).max(PLACES_MIN);
+        let before =
+            std::mem::replace(&mut self.places, std::iter::repeat_with(|| None).take(places).collect());
+        self.held = 0;
+        for held in before.into_iter().flatten() {
+            let hash = held.key.hash();
+            self.put(held, hash);
+        }
+    }
+
+    fn put(&mut self, held: Held, hash: u64) {
+        let mut at = self.home(hash);
+        while self.places.get(at).is_some_and(Option::is_some) {
+            at = (at + 1) & self.mask();
+        }
+        if let Some(place) = self.places.get_mut(at) {
+            *place = Some(held);
+            self.held += 1;
+        }
+    }
+
+    /// Takes the next block without credit out; none if there is no block.
+    fn evict(&mut self) -> Option<Held> {
+        if self.held == 0 {
+            return None;
+        }
+        loop {
+            let at = self.hand & self.mask();
+            if let Some(held) = self.places.get_mut(at)? {
+                match held.credit.get_mut() {
+                    0 => return self.take(at),
+                    credit => *credit -= 1,
+                }
+            }
+            self.hand = at + 1;
+        }
+    }
+
+    /// Takes the block at a place out, and moves those behind it up, so that invariant 1 holds.
+    fn take(&mut self, at: usize) -> Option<Held> {
+        let taken = self.places.get_mut(at)?.take()?;
+        self.held -= 1;
+        self.bytes -= weight(&taken.block);
+        let mut free = at;
+        let mut next = (at + 1) & self.mask();
+        while let Some(held) = self.places.get(next)?.as_ref() {
+            let home = self.home(held.key.hash());
+            // It may move to the free place if that is not before its home, round the table.
+            if (next.wrapping_sub(home) & self.mask()) >= (next.wrapping_sub(free) & self.mask()) {
+                self.places.swap(free, next);
+                free = next;
+            }
+            next = (next + 1) & self.mask();
+        }
+        Some(taken)
     }
 }

@@ -35,7 +35,6 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::slice::Slice;
-use crate::table::asked::Asked;
 use crate::table::spare_buffers;
 
 /// Bytes of the tail.
@@ -56,7 +55,6 @@ pub(crate) struct Block {
     layout: Layout,
     path: Arc<Path>,
     offset: u64,
-    asked: Asked,
 }
 
 impl Drop for Block {
@@ -124,8 +122,6 @@ impl RawEntry {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Found {
     pub(crate) trailer: u64,
-    /// Its number.
-    pub(crate) index: usize,
     /// Where the value lies in the block.
     pub(crate) value: Range<usize>,
 }
@@ -140,8 +136,7 @@ impl Block {
     /// Takes the bytes of a block of the file at `path`, from `offset` on.
     pub(crate) fn parse(bytes: Vec<u8>, path: Arc<Path>, offset: u64) -> Result<Block> {
         let layout = Layout::of(&bytes);
-        let block =
-            Block { bytes, layout: layout.unwrap_or_default(), path, offset, asked: Asked::default() };
+        let block = Block { bytes, layout: layout.unwrap_or_default(), path, offset };
         if layout.is_none() {
             return Err(block.malformed("a tail that fits its block"));
         }
@@ -151,35 +146,6 @@ impl Block {
     /// What the block occupies in memory.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes.capacity() + size_of::<Block>()
-    }
-
-    /// Notes that the entry with this number, the newest version of its user key in its table, was asked for.
-    #[inline]
-    pub(super) fn note_asked(&self, index: usize) {
-        self.asked.note(index);
-    }
-
-    /// Notes the first entry with this user key.
-    #[cfg(test)]
-    pub(crate) fn ask(&self, user_key: &[u8]) {
-        self.note_asked(self.lower_bound(user_key, u64::MAX).unwrap());
-    }
-
-    /// The entries that were asked for lately: user key and value in one, the length of the user key, and the trailer. A malformed
-    /// one is left out.
-    pub(crate) fn for_each_asked(&self, mut each: impl FnMut(&[u8], usize, u64)) {
-        let mut whole = Vec::new();
-        for index in self.asked.numbers() {
-            let Ok(entry) = self.entry(index) else { continue };
-            let Ok(shared) = self.shared_tail(index, &entry) else { continue };
-            whole.clear();
-            for part in [self.prefix(), entry.head(), shared, self.range(&entry.tail)] {
-                whole.extend_from_slice(part);
-            }
-            let key_bytes = whole.len();
-            whole.extend_from_slice(self.range(&entry.value));
-            each(&whole, key_bytes, entry.trailer);
-        }
     }
 
     /// An error that names this block.
@@ -350,7 +316,7 @@ impl Block {
                 break;
             }
             if entry.trailer <= trailer {
-                return Ok(Some(Found { trailer: entry.trailer, index, value: entry.value }));
+                return Ok(Some(Found { trailer: entry.trailer, value: entry.value }));
             }
             index += 1;
         }

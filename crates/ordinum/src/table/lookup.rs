@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use crate::cache::EntryKey;
 use crate::error::Result;
 use crate::file_name::FileNumber;
 use crate::key::{Kind, SeqNo};
@@ -48,19 +47,12 @@ impl TableReader {
         if !self.may_contain(key_hash) {
             return Ok(());
         }
-        let file = self.blocks.number;
-        let key = EntryKey { file, user_key, key_hash };
-        if self.cache.keeps_entries()
-            && let Some(kept) = self.kept_entry(key, seek_trailer)?
-        {
-            lookup.found = Some(kept);
-            return Ok(());
-        }
         let Some(handle) = self.block_of(user_key, seek_trailer)? else { return Ok(()) };
+        let file = self.blocks.number;
         let block = match kept {
             Some(kept) if kept.file == file && kept.handle == handle => Arc::clone(&kept.block),
             _ => {
-                let block = self.data_block(handle, key)?;
+                let block = self.data_block(handle)?;
                 *kept = Some(KeptBlock { file, handle, block: Arc::clone(&block) });
                 block
             }

@@ -16,7 +16,6 @@
 //!
 //! A table knows nothing of levels, of column families, or of which versions are still visible.
 
-mod asked;
 mod block;
 mod block_builder;
 mod block_file;

@@ -8,7 +8,7 @@
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use crate::cache::{BlockCache, CacheUse, EntryKey};
+use crate::cache::{BlockCache, CacheUse};
 use crate::error::{Error, Result};
 use crate::file_name::FileNumber;
 use crate::fs::RandomAccessFile;
@@ -109,33 +109,12 @@ impl TableReader {
         if !self.may_contain(key_hash) {
             return Ok(None);
         }
-        let key = EntryKey { file: self.blocks.number, user_key, key_hash };
-        if self.cache.keeps_entries()
-            && let Some(kept) = self.kept_entry(key, seek_trailer)?
-        {
-            return Ok(Some(kept));
-        }
         match self.block_of(user_key, seek_trailer)? {
             Some(handle) => {
-                let block = self.data_block(handle, key)?;
+                let block = self.data_block(handle)?;
                 self.get_in(block, user_key, seek_trailer, key_hash)
             }
             None => Ok(None),
-        }
-    }
-
-    /// What [`TableReader::get`] finds, if the cache has kept it by itself.
-    #[inline(never)]
-    pub(super) fn kept_entry(
-        &self,
-        key: EntryKey<'_>,
-        seek_trailer: u64,
-    ) -> Result<Option<(Kind, SeqNo, Slice)>> {
-        let Some((trailer, value)) = self.cache.entry(key, seek_trailer) else { return Ok(None) };
-        let (seqno, kind) = split_trailer(trailer);
-        match Kind::from_byte(kind) {
-            Some(kind) => Ok(Some((kind, seqno, value))),
-            None => Err(Error::Bug { message: format!("an entry of kind {kind} in the cache") }),
         }
     }
 
@@ -177,10 +156,6 @@ impl TableReader {
         key_hash: u64,
     ) -> Result<Option<(Kind, SeqNo, Slice)>> {
         let Some(found) = block.find(user_key, seek_trailer, key_hash)? else { return Ok(None) };
-        if split_trailer(seek_trailer).0 >= self.properties.max_seqno {
-            // Nothing in the table is newer: this is the newest version of its key here.
-            block.note_asked(found.index);
-        }
         let (seqno, kind) = split_trailer(found.trailer);
         match Kind::from_byte(kind) {
             Some(kind) => Ok(Some((kind, seqno, block.pin(found.value)))),
@@ -188,10 +163,10 @@ impl TableReader {
         }
     }
 
-    /// The data block that `wanted` is looked for in, through the cache.
-    pub(crate) fn data_block(&self, handle: BlockHandle, wanted: EntryKey<'_>) -> Result<Arc<Block>> {
-        let load = || self.blocks.block(handle);
-        self.cache.get_or_load(CacheUse::Fill, self.blocks.number, handle.offset, Some(wanted), load)
+    /// A data block, through the cache.
+    pub(crate) fn data_block(&self, handle: BlockHandle) -> Result<Arc<Block>> {
+        self.cache
+            .get_or_load(CacheUse::Fill, self.blocks.number, handle.offset, || self.blocks.block(handle))
     }
 
     fn pinned_partition(&self, index: usize) -> Option<&Arc<Block>> {
@@ -206,7 +181,7 @@ impl TableReader {
         let handle = self.handle(&self.top_index, index)?;
         let number = self.blocks.number;
         let load = || self.blocks.block(handle);
-        let block = self.cache.get_or_load(CacheUse::Peek, number, handle.offset, None, load)?;
+        let block = self.cache.get_or_load(CacheUse::Peek, number, handle.offset, load)?;
         if let Some(place) = self.partitions.get(index)
             && self.cache.pin_if_room(block.bytes())
         {
@@ -216,7 +191,7 @@ impl TableReader {
             }
             return Ok(block);
         }
-        self.cache.get_or_load(CacheUse::Fill, number, handle.offset, None, || Ok(Arc::clone(&block)))
+        self.cache.get_or_load(CacheUse::Fill, number, handle.offset, || Ok(Arc::clone(&block)))
     }
 
     /// The handle that an index entry has for its value.

@@ -85,7 +85,7 @@ impl TableIter {
         let cache_use = if fills { CacheUse::Fill } else { CacheUse::Peek };
         let mut loaded = 0;
         let ahead = &mut self.ahead;
-        let block = cache.get_or_load(cache_use, blocks.number, handle.offset, None, || {
+        let block = cache.get_or_load(cache_use, blocks.number, handle.offset, || {
             let block = Arc::new(ahead.block(blocks, handle, direction)?);
             loaded = u64::try_from(block.bytes()).unwrap_or(u64::MAX);
             Ok(block)

@@ -160,7 +160,6 @@ impl Drop for LiveTable {
     fn drop(&mut self) {
         if self.obsolete.load(Ordering::Acquire) {
             self.store.remove(FileKind::Table, self.meta.number);
-            self.store.cache.table_gone(self.meta.number, self.meta.bytes);
         }
     }
 }
