@@ -80,7 +80,9 @@ pub(crate) fn rows<T: DeserializeOwned>(
 ) -> Result<Vec<T>> {
     match session.run_prepared(statement, params)? {
         Outcome::Fetched(result) => Ok(result.rows()?),
-        Outcome::Written(_) | Outcome::Explained(_) => Err("the statement is no fetch".into()),
+        Outcome::Written(_) | Outcome::Explained(_) | Outcome::Done { .. } => {
+            Err("the statement is no fetch".into())
+        }
     }
 }
 
