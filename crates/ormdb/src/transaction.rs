@@ -135,6 +135,13 @@ impl Transaction {
         outcome
     }
 
+    /// Whether what failed so after so many restarts is to run again, at a newer snapshot.
+    fn may_run_again(&self, error: &Error, restarts: u32) -> bool {
+        error.code == ErrorCode::SerializationConflict
+            && self.isolation == Isolation::ReadCommitted
+            && restarts < RESTARTS_MAX
+    }
+
     /// Runs a statement; at read committed again, as long as what it found is not the newest.
     fn run_until_current(
         &mut self,
@@ -149,11 +156,7 @@ impl Transaction {
                 self.engine.as_mut().ok_or_else(closed)?.refresh_snapshot().engine()?;
             }
             match self.run(session, statement, params) {
-                Err(error)
-                    if error.code == ErrorCode::SerializationConflict
-                        && self.isolation == Isolation::ReadCommitted
-                        && restarts < RESTARTS_MAX =>
-                {
+                Err(error) if self.may_run_again(&error, restarts) => {
                     restarts += 1;
                     session.check_cancelled()?;
                     self.deferred.return_to(mark);

@@ -1,9 +1,9 @@
 //! Constraints of a transaction that are looked at at its end, or when it says so.
 
 use ormdb_proto::ir::{ConstraintTiming, Params};
-use ormdb_proto::{ErrorCode, Isolation, Result};
+use ormdb_proto::{Isolation, Result};
 
-use super::{RESTARTS_MAX, Transaction, closed};
+use super::{Transaction, closed};
 use crate::engine::EngineResult;
 use crate::write::{Due, Writer};
 
@@ -12,9 +12,10 @@ impl Transaction {
     /// are looked at at once from now on are looked at now, whatever was left to be looked at later.
     ///
     /// # Errors
-    /// [`ErrorCode::UnknownName`] if there is no constraint of a name; [`ErrorCode::InvalidQuery`] if it is not deferrable;
-    /// [`ErrorCode::ForeignKeyViolation`] if one does not hold, with its row: nothing was set then;
-    /// [`ErrorCode::TransactionClosed`].
+    /// [`UnknownName`](ormdb_proto::ErrorCode::UnknownName) if there is no constraint of a name;
+    /// [`InvalidQuery`](ormdb_proto::ErrorCode::InvalidQuery) if it is not deferrable;
+    /// [`ForeignKeyViolation`](ormdb_proto::ErrorCode::ForeignKeyViolation) if one does not hold, with its row: nothing
+    /// was set then; [`TransactionClosed`](ormdb_proto::ErrorCode::TransactionClosed).
     pub fn set_constraints(&mut self, names: &[String], timing: ConstraintTiming) -> Result<()> {
         if !self.is_open() {
             return Err(closed());
@@ -46,11 +47,7 @@ impl Transaction {
             }
             let checked = Writer::new(self.context(&session, &params)?).check_deferred(due);
             match checked {
-                Err(error)
-                    if error.code == ErrorCode::SerializationConflict
-                        && self.isolation == Isolation::ReadCommitted
-                        && restarts < RESTARTS_MAX =>
-                {
+                Err(error) if self.may_run_again(&error, restarts) => {
                     restarts += 1;
                     session.check_cancelled()?;
                 }
