@@ -25,6 +25,7 @@ const ALLOWED: &[(&str, Below)] = &[
     ("ormdb", Below::Only(&["ordinum", "ormdb-proto"])),
     ("ormdb-client", Below::Only(&["ormdb-proto"])),
     ("ormdb-server", Below::Only(&["ormdb", "ormdb-client", "ormdb-proto"])),
+    ("ormdb-bindings", Below::Only(&["ordinum", "ormdb", "ormdb-client", "ormdb-proto"])),
     ("ormdb-bench", Below::Anything),
     ("ormdb-sim", Below::Only(&["ordinum"])),
     ("xtask", Below::Anything),

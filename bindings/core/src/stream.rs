@@ -1,0 +1,178 @@
+//! Results that are taken part by part, with no more than a few parts held.
+//!
+//! Invariant: where the reader stops, so does the reading: a stream that is dropped ends the statement behind it.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use ormdb::{Session, StreamPart, Streamed};
+use ormdb_proto::ir::Params;
+use ormdb_proto::result::{Chunk, ResultShape, Trailer};
+use ormdb_proto::{Error, ErrorCode, GraphResult, Outcome, Result};
+use parking_lot::Mutex;
+
+use crate::pool::{self, Lane};
+use crate::task::{Cancel, Task};
+
+/// How many parts of an embedded stream wait to be taken.
+const PARTS_WAITING_MAX: usize = 2;
+
+/// What a statement that may be streamed gives.
+pub enum Answer {
+    /// The result of a fetch, part by part.
+    Parts(Parts),
+    /// The outcome of any other statement.
+    Whole(Outcome),
+}
+
+/// The parts of a result, in order.
+pub struct Parts {
+    shape: Arc<ResultShape>,
+    source: Arc<Mutex<Source>>,
+    cancel: Cancel,
+}
+
+/// One part of a result, or the whole of it.
+pub struct Part {
+    shape: Arc<ResultShape>,
+    held: Held,
+}
+
+enum Held {
+    One(Chunk),
+    All(GraphResult),
+}
+
+enum Source {
+    /// A thread reads, and waits where its parts are not taken.
+    Reading(Receiver<Message>),
+    /// The result is here as a whole.
+    Whole(GraphResult),
+    /// Nothing comes any more; the trailer, if the end was reached.
+    Ended(Option<Trailer>),
+}
+
+enum Message {
+    Shape(Arc<ResultShape>),
+    Chunk(Chunk),
+    End(Result<Streamed>),
+}
+
+impl Parts {
+    pub(crate) fn of_whole(result: GraphResult) -> Parts {
+        let shape = Arc::clone(result.shape());
+        Parts { shape, source: Arc::new(Mutex::new(Source::Whole(result))), cancel: Cancel::default() }
+    }
+
+    /// The shape of the result.
+    pub const fn shape(&self) -> &Arc<ResultShape> {
+        &self.shape
+    }
+
+    /// The next part; none behind the last one.
+    pub fn next(&self) -> Task<Option<Part>> {
+        let (shape, source) = (Arc::clone(&self.shape), Arc::clone(&self.source));
+        let next = move || {
+            let mut source = source.lock();
+            let (held, then) = match std::mem::replace(&mut *source, Source::Ended(None)) {
+                Source::Whole(result) => {
+                    let trailer = *result.trailer();
+                    (Some(Held::All(result)), Source::Ended(Some(trailer)))
+                }
+                Source::Ended(trailer) => (None, Source::Ended(trailer)),
+                Source::Reading(messages) => match messages.recv() {
+                    Ok(Message::Chunk(chunk)) => (Some(Held::One(chunk)), Source::Reading(messages)),
+                    Ok(Message::End(end)) => match end? {
+                        Streamed::Parts(trailer) => (None, Source::Ended(Some(trailer))),
+                        Streamed::Whole(_) => return Err(out_of_order()),
+                    },
+                    Ok(Message::Shape(_)) | Err(_) => return Err(out_of_order()),
+                },
+            };
+            *source = then;
+            Ok(held.map(|held| Part { shape, held }))
+        };
+        Task::here(Lane::Statements, next).stopped_by(self.cancel.clone())
+    }
+
+    /// What is known of the result once its end was reached.
+    pub fn trailer(&self) -> Option<Trailer> {
+        match &*self.source.lock() {
+            Source::Ended(trailer) => *trailer,
+            Source::Reading(_) | Source::Whole(_) => None,
+        }
+    }
+}
+
+impl Part {
+    /// The shape of the result.
+    pub const fn shape(&self) -> &Arc<ResultShape> {
+        &self.shape
+    }
+
+    /// Its chunks.
+    pub fn chunks(&self) -> &[Chunk] {
+        match &self.held {
+            Held::One(chunk) => std::slice::from_ref(chunk),
+            Held::All(result) => result.chunks(),
+        }
+    }
+}
+
+impl From<GraphResult> for Part {
+    fn from(result: GraphResult) -> Part {
+        Part { shape: Arc::clone(result.shape()), held: Held::All(result) }
+    }
+}
+
+/// The answer that an outcome is.
+pub(crate) fn answer(outcome: Outcome) -> Answer {
+    match outcome {
+        Outcome::Fetched(result) => Answer::Parts(Parts::of_whole(result)),
+        other @ (Outcome::Written(_) | Outcome::Explained(_) | Outcome::Done { .. }) => Answer::Whole(other),
+    }
+}
+
+/// Begins to read on a thread of its own, and returns when the shape is known.
+pub(crate) fn read(session: Session, text: String, params: Params) -> Result<Answer> {
+    let cancel = Cancel::embedded(session.cancel_handle());
+    let (sender, messages) = sync_channel(PARTS_WAITING_MAX);
+    pool::run(Lane::Streams, move |started| {
+        let end = started.and_then(|()| read_parts(&session, &text, &params, &sender));
+        // Where nobody waits for the end, nobody needs it.
+        drop(sender.send(Message::End(end)));
+    });
+    match messages.recv() {
+        Ok(Message::Shape(shape)) => Ok(Answer::Parts(Parts {
+            shape,
+            source: Arc::new(Mutex::new(Source::Reading(messages))),
+            cancel,
+        })),
+        Ok(Message::End(end)) => match end? {
+            Streamed::Whole(outcome) => Ok(answer(outcome)),
+            Streamed::Parts(_) => Err(out_of_order()),
+        },
+        Ok(Message::Chunk(_)) | Err(_) => Err(out_of_order()),
+    }
+}
+
+fn read_parts(
+    session: &Session,
+    text: &str,
+    params: &Params,
+    sender: &SyncSender<Message>,
+) -> Result<Streamed> {
+    let statement = session.prepare(text)?;
+    session.stream(&statement, params, &mut |part| {
+        let message = match part {
+            StreamPart::Shape(shape) => Message::Shape(shape),
+            StreamPart::Chunk(chunk) => Message::Chunk(chunk),
+        };
+        let unwanted = |_| Error::new(ErrorCode::Cancelled, "the rest of the result is not wanted");
+        sender.send(message).map_err(unwanted)
+    })
+}
+
+fn out_of_order() -> Error {
+    Error::new(ErrorCode::Internal, "the parts of a result came out of order")
+}

@@ -1,0 +1,155 @@
+//! One operation that was asked for and not yet begun: waited for, or finished by a callback.
+
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use ormdb::CancelHandle;
+use ormdb_proto::{Error, ErrorCode, Result};
+use tokio::runtime::Runtime;
+use tokio::sync::Notify;
+
+use crate::pool::{self, Lane};
+
+type BoxFuture<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
+
+/// An operation. Nothing happens before [`wait`](Self::wait) or [`then`](Self::then).
+#[must_use = "nothing happens before it is waited for"]
+pub struct Task<T> {
+    work: Work<T>,
+    cancel: Cancel,
+}
+
+enum Work<T> {
+    /// On a thread of this process.
+    Here(Lane, Box<dyn FnOnce() -> Result<T> + Send>),
+    /// On the runtime of connections.
+    There(Arc<Runtime>, BoxFuture<T>),
+    /// Known already.
+    Known(Result<T>),
+}
+
+/// Stops an operation, from any thread; it ends with [`ErrorCode::Cancelled`]. An operation inside a transaction takes the
+/// statements of the transaction that follow with it.
+#[derive(Clone, Debug, Default)]
+pub struct Cancel(Way);
+
+#[derive(Clone, Debug, Default)]
+enum Way {
+    #[default]
+    Never,
+    Embedded(CancelHandle),
+    Remote(Arc<Notify>),
+}
+
+impl Cancel {
+    pub(crate) const fn embedded(handle: CancelHandle) -> Cancel {
+        Cancel(Way::Embedded(handle))
+    }
+
+    /// Stops it. An operation that is over, or cannot be stopped, is left as it is.
+    pub fn cancel(&self) {
+        match &self.0 {
+            Way::Never => {}
+            Way::Embedded(handle) => handle.cancel(),
+            Way::Remote(notify) => notify.notify_one(),
+        }
+    }
+}
+
+impl<T: Send + 'static> Task<T> {
+    pub(crate) fn here(lane: Lane, work: impl FnOnce() -> Result<T> + Send + 'static) -> Task<T> {
+        Task { work: Work::Here(lane, Box::new(work)), cancel: Cancel::default() }
+    }
+
+    pub(crate) fn there(
+        runtime: Arc<Runtime>,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Task<T> {
+        let notify = Arc::new(Notify::new());
+        let cancel = Cancel(Way::Remote(Arc::clone(&notify)));
+        let work = async move {
+            // The request that is dropped tells the server.
+            tokio::select! {
+                biased;
+                done = work => done,
+                () = notify.notified() => Err(cancelled()),
+            }
+        };
+        Task { work: Work::There(runtime, Box::pin(work)), cancel }
+    }
+
+    pub(crate) fn known(result: Result<T>) -> Task<T> {
+        Task { work: Work::Known(result), cancel: Cancel::default() }
+    }
+
+    pub(crate) fn stopped_by(mut self, cancel: Cancel) -> Task<T> {
+        self.cancel = cancel;
+        self
+    }
+
+    /// What stops it.
+    pub fn cancel_handle(&self) -> Cancel {
+        self.cancel.clone()
+    }
+
+    /// Carries it out, on this thread where the database is in this process, and returns its result.
+    ///
+    /// # Errors
+    /// Those of the operation.
+    pub fn wait(self) -> Result<T> {
+        match self.work {
+            Work::Here(_, work) => work(),
+            Work::There(runtime, work) => runtime.block_on(work),
+            Work::Known(result) => result,
+        }
+    }
+
+    /// Carries it out on another thread, and gives its result to `done` there. What is known already is given at once, on this
+    /// thread.
+    pub fn then(self, done: impl FnOnce(Result<T>) + Send + 'static) {
+        match self.work {
+            Work::Here(lane, work) => {
+                let promise = Promise::new(done);
+                pool::run(lane, move |started| promise.keep(started.and_then(|()| work())));
+            }
+            Work::There(runtime, work) => {
+                let promise = Promise::new(done);
+                runtime.spawn(async move { promise.keep(work.await) });
+            }
+            Work::Known(result) => done(result),
+        }
+    }
+}
+
+/// A callback that is called once, also where the work that it waits for ends in a panic.
+struct Promise<T, F: FnOnce(Result<T>)> {
+    done: Option<F>,
+    of: PhantomData<fn(T)>,
+}
+
+impl<T, F: FnOnce(Result<T>)> Promise<T, F> {
+    const fn new(done: F) -> Promise<T, F> {
+        Promise { done: Some(done), of: PhantomData }
+    }
+
+    fn keep(mut self, result: Result<T>) {
+        if let Some(done) = self.done.take() {
+            done(result);
+        }
+    }
+}
+
+impl<T, F: FnOnce(Result<T>)> Drop for Promise<T, F> {
+    fn drop(&mut self) {
+        if let Some(done) = self.done.take() {
+            let error = Error::new(ErrorCode::Internal, "the operation ended by a panic");
+            done(Err(error.hint("this is a bug of ormDB; what it printed before tells where")));
+        }
+    }
+}
+
+fn cancelled() -> Error {
+    Error::new(ErrorCode::Cancelled, "the statement was cancelled")
+}
