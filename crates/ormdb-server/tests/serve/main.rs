@@ -15,3 +15,4 @@ mod pipelining;
 mod process;
 mod shutdown;
 mod transactions;
+mod typed;
