@@ -7,6 +7,7 @@
 pub mod damage;
 pub mod entropy;
 pub mod generate;
+pub mod history;
 pub mod model;
 pub mod script;
 pub mod settings;

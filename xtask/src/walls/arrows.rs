@@ -27,7 +27,7 @@ const ALLOWED: &[(&str, Below)] = &[
     ("ormdb-server", Below::Only(&["ormdb", "ormdb-client", "ormdb-proto"])),
     ("ormdb-bindings", Below::Only(&["ordinum", "ormdb", "ormdb-client", "ormdb-proto"])),
     ("ormdb-bench", Below::Anything),
-    ("ormdb-sim", Below::Only(&["ordinum"])),
+    ("ormdb-sim", Below::Only(&["ordinum", "ormdb"])),
     ("xtask", Below::Anything),
 ];
 
