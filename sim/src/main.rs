@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use ordinum::Durability;
 use ormdb_sim::script::Script;
-use ormdb_sim::torture::{Finding, Tally, torture};
-use ormdb_sim::writer;
+use ormdb_sim::torture::{Finding, Tally, plan_of_transactions, torture};
+use ormdb_sim::{database, writer};
 
 const USAGE: &str = "\
 usage: ormdb-sim torture [--minutes N | --seconds N] [--seed S]   random scripts beside the model, seed after seed
+       ormdb-sim transactions SEED                                the transactions of a seed, with all that is done
        ormdb-sim replay FILE                                      one script
        ormdb-sim write DIRECTORY synced|buffered                  writes until it is killed, and tells of each commit
 ";
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
             Some(asked) => run_torture(&asked),
             None => usage(),
         },
+        ["transactions", seed] => seed.parse().map_or_else(|_| usage(), transactions),
         ["replay", file] => replay(file),
         ["write", directory, "synced"] => write(directory, Durability::Synced),
         ["write", directory, "buffered"] => write(directory, Durability::Buffered),
@@ -89,17 +91,32 @@ fn run_torture(asked: &Asked) -> ExitCode {
     }
 }
 
+fn transactions(seed: u64) -> ExitCode {
+    match database::run(seed, plan_of_transactions(seed), &mut |line| println!("{line}")) {
+        Ok(outcome) => {
+            println!("nothing: {outcome}");
+            ExitCode::SUCCESS
+        }
+        Err(what) => {
+            println!("{what}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 fn told(tally: &Tally) -> String {
     let outcome = &tally.outcome;
     format!(
-        "{} seeds, {} operations, {} crashes, {} states of the disk, {} faults, {} changes of files, {} compared",
+        "{} seeds, {} operations, {} crashes, {} states of the disk, {} faults, {} changes of files, {} compared; \
+         transactions: {}",
         tally.seeds,
         outcome.ops,
         outcome.crashes,
         outcome.states,
         outcome.faults,
         outcome.file_ops,
-        tally.compared
+        tally.compared,
+        tally.database
     )
 }
 

@@ -6,11 +6,11 @@ use std::time::Duration;
 use ordinum::clock::{Clock, OsClock};
 
 use crate::bed::{Outcome, run};
-use crate::damage;
 use crate::generate::{Faults, Plan, generate};
 use crate::script::{Op, Script};
 use crate::settings::Settings;
 use crate::shrink::shrink;
+use crate::{damage, database};
 
 /// What a seed found.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub struct Finding {
     pub seed: u64,
     /// What was wrong.
     pub what: String,
-    /// A short script that fails; an empty one if a damaged database was wrong, which the seed makes again.
+    /// A short script that fails; an empty one if a damaged database or a transaction was wrong, which the seed makes again.
     pub script: Script,
 }
 
@@ -34,6 +34,8 @@ pub struct Tally {
     pub compared: u64,
     /// What was damaged.
     pub damage: damage::Tally,
+    /// What transactions did.
+    pub database: database::Outcome,
 }
 
 /// Runs the script of a seed; every fourth has no faults, and is run with other options too, which must answer the same.
@@ -65,6 +67,11 @@ fn plan_of(seed: u64) -> Plan {
     Plan { ops, faults }
 }
 
+/// How many steps the transactions of a seed have.
+pub fn plan_of_transactions(seed: u64) -> database::Plan {
+    database::Plan { steps: [300, 700, 700, 2000][usize::try_from(seed % 4).unwrap_or(0)] }
+}
+
 /// The script with other options wherever it opens.
 fn with_other_options(script: &Script, seed: u64) -> Script {
     let mut rng = fastrand::Rng::with_seed(!seed);
@@ -91,10 +98,14 @@ pub fn torture(first: u64, time: Duration, mut told: impl FnMut(u64, &Tally)) ->
         if clock.monotonic() >= time {
             break;
         }
-        found = try_seed(seed, &mut tally).and_then(|()| {
-            let damaged = damage::try_seed(seed, &mut tally.damage);
-            damaged.map_err(|what| Box::new(Finding { seed, what, script: Script::default() }))
-        });
+        let finding = |what| Box::new(Finding { seed, what, script: Script::default() });
+        found = try_seed(seed, &mut tally)
+            .and_then(|()| damage::try_seed(seed, &mut tally.damage).map_err(finding))
+            .and_then(|()| {
+                let done = database::run(seed, plan_of_transactions(seed), &mut |_| {}).map_err(finding)?;
+                tally.database.add(&done);
+                Ok(())
+            });
         if found.is_err() {
             break;
         }

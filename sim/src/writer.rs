@@ -111,6 +111,7 @@ pub fn check(directory: &Path, acknowledged: u64) -> std::result::Result<u64, St
 pub fn line_of(stop: &Stop) -> String {
     match stop {
         Stop::Engine(error) => format!("error {:?} {}: {error}", error.kind(), is_io(error)),
+        Stop::Database(error) => format!("error {:?}: {error}", error.code),
         Stop::Wrong(what) => format!("wrong: {what}"),
     }
 }

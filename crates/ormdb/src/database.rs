@@ -161,6 +161,15 @@ impl Database {
         self.inner.engine.stats()
     }
 
+    /// Does one piece of the storage engine's background work, and returns whether there was any: for an engine whose options
+    /// leave that to the caller ([`ordinum::Background::Manual`]).
+    ///
+    /// # Errors
+    /// [`ErrorCode::Io`] and [`ErrorCode::Corrupt`], of the work. It changed nothing then.
+    pub fn run_background_step(&self) -> Result<bool> {
+        self.inner.engine.run_background_step().engine()
+    }
+
     /// How often fetches found their plan.
     pub fn plan_stats(&self) -> PlanStats {
         self.inner.plans.stats()

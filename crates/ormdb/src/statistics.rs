@@ -14,7 +14,7 @@
 //! Invariants: (1) what cannot be read of the stored statistics is as if it were not there; (2) the epoch grows whenever plans
 //! might be chosen anew.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -50,7 +50,7 @@ const SAMPLE_SHARE: u64 = 5;
 pub(crate) struct Statistics {
     engine: Db,
     family: ColumnFamily,
-    counts: RwLock<HashMap<EntityId, Arc<Count>>>,
+    counts: RwLock<BTreeMap<EntityId, Arc<Count>>>,
     figures: RwLock<Arc<Figures>>,
     epoch: AtomicU64,
     /// Taken by whoever samples.
@@ -87,7 +87,7 @@ impl Statistics {
     /// # Errors
     /// Errors of the engine.
     pub(crate) fn open(engine: &Db, families: &Families, catalog: &Catalog) -> Result<Statistics> {
-        let (mut counts, mut figures) = (HashMap::new(), Figures::new());
+        let (mut counts, mut figures) = (BTreeMap::new(), Figures::new());
         for entity in catalog.entities() {
             let stored = engine.get(&families.statistics, &layout::statistics_key(entity.id)).engine()?;
             let (rows, sampled) = match stored.and_then(|bytes| record::decode(&bytes)) {

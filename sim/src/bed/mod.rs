@@ -45,6 +45,8 @@ const STEPS_MAX: usize = 10_000;
 pub enum Stop {
     /// The engine said so.
     Engine(Error),
+    /// The database on it said so.
+    Database(ormdb::Error),
     /// The engine did what it must not.
     Wrong(String),
 }
@@ -55,10 +57,17 @@ impl From<Error> for Stop {
     }
 }
 
+impl From<ormdb::Error> for Stop {
+    fn from(error: ormdb::Error) -> Stop {
+        Stop::Database(error)
+    }
+}
+
 impl fmt::Display for Stop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Stop::Engine(error) => write!(f, "an error that nothing explains: {error}"),
+            Stop::Database(error) => write!(f, "an error that nothing explains: {:?}: {error}", error.code),
             Stop::Wrong(what) => f.write_str(what),
         }
     }

@@ -10,7 +10,7 @@
 
 #![deny(clippy::indexing_slicing)]
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use ordinum::{Batch, ColumnFamily, Db, Durability, Reader};
 use ormdb_proto::schema::{EntityId, FieldId};
@@ -31,7 +31,7 @@ const BLOCK_MAX: i64 = 8192;
 pub(crate) struct Sequences {
     db: Db,
     family: ColumnFamily,
-    open: Mutex<HashMap<(EntityId, FieldId), Sequence>>,
+    open: Mutex<BTreeMap<(EntityId, FieldId), Sequence>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -103,7 +103,7 @@ impl Sequences {
 
     fn opened(
         &self,
-        open: &mut HashMap<(EntityId, FieldId), Sequence>,
+        open: &mut BTreeMap<(EntityId, FieldId), Sequence>,
         entity: EntityId,
         field: FieldId,
     ) -> Result<Sequence> {

@@ -1,0 +1,38 @@
+//! Seeds of transactions on a disk that fails find nothing, and a seed is the same run each time.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "test")]
+
+use ormdb_sim::database::{Outcome, run};
+use ormdb_sim::torture::plan_of_transactions;
+
+/// The seeds that run with every test.
+const SEEDS: u64 = 12;
+
+#[test]
+fn transactions_survive_everything() {
+    let mut total = Outcome::default();
+    for seed in 0..SEEDS {
+        let outcome =
+            run(seed, plan_of_transactions(seed), &mut |_| {}).unwrap_or_else(|what| panic!("{what}"));
+        total.add(&outcome);
+    }
+    println!("{SEEDS} seeds: {total}");
+    for (what, count) in [
+        ("commits", total.commits),
+        ("refusals", total.refused),
+        ("crashes", total.crashes),
+        ("faults", total.faults),
+        ("schemas", total.schemas),
+        ("dependencies", total.edges),
+    ] {
+        assert!(count > 0, "no {what}");
+    }
+}
+
+#[test]
+fn a_seed_replays_a_run_exactly() {
+    let plan = plan_of_transactions(3);
+    let first = run(3, plan, &mut |_| {}).unwrap();
+    let second = run(3, plan, &mut |_| {}).unwrap();
+    assert_eq!(first, second);
+}
