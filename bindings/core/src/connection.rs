@@ -217,7 +217,7 @@ fn address(name: &str) -> Result<Option<Address>> {
     if name.contains("://") {
         return name.parse::<Address>().map(Some);
     }
-    Ok(is_socket(Path::new(name)).then(|| Address::Unix { path: PathBuf::from(name) }))
+    Ok(is_socket(Path::new(name)).then(|| Address::unix(name)))
 }
 
 #[cfg(unix)]

@@ -1,5 +1,6 @@
 //! Handles on a connection.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use ormdb_proto::{
 };
 use rkyv::util::AlignedVec;
 
-use crate::address::Address;
+use crate::address::{Address, Credentials};
 use crate::connection::Connection;
 use crate::pending::{Response, unexpected};
 use crate::transaction::Transaction;
@@ -26,6 +27,10 @@ pub struct ConnectOptions {
     pub frame_bytes_max: u32,
     /// The name of this program, for the server's log.
     pub name: String,
+    /// Who logs in, where the address does not say it.
+    pub credentials: Option<Credentials>,
+    /// A file (PEM) of the authorities to trust, where the address does not say it; those of the system otherwise.
+    pub ca_file: Option<PathBuf>,
 }
 
 impl Default for ConnectOptions {
@@ -34,6 +39,8 @@ impl Default for ConnectOptions {
             connect_timeout: Duration::from_secs(10),
             frame_bytes_max: 256 << 20,
             name: concat!("ormdb-client ", env!("CARGO_PKG_VERSION")).to_owned(),
+            credentials: None,
+            ca_file: None,
         }
     }
 }
@@ -49,10 +56,11 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects to `ormdb://host:port` or `ormdb+unix:///path`.
+    /// Connects to `ormdb://host:port`, `ormdb+tls://host:port` or `ormdb+unix:///path`; see [`Address`].
     ///
     /// # Errors
-    /// `InvalidValue` if the URL is none; `ConnectionFailed` if there is no server; `ServerBusy` if it takes no more
+    /// `InvalidValue` if the URL is none; `ConnectionFailed` if there is no server, or it is not the one of its certificate;
+    /// `AuthenticationFailed` if user or password is wrong, or one is needed; `ServerBusy` if it takes no more
     /// connections; `ProtocolViolation` if it speaks another version.
     pub async fn connect(url: &str) -> Result<Client> {
         Client::connect_with(&url.parse()?, &ConnectOptions::default()).await
@@ -274,8 +282,10 @@ fn outcome(response: Response) -> Result<Outcome> {
         Response::Written(written) => Ok(Outcome::Written(written)),
         Response::Explained(plan) => Ok(Outcome::Explained(plan)),
         Response::Done(done) => Ok(Outcome::Done { token: done.token }),
-        Response::Text(_) | Response::SchemaApplied(_) | Response::SchemaRefused(_) | Response::Pong => {
-            Err(unexpected("a result"))
-        }
+        Response::Text(_)
+        | Response::SchemaApplied(_)
+        | Response::SchemaRefused(_)
+        | Response::Users(_)
+        | Response::Pong => Err(unexpected("a result")),
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ormdb_proto::frame::{FrameHeader, FrameType, violation};
-use ormdb_proto::message::{Hello, Message, PROTOCOL_VERSION, Welcome, decode, encode};
+use ormdb_proto::message::{Welcome, decode};
 use ormdb_proto::{Error, ErrorCode, Result};
 use rkyv::util::AlignedVec;
 use tokio::io::{AsyncWriteExt, BufReader, BufWriter};
@@ -17,8 +17,9 @@ use tokio::task::JoinHandle;
 use crate::address::Address;
 use crate::client::ConnectOptions;
 use crate::framed::{read_header, read_payload, write_frame};
+use crate::handshake;
 use crate::pending::{Pending, Response};
-use crate::transport::{self, ReadHalf, WriteHalf};
+use crate::transport::{self, Link, ReadHalf, WriteHalf};
 
 /// The longest time between two signs of life.
 const HEARTBEAT_MAX: Duration = Duration::from_secs(60);
@@ -49,44 +50,19 @@ impl Connection {
     /// Connects and shakes hands.
     pub(crate) async fn open(address: &Address, options: &ConnectOptions) -> Result<Connection> {
         let connect = async {
-            let (read, write) = transport::open(address).await?;
-            Connection::shake_hands(read, write, options).await
+            let link = transport::open(address, options).await?;
+            Connection::over(link, address, options).await
         };
         tokio::time::timeout(options.connect_timeout, connect).await.unwrap_or_else(|_| {
             Err(Error::new(ErrorCode::ConnectionFailed, format!("{address} did not answer in time")))
         })
     }
 
-    async fn shake_hands(read: ReadHalf, write: WriteHalf, options: &ConnectOptions) -> Result<Connection> {
-        let (mut read, mut write) = (BufReader::new(read), BufWriter::new(write));
-        let hello = encode(&Hello {
-            version_min: PROTOCOL_VERSION,
-            version_max: PROTOCOL_VERSION,
-            client: options.name.clone(),
-            frame_bytes_max: options.frame_bytes_max,
-        })?;
-        let header = FrameHeader::of(Hello::KIND, 0, [&*hello])?;
-        let lost = |e: std::io::Error| {
-            Error::new(
-                ErrorCode::ConnectionFailed,
-                format!("the connection failed during the handshake: {e}"),
-            )
-        };
-        write_frame(&mut write, &header, [&*hello]).await.map_err(lost)?;
-        write.flush().await.map_err(lost)?;
-        let header = read_header(&mut read, options.frame_bytes_max).await?;
-        let payload = read_payload(&mut read, &header).await?;
-        let welcome: Welcome = match header.kind {
-            FrameType::Welcome => decode(&payload)?,
-            FrameType::Error => return Err(decode::<Error>(&payload)?),
-            other => {
-                return Err(violation(format!("the server answers a hello with a frame of type {other:?}")));
-            }
-        };
-        if welcome.version != PROTOCOL_VERSION {
-            let version = welcome.version;
-            return Err(violation(format!("the server chose version {version}, which was not offered")));
-        }
+    async fn over(link: Link, address: &Address, options: &ConnectOptions) -> Result<Connection> {
+        let (mut read, mut write) = (BufReader::new(link.read), BufWriter::new(link.write));
+        let credentials = address.credentials().or(options.credentials.as_ref());
+        let login = (options, credentials, link.binding);
+        let welcome = handshake::shake_hands(&mut read, &mut write, login).await?;
         let pending = Arc::new(Pending::default());
         let (outgoing, queue) = mpsc::channel(OUTGOING_MAX);
         let length_max = options.frame_bytes_max;

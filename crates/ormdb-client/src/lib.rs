@@ -26,10 +26,12 @@ mod client;
 mod connection;
 #[doc(hidden)]
 pub mod framed;
+mod handshake;
 mod pending;
 mod transaction;
 mod transport;
+mod users;
 
-pub use address::{Address, PORT_DEFAULT};
+pub use address::{Address, Credentials, PORT_DEFAULT};
 pub use client::{Client, ConnectOptions};
 pub use transaction::Transaction;

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use ormdb_proto::bytes::AlignedBytes;
 use ormdb_proto::frame::{FrameHeader, FrameType, violation};
-use ormdb_proto::message::{Done, Mutation, SchemaApplied, SchemaRefused, Text, decode};
+use ormdb_proto::message::{Done, Mutation, SchemaApplied, SchemaRefused, Text, Users, decode};
 use ormdb_proto::result::{Chunk, ResultShape, Trailer};
-use ormdb_proto::{Error, ErrorCode, Explanation, GraphResult, MutationResult, Result};
+use ormdb_proto::{Error, ErrorCode, Explanation, GraphResult, MutationResult, Result, User};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
@@ -23,6 +23,7 @@ pub(crate) enum Response {
     SchemaApplied(SchemaApplied),
     SchemaRefused(Vec<Error>),
     Done(Done),
+    Users(Vec<User>),
     Pong,
 }
 
@@ -172,9 +173,11 @@ impl Request {
             FrameType::SchemaApplied => Response::SchemaApplied(decode(payload)?),
             FrameType::SchemaRefused => Response::SchemaRefused(decode::<SchemaRefused>(payload)?.errors),
             FrameType::Done => Response::Done(decode(payload)?),
+            FrameType::Users => Response::Users(decode::<Users>(payload)?.users),
             FrameType::Pong => Response::Pong,
             FrameType::Error => return Ok(Some(Err(decode::<Error>(payload)?))),
             FrameType::Welcome
+            | FrameType::Challenge
             | FrameType::GoingAway
             | FrameType::Hello
             | FrameType::Query
@@ -189,7 +192,12 @@ impl Request {
             | FrameType::Rollback
             | FrameType::SetSavepoint
             | FrameType::RollbackTo
-            | FrameType::ReleaseSavepoint => {
+            | FrameType::ReleaseSavepoint
+            | FrameType::Proof
+            | FrameType::AddUser
+            | FrameType::SetPassword
+            | FrameType::DropUser
+            | FrameType::ListUsers => {
                 return Err(violation(format!("a frame of type {:?} is no response", header.kind)));
             }
         })))

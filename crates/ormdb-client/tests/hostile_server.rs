@@ -28,7 +28,14 @@ async fn send(stream: &mut TcpStream, (kind, request, last, payload): &Frame) {
 
 fn welcome(version: u16) -> Frame {
     let server = "hostile".to_owned();
-    let welcome = Welcome { version, server, frame_bytes_max: 1 << 20, requests_max: 8, idle_timeout_ms: 0 };
+    let welcome = Welcome {
+        login: None,
+        version,
+        server,
+        frame_bytes_max: 1 << 20,
+        requests_max: 8,
+        idle_timeout_ms: 0,
+    };
     (FrameType::Welcome, 0, true, encode(&welcome).unwrap().to_vec())
 }
 
@@ -49,7 +56,7 @@ async fn hostile(greeting: Frame, frames: Vec<Frame>, bytes: &'static [u8]) -> A
         stream.write_all(bytes).await.unwrap();
         stream.shutdown().await.unwrap();
     });
-    Address::Tcp { host: "127.0.0.1".to_owned(), port }
+    Address::tcp("127.0.0.1", port)
 }
 
 async fn answer(frames: Vec<Frame>, bytes: &'static [u8]) -> Result<GraphResult> {
@@ -152,7 +159,7 @@ async fn a_greeting_must_be_one() {
     // Nobody answers at all.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let silent = Address::Tcp { host: "127.0.0.1".to_owned(), port };
+    let silent = Address::tcp("127.0.0.1", port);
     let options = ConnectOptions { connect_timeout: Duration::from_millis(50), ..ConnectOptions::default() };
     let error = Client::connect_with(&silent, &options).await.unwrap_err();
     assert_eq!(error.code, ErrorCode::ConnectionFailed);

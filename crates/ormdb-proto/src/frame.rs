@@ -90,6 +90,16 @@ frame_types! {
     RollbackTo = 13;
     /// Client: forgets a savepoint of the transaction of the frame's stream.
     ReleaseSavepoint = 14;
+    /// Client: proves, in answer to a challenge, that it knows its password.
+    Proof = 15;
+    /// Client: adds a user.
+    AddUser = 16;
+    /// Client: gives a user another password.
+    SetPassword = 17;
+    /// Client: takes a user away.
+    DropUser = 18;
+    /// Client: asks for the users.
+    ListUsers = 19;
     /// Server: answers a hello.
     Welcome = 128;
     /// Server: the shape of a result; chunks follow.
@@ -116,6 +126,10 @@ frame_types! {
     Plan = 139;
     /// Server: a schema was refused.
     SchemaRefused = 140;
+    /// Server: asks the client to prove that it knows its password.
+    Challenge = 141;
+    /// Server: the users that were asked for.
+    Users = 142;
 }
 
 impl FrameType {

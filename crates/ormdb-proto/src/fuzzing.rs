@@ -9,6 +9,7 @@ use crate::frame::{self, FrameHeader, FrameType};
 use crate::message;
 use crate::outcome::Explanation;
 use crate::result::{ResultShape, Trailer};
+use crate::scram::{ChannelBinding, ClientLogin, NONCE_BYTES, ServerLogin, Verifier};
 
 /// Makes the checksums of a block fit its damaged bytes, as far as its directory can be read.
 pub fn reseal_block(bytes: &mut [u8]) {
@@ -73,10 +74,48 @@ pub fn frame(bytes: &[u8]) {
     }
 }
 
+/// Reads an arbitrary text as each step of a login.
+pub fn login(step: &str) {
+    let nobody = || Verifier::of_nobody("fuzz", b"");
+    for binding in [ChannelBinding::None, ChannelBinding::TlsExporter([7; 32])] {
+        if let Ok(login) = ServerLogin::open(step, binding) {
+            drop(login.challenge(nobody(), [1; NONCE_BYTES]).finish(step));
+        }
+        if let Ok(login) = ServerLogin::open("n,,n=fuzz,r=x", binding) {
+            drop(login.challenge(nobody(), [1; NONCE_BYTES]).finish(step));
+        }
+    }
+    // A challenge that is taken costs its iterations: those of a text that asks for many are not run here.
+    if step.contains(",i=4096")
+        && let Ok(login) = ClientLogin::new("fuzz", "fuzz", [1; NONCE_BYTES], ChannelBinding::None)
+    {
+        drop(login.answer(step).and_then(|(_, proof)| proof.check(step)));
+    }
+}
+
 /// Reads arbitrary bytes as the message of a type of frame.
 pub fn message(kind: FrameType, payload: &[u8]) {
     match kind {
-        FrameType::Hello => drop(message::decode::<message::Hello>(payload)),
+        FrameType::Hello => {
+            drop(message::decode::<message::HelloOfAnyVersion>(payload));
+            if let Ok(message::Hello { login: Some(step), .. }) = message::decode(payload) {
+                login(&step);
+            }
+        }
+        FrameType::Proof => {
+            if let Ok(message::Proof { step }) = message::decode(payload) {
+                login(&step);
+            }
+        }
+        FrameType::Challenge => {
+            if let Ok(message::Challenge { step }) = message::decode(payload) {
+                login(&step);
+            }
+        }
+        FrameType::AddUser => drop(message::decode::<message::AddUser>(payload)),
+        FrameType::SetPassword => drop(message::decode::<message::SetPassword>(payload)),
+        FrameType::DropUser => drop(message::decode::<message::DropUser>(payload)),
+        FrameType::Users => drop(message::decode::<message::Users>(payload)),
         FrameType::Query => drop(message::decode::<message::Query>(payload)),
         FrameType::Execute => drop(message::decode::<message::Execute>(payload)),
         FrameType::Explain => drop(message::decode::<message::Explain>(payload)),
@@ -97,6 +136,7 @@ pub fn message(kind: FrameType, payload: &[u8]) {
         FrameType::RollbackTo => drop(message::decode::<message::RollbackTo>(payload)),
         FrameType::ReleaseSavepoint => drop(message::decode::<message::ReleaseSavepoint>(payload)),
         FrameType::ShowSchema
+        | FrameType::ListUsers
         | FrameType::Ping
         | FrameType::Cancel
         | FrameType::Commit

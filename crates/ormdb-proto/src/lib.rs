@@ -16,7 +16,9 @@ pub mod outcome;
 pub mod result;
 mod retry;
 pub mod schema;
+pub mod scram;
 pub mod token;
+mod user;
 pub mod value;
 
 pub use error::{Detail, Error, ErrorCode, ErrorKind, Result};
@@ -25,4 +27,5 @@ pub use outcome::{Explanation, MutationResult, Outcome};
 pub use result::GraphResult;
 pub use retry::Retry;
 pub use token::Token;
+pub use user::{USER_NAME_BYTES_MAX, User};
 pub use value::Value;

@@ -17,14 +17,21 @@ use rkyv::{Archive, Deserialize, Serialize};
 use crate::error::Error;
 use crate::ir::{Params, Statement};
 use crate::isolation::{Access, Isolation};
+use crate::scram::Verifier;
 use crate::token::Token;
+use crate::user::User;
 
 /// The version of the protocol that this build speaks: of messages and of what they mean.
-pub const PROTOCOL_VERSION: u16 = 5;
+pub const PROTOCOL_VERSION: u16 = 6;
 
 /// The first message of a client.
+///
+/// Its last fields are those of [`HelloOfAnyVersion`], so that the last bytes of a hello mean the same in every version: new
+/// fields come before them.
 #[derive(Clone, Debug, PartialEq, Archive, Serialize, Deserialize)]
 pub struct Hello {
+    /// The first step of a login (see [`crate::scram`]); none of a client that names no user.
+    pub login: Option<String>,
     /// The least version of the protocol that the client speaks.
     pub version_min: u16,
     /// The greatest.
@@ -35,9 +42,38 @@ pub struct Hello {
     pub frame_bytes_max: u32,
 }
 
-/// The server's answer to a hello.
+/// What of a [`Hello`] every version understands.
+#[derive(Clone, Debug, PartialEq, Archive, Serialize, Deserialize)]
+pub struct HelloOfAnyVersion {
+    /// The least version of the protocol that the client speaks.
+    pub version_min: u16,
+    /// The greatest.
+    pub version_max: u16,
+    /// The program, for the server's log.
+    pub client: String,
+    /// The longest payload that the client takes.
+    pub frame_bytes_max: u32,
+}
+
+/// The server's answer to a hello with a login.
+#[derive(Clone, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub struct Challenge {
+    /// The server's first step of the login.
+    pub step: String,
+}
+
+/// The client's answer to a challenge.
+#[derive(Clone, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub struct Proof {
+    /// The client's last step of the login.
+    pub step: String,
+}
+
+/// The server's answer to a hello, or to the proof behind it.
 #[derive(Clone, Debug, PartialEq, Archive, Serialize, Deserialize)]
 pub struct Welcome {
+    /// The server's last step of a login; none if there was no login.
+    pub login: Option<String>,
     /// The version that both sides speak from here on.
     pub version: u16,
     /// The program.
@@ -84,6 +120,38 @@ pub struct Explain {
 pub struct ApplySchema {
     /// The text of the whole schema.
     pub text: String,
+}
+
+/// Adds a user. The password is not sent: its keys are made by the client.
+#[derive(Clone, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub struct AddUser {
+    /// Who, and what it may do.
+    pub user: User,
+    /// The keys of its password.
+    pub verifier: Verifier,
+}
+
+/// Gives a user another password, for logins to come.
+#[derive(Clone, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub struct SetPassword {
+    /// The user.
+    pub name: String,
+    /// The keys of the password.
+    pub verifier: Verifier,
+}
+
+/// Takes a user away. Its connections that are open stay.
+#[derive(Clone, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub struct DropUser {
+    /// The user.
+    pub name: String,
+}
+
+/// The users of a database, by name.
+#[derive(Clone, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub struct Users {
+    /// The users.
+    pub users: Vec<User>,
 }
 
 /// Begins a transaction.

@@ -6,8 +6,9 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 /// What is printed below the list of commands.
 const AFTER_HELP: &str = "\
-TARGET is the directory of an embedded database, the URL of a server (ormdb://127.0.0.1:5477), or its Unix socket \
-(ormdb+unix:///run/ormdb.sock, or the path of the socket).
+TARGET is the directory of an embedded database, the URL of a server (ormdb://127.0.0.1:5477; ormdb+tls://host with TLS), or its \
+Unix socket (ormdb+unix:///run/ormdb.sock, or the path of the socket). A user is named in the URL (ormdb://ann@host); the password \
+is asked for, or stands in ORMDB_PASSWORD.
 
 Exit status: 0 done, 1 the request is wrong, 2 the command line is wrong, 3 denied, 4 over budget, 5 unavailable \
 (try later, or look at the server), 6 run it again, 7 data are damaged, 70 a bug.";
@@ -43,6 +44,9 @@ pub(crate) enum Command {
     /// Look into the files of a database, or verify them.
     #[command(subcommand)]
     Storage(StorageCommand),
+    /// Add users to a database, list them, change their passwords, take them away.
+    #[command(subcommand)]
+    User(UserCommand),
     /// Really delete the rows that were deleted longer ago than their entity keeps them.
     Purge(Purge),
     /// Start a project: a schema from the example, or inferred from CSV files.
@@ -81,13 +85,20 @@ pub(crate) struct Demo {
 pub(crate) struct Serve {
     /// The directory of the database; created if it is not there.
     pub(crate) path: PathBuf,
-    /// The address to listen on; port 0 for any that is free. There is no authentication yet, so other than loopback
-    /// addresses are refused.
+    /// The address to listen on; port 0 for any that is free. Other than loopback addresses need TLS and a user
+    /// (`ormdb user add`).
     #[arg(long, default_value = "127.0.0.1:5477", value_name = "ADDR")]
     pub(crate) listen: std::net::SocketAddr,
-    /// Listen on an address that is not loopback, though there is no authentication.
+    /// Listen on an address that is not loopback without TLS or users, where something else guards it.
     #[arg(long)]
     pub(crate) insecure_listen: bool,
+    /// The certificate of the server (PEM), with those between it and its authority: clients come by ormdb+tls://. Read again
+    /// when it changes.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The private key of the certificate (PEM).
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
     /// Listen on this Unix socket too; it is for its owner alone.
     #[arg(long, value_name = "PATH")]
     pub(crate) unix: Option<PathBuf>,
@@ -254,6 +265,41 @@ pub(crate) enum StorageFile {
     Manifest,
     /// A file of the value log (.val).
     ValueLog,
+}
+
+/// What to do with users. A new password is asked for on the terminal, or is the first line of standard input, or stands in
+/// ORMDB_NEW_PASSWORD; the database keeps salted keys only.
+#[derive(Debug, Subcommand)]
+pub(crate) enum UserCommand {
+    /// Add a user. From the first one on, a server lets users in only.
+    Add {
+        /// The database.
+        target: String,
+        /// The name: letters, digits, and any of `_-.@`.
+        name: String,
+        /// The user reads, and changes nothing.
+        #[arg(long)]
+        read_only: bool,
+    },
+    /// Print the users.
+    List {
+        /// The database.
+        target: String,
+    },
+    /// Give a user another password, for logins to come.
+    Password {
+        /// The database.
+        target: String,
+        /// The name.
+        name: String,
+    },
+    /// Take a user away; connections that are open stay.
+    Drop {
+        /// The database.
+        target: String,
+        /// The name.
+        name: String,
+    },
 }
 
 /// Arguments of `ormdb purge`.

@@ -11,6 +11,7 @@ mod schema;
 mod serve;
 mod shell;
 mod storage;
+mod user;
 
 use crate::args::{Args, Command};
 use crate::exit::Result;
@@ -27,6 +28,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         Command::Schema(args) => schema::run(args),
         Command::Check(args) => check::run(&args),
         Command::Storage(command) => storage::run(command),
+        Command::User(command) => user::run(command),
         Command::Purge(args) => purge::run(&args),
         Command::Init(args) => init::run(&args),
     }

@@ -11,6 +11,7 @@ mod import;
 mod model;
 mod output;
 mod params;
+mod password;
 mod render;
 mod serve;
 mod stopwatch;

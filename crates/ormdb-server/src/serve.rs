@@ -7,8 +7,10 @@
 //! does not read its responses loses its connection, and nobody else notices; (3) once the server is told to stop,
 //! what was begun is answered until the deadline, and nothing new is.
 
+mod certificate;
 mod connection;
 mod handshake;
+mod link;
 mod listener;
 mod options;
 mod outgoing;
@@ -23,8 +25,14 @@ use ormdb_proto::{Error, ErrorCode, Result};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
+use certificate::Certificate;
+use link::Admission;
 use listener::Listener;
+
+pub(crate) use certificate::TlsFiles;
 pub(crate) use options::{Exposure, ServeOptions};
+
+use crate::output;
 
 /// Between two looks for rows whose retention is over.
 const PURGE_INTERVAL: Duration = Duration::from_secs(60);
@@ -57,12 +65,14 @@ impl Shared {
 /// Starts to serve on the runtime that this is called in.
 ///
 /// # Errors
-/// `PermissionDenied` if the address is not loopback and the options do not allow that; `Io` if it cannot be listened
-/// on.
+/// `PermissionDenied` if others than this machine could reach the server, and it has no TLS or no users, unless the options allow
+/// that; `Io` if it cannot be listened on; `InvalidValue` if its certificate cannot be used.
 pub(crate) async fn serve(options: ServeOptions, database: Database) -> Result<Server> {
     let mut listeners = Vec::new();
+    let certificate = options.tls.clone().map(Certificate::read).transpose()?.map(Arc::new);
     if let Some(address) = options.listen {
-        listeners.push(Listener::tcp(address, options.exposure).await?);
+        let admission = admission(address, &options, &database)?;
+        listeners.push(Listener::tcp(address, admission, certificate.clone()).await?);
     }
     if let Some(path) = &options.unix {
         listeners.push(Listener::unix(path).await?);
@@ -75,8 +85,39 @@ pub(crate) async fn serve(options: ServeOptions, database: Database) -> Result<S
     let (stop, stopping) = watch::channel(false);
     let shared = Arc::new(Shared { database, options, stopping });
     tokio::spawn(purge_now_and_then(Arc::clone(&shared)));
+    if let Some(certificate) = certificate {
+        tokio::spawn(certificate.follow(Arc::clone(&shared)));
+    }
     let accepting = tokio::spawn(accept_all(listeners, shared));
     Ok(Server { addresses, stop, accepting })
+}
+
+/// Who is let in over TCP; an error if the address may not be listened on.
+fn admission(
+    address: std::net::SocketAddr,
+    options: &ServeOptions,
+    database: &Database,
+) -> Result<Admission> {
+    if address.ip().is_loopback() {
+        return Ok(Admission::UsersIfAny);
+    }
+    let lacks = match (options.tls.is_some(), database.has_users()?) {
+        (true, true) => return Ok(Admission::Users),
+        (true, false) => "there are no users: whoever reaches it would be let in",
+        (false, true) => "there is no TLS: what goes over the network could be read and changed",
+        (false, false) => "there is no TLS and there are no users: whoever reaches it could read and write",
+    };
+    let message = format!("{address} can be reached from outside of this machine, and {lacks}");
+    match options.exposure {
+        Exposure::Guarded => Err(Error::new(ErrorCode::PermissionDenied, message).hint(
+            "give it --tls-cert and --tls-key, and users by `ormdb user add`; or listen on a loopback address; or, where \
+             something else guards it, allow it with --insecure-listen",
+        )),
+        Exposure::Insecure => {
+            output::diagnose(&format!("warning: {message}"));
+            Ok(Admission::UsersIfAny)
+        }
+    }
 }
 
 impl Server {

@@ -1,10 +1,10 @@
 //! The database that a command works on: embedded, or behind a server.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ormdb::catalog::{diff, resolve};
 use ormdb::text::{self, ParsedStatement};
-use ormdb::{Database, Options, Session};
+use ormdb::{Database, Options, Session, User};
 use ormdb_client::{Address, Client, ConnectOptions, PORT_DEFAULT};
 use ormdb_proto::ir::{Control, Fetch, Params, Statement};
 use ormdb_proto::outcome::Outcome;
@@ -13,6 +13,7 @@ use ormdb_proto::schema::Schema;
 use ormdb_proto::{Error, ErrorCode};
 
 use crate::exit::{Failure, Result};
+use crate::password;
 
 /// An open database.
 pub(crate) enum Target {
@@ -78,7 +79,7 @@ impl Target {
     /// Opens what a person named: a directory, a URL, or a Unix socket.
     pub(crate) fn open(name: &str, missing: Missing) -> Result<Target> {
         if let Some(address) = address(name)? {
-            return Target::connect(&address);
+            return Target::connect(&password::of_login(address)?);
         }
         match missing {
             Missing::IsCreated => Target::create(Path::new(name)),
@@ -169,6 +170,44 @@ impl Target {
                 let applied = runtime.block_on(client.apply_schema(text))?;
                 Ok(Applied { version: applied.version, changes: applied.changes })
             }
+        }
+    }
+
+    /// The users, by name.
+    pub(crate) fn users(&mut self) -> ormdb_proto::Result<Vec<User>> {
+        match self {
+            Target::Embedded(target) => target.session.users(),
+            Target::Remote(Remote { runtime, client, .. }) => runtime.block_on(client.users()),
+        }
+    }
+
+    /// Adds a user.
+    pub(crate) fn add_user(&mut self, user: &User, password: &str) -> ormdb_proto::Result<()> {
+        match self {
+            Target::Embedded(target) => target.session.add_user(user, &target.database.verifier(password)?),
+            Target::Remote(Remote { runtime, client, .. }) => {
+                runtime.block_on(client.add_user(user, password))
+            }
+        }
+    }
+
+    /// Gives a user another password.
+    pub(crate) fn set_password(&mut self, user: &str, password: &str) -> ormdb_proto::Result<()> {
+        match self {
+            Target::Embedded(target) => {
+                target.session.set_password(user, &target.database.verifier(password)?)
+            }
+            Target::Remote(Remote { runtime, client, .. }) => {
+                runtime.block_on(client.set_password(user, password))
+            }
+        }
+    }
+
+    /// Takes a user away.
+    pub(crate) fn drop_user(&mut self, user: &str) -> ormdb_proto::Result<()> {
+        match self {
+            Target::Embedded(target) => target.session.drop_user(user),
+            Target::Remote(Remote { runtime, client, .. }) => runtime.block_on(client.drop_user(user)),
         }
     }
 
@@ -279,7 +318,7 @@ fn address(name: &str) -> Result<Option<Address>> {
     if name.contains("://") {
         return Ok(Some(name.parse::<Address>()?));
     }
-    Ok(is_socket(Path::new(name)).then(|| Address::Unix { path: PathBuf::from(name) }))
+    Ok(is_socket(Path::new(name)).then(|| Address::unix(name)))
 }
 
 #[cfg(unix)]

@@ -7,6 +7,7 @@
 //! holds `commits`, which whoever has that lock may need for its commit.
 
 mod reads;
+mod users;
 
 use std::fmt;
 use std::path::Path;
@@ -17,7 +18,7 @@ use ordinum::clock::Clock;
 use ordinum::{Concurrency, Reader, TransactionOptions, Validation};
 use ormdb_proto::ir::{Fetch, Params, Statement};
 use ormdb_proto::{Error, ErrorCode, Isolation, MutationResult, Result, Token};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use crate::catalog::{self, Applied, Catalog, Change, StoredVersion};
 use crate::check::{self, CheckReport};
@@ -34,6 +35,8 @@ use crate::store::sequence::Sequences;
 use crate::store::{Families, identity};
 use crate::write::Deferred;
 use crate::{mutation, version};
+
+pub use users::Login;
 
 /// How often an autocommit write runs beside others before it runs alone.
 const SHARED_ATTEMPTS: u32 = 4;
@@ -58,6 +61,8 @@ struct Inner {
     sequences: Sequences,
     generators: Generators,
     purge: PurgeState,
+    /// Held while users change.
+    users: Mutex<()>,
     plans: PlanCache,
     statistics: Arc<Statistics>,
     sampler: Sampler,
@@ -99,6 +104,7 @@ impl Database {
                 sequences,
                 generators,
                 purge: PurgeState::new(),
+                users: Mutex::new(()),
                 plans: PlanCache::default(),
                 statistics,
                 sampler,

@@ -25,14 +25,14 @@ mod version;
 pub(crate) mod write;
 
 pub use catalog::{Applied, Catalog};
-pub use database::Database;
+pub use database::{Database, Login};
 pub use exec::StreamPart;
 pub use limits::Limits;
 pub use options::{Options, Sampling, SemiJoins};
 pub use ormdb_proto::ir::{Explain, Params, Statement};
 pub use ormdb_proto::{
     Access, Error, ErrorCode, ErrorKind, Explanation, GraphResult, Isolation, MutationResult, Outcome,
-    Result, Retry, Token, Value,
+    Result, Retry, Token, User, Value,
 };
 pub use plan::{PlanStats, Prepared};
 pub use purge::Purged;

@@ -1,5 +1,6 @@
 //! Sessions: who asks, and within which limits.
 
+mod administration;
 mod context;
 
 use ormdb_proto::ir::{Explain, Fetch, Params, Statement};
@@ -42,6 +43,26 @@ impl Session {
     pub fn with_limits(mut self, limits: Limits) -> Session {
         self.context.limits = limits;
         self
+    }
+
+    /// The same session of a user who may write, or may not. What a session may not do, no transaction of it may.
+    #[must_use]
+    pub fn with_access(mut self, access: Access) -> Session {
+        self.context.access = access;
+        self
+    }
+
+    /// Whether the user of the session may write.
+    pub const fn access(&self) -> Access {
+        self.context.access
+    }
+
+    /// A session of the same user with the same limits, which is cancelled by itself.
+    #[must_use]
+    pub fn beside(&self) -> Session {
+        let mut session = self.clone();
+        session.context.cancel = CancelHandle::default();
+        session
     }
 
     /// The same session, whose [`Session::transact`] runs transactions again in this way.
@@ -146,6 +167,7 @@ impl Session {
     /// # Errors
     /// What the statement itself meets. Nothing of a failed write remains.
     pub fn execute(&self, statement: &Statement, params: &Params) -> Result<Outcome> {
+        self.context.check_access(statement)?;
         let context = self.context.statement();
         match statement {
             // Its locks are those of a transaction that ends with it.

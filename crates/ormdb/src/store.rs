@@ -15,6 +15,7 @@ pub(crate) mod random;
 pub(crate) mod row;
 pub(crate) mod sequence;
 pub(crate) mod tuple;
+pub(crate) mod user;
 mod varint;
 
 use ormdb_proto::schema::{Entity, IndexId, Schema};

@@ -119,6 +119,7 @@ impl Transaction {
         if let Statement::Control(control) = statement {
             return self.control(control);
         }
+        self.session.check_access(statement)?;
         self.check_access(statement)?;
         let session = self.session.statement();
         let engine = self.engine.as_mut().ok_or_else(closed)?;

@@ -105,6 +105,7 @@ const DECODERS: &[&str] = &[
     "crates/ormdb/src/store/key.rs",
     "crates/ormdb/src/store/row.rs",
     "crates/ormdb/src/store/tuple.rs",
+    "crates/ormdb/src/store/user.rs",
     "crates/ormdb/src/store/varint.rs",
 ];
 

@@ -153,4 +153,6 @@ codes! {
     SavepointNotFound = "savepoint_not_found", "3B001", FixTheRequest;
     /// The row was changed behind the version that the write expects.
     VersionChanged = "version_changed", "55000", FixTheRequest;
+    /// The user or the password is wrong, or a login is needed.
+    AuthenticationFailed = "authentication_failed", "28P01", Denied;
 }

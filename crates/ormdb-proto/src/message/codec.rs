@@ -35,6 +35,13 @@ macro_rules! messages {
 
 messages! {
     super::Hello => Hello;
+    super::HelloOfAnyVersion => Hello;
+    super::Proof => Proof;
+    super::Challenge => Challenge;
+    super::AddUser => AddUser;
+    super::SetPassword => SetPassword;
+    super::DropUser => DropUser;
+    super::Users => Users;
     super::Query => Query;
     super::Execute => Execute;
     super::Explain => Explain;

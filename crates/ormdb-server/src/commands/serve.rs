@@ -7,7 +7,7 @@ use ormdb::Database;
 use crate::args::Serve;
 use crate::exit::{Failure, Result};
 use crate::output;
-use crate::serve::{self, Exposure, ServeOptions};
+use crate::serve::{self, Exposure, ServeOptions, TlsFiles};
 
 /// Runs `ormdb serve` until the process is told to stop.
 pub(crate) fn run(args: Serve) -> Result<()> {
@@ -16,7 +16,9 @@ pub(crate) fn run(args: Serve) -> Result<()> {
     let options = ServeOptions {
         listen: Some(args.listen),
         unix: args.unix,
-        exposure: if args.insecure_listen { Exposure::Network } else { Exposure::Loopback },
+        exposure: if args.insecure_listen { Exposure::Insecure } else { Exposure::Guarded },
+        // The command line has both or none.
+        tls: args.tls_cert.zip(args.tls_key).map(|(certificate, key)| TlsFiles { certificate, key }),
         connections_max: args.connections_max,
         requests_max: args.requests_max,
         frame_bytes_max: args.frame_mib_max << 20,
@@ -26,10 +28,6 @@ pub(crate) fn run(args: Serve) -> Result<()> {
         drain_timeout: seconds("drain-timeout", args.drain_timeout)?,
         ..defaults
     };
-    if options.exposure == Exposure::Network && !args.listen.ip().is_loopback() {
-        let address = args.listen;
-        output::diagnose(&format!("warning: whoever reaches {address} can read and write everything"));
-    }
     let database = Database::open(&args.path)?;
     serve::run(options, database, |addresses| {
         output::print(&format!("listening on {}", addresses.join(" and ")))

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use ormdb::CancelHandle;
+use ormdb::{CancelHandle, Session};
 use ormdb_client::framed::{ReadError, read_header, read_payload};
 use ormdb_proto::bytes::AlignedBytes;
 use ormdb_proto::frame::{FrameHeader, FrameType, violation};
@@ -17,7 +17,7 @@ use rkyv::util::AlignedVec;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, BufWriter};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use super::listener::{ReadHalf, WriteHalf};
+use super::link::{Incoming, ReadHalf, WriteHalf};
 use super::outgoing::{self, Outgoing, Reply};
 use super::transaction::{StreamRequest, Streams};
 use super::{Shared, handshake, request};
@@ -29,6 +29,8 @@ const OUTGOING_MAX: usize = 64;
 #[derive(Clone)]
 pub(super) struct Requests {
     pub(super) shared: Arc<Shared>,
+    /// Who the client is, and what it may do.
+    pub(super) session: Session,
     outgoing: mpsc::Sender<Outgoing>,
     in_flight: Arc<Mutex<HashMap<u32, Option<CancelHandle>>>>,
     slots: Arc<Semaphore>,
@@ -46,19 +48,19 @@ enum End {
 }
 
 /// Serves a connection until it ends.
-pub(super) async fn run(read: ReadHalf, write: WriteHalf, shared: Arc<Shared>) {
-    let (mut read, mut write) = (BufReader::new(read), BufWriter::new(write));
-    let hello = tokio::time::timeout(shared.options.handshake_timeout, handshake::hello(&mut read)).await;
-    let hello = match hello {
-        Ok(Ok(hello)) => hello,
+pub(super) async fn run(incoming: Incoming, shared: Arc<Shared>) {
+    let began = tokio::time::Instant::now();
+    let handshake_ends = began + shared.options.handshake_timeout;
+    // Who does not speak TLS here understands no frame either.
+    let Ok(Ok(link)) = tokio::time::timeout_at(handshake_ends, incoming.open()).await else { return };
+    let (mut read, mut write) = (BufReader::new(link.read), BufWriter::new(link.write));
+    let greet = handshake::greet(&mut read, &mut write, (&shared, link.binding, link.admission));
+    let greeted = match tokio::time::timeout_at(handshake_ends, greet).await {
+        Ok(Ok(greeted)) => greeted,
         Ok(Err(ReadError::Lost(_))) => return,
         Ok(Err(ReadError::Broken(error))) => return handshake::refuse(read, write, &error).await,
-        Err(_) => return handshake::refuse(read, write, &violation("no hello came in time")).await,
+        Err(_) => return handshake::refuse(read, write, &violation("the handshake took too long")).await,
     };
-    let welcome = handshake::welcome(&mut write, &shared.options);
-    if !matches!(tokio::time::timeout(shared.options.handshake_timeout, welcome).await, Ok(Ok(()))) {
-        return;
-    }
 
     let (outgoing, queue) = mpsc::channel(OUTGOING_MAX);
     let mut writer = Writer(tokio::spawn(outgoing::write_all(write, queue, shared.options.frame_timeout)));
@@ -68,7 +70,8 @@ pub(super) async fn run(read: ReadHalf, write: WriteHalf, shared: Arc<Shared>) {
         outgoing,
         in_flight: Arc::default(),
         slots: Arc::new(Semaphore::new(slots)),
-        frame_bytes_max: hello.frame_bytes_max,
+        frame_bytes_max: greeted.frame_bytes_max,
+        session: greeted.session,
     };
     let cancel = CancelAll(Arc::clone(&requests.in_flight));
     let end = tokio::select! {
@@ -192,7 +195,7 @@ impl Requests {
                 }
                 return Ok(());
             }
-            _ if !header.kind.is_request() || header.kind == FrameType::Hello => {
+            _ if !header.kind.is_request() || matches!(header.kind, FrameType::Hello | FrameType::Proof) => {
                 return Err(violation(format!("a frame of type {:?} has no place here", header.kind)));
             }
             _ => {}
@@ -226,16 +229,15 @@ impl Requests {
 
     /// Starts a request outside of transactions.
     fn start(&self, header: FrameHeader, payload: AlignedBytes, slot: OwnedSemaphorePermit) {
-        let session = self.shared.database.session();
+        let session = self.session.beside();
         self.register(header.request, session.cancel_handle());
         let (requests, reply) = (self.clone(), self.reply(&header));
         tokio::spawn(async move {
-            let shared = Arc::clone(&requests.shared);
             let outgoing = requests.outgoing.clone();
             let run = tokio::task::spawn_blocking(move || {
                 // If the writer is gone, so is the client: the statement is cancelled with its connection.
                 let send = |frame| drop(outgoing.blocking_send(frame));
-                request::run(&shared.database, &session, &header, &payload, reply, &send)
+                request::run(&session, &header, &payload, reply, &send)
             });
             let panicked = || Error::new(ErrorCode::Internal, "the statement panicked");
             let response = run.await.unwrap_or_else(|_| Err(panicked()));

@@ -1,6 +1,6 @@
 //! Sockets that are listened on.
 //!
-//! Invariants: (1) a TCP socket is on loopback unless the options say otherwise; (2) a Unix socket is for its owner
+//! Invariants: (1) a TCP socket that others can reach has TLS and lets users in only, unless the options say otherwise; (2) a Unix socket is for its owner
 //! alone, replaces only a socket that nobody listens on, and is gone when the server has ended; (3) a connection too
 //! many is told so.
 
@@ -11,14 +11,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ormdb_proto::{Error, ErrorCode, Result};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 #[cfg(unix)]
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::options::Exposure;
+use super::certificate::Certificate;
+use super::link::{Admission, Incoming, Socket};
 use super::{Shared, connection, handshake};
 
 /// How long is waited when the system has no file descriptors for another connection.
@@ -26,15 +26,14 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Connections too many that are told so at a time; beyond these they are just closed.
 const REFUSALS_MAX: usize = 64;
 
-/// A stream of bytes from a client, read and written by different tasks.
-pub(super) type ReadHalf = Box<dyn AsyncRead + Send + Unpin>;
-/// The other half.
-pub(super) type WriteHalf = Box<dyn AsyncWrite + Send + Unpin>;
-
 /// A socket that is listened on.
 #[derive(Debug)]
 pub(super) enum Listener {
-    Tcp(TcpListener),
+    Tcp {
+        listener: TcpListener,
+        admission: Admission,
+        certificate: Option<Arc<Certificate>>,
+    },
     #[cfg(unix)]
     Unix {
         listener: UnixListener,
@@ -54,17 +53,13 @@ impl Drop for SocketFile {
 }
 
 impl Listener {
-    pub(super) async fn tcp(address: SocketAddr, exposure: Exposure) -> Result<Listener> {
-        if !address.ip().is_loopback() && exposure == Exposure::Loopback {
-            let message = format!(
-                "{address} can be reached from outside of this machine, and there is no authentication"
-            );
-            return Err(Error::new(ErrorCode::PermissionDenied, message).hint(
-                "listen on a loopback address, or allow it explicitly where a firewall or tunnel guards it",
-            ));
-        }
+    pub(super) async fn tcp(
+        address: SocketAddr,
+        admission: Admission,
+        certificate: Option<Arc<Certificate>>,
+    ) -> Result<Listener> {
         let listener = TcpListener::bind(address).await.map_err(|e| cannot_listen(&address, &e))?;
-        Ok(Listener::Tcp(listener))
+        Ok(Listener::Tcp { listener, admission, certificate })
     }
 
     #[cfg(unix)]
@@ -91,9 +86,10 @@ impl Listener {
     /// The URL that clients connect to.
     pub(super) fn url(&self) -> Result<String> {
         match self {
-            Listener::Tcp(listener) => {
+            Listener::Tcp { listener, certificate, .. } => {
+                let scheme = if certificate.is_some() { "ormdb+tls" } else { "ormdb" };
                 let address = listener.local_addr();
-                address.map(|a| format!("ormdb://{a}")).map_err(|e| cannot_listen(&"the socket", &e))
+                address.map(|a| format!("{scheme}://{a}")).map_err(|e| cannot_listen(&"the socket", &e))
             }
             #[cfg(unix)]
             Listener::Unix { file, .. } => {
@@ -114,7 +110,7 @@ impl Listener {
                 () = shared.stopped() => break,
                 Some(_) = connections.join_next() => continue,
             };
-            let Ok((read, write)) = accepted else {
+            let Ok(incoming) = accepted else {
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             };
@@ -122,15 +118,17 @@ impl Listener {
                 Ok(slot) => {
                     let shared = Arc::clone(&shared);
                     connections.spawn(async move {
-                        connection::run(read, write, shared).await;
+                        connection::run(incoming, shared).await;
                         drop(slot);
                     });
                 }
                 Err(_) => {
                     if let Ok(refusal) = Arc::clone(&refusals).try_acquire_owned() {
-                        let most = slots_of(&shared);
+                        let (most, time) = (slots_of(&shared), shared.options.handshake_timeout);
                         connections.spawn(async move {
-                            handshake::refuse(read, write, &too_many(most)).await;
+                            if let Ok(Ok(link)) = tokio::time::timeout(time, incoming.open()).await {
+                                handshake::refuse(link.read, link.write, &too_many(most)).await;
+                            }
                             drop(refusal);
                         });
                     }
@@ -140,19 +138,18 @@ impl Listener {
         connections
     }
 
-    async fn accept_one(&self) -> io::Result<(ReadHalf, WriteHalf)> {
+    async fn accept_one(&self) -> io::Result<Incoming> {
         match self {
-            Listener::Tcp(listener) => {
+            Listener::Tcp { listener, admission, certificate } => {
                 let (stream, _) = listener.accept().await?;
                 stream.set_nodelay(true)?;
-                let (read, write) = stream.into_split();
-                Ok((Box::new(read), Box::new(write)))
+                let tls = certificate.as_ref().map(|certificate| certificate.config());
+                Ok(Incoming { socket: Socket::Tcp(stream), admission: *admission, tls })
             }
             #[cfg(unix)]
             Listener::Unix { listener, .. } => {
                 let (stream, _) = listener.accept().await?;
-                let (read, write) = stream.into_split();
-                Ok((Box::new(read), Box::new(write)))
+                Ok(Incoming { socket: Socket::Unix(stream), admission: Admission::UsersIfAny, tls: None })
             }
         }
     }

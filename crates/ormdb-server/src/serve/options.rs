@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::certificate::TlsFiles;
+
 /// How a server listens, and its limits.
 #[derive(Clone, Debug)]
 pub(crate) struct ServeOptions {
@@ -11,8 +13,10 @@ pub(crate) struct ServeOptions {
     pub(crate) listen: Option<SocketAddr>,
     /// The path of the Unix socket.
     pub(crate) unix: Option<PathBuf>,
-    /// Who may reach the TCP socket.
+    /// What a TCP socket must have that others than this machine can reach.
     pub(crate) exposure: Exposure,
+    /// The certificate of the TCP socket; without one it has no TLS.
+    pub(crate) tls: Option<TlsFiles>,
     /// The most connections at a time.
     pub(crate) connections_max: usize,
     /// The most requests in flight on one connection.
@@ -33,13 +37,13 @@ pub(crate) struct ServeOptions {
     pub(crate) drain_timeout: Duration,
 }
 
-/// Who may reach a TCP socket.
+/// What a TCP socket must have that others than this machine can reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exposure {
-    /// Programs of this machine.
-    Loopback,
-    /// Everyone who can reach the address. There is no authentication yet.
-    Network,
+    /// TLS, and users.
+    Guarded,
+    /// Nothing: what guards it stands elsewhere.
+    Insecure,
 }
 
 impl Default for ServeOptions {
@@ -47,7 +51,8 @@ impl Default for ServeOptions {
         ServeOptions {
             listen: Some(SocketAddr::from(([127, 0, 0, 1], ormdb_client::PORT_DEFAULT))),
             unix: None,
-            exposure: Exposure::Loopback,
+            exposure: Exposure::Guarded,
+            tls: None,
             connections_max: 1024,
             requests_max: 64,
             transactions_max: 64,

@@ -11,7 +11,7 @@ use rkyv::util::AlignedVec;
 use tokio::io::{AsyncWriteExt, BufWriter};
 use tokio::sync::mpsc;
 
-use super::listener::WriteHalf;
+use super::link::WriteHalf;
 
 /// A frame to be written.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! What a request asks of the database. The only place where the wire meets the database.
 
-use ormdb::{Database, Params, Prepared, Session, StreamPart, Streamed};
+use ormdb::{Params, Prepared, Session, StreamPart, Streamed};
 use ormdb_proto::bytes::AlignedBytes;
 use ormdb_proto::frame::{FrameHeader, FrameType, violation};
 use ormdb_proto::message::{self, SchemaApplied, SchemaRefused, Text, decode, encode};
@@ -14,7 +14,6 @@ use super::outgoing::{Outgoing, Reply};
 /// # Errors
 /// The request's own; they are the response.
 pub(super) fn run(
-    database: &Database,
     session: &Session,
     header: &FrameHeader,
     payload: &AlignedBytes,
@@ -38,12 +37,12 @@ pub(super) fn run(
             Ok(vec![reply.last(FrameType::Plan, encode(&plan)?)?])
         }
         FrameType::ShowSchema => {
-            let text = database.catalog().text().to_owned();
+            let text = session.schema_text();
             Ok(vec![reply.last(FrameType::Text, encode(&Text { text })?)?])
         }
         FrameType::ApplySchema => {
             let schema: message::ApplySchema = decode(payload)?;
-            Ok(vec![match database.apply_schema(&schema.text) {
+            Ok(vec![match session.apply_schema(&schema.text) {
                 Ok(applied) => {
                     let changes = applied.changes.iter().map(ToString::to_string).collect();
                     let applied = SchemaApplied { version: applied.catalog.version(), changes };
@@ -51,6 +50,25 @@ pub(super) fn run(
                 }
                 Err(errors) => reply.last(FrameType::SchemaRefused, encode(&SchemaRefused { errors })?)?,
             }])
+        }
+        FrameType::ListUsers => {
+            let users = session.users()?;
+            Ok(vec![reply.last(FrameType::Users, encode(&message::Users { users })?)?])
+        }
+        FrameType::AddUser => {
+            let message::AddUser { user, verifier } = decode(payload)?;
+            session.add_user(&user, &verifier)?;
+            outcome(&Outcome::Done { token: None }, reply)
+        }
+        FrameType::SetPassword => {
+            let message::SetPassword { name, verifier } = decode(payload)?;
+            session.set_password(&name, &verifier)?;
+            outcome(&Outcome::Done { token: None }, reply)
+        }
+        FrameType::DropUser => {
+            let message::DropUser { name } = decode(payload)?;
+            session.drop_user(&name)?;
+            outcome(&Outcome::Done { token: None }, reply)
         }
         other => Err(violation(format!("a frame of type {other:?} is no request"))),
     }

@@ -69,7 +69,7 @@ fn closed() -> Error {
 
 /// Runs the requests of a stream, in order, until the transaction or the connection ends.
 async fn run_stream(mut queue: mpsc::Receiver<StreamRequest>, requests: Requests) {
-    let session = requests.shared.database.session();
+    let session = requests.session.beside();
     let cancel = session.cancel_handle();
     let mut transaction: Option<Transaction> = None;
     while let Some(StreamRequest { header, payload, slot }) = queue.recv().await {

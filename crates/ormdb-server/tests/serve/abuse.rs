@@ -35,7 +35,13 @@ impl Raw {
     }
 
     fn hello(&mut self, version_min: u16, version_max: u16) {
-        let hello = Hello { version_min, version_max, client: "raw".to_owned(), frame_bytes_max: 1 << 20 };
+        let hello = Hello {
+            login: None,
+            version_min,
+            version_max,
+            client: "raw".to_owned(),
+            frame_bytes_max: 1 << 20,
+        };
         let payload = encode(&hello).unwrap();
         self.send(FrameHeader::of(Hello::KIND, 0, [&*payload]).unwrap(), &payload);
     }
@@ -215,7 +221,7 @@ fn only_loopback_is_listened_on() {
     let refused = ormdb().arg("serve").arg(dir.path()).args(["--listen", "0.0.0.0:0"]).output().unwrap();
     assert_eq!(refused.status.code(), Some(3));
     let told = String::from_utf8(refused.stderr).unwrap();
-    assert!(told.contains("no authentication"), "{told}");
+    assert!(told.contains("there is no TLS and there are no users"), "{told}");
     assert!(refused.stdout.is_empty());
 }
 

@@ -11,8 +11,10 @@
 mod abuse;
 mod conformance;
 mod kill;
+mod login;
 mod pipelining;
 mod process;
 mod shutdown;
+mod tls;
 mod transactions;
 mod typed;

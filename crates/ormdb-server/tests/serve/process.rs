@@ -21,11 +21,14 @@ pub(crate) fn ormdb() -> Command {
 }
 
 impl Server {
-    /// Serves the database `db` in a directory, on a free port and on a Unix socket beside it.
+    /// Serves the database `db` in a directory, on a free port of loopback, where the options say nothing else, and on a Unix socket beside it.
     pub(crate) fn start(dir: &Path, options: &[&str]) -> Server {
         let socket = dir.join("socket");
         let mut command = ormdb();
-        command.arg("serve").arg(database(dir)).args(["--listen", "127.0.0.1:0", "--unix"]).arg(&socket);
+        command.arg("serve").arg(database(dir)).arg("--unix").arg(&socket);
+        if !options.contains(&"--listen") {
+            command.args(["--listen", "127.0.0.1:0"]);
+        }
         let mut child = command.args(options).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use ordinum::Interrupt;
 use ordinum::clock::Clock;
-use ormdb_proto::{Error, ErrorCode, Result};
+use ormdb_proto::ir::Statement;
+use ormdb_proto::{Access, Error, ErrorCode, Result};
 
 use crate::limits::Limits;
 use crate::options::SemiJoins;
@@ -27,6 +28,8 @@ impl CancelHandle {
 pub(crate) struct SessionContext {
     /// What the statement may use.
     pub(crate) limits: Limits,
+    /// Whether its user may write.
+    pub(super) access: Access,
     pub(super) cancel: CancelHandle,
     clock: Arc<dyn Clock>,
     /// What plans are chosen by.
@@ -44,7 +47,33 @@ impl SessionContext {
         semi_joins: SemiJoins,
     ) -> SessionContext {
         let cancel = CancelHandle::default();
-        SessionContext { limits, cancel, clock, statistics, semi_joins, ends_at: None }
+        SessionContext {
+            limits,
+            access: Access::default(),
+            cancel,
+            clock,
+            statistics,
+            semi_joins,
+            ends_at: None,
+        }
+    }
+
+    /// Refuses a statement that the user of the session may not run: one who only reads neither writes nor locks rows.
+    pub(crate) fn check_access(&self, statement: &Statement) -> Result<()> {
+        let locks = matches!(statement, Statement::Fetch(fetch) if fetch.lock.is_some());
+        if statement.writes() || locks { self.check_may_write() } else { Ok(()) }
+    }
+
+    /// Refuses a user who only reads.
+    pub(crate) fn check_may_write(&self) -> Result<()> {
+        match self.access {
+            Access::ReadWrite => Ok(()),
+            Access::ReadOnly => Err(Error::new(
+                ErrorCode::PermissionDenied,
+                "the session may only read: it neither writes nor locks rows",
+            )
+            .hint("log in as a user who may write")),
+        }
     }
 
     /// The context of one statement that begins now.

@@ -17,8 +17,17 @@ use crate::engine::EngineResult;
 
 const FORMAT_KEY: &[u8] = b"f";
 const HISTORY_KEY: &[u8] = b"h";
-/// The version of the formats that this code writes, and the newest that it reads.
-const FORMAT_VERSION: u32 = 1;
+/// The version of the formats that a new database has.
+const FORMAT_VERSION_FIRST: u32 = 1;
+/// The version of a database that has, or had, users: code that does not know of them would let everybody in.
+const FORMAT_VERSION_USERS: u32 = 2;
+/// The newest version that this code reads.
+const FORMAT_VERSION_MAX: u32 = FORMAT_VERSION_USERS;
+
+/// Has a batch keep older code from opening the database, which has users from then on.
+pub(crate) fn require_users(batch: &mut Batch, families: &Families) -> Result<()> {
+    batch.put(&families.system, FORMAT_KEY, &FORMAT_VERSION_USERS.to_le_bytes()).engine()
+}
 
 /// The history of the database in `engine`; of a new one, after writing its identity.
 ///
@@ -31,7 +40,7 @@ pub(crate) fn history(engine: &Db, families: &Families, entropy: &dyn Entropy) -
             let mut history = [0; 8];
             entropy.fill(&mut history).engine()?;
             let mut batch = Batch::new();
-            batch.put(&families.system, FORMAT_KEY, &FORMAT_VERSION.to_le_bytes()).engine()?;
+            batch.put(&families.system, FORMAT_KEY, &FORMAT_VERSION_FIRST.to_le_bytes()).engine()?;
             batch.put(&families.system, HISTORY_KEY, &history).engine()?;
             engine.write(batch, Durability::Synced).engine()?;
             Ok(u64::from_le_bytes(history))
@@ -39,9 +48,9 @@ pub(crate) fn history(engine: &Db, families: &Families, entropy: &dyn Entropy) -
         (Some(format), Some(history)) => {
             let format = <[u8; 4]>::try_from(&format[..]).map(u32::from_le_bytes).ok();
             let format = format.ok_or_else(|| corrupt("the version of the formats cannot be read"))?;
-            if format > FORMAT_VERSION {
+            if format > FORMAT_VERSION_MAX {
                 let message = format!(
-                    "the database has formats of version {format}; this ormDB knows up to {FORMAT_VERSION}"
+                    "the database has formats of version {format}; this ormDB knows up to {FORMAT_VERSION_MAX}"
                 );
                 return Err(
                     Error::new(ErrorCode::IncompatibleFormat, message).hint("open it with a newer ormDB")

@@ -8,6 +8,7 @@
 //!           | index id u32 BE | columns |          (unique)        | primary key | covered fields |
 //! system    | 'f' |, | 'h' |                                         see store::identity
 //!           | 's' | entity id u32 BE | field id u32 BE |           the sequence's next number, i64 LE
+//!           | 'u' | name |, | 'm' |                                users: see store::user
 //! statistics | entity id u32 BE |                                  see statistics::record
 //! ```
 //!
