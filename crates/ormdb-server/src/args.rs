@@ -51,6 +51,9 @@ pub(crate) enum Command {
     Purge(Purge),
     /// Start a project: a schema from the example, or inferred from CSV files.
     Init(Init),
+    /// Write the types of a schema for a programming language.
+    #[command(subcommand)]
+    Generate(GenerateCommand),
 }
 
 /// How results are printed.
@@ -318,4 +321,34 @@ pub(crate) struct Init {
     /// Infer the schema from these CSV files: one entity for each.
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub(crate) from: Vec<PathBuf>,
+}
+
+/// The language that types are written for.
+#[derive(Debug, Subcommand)]
+pub(crate) enum GenerateCommand {
+    /// TypeScript, for `@ormdb/client`: rows, values of creates and updates, and keys of every entity.
+    Ts(GenerateTs),
+}
+
+/// Arguments of `ormdb generate ts`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct GenerateTs {
+    /// The schema; `-` for standard input.
+    #[arg(default_value = "schema.ormdb")]
+    pub(crate) file: PathBuf,
+    /// The file to write; standard output where none is given.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// What an int64 is in rows, as in the options of `connect`.
+    #[arg(long, value_enum, default_value_t = Int64::Number)]
+    pub(crate) int64: Int64,
+}
+
+/// What an int64 is in JavaScript.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Int64 {
+    /// A number; one that is not exact is an error.
+    Number,
+    /// A bigint.
+    Bigint,
 }

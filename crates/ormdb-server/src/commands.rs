@@ -3,6 +3,7 @@
 mod check;
 mod demo;
 mod export;
+mod generate;
 mod import;
 mod init;
 mod purge;
@@ -31,5 +32,6 @@ pub(crate) fn run(args: Args) -> Result<()> {
         Command::User(command) => user::run(command),
         Command::Purge(args) => purge::run(&args),
         Command::Init(args) => init::run(&args),
+        Command::Generate(command) => generate::run(command),
     }
 }
