@@ -26,6 +26,7 @@ const ALLOWED: &[(&str, Below)] = &[
     ("ormdb-client", Below::Only(&["ormdb-proto"])),
     ("ormdb-server", Below::Only(&["ormdb", "ormdb-client", "ormdb-proto"])),
     ("ormdb-bindings", Below::Only(&["ordinum", "ormdb", "ormdb-client", "ormdb-proto"])),
+    ("ormdb-node", Below::Only(&["ormdb-bindings", "ormdb-proto"])),
     ("ormdb-bench", Below::Anything),
     ("ormdb-sim", Below::Only(&["ordinum", "ormdb"])),
     ("xtask", Below::Anything),

@@ -73,7 +73,7 @@ pub(crate) struct Tree {
 const DATA_DIRECTORIES: &[&str] = &["examples/chinook/data", "fuzz/corpus"];
 
 /// Directories that are made by running things.
-const MADE_DIRECTORIES: &[&str] = &["fuzz/findings"];
+const MADE_DIRECTORIES: &[&str] = &["bindings/node/native", "bindings/node/node_modules", "fuzz/findings"];
 
 /// Hidden entries are left out, except these.
 const HIDDEN_KEPT: &[&str] = &[".ci", ".cargo", ".gitignore"];

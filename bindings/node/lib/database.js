@@ -1,0 +1,159 @@
+// A database: of this process, or behind a server. What can be asked of it is the same.
+'use strict';
+
+const { error, fromNative } = require('./errors');
+const { hydrationOptions, Hydrators } = require('./hydrator');
+const { native, operation, atOnce } = require('./native');
+const { optionsOf } = require('./options');
+const { writeParams } = require('./params');
+const { Answers } = require('./answer');
+const { rowsOfAnswer } = require('./rows');
+const { rowsOf } = require('./stream');
+const { Transaction, runTransaction } = require('./transaction');
+const { createOf, updateOf } = require('./write');
+
+const CONNECT_TIMEOUT_MS = 10_000;
+const CONNECT_OPTIONS = ['create', 'connectTimeoutMs', 'int64', 'json', 'construct', 'signal'];
+const CALL_OPTIONS = ['signal', 'int64', 'json', 'construct'];
+const SYNC_OPTIONS = ['int64', 'json', 'construct'];
+const BEGIN_OPTIONS = ['isolation', 'readOnly', 'signal'];
+
+/** Opens a directory, `ormdb://host:port`, `ormdb+unix:///path`, or a Unix socket. */
+async function connect(target, options) {
+  const { rawOptions, defaults, signal } = openOptions(target, options);
+  const connection = await operation(
+    (completions, number) => native.Connection.open(completions, number, target, rawOptions),
+    signal,
+  );
+  return new Database(connection, defaults);
+}
+
+/** As `connect`, at once: for a database of this process. */
+function connectSync(target, options) {
+  const { rawOptions, defaults } = openOptions(target, options);
+  return new Database(
+    atOnce(() => native.Connection.openSync(target, rawOptions)),
+    defaults,
+  );
+}
+
+function openOptions(target, options) {
+  if (typeof target !== 'string') throw error('invalid_value', 'a database is named by the path of its directory, or a URL');
+  const { create = true, connectTimeoutMs = CONNECT_TIMEOUT_MS, signal, ...values } = optionsOf(options, CONNECT_OPTIONS);
+  if (!Number.isInteger(connectTimeoutMs) || connectTimeoutMs < 0 || connectTimeoutMs > 0xffffffff) {
+    throw error('invalid_value', '`connectTimeoutMs` is a whole number of milliseconds');
+  }
+  return { rawOptions: { create: Boolean(create), connectTimeoutMs }, defaults: hydrationOptions(values), signal };
+}
+
+class Database {
+  #connection;
+  #answers;
+
+  constructor(connection, defaults) {
+    this.#connection = connection;
+    this.#answers = new Answers(new Hydrators(), defaults);
+  }
+
+  /** Whether the database is in this process. */
+  get isEmbedded() {
+    return this.#connection.isEmbedded;
+  }
+
+  /** Runs any statement, and tells all of its outcome. */
+  async query(text, params, options) {
+    const { signal, ...values } = optionsOf(options, CALL_OPTIONS);
+    const making = this.#answers.making(values);
+    const raw = await operation(
+      (completions, number) => this.#connection.query(completions, number, text, writeParams(params)),
+      signal,
+    );
+    return making.outcome(raw);
+  }
+
+  /** The rows of a fetch, or those that a write returns. */
+  async fetch(text, params, options) {
+    return rowsOfAnswer(await this.query(text, params, options));
+  }
+
+  /** The first row, or null where there is none. */
+  async fetchOne(text, params, options) {
+    return (await this.fetch(text, params, options))[0] ?? null;
+  }
+
+  /** Creates a row, and gives it with what the database filled in. */
+  async create(entity, values, options) {
+    return this.fetchOne(...createOf(entity, values), options);
+  }
+
+  /** Changes the row of a key, and gives it as it is then. */
+  async update(entity, key, changes, options) {
+    return this.fetchOne(...updateOf(entity, key, changes), options);
+  }
+
+  /** As `query`, at once. What waits for others, for a disk or for a network stops this process. */
+  querySync(text, params, options) {
+    const making = this.#answers.making(optionsOf(options, SYNC_OPTIONS));
+    return making.outcome(atOnce(() => this.#connection.querySync(text, writeParams(params))));
+  }
+
+  /** As `fetch`, at once: for short reads of a database of this process. */
+  fetchSync(text, params, options) {
+    return rowsOfAnswer(this.querySync(text, params, options));
+  }
+
+  /** As `fetchOne`, at once. */
+  fetchOneSync(text, params, options) {
+    return this.fetchSync(text, params, options)[0] ?? null;
+  }
+
+  /** The rows of a fetch, part by part: `for await (const row of db.stream(…))`. A loop that is left ends the statement. */
+  stream(text, params, options) {
+    const { signal, ...values } = optionsOf(options, CALL_OPTIONS);
+    // Written at once: the parameters may be changed before the first row is asked for.
+    const bytes = Buffer.from(writeParams(params));
+    const start = (completions, number) => this.#connection.stream(completions, number, text, bytes);
+    return rowsOf(start, this.#answers.making(values), signal);
+  }
+
+  /** Begins a transaction, which the caller ends. */
+  async begin(options) {
+    const { isolation = 'serializable', readOnly = false, signal } = optionsOf(options, BEGIN_OPTIONS);
+    const raw = await operation(
+      (completions, number) => this.#connection.begin(completions, number, String(isolation), Boolean(readOnly)),
+      signal,
+    );
+    return new Transaction(raw, this.#answers);
+  }
+
+  /** Runs `body` in a transaction and commits it; runs it again while it conflicts with others. */
+  transaction(body, options) {
+    return runTransaction((begun) => this.begin(begun), body, options);
+  }
+
+  /** The text of the schema. */
+  schema() {
+    return operation((completions, number) => this.#connection.schema(completions, number));
+  }
+
+  /** Applies a schema: `{version, changes}`. The error of one that is refused has `errors`, all that is wrong with it. */
+  async applySchema(text) {
+    if (typeof text !== 'string') throw error('invalid_value', 'a schema is a text');
+    const json = await operation((completions, number) => this.#connection.applySchema(completions, number, text));
+    const { errors, ...applied } = JSON.parse(json);
+    if (errors === undefined) return applied;
+    const failures = errors.map((of) => fromNative(new Error(of)));
+    throw Object.assign(failures[0], { errors: failures });
+  }
+
+  /** Takes no further statements, and rolls back the transactions that are open. */
+  async close() {
+    await operation((completions, number) => this.#connection.close(completions, number));
+  }
+
+  async [Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose')]() {
+    await this.close();
+  }
+}
+
+module.exports = { connect, connectSync, Database };

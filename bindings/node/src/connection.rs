@@ -1,0 +1,152 @@
+//! A connection, as JavaScript has it.
+
+use std::time::Duration;
+
+use napi::bindgen_prelude::Null;
+use napi_derive::napi;
+use ormdb_bindings::{
+    Access, Connection as Inner, Create, Error, ErrorCode, Isolation, OpenOptions, SchemaOutcome,
+};
+use ormdb_proto::Result;
+use serde_json::{Value, json};
+
+use crate::completions::{Completions, Delivered, Stop};
+use crate::error_text::{self, thrown};
+use crate::outcome::{RawAnswer, RawParts};
+use crate::params;
+use crate::transaction::Transaction;
+
+/// How a connection is opened.
+#[napi(object, object_to_js = false)]
+pub struct RawOptions {
+    /// Whether a database is made where none is.
+    pub create: bool,
+    /// How long connecting may take.
+    pub connect_timeout_ms: u32,
+}
+
+/// A database of this process, or one behind a server.
+#[napi]
+pub struct Connection(Inner);
+
+#[napi]
+impl Connection {
+    /// Opens a directory, a URL or a Unix socket.
+    #[napi]
+    pub fn open(completions: &Completions, number: u32, name: String, options: RawOptions) -> Stop {
+        completions.deliver(number, Inner::open(&name, &open_options(&options)), |inner| {
+            Ok(Delivered::B(Connection(inner)))
+        })
+    }
+
+    /// As [`Connection::open`], on this thread.
+    #[napi]
+    pub fn open_sync(name: String, options: RawOptions) -> napi::Result<Connection> {
+        Inner::open(&name, &open_options(&options)).wait().map(Connection).map_err(|error| thrown(&error))
+    }
+
+    /// Whether the database is in this process.
+    #[napi(getter)]
+    pub fn is_embedded(&self) -> bool {
+        self.0.is_embedded()
+    }
+
+    /// Runs a statement.
+    #[napi]
+    pub fn query(
+        &self,
+        completions: &Completions,
+        number: u32,
+        text: String,
+        bytes: &[u8],
+    ) -> napi::Result<Stop> {
+        let params = params::read(bytes).map_err(|error| thrown(&error))?;
+        Ok(completions
+            .deliver(number, self.0.query(text, params), |outcome| RawAnswer::of(outcome).map(Delivered::A)))
+    }
+
+    /// Runs a statement on this thread.
+    #[napi]
+    pub fn query_sync(&self, text: String, bytes: &[u8]) -> napi::Result<RawAnswer> {
+        let run = || RawAnswer::of(self.0.query(text, params::read(bytes)?).wait()?);
+        run().map_err(|error| thrown(&error))
+    }
+
+    /// Runs a statement whose rows are taken part by part.
+    #[napi]
+    pub fn stream(
+        &self,
+        completions: &Completions,
+        number: u32,
+        text: String,
+        bytes: &[u8],
+    ) -> napi::Result<Stop> {
+        let params = params::read(bytes).map_err(|error| thrown(&error))?;
+        Ok(completions.deliver(number, self.0.stream(text, params), RawParts::of))
+    }
+
+    /// Begins a transaction.
+    #[napi]
+    pub fn begin(
+        &self,
+        completions: &Completions,
+        number: u32,
+        isolation: String,
+        read_only: bool,
+    ) -> napi::Result<Stop> {
+        let isolation = isolation_named(&isolation).map_err(|error| thrown(&error))?;
+        let access = if read_only { Access::ReadOnly } else { Access::ReadWrite };
+        Ok(completions.deliver(number, self.0.begin(isolation, access), |begun| {
+            Ok(Delivered::C(Transaction::new(begun)))
+        }))
+    }
+
+    /// The text of the schema.
+    #[napi]
+    pub fn schema(&self, completions: &Completions, number: u32) -> Stop {
+        completions.deliver(number, self.0.schema(), |text| Ok(Delivered::E(text)))
+    }
+
+    /// Applies a schema: `{"version", "changes"}` as JSON, or `{"errors"}`.
+    #[napi]
+    pub fn apply_schema(&self, completions: &Completions, number: u32, text: String) -> Stop {
+        completions
+            .deliver(number, self.0.apply_schema(text), |outcome| Ok(Delivered::E(schema_text(outcome))))
+    }
+
+    /// Closes it.
+    #[napi]
+    pub fn close(&self, completions: &Completions, number: u32) -> Stop {
+        completions.deliver(number, self.0.close(), |()| Ok(Delivered::F(Null)))
+    }
+}
+
+fn open_options(options: &RawOptions) -> OpenOptions {
+    OpenOptions {
+        create: if options.create { Create::IfMissing } else { Create::Never },
+        connect_timeout: Duration::from_millis(u64::from(options.connect_timeout_ms)),
+        name: concat!("@ormdb/client ", env!("CARGO_PKG_VERSION")).to_owned(),
+    }
+}
+
+fn isolation_named(name: &str) -> Result<Isolation> {
+    match name {
+        "serializable" => Ok(Isolation::Serializable),
+        "snapshot" => Ok(Isolation::Snapshot),
+        "read_committed" => Ok(Isolation::ReadCommitted),
+        _ => Err(Error::new(ErrorCode::InvalidValue, format!("no isolation is named `{name}`"))
+            .suggest(name, ["serializable", "snapshot", "read_committed"])
+            .hint("`serializable`, `snapshot` or `read_committed`")),
+    }
+}
+
+fn schema_text(outcome: SchemaOutcome) -> String {
+    match outcome {
+        SchemaOutcome::Applied { version, changes } => json!({ "version": version, "changes": changes }),
+        SchemaOutcome::Refused(errors) => {
+            let errors: Vec<Value> = errors.iter().map(|error| error_text::of(error).into()).collect();
+            json!({ "errors": errors })
+        }
+    }
+    .to_string()
+}

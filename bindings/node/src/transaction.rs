@@ -1,0 +1,67 @@
+//! A transaction, as JavaScript has it.
+
+use napi::bindgen_prelude::Null;
+use napi_derive::napi;
+use ormdb_bindings::Transaction as Inner;
+
+use crate::completions::{Completions, Delivered, Stop};
+use crate::error_text::thrown;
+use crate::outcome::RawAnswer;
+use crate::params;
+
+/// A transaction of several statements.
+#[napi]
+pub struct Transaction(Inner);
+
+impl Transaction {
+    pub(crate) const fn new(inner: Inner) -> Transaction {
+        Transaction(inner)
+    }
+}
+
+#[napi]
+impl Transaction {
+    /// Runs a statement in it.
+    #[napi]
+    pub fn query(
+        &self,
+        completions: &Completions,
+        number: u32,
+        text: String,
+        bytes: &[u8],
+    ) -> napi::Result<Stop> {
+        let params = params::read(bytes).map_err(|error| thrown(&error))?;
+        Ok(completions
+            .deliver(number, self.0.query(text, params), |outcome| RawAnswer::of(outcome).map(Delivered::A)))
+    }
+
+    /// Sets a savepoint.
+    #[napi]
+    pub fn savepoint(&self, completions: &Completions, number: u32, name: String) -> Stop {
+        completions.deliver(number, self.0.savepoint(name), |()| Ok(Delivered::F(Null)))
+    }
+
+    /// Takes back what was written since a savepoint.
+    #[napi]
+    pub fn rollback_to(&self, completions: &Completions, number: u32, name: String) -> Stop {
+        completions.deliver(number, self.0.rollback_to(name), |()| Ok(Delivered::F(Null)))
+    }
+
+    /// Forgets a savepoint.
+    #[napi]
+    pub fn release(&self, completions: &Completions, number: u32, name: String) -> Stop {
+        completions.deliver(number, self.0.release(name), |()| Ok(Delivered::F(Null)))
+    }
+
+    /// Commits.
+    #[napi]
+    pub fn commit(&self, completions: &Completions, number: u32) -> Stop {
+        completions.deliver(number, self.0.commit(), |token| Ok(Delivered::A(RawAnswer::of_commit(token))))
+    }
+
+    /// Rolls back.
+    #[napi]
+    pub fn rollback(&self, completions: &Completions, number: u32) -> Stop {
+        completions.deliver(number, self.0.rollback(), |()| Ok(Delivered::F(Null)))
+    }
+}
