@@ -4,6 +4,8 @@
 //! test runner closes with is shown again at the end, so that a reader of the last screen sees what ran;
 //! (3) a stage that cannot start has failed.
 
+mod node;
+
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
@@ -35,6 +37,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "walls", run: check_walls },
     Stage { name: "postgres", run: |_| silent(oracle::is_there()) },
     Stage { name: "tests", run: tests },
+    Stage { name: "node", run: node::run },
     Stage { name: "planted", run: planted_bugs },
     Stage { name: "fuzz", run: bounded_fuzz },
     Stage { name: "bounds", run: bounds },
