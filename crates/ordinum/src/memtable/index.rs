@@ -1,8 +1,11 @@
 //! The way into the list of a memtable: a tree whose leaves hold a link to each node of the list, in the list's order.
 //!
-//! A link holds, beside the place of the node that it leads to, that node's hint: four bytes of its key. Mostly they tell which
+//! A link holds, beside the place of the node that it leads to, a hint: four bytes of its key. Mostly they tell which
 //! comes first, so that a search touches a few dense lines of the tree and the node that it ends at, where a skip list would
-//! touch a node a level.
+//! touch a node a level. Which four bytes is a matter of the tree node: it leaves out what all keys that may come into it
+//! begin with, which is what its first key and that of the node behind it have in common (prefix truncation and key heads,
+//! Graefe, "Modern B-Tree Techniques", 2011, 3.5 and 3.6). A split looks whether hints of its halves are equal, and only
+//! then leaves out more, as for that it has to look at their keys.
 //!
 //! The tree only advises. A search must end at a node before what is looked for; from there the list is followed, and the
 //! list alone is the truth. So it does no harm that a search runs beside an insertion, sees half a shift or a split, and
@@ -13,12 +16,15 @@
 //!     goes into a node only if that first slot is before what is looked for. So it always ends before it;
 //! (2) slots are whole numbers, stored after what they lead to: whatever a search reads leads to something complete;
 //! (3) insertions hold a lock; what is in the list but not yet here is what is being inserted;
-//! (4) hints ascend with keys, but not strictly: equal ones decide nothing.
+//! (4) hints ascend with keys, but not strictly: equal ones decide nothing;
+//! (5) how many bytes a node leaves out never changes, nor does what is behind it come nearer than it was; a search for a
+//!     key that does not begin so comes into the node too early, and then any slot is before what it looks for;
+//! (6) to leave out more, a node is replaced by a copy. The old one stays for those who read it, without slots.
 //!
 //! ```text
 //! tree node, in words of 8 bytes
-//!   0     number of slots, 32 bits | the next node of the level, 32 bits, or 0
-//!   1     link to the first node of the list below
+//!   0     number of slots, 8 bits | zero, 8 bits | bytes left out of hints, 16 bits | the next node of the level, 32 bits, or 0
+//!   1     the first node of the list below
 //!   2..   slots: in a leaf, links to nodes of the list; above, links to tree nodes, with the hint of their word 1
 //! link    place, 32 bits | hint, 32 bits
 //! ```
@@ -28,6 +34,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use parking_lot::Mutex;
 
 use super::arena::{Arena, At};
+use super::hint::Skip;
 
 /// Words of a tree node.
 const NODE_WORDS: u32 = 32;
@@ -37,8 +44,19 @@ const HEADER_WORDS: u32 = 2;
 const SLOTS_MAX: u32 = NODE_WORDS - HEADER_WORDS;
 /// The most levels. A node is split when it is full, and halves are left: enough for any arena.
 const LEVELS_MAX: u32 = 10;
-/// Nodes that are more than what the entries need: one a level, and the place of none.
-const NODES_SPARE: u64 = LEVELS_MAX as u64 + 2;
+/// For each half of a node that is split off there may be a copy of the other.
+const NODES_PER_HALF: u64 = 2;
+/// The most nodes that an insertion adds: two a level.
+const NODES_PER_INSERTION: u32 = 2 * LEVELS_MAX;
+/// Nodes that are more than what the entries need: those of one insertion, and the place of none.
+const NODES_SPARE: u64 = NODES_PER_INSERTION as u64 + 2;
+
+/// What is put into a level: a node of the list, or a tree node of the level below and where it begins.
+#[derive(Clone, Copy)]
+struct New {
+    first: At,
+    place: At,
+}
 
 /// The link to a node.
 pub(super) fn link_to(node: At, hint: u32) -> u64 {
@@ -55,47 +73,78 @@ pub(super) fn hint_of(link: u64) -> u32 {
     (link >> 32) as u32
 }
 
-/// What is looked for, as the tree sees it.
-pub(super) struct Sought<F> {
-    pub(super) hint: u32,
-    /// Whether a node of the list that has this hint comes before.
-    pub(super) is_before: F,
+/// The list that the tree leads into.
+pub(super) trait Keys {
+    /// The hint of a node of the list in a place that leaves so many bytes out.
+    fn hint(&self, node: At, skip: Skip) -> u32;
+    /// How many bytes the keys of two nodes of the list, and of all between them, have in common at their beginning.
+    fn shared_bytes(&self, first: At, last: At) -> Skip;
+}
+
+/// What is looked for.
+pub(super) trait Sought {
+    /// Its hint in a place that leaves so many bytes out.
+    fn hint(&self, skip: Skip) -> u32;
+    /// Whether it comes behind a node of the list that has the same hint.
+    fn is_behind(&self, node: At) -> bool;
+}
+
+/// What heads a tree node.
+#[derive(Clone, Copy)]
+struct Header {
+    count: u32,
+    skip: Skip,
+    next: At,
+}
+
+impl Header {
+    fn word(self) -> u64 {
+        u64::from(self.count) | u64::from(self.skip) << 16 | u64::from(self.next) << 32
+    }
+
+    #[inline]
+    fn of(word: u64) -> Header {
+        Header { count: (word & 0xff) as u32, skip: ((word >> 16) & 0xffff) as Skip, next: hint_of(word) }
+    }
 }
 
 pub(super) struct Index {
     arena: Arena,
+    words: u32,
     /// The root, and its level in the upper half: 0 is a leaf's.
     root: AtomicU64,
     /// The nodes of each level.
     nodes: [AtomicU32; LEVELS_MAX as usize],
-    /// The first word that no node has, and the first behind all.
-    free: Mutex<(At, At)>,
+    /// The first word that no node has.
+    free: AtomicU32,
+    /// Held by insertions.
+    insertion: Mutex<()>,
 }
 
 impl Index {
     /// An index for up to so many entries, which has the head of the list.
     pub(super) fn new(entries_max: u64, head: At) -> Index {
-        let nodes = entries_max / u64::from(SLOTS_MAX / 2 - 1) + NODES_SPARE;
+        let nodes = entries_max * NODES_PER_HALF / u64::from(SLOTS_MAX / 2 - 1) + NODES_SPARE;
         let words = u32::try_from(nodes * u64::from(NODE_WORDS)).unwrap_or(u32::MAX);
         let index = Index {
             arena: Arena::new(words),
+            words,
             root: AtomicU64::new(u64::from(NODE_WORDS)),
             nodes: [const { AtomicU32::new(0) }; LEVELS_MAX as usize],
-            free: Mutex::new((NODE_WORDS, words)),
+            free: AtomicU32::new(NODE_WORDS),
+            insertion: Mutex::new(()),
         };
-        let first = link_to(head, 0);
-        let _leaf = index.add_node(&mut index.free.lock().0, 0, first, 0, &[first]);
+        let _leaf = index.add_node(0, head, Header { count: 1, skip: 0, next: 0 }, &[link_to(head, 0)]);
         index
     }
 
     /// Bytes of the nodes.
     pub(super) fn bytes(&self) -> u64 {
-        let nodes = self.nodes.iter().map(|nodes| u64::from(nodes.load(Ordering::Relaxed)));
-        nodes.sum::<u64>() * u64::from(NODE_WORDS) * 8
+        u64::from(self.free.load(Ordering::Relaxed) - NODE_WORDS) * 8
     }
 
     /// A node of the list before what is looked for, mostly the last one.
-    pub(super) fn last_before(&self, sought: &Sought<impl Fn(At) -> bool>) -> At {
+    pub(super) fn last_before(&self, sought: &impl Sought) -> At {
         let root = self.root.load(Ordering::Acquire);
         let mut node = target(root);
         for level in (0..=hint_of(root)).rev() {
@@ -106,17 +155,19 @@ impl Index {
 
     /// The last slot that leads to something before what is looked for.
     #[inline]
-    fn last_slot(&self, node: At, level: u32, sought: &Sought<impl Fn(At) -> bool>) -> u32 {
-        self.last_slot_that(node, |link| {
+    fn last_slot(&self, node: At, level: u32, sought: &impl Sought) -> u32 {
+        let header = self.header(node);
+        let sought_hint = sought.hint(header.skip);
+        self.last_slot_that(node, header.count, |link| {
             let hint = hint_of(link);
-            hint < sought.hint || (hint == sought.hint && (sought.is_before)(self.entry_of(link, level)))
+            hint < sought_hint || (hint == sought_hint && sought.is_behind(self.entry_of(link, level)))
         })
     }
 
-    /// The last slot of which `is_before` is true; it is of the first.
+    /// The last of the first slots of which `is_before` is true; it is of the first one.
     #[inline]
-    fn last_slot_that(&self, node: At, is_before: impl Fn(u64) -> bool) -> u32 {
-        let (mut low, mut high) = (1, self.count(node));
+    fn last_slot_that(&self, node: At, count: u32, is_before: impl Fn(u64) -> bool) -> u32 {
+        let (mut low, mut high) = (1, count);
         while low < high {
             let middle = low.midpoint(high);
             if is_before(self.slot(node, middle)) {
@@ -131,12 +182,12 @@ impl Index {
     /// The first node of the list that a slot of the level leads to.
     #[inline]
     fn entry_of(&self, link: u64, level: u32) -> At {
-        target(if level == 0 { link } else { self.first(target(link)) })
+        if level == 0 { target(link) } else { self.first(target(link)) }
     }
 
     /// Adds a node of the list, which is linked there, where it is looked for.
-    pub(super) fn insert(&self, entry: At, sought: &Sought<impl Fn(At) -> bool>) {
-        let mut free = self.free.lock();
+    pub(super) fn insert(&self, entry: At, sought: &impl Sought, keys: &impl Keys) {
+        let _insertion = self.insertion.lock();
         let root = self.root.load(Ordering::Acquire);
         let (mut node, top) = (target(root), hint_of(root));
         let mut way = [(0, 0); LEVELS_MAX as usize];
@@ -145,36 +196,43 @@ impl Index {
             way[level as usize] = (node, slot);
             node = target(self.slot(node, slot));
         }
-        if u64::from(free.1 - free.0) < u64::from(NODE_WORDS * LEVELS_MAX) {
+        if self.words - self.free.load(Ordering::Relaxed) < NODE_WORDS * NODES_PER_INSERTION {
             // Without it, a search ends at the one before.
             return;
         }
-        let (mut first, mut link) = (link_to(entry, sought.hint), link_to(entry, sought.hint));
+        let mut new = New { first: entry, place: entry };
+        let mut left = 0;
         for level in 0..=top {
             let (node, slot) = way[level as usize];
-            if self.count(node) < SLOTS_MAX {
-                self.shift_in(node, slot + 1, link);
+            let Header { count, skip, .. } = self.header(node);
+            if count < SLOTS_MAX {
+                self.shift_in(node, slot + 1, link_to(new.place, keys.hint(new.first, skip)));
                 return;
             }
-            let new = self.split(&mut free.0, level, node, slot, first, link);
-            first = self.first(new);
-            link = link_to(new, hint_of(first));
+            let right = self.split(level, node, slot, new, keys);
+            left = self.sharpened(level, node, right, keys);
+            if left != node && level < top {
+                let (parent, slot) = way[level as usize + 1];
+                self.set_slot(parent, slot, link_to(left, hint_of(self.slot(parent, slot))));
+            }
+            new = New { first: self.first(right), place: right };
         }
-        let level = top + 1;
-        let old = link_to(target(root), 0);
-        let new = self.add_node(&mut free.0, level, self.first(target(root)), 0, &[old, link]);
-        self.root.store(link_to(new, level), Ordering::Release);
+        let old = link_to(left, 0);
+        let link = link_to(new.place, keys.hint(new.first, 0));
+        let header = Header { count: 2, skip: 0, next: 0 };
+        let node = self.add_node(top + 1, self.first(left), header, &[old, link]);
+        self.root.store(link_to(node, top + 1), Ordering::Release);
     }
 
-    /// Splits a full node, and puts the link, which leads to what begins with `first`, behind the slot. Returns the new node,
-    /// which comes behind.
-    fn split(&self, free: &mut At, level: u32, node: At, slot: u32, first: u64, link: u64) -> At {
-        let next = self.next(node);
+    /// Splits a full node, and puts what is new behind the slot. Returns the new node, which comes behind.
+    fn split(&self, level: u32, node: At, slot: u32, new: New, keys: &impl Keys) -> At {
+        let Header { skip, next, .. } = self.header(node);
+        let link = link_to(new.place, keys.hint(new.first, skip));
         if slot + 1 == SLOTS_MAX && next == 0 {
             // Keys that ascend leave full nodes behind.
-            let new = self.add_node(free, level, first, 0, &[link]);
-            self.set_header(node, SLOTS_MAX, new);
-            return new;
+            let right = self.add_node(level, new.first, Header { count: 1, skip, next }, &[link]);
+            self.set_header(node, Header { count: SLOTS_MAX, skip, next: right });
+            return right;
         }
         let kept = SLOTS_MAX / 2;
         let mut moved = [0; (SLOTS_MAX - SLOTS_MAX / 2) as usize];
@@ -182,37 +240,74 @@ impl Index {
             *moved = self.slot(node, slot);
         }
         let [head, ..] = moved;
-        let new_first = if level == 0 { head } else { self.first(target(head)) };
-        let new = self.add_node(free, level, new_first, next, &moved);
-        self.set_header(node, kept, new);
+        let first = self.entry_of(head, level);
+        let sharp = self.sharp(first, next, &moved, skip, keys);
+        if sharp != skip {
+            moved.iter_mut().for_each(|link| *link = self.rehinted(*link, level, sharp, keys));
+        }
+        let header = Header { count: SLOTS_MAX - kept, skip: sharp, next };
+        let right = self.add_node(level, first, header, &moved);
+        self.set_header(node, Header { count: kept, skip, next: right });
         if slot < kept {
             self.shift_in(node, slot + 1, link);
         } else {
-            self.shift_in(new, slot + 1 - kept, link);
+            self.shift_in(right, slot + 1 - kept, link_to(new.place, keys.hint(new.first, sharp)));
         }
-        new
+        right
+    }
+
+    /// The node, which came to end at the one to the right; or, where its hints are equal, a copy of it with others.
+    fn sharpened(&self, level: u32, node: At, right: At, keys: &impl Keys) -> At {
+        let Header { count, skip, next } = self.header(node);
+        let mut slots = [0; SLOTS_MAX as usize];
+        for (link, slot) in slots.iter_mut().zip(0..count) {
+            *link = self.slot(node, slot);
+        }
+        let slots = &mut slots[..count as usize];
+        let first = self.first(node);
+        let sharp = self.sharp(first, right, slots, skip, keys);
+        if sharp == skip {
+            return node;
+        }
+        slots.iter_mut().for_each(|link| *link = self.rehinted(*link, level, sharp, keys));
+        let copy = self.add_node(level, first, Header { count, skip: sharp, next }, slots);
+        self.nodes[level as usize].fetch_sub(1, Ordering::Relaxed);
+        self.set_header(node, Header { count: 0, skip, next: copy });
+        copy
+    }
+
+    /// How many bytes to leave out of the hints of a node that begins with `first`, before the node `next`: more than now
+    /// if two of them are equal.
+    fn sharp(&self, first: At, next: At, slots: &[u64], skip: Skip, keys: &impl Keys) -> Skip {
+        let decide = slots.windows(2).all(|pair| matches!(pair, [a, b] if hint_of(*a) < hint_of(*b)));
+        if decide || next == 0 {
+            return skip;
+        }
+        keys.shared_bytes(first, self.first(next)).max(skip)
+    }
+
+    fn rehinted(&self, link: u64, level: u32, skip: Skip, keys: &impl Keys) -> u64 {
+        link_to(target(link), keys.hint(self.entry_of(link, level), skip))
     }
 
     /// Puts the link into the slot; those from there on move back, the last one first, so that none is ever missing.
     fn shift_in(&self, node: At, slot: u32, link: u64) {
-        let count = self.count(node);
-        for to in (slot + 1..=count).rev() {
+        let header = self.header(node);
+        for to in (slot + 1..=header.count).rev() {
             self.set_slot(node, to, self.slot(node, to - 1));
         }
         self.set_slot(node, slot, link);
-        self.set_header(node, count + 1, self.next(node));
+        self.set_header(node, Header { count: header.count + 1, ..header });
     }
 
-    fn add_node(&self, free: &mut At, level: u32, first: u64, next: At, slots: &[u64]) -> At {
-        let node = *free;
-        *free += NODE_WORDS;
-        self.arena.set(node + 1, first);
-        let mut count = 0;
-        for link in slots {
-            self.set_slot(node, count, *link);
-            count += 1;
+    fn add_node(&self, level: u32, first: At, header: Header, slots: &[u64]) -> At {
+        let node = self.free.load(Ordering::Relaxed);
+        self.free.store(node + NODE_WORDS, Ordering::Relaxed);
+        self.arena.set(node + 1, u64::from(first));
+        for (slot, link) in (0..).zip(slots) {
+            self.set_slot(node, slot, *link);
         }
-        self.set_header(node, count, next);
+        self.set_header(node, header);
         self.nodes[level as usize].fetch_add(1, Ordering::Relaxed);
         node
     }
@@ -226,23 +321,19 @@ impl Index {
         self.arena.word(node + HEADER_WORDS + slot).store(link, Ordering::Release);
     }
 
-    /// The link to the first node of the list below.
+    /// The first node of the list below.
     #[inline]
-    fn first(&self, node: At) -> u64 {
-        self.arena.get(node + 1)
+    fn first(&self, node: At) -> At {
+        target(self.arena.get(node + 1))
     }
 
     #[inline]
-    fn count(&self, node: At) -> u32 {
-        target(self.arena.word(node).load(Ordering::Acquire))
+    fn header(&self, node: At) -> Header {
+        Header::of(self.arena.word(node).load(Ordering::Acquire))
     }
 
-    fn next(&self, node: At) -> At {
-        hint_of(self.arena.word(node).load(Ordering::Acquire))
-    }
-
-    fn set_header(&self, node: At, count: u32, next: At) {
-        self.arena.word(node).store(link_to(count, next), Ordering::Release);
+    fn set_header(&self, node: At, header: Header) {
+        self.arena.word(node).store(header.word(), Ordering::Release);
     }
 }
 
@@ -253,7 +344,7 @@ impl Index {
     pub(super) fn approximate_entries(
         &self,
         entries: u64,
-        start: &Sought<impl Fn(At) -> bool>,
+        start: &impl Sought,
         is_behind: impl Fn(At) -> bool,
         nodes_max: u32,
     ) -> u64 {
@@ -275,7 +366,7 @@ impl Index {
     fn slots_between(
         &self,
         level: u32,
-        start: &Sought<impl Fn(At) -> bool>,
+        start: &impl Sought,
         is_behind: &impl Fn(At) -> bool,
         nodes_max: u32,
     ) -> Option<u64> {
@@ -287,12 +378,12 @@ impl Index {
         let mut from = self.last_slot(node, level, start) + 1;
         let mut slots = 0;
         for _ in 0..nodes_max {
-            let next = self.next(node);
-            if next == 0 || is_behind(target(self.first(next))) {
-                let last = self.last_slot_that(node, |link| !is_behind(self.entry_of(link, level)));
+            let Header { count, next, .. } = self.header(node);
+            if next == 0 || is_behind(self.first(next)) {
+                let last = self.last_slot_that(node, count, |link| !is_behind(self.entry_of(link, level)));
                 return Some(slots + u64::from((last + 1).saturating_sub(from)));
             }
-            slots += u64::from(self.count(node).saturating_sub(from));
+            slots += u64::from(count.saturating_sub(from));
             (node, from) = (next, 0);
         }
         None

@@ -21,6 +21,7 @@
 mod arena;
 mod estimate;
 mod filter;
+mod hint;
 mod index;
 mod iter;
 mod ranges;
@@ -31,7 +32,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use arena::{Arena, At, WORD_BYTES};
 use filter::Filter;
-use index::{Index, Sought, hint_of, link_to, target};
+use hint::{Shared, Skip};
+use index::{Index, Keys, Sought, hint_of, link_to, target};
 pub(crate) use iter::MemtableIter;
 use ranges::Ranges;
 
@@ -51,8 +53,6 @@ const FIXED_WORDS: u32 = 3;
 const END: u64 = (u32::MAX as u64) << 32;
 /// Bytes of the ordinal.
 const ORDINAL_BYTES: usize = 4;
-/// Bytes of a hint.
-const HINT_BYTES: usize = 4;
 /// How many insertions a node is fetched ahead.
 const PREFETCHED_AHEAD: usize = 8;
 /// Values up to this length are copied out; longer ones are pinned with the memtable.
@@ -112,24 +112,20 @@ pub(crate) struct Memtable {
     /// The newest sequence number that was given space here.
     newest: AtomicU64,
     /// What the keys of the memtable before all began with.
-    shared: Box<[u8]>,
+    shared: Shared,
 }
 
 impl Memtable {
     /// An empty memtable of about `bytes`, and of at least `words_needed` words for entries.
     pub(crate) fn new(bytes: u64, words_needed: u64) -> Memtable {
-        Memtable::with_shared(bytes, words_needed, Box::default())
+        Memtable::with_shared(bytes, words_needed, Shared::default())
     }
 
     /// An empty memtable for keys like those of this one.
     pub(crate) fn successor(&self, bytes: u64, words_needed: u64) -> Memtable {
         let (first, last) = (self.next(HEAD), self.last());
-        let shared: Box<[u8]> = if first == 0 || last == HEAD {
-            self.shared.clone()
-        } else {
-            let pairs = self.key(first).iter().zip(self.key(last));
-            pairs.take_while(|(a, b)| a == b).map(|(byte, _)| *byte).collect()
-        };
+        let is_empty = first == 0 || last == HEAD;
+        let shared = if is_empty { self.shared.clone() } else { Shared::of(self.key(first), self.key(last)) };
         Memtable::with_shared(bytes, words_needed, shared)
     }
 
@@ -140,7 +136,7 @@ impl Memtable {
         self
     }
 
-    fn with_shared(bytes: u64, words_needed: u64, shared: Box<[u8]>) -> Memtable {
+    fn with_shared(bytes: u64, words_needed: u64, shared: Shared) -> Memtable {
         let wanted = (bytes / WORD_BYTES as u64).max(words_needed) + u64::from(FIRST_FREE);
         let words = u32::try_from(wanted.min(ARENA_WORDS_MAX)).unwrap_or(u32::MAX);
         let arena = Arena::new(words);
@@ -252,7 +248,7 @@ impl Memtable {
     /// Writes the entry into the space of its batch, where nobody finds it yet.
     pub(crate) fn write(&self, space: &mut Reservation, entry: &Entry<'_>) -> Unlinked {
         self.filter.add(hash_key(entry.key));
-        Unlinked(link_to(self.write_node(space, entry), self.hint(entry.key)))
+        Unlinked(link_to(self.write_node(space, entry), self.shared.hint(entry.key)))
     }
 
     /// Links the node that `new` leads to at its position.
@@ -269,7 +265,7 @@ impl Memtable {
                 break;
             }
         }
-        self.index.insert(node, &sought);
+        self.index.insert(node, &sought, self);
     }
 
     #[allow(unsafe_code, reason = "the bytes of a new node are written into its own space")]
@@ -295,20 +291,7 @@ impl Memtable {
     }
 
     fn position<'a>(&self, key: &'a [u8], seqno: SeqNo, ordinal: u32) -> Position<'a> {
-        Position { hint: self.hint(key), key, seqno: seqno.get(), ordinal }
-    }
-
-    #[inline]
-    fn hint(&self, key: &[u8]) -> u32 {
-        let Some(rest) = key.strip_prefix(&*self.shared) else {
-            return if *key < *self.shared { 0 } else { u32::MAX };
-        };
-        let mut hint = [0; HINT_BYTES];
-        match rest.first_chunk() {
-            Some(first) => hint = *first,
-            None => hint[..rest.len()].copy_from_slice(rest),
-        }
-        u32::from_be_bytes(hint)
+        Position { hint: self.shared.hint(key), key, seqno: seqno.get(), ordinal }
     }
 
     /// The newest entry of `key`, whose hash is `key_hash`, at or below `seqno`.
@@ -336,8 +319,8 @@ impl Memtable {
         Position { hint: hint_of(link), key, seqno, ordinal: self.ordinal(node) }
     }
 
-    fn sought<'a>(&'a self, position: &'a Position<'a>) -> Sought<impl Fn(At) -> bool + 'a> {
-        Sought { hint: position.hint, is_before: move |node| self.compare(node, position).is_lt() }
+    fn sought<'a>(&'a self, position: &'a Position<'a>) -> Looked<'a> {
+        Looked { memtable: self, position }
     }
 
     /// From `at` along the list: the last node before the position, and the link from there.
@@ -378,7 +361,7 @@ impl Memtable {
 
     /// The last node, or the head.
     fn last(&self) -> At {
-        let mut at = self.index.last_before(&Sought { hint: u32::MAX, is_before: |_| true });
+        let mut at = self.index.last_before(&Behind);
         loop {
             match self.next(at) {
                 0 => return at,
@@ -433,6 +416,52 @@ impl Memtable {
             return slice;
         }
         Slice::from(value)
+    }
+}
+
+impl Keys for Memtable {
+    fn hint(&self, node: At, skip: Skip) -> u32 {
+        if node == HEAD { 0 } else { self.shared.hint_behind(self.key(node), skip) }
+    }
+
+    fn shared_bytes(&self, first: At, last: At) -> Skip {
+        // The head is before every key, so that there is nothing to have in common.
+        let shared = if first == HEAD { 0 } else { hint::shared_bytes(self.key(first), self.key(last)) };
+        Skip::try_from(shared).unwrap_or(0)
+    }
+}
+
+/// A position that is looked for.
+struct Looked<'a> {
+    memtable: &'a Memtable,
+    position: &'a Position<'a>,
+}
+
+impl Sought for Looked<'_> {
+    #[inline]
+    fn hint(&self, skip: Skip) -> u32 {
+        match skip {
+            0 => self.position.hint,
+            skip => self.memtable.shared.hint_behind(self.position.key, skip),
+        }
+    }
+
+    #[inline]
+    fn is_behind(&self, node: At) -> bool {
+        self.memtable.compare(node, self.position).is_lt()
+    }
+}
+
+/// What is behind all.
+struct Behind;
+
+impl Sought for Behind {
+    fn hint(&self, _skip: Skip) -> u32 {
+        u32::MAX
+    }
+
+    fn is_behind(&self, _node: At) -> bool {
+        true
     }
 }
 

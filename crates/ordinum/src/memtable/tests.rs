@@ -26,13 +26,20 @@ fn random_entries_are_found_and_iterated_both_ways() {
     compare_with_model(&mut random, Arc::new(first.successor(1 << 20, 0)));
 }
 
+/// Few bytes, so that keys meet; and now and then many that others begin with, too.
+fn key(random: &mut fastrand::Rng) -> Vec<u8> {
+    let shared = random.choice([0usize, 0, 3, 9]).unwrap_or(0);
+    let own = (0..random.usize(0..12)).map(|_| random.u8(0..3)).collect::<Vec<u8>>();
+    [&[1; 9][..shared], &own].concat()
+}
+
 fn compare_with_model(random: &mut fastrand::Rng, table: Arc<Memtable>) {
     let mut model = BTreeMap::<Key, (Kind, Vec<u8>)>::new();
     let mut written = Vec::new();
     for seqno in 1..400 {
         let is_sorted = random.bool();
         for ordinal in 0..random.u32(1..6) {
-            let key: Vec<u8> = (0..random.usize(0..12)).map(|_| random.u8(0..3)).collect();
+            let key = key(random);
             let value: Vec<u8> = (0..random.usize(0..9)).map(|_| random.u8(..)).collect();
             let kind = if random.bool() { Kind::Put } else { Kind::Delete };
             if is_sorted {
@@ -76,7 +83,7 @@ fn compare_with_model(random: &mut fastrand::Rng, table: Arc<Memtable>) {
     backward.reverse();
     assert_eq!(backward, flat);
     for _ in 0..2000 {
-        let key: Vec<u8> = (0..random.usize(0..12)).map(|_| random.u8(0..3)).collect();
+        let key = key(random);
         let seqno = random.u64(0..401);
         let trailer = seqno << 8 | u64::from(random.choice([0u8, 1, 0xff]).unwrap());
         let order =

@@ -1,8 +1,41 @@
+#![allow(clippy::cast_possible_truncation, reason = "test data")]
+
 use super::*;
 
-/// The numbers of the entries are their order; hints tell only a part of it.
-fn sought(number: u32, shift: u32) -> Sought<impl Fn(At) -> bool> {
-    Sought { hint: number >> shift, is_before: move |entry| entry < number }
+/// The numbers of the entries are their keys, four bytes each; hints tell only a part of them.
+struct Numbers {
+    shift: u32,
+}
+
+impl Keys for Numbers {
+    fn hint(&self, node: At, skip: Skip) -> u32 {
+        // What is behind the key is zeros.
+        node.checked_shl(8 * u32::from(skip)).unwrap_or(0) >> self.shift
+    }
+
+    fn shared_bytes(&self, first: At, last: At) -> Skip {
+        let shared = first.to_be_bytes().iter().zip(last.to_be_bytes()).take_while(|(a, b)| *a == b).count();
+        shared as Skip
+    }
+}
+
+struct Number {
+    number: At,
+    shift: u32,
+}
+
+impl Sought for Number {
+    fn hint(&self, skip: Skip) -> u32 {
+        Numbers { shift: self.shift }.hint(self.number, skip)
+    }
+
+    fn is_behind(&self, node: At) -> bool {
+        node < self.number
+    }
+}
+
+fn sought(number: At, shift: u32) -> Number {
+    Number { number, shift }
 }
 
 fn check(numbers: &[u32], shift: u32) {
@@ -11,7 +44,7 @@ fn check(numbers: &[u32], shift: u32) {
     for number in numbers {
         let before = there.range(..number).next_back();
         assert_eq!(Some(&index.last_before(&sought(*number, shift))), before);
-        index.insert(*number, &sought(*number, shift));
+        index.insert(*number, &sought(*number, shift), &Numbers { shift });
         there.insert(*number);
         assert_eq!(index.last_before(&sought(number + 1, shift)), *number);
     }
@@ -49,7 +82,7 @@ fn entries_are_found_in_any_order_of_insertion() {
 fn an_index_without_room_ends_searches_early() {
     let index = Index::new(10, 1);
     for number in 2..5000 {
-        index.insert(number, &sought(number, 0));
+        index.insert(number, &sought(number, 0), &Numbers { shift: 0 });
     }
     assert!((1..5000).contains(&index.last_before(&sought(5000, 0))));
 }
