@@ -191,10 +191,7 @@ impl SuperVersion {
 
     /// What [`SuperVersion::get`] finds of each key; the keys ascend.
     pub(crate) fn multi_get(&self, lookups: &mut [Lookup<'_>], seqno: SeqNo) -> Result<()> {
-        for lookup in lookups.iter_mut() {
-            let Lookup { user_key, key_hash, .. } = *lookup;
-            lookup.found = self.memtables().find_map(|memtable| memtable.get(user_key, key_hash, seqno));
-        }
+        self.memtables().for_each(|memtable| memtable.multi_get(lookups, seqno));
         self.levels.multi_get(lookups, key::seek_trailer(seqno))?;
         if matches!(self.range_index, RangeIndex::Nothing) {
             return Ok(());

@@ -5,7 +5,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::arena::Mapping;
+use super::arena::{Mapping, prefetch};
 
 /// For so many bytes of a memtable there is one bit: about 18 for an entry of 150 bytes, 5 for one of 40.
 const BYTES_PER_BIT: u64 = 8;
@@ -35,6 +35,11 @@ impl Filter {
         if word.load(Ordering::Relaxed) & bits != bits {
             word.fetch_or(bits, Ordering::Relaxed);
         }
+    }
+
+    /// Asks the processor to fetch what tells of a user key, by its hash.
+    pub(super) fn prefetch(&self, key_hash: u64) {
+        prefetch(self.word(key_hash));
     }
 
     /// Whether a user key with this hash may have been added; false is certain.

@@ -38,6 +38,8 @@ use super::hint::Skip;
 
 /// Words of a tree node.
 const NODE_WORDS: u32 = 32;
+/// Words of a line of the processor's cache.
+const LINE_WORDS: usize = 8;
 /// Words before the slots.
 const HEADER_WORDS: u32 = 2;
 /// The most slots of a node.
@@ -151,6 +153,24 @@ impl Index {
             node = target(self.slot(node, self.last_slot(node, level, sought)));
         }
         node
+    }
+
+    /// For each of a few that are looked for, what [`Index::last_before`] finds and, as far as the leaf tells, the node behind.
+    /// They go down side by side: while one is compared, what the others need next is fetched.
+    pub(super) fn last_before_each(&self, sought: &[impl Sought], ends: &mut [(At, At)]) {
+        let root = self.root.load(Ordering::Acquire);
+        ends.fill((target(root), 0));
+        for level in (0..=hint_of(root)).rev() {
+            for (sought, end) in sought.iter().zip(ends.iter_mut()) {
+                let node = end.0;
+                let slot = self.last_slot(node, level, sought);
+                let behind = (slot + 1 < SLOTS_MAX).then(|| target(self.slot(node, slot + 1)));
+                *end = (target(self.slot(node, slot)), behind.unwrap_or(0));
+                if level > 0 {
+                    (0..NODE_WORDS).step_by(LINE_WORDS).for_each(|word| self.arena.prefetch(end.0 + word));
+                }
+            }
+        }
     }
 
     /// The last slot that leads to something before what is looked for.

@@ -24,6 +24,7 @@ mod filter;
 mod hint;
 mod index;
 mod iter;
+mod multi_get;
 mod ranges;
 
 use std::cmp::Ordering as Order;
@@ -304,7 +305,12 @@ impl Memtable {
         if !self.filter.may_contain(key_hash) {
             return None;
         }
-        let node = self.at_or_after(&self.position(key, seqno, u32::MAX));
+        self.entry(self.at_or_after(&self.position(key, seqno, u32::MAX)), key)
+    }
+
+    /// What stands at a node, if there is one, and it is of the key.
+    #[inline]
+    fn entry(self: &Arc<Self>, node: At, key: &[u8]) -> Option<(Kind, SeqNo, Slice)> {
         if node == 0 || self.key(node) != key {
             return None;
         }

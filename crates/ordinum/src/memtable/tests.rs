@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::iter::InternalIterator;
+use crate::table::Lookup;
 
 type Key = (Vec<u8>, std::cmp::Reverse<u64>);
 
@@ -82,6 +83,20 @@ fn compare_with_model(random: &mut fastrand::Rng, table: Arc<Memtable>) {
     }
     backward.reverse();
     assert_eq!(backward, flat);
+    let keys: Vec<Vec<u8>> = (0..200).map(|_| key(random)).collect();
+    for seqno in [0, 100, 400] {
+        let seqno = SeqNo::new(seqno).unwrap();
+        let mut lookups: Vec<Lookup<'_>> = keys.iter().map(|key| Lookup::new(key)).collect();
+        // What was found in a newer memtable stays.
+        lookups[7].found = Some((Kind::Delete, SeqNo::MAX, Slice::from(&b"newer"[..])));
+        table.multi_get(&mut lookups, seqno);
+        assert_eq!(lookups.remove(7).found.unwrap().2.to_vec(), b"newer");
+        for lookup in lookups {
+            let single = table.get(lookup.user_key, lookup.key_hash, seqno);
+            let told = |(kind, seqno, value): (Kind, SeqNo, Slice)| (kind, seqno, value.to_vec());
+            assert_eq!(lookup.found.map(told), single.map(told));
+        }
+    }
     for _ in 0..2000 {
         let key = key(random);
         let seqno = random.u64(0..401);

@@ -1,0 +1,49 @@
+//! Several keys looked up at once: they go side by side, so that the memory that one waits for comes in while the others go on.
+//!
+//! A search in a memtable that is larger than the processor's caches mostly waits: for the filter's word, a tree node a level, the
+//! node of the list. One after the other these waits add up; side by side they overlap (group prefetching: Chen, Ailamaki,
+//! Gibbons and Mowry, "Improving Hash Join Performance through Prefetching", 2004).
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::{Looked, Memtable, Position, target};
+use crate::key::SeqNo;
+use crate::table::Lookup;
+
+/// How many go side by side: as many as there are misses that a processor core waits for at once.
+const GROUP: usize = 12;
+
+impl Memtable {
+    /// What [`Memtable::get`] finds, of each that nothing was found of yet.
+    pub(crate) fn multi_get(self: &Arc<Self>, lookups: &mut [Lookup<'_>], seqno: SeqNo) {
+        if self.is_empty() {
+            return;
+        }
+        for group in lookups.chunks_mut(GROUP) {
+            group.iter().for_each(|lookup| self.filter.prefetch(lookup.key_hash));
+            let may_be =
+                |lookup: &&mut Lookup<'_>| lookup.found.is_none() && self.filter.may_contain(lookup.key_hash);
+            let mut group: SmallVec<[&mut Lookup<'_>; GROUP]> = group.iter_mut().filter(may_be).collect();
+            self.get_group(&mut group, seqno);
+        }
+    }
+
+    fn get_group(self: &Arc<Self>, group: &mut [&mut Lookup<'_>], seqno: SeqNo) {
+        let positions: SmallVec<[Position<'_>; GROUP]> =
+            group.iter().map(|lookup| self.position(lookup.user_key, seqno, u32::MAX)).collect();
+        let sought: SmallVec<[Looked<'_>; GROUP]> =
+            positions.iter().map(|position| self.sought(position)).collect();
+        let mut ends: SmallVec<[_; GROUP]> = SmallVec::from_elem((0, 0), sought.len());
+        self.index.last_before_each(&sought, &mut ends);
+        for (before, behind) in &ends {
+            self.arena.prefetch(*before);
+            self.arena.prefetch(*behind);
+        }
+        for ((lookup, position), (before, _)) in group.iter_mut().zip(&positions).zip(&ends) {
+            let (_, link) = self.follow(*before, position);
+            lookup.found = self.entry(target(link), position.key);
+        }
+    }
+}
