@@ -93,7 +93,9 @@ impl Database {
         let generators = Generators::new(options.engine.entropy.clone());
         let statistics = Arc::new(Statistics::open(&engine, &families, &catalog)?);
         let catalog = Arc::new(RwLock::new(catalog));
-        let sampler = Sampler::new(Arc::clone(&statistics), Arc::clone(&catalog), families.rows.clone());
+        let clock = Arc::clone(&options.engine.clock);
+        let sampler =
+            Sampler::new(Arc::clone(&statistics), Arc::clone(&catalog), families.rows.clone(), clock);
         let database = Database {
             inner: Arc::new(Inner {
                 engine,

@@ -21,6 +21,7 @@ mod guard;
 mod link;
 mod nested;
 mod reference;
+mod referred;
 mod refusal;
 mod update;
 mod writer;

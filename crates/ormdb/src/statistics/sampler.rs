@@ -1,11 +1,14 @@
 //! The thread that takes samples. It is started by the first commit that makes one due, and ends with the database.
 //!
-//! Invariants: (1) at most one sample is taken at a time; (2) who drops the sampler waits for a few hundred rows at most.
+//! Invariants: (1) at most one sample is taken at a time; (2) who drops the sampler waits for a few hundred rows at most;
+//! (3) the thread rests for several times as long as it worked, so that tables that grow take no more than a share of a core.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
+use ordinum::clock::Clock;
 use ordinum::{ColumnFamily, Reader, Snapshot};
 use ormdb_proto::Result;
 use ormdb_proto::schema::EntityId;
@@ -13,6 +16,9 @@ use parking_lot::{Condvar, Mutex, RwLock};
 
 use super::{Figures, Statistics, sample};
 use crate::catalog::Catalog;
+
+/// How many times as long as it took samples the thread rests.
+const REST_FACTOR: u32 = 9;
 
 /// Takes samples behind commits.
 #[derive(Debug)]
@@ -28,7 +34,10 @@ struct Shared {
     rows: ColumnFamily,
     asked: Mutex<bool>,
     wake: Condvar,
+    /// Told when the sampler stops.
+    stopping: Condvar,
     stopped: AtomicBool,
+    clock: Arc<dyn Clock>,
 }
 
 impl Sampler {
@@ -36,9 +45,18 @@ impl Sampler {
         statistics: Arc<Statistics>,
         catalog: Arc<RwLock<Arc<Catalog>>>,
         rows: ColumnFamily,
+        clock: Arc<dyn Clock>,
     ) -> Sampler {
-        let (asked, wake) = (Mutex::new(false), Condvar::new());
-        let shared = Shared { statistics, catalog, rows, asked, wake, stopped: AtomicBool::new(false) };
+        let shared = Shared {
+            statistics,
+            catalog,
+            rows,
+            asked: Mutex::new(false),
+            wake: Condvar::new(),
+            stopping: Condvar::new(),
+            stopped: AtomicBool::new(false),
+            clock,
+        };
         Sampler { shared: Arc::new(shared), thread: Mutex::new(None) }
     }
 
@@ -74,6 +92,7 @@ impl Sampler {
         self.shared.stopped.store(true, Ordering::Relaxed);
         *self.shared.asked.lock() = true;
         self.shared.wake.notify_all();
+        self.shared.stopping.notify_all();
         if let Some(thread) = self.thread.lock().take() {
             // A sample that failed is taken again.
             drop(thread.join());
@@ -95,9 +114,18 @@ impl Shared {
                 return;
             }
             let catalog = self.catalog.read().clone();
+            let began = self.clock.monotonic();
             let due = self.statistics.due(&catalog);
             // What cannot be read now is told by whoever reads it; the next commits ask again.
             drop(self.sample(&due));
+            self.rest(self.clock.monotonic().saturating_sub(began).saturating_mul(REST_FACTOR));
+        }
+    }
+
+    fn rest(&self, time: Duration) {
+        let mut asked = self.asked.lock();
+        if !self.is_stopped() {
+            self.stopping.wait_for(&mut asked, time);
         }
     }
 

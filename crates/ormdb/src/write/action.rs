@@ -4,7 +4,6 @@
 //! Invariants: (1) an event is handled after the change that made it, so that a row that refers to itself, or a cycle,
 //! ends; (2) rows touched by actions are counted against a limit.
 
-use ordinum::LockMode;
 use ormdb_proto::error::Limit;
 use ormdb_proto::ir::DeletedRows;
 use ormdb_proto::schema::{EntityId, FieldId, ForeignKey, ReferentialAction};
@@ -50,7 +49,7 @@ impl<'a> Writer<'a> {
                 Event::Changed { entity, old, new } => (*entity, old, Some(new), How::Removed),
             };
             let info = self.info(entity)?;
-            self.lock_key_of(info, &old.key, LockMode::Exclusive)?;
+            self.take_key_of(info, &old.key)?;
             for referrer in info.referrers() {
                 self.act(info, referrer, old, new, how)?;
             }

@@ -62,8 +62,7 @@ impl<'a> Writer<'a> {
         stored.map_err(|error| if is_live && !was_live { refusal::of_restoring(error) } else { error })?;
         let hides = was_live && !is_live;
         if hides {
-            // Whoever refers to it, or reads it `for key share`, is waited for.
-            self.lock_key_of(info, &old.key, LockMode::Exclusive)?;
+            self.take_key_of(info, &old.key)?;
             self.written.deleted += 1;
         } else {
             self.written.updated += 1;
@@ -165,8 +164,7 @@ impl<'a> Writer<'a> {
             let key = store.primary_key.row_key(&old.key);
             self.ctx.txn.lock_key(&self.ctx.families.rows, &key, LockMode::Exclusive).engine()?;
             if moved {
-                // Whoever refers to it, or reads it `for key share`, is waited for.
-                self.lock_key_of(info, &old.key, LockMode::Exclusive)?;
+                self.take_key_of(info, &old.key)?;
             }
         }
         if let (Some(key), Some(row), true) = (&new_key, new, moved) {

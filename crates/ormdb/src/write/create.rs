@@ -42,6 +42,7 @@ impl<'a> Writer<'a> {
                 self.written = written;
                 self.pending.truncate(pending);
                 self.events.clear();
+                self.referred.forget();
                 self.ctx.txn.rollback_to(savepoint).engine()
             }
             Err(error) => Err(error),

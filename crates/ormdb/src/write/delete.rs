@@ -79,6 +79,7 @@ impl<'a> Writer<'a> {
                     self.written = before;
                     self.events.clear();
                     self.pending.clear();
+                    self.referred.forget();
                     waiting += 1;
                 }
                 Err(error) => return Err(error),

@@ -64,8 +64,14 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Locks what others refer to of a row.
-    pub(super) fn lock_key_of(&self, info: &EntityInfo, key: &[u8], mode: LockMode) -> Result<()> {
+    /// Locks what others refer to of a row that goes, or whose key changes: whoever refers to it, or reads it
+    /// `for key share`, is waited for.
+    pub(super) fn take_key_of(&mut self, info: &EntityInfo, key: &[u8]) -> Result<()> {
+        self.referred.forget();
+        self.lock_key_of(info, key, LockMode::Exclusive)
+    }
+
+    fn lock_key_of(&self, info: &EntityInfo, key: &[u8], mode: LockMode) -> Result<()> {
         let row_key = info.store().primary_key.row_key(key);
         // Nothing is stored under it: the family lends its place in the table of locks.
         self.ctx.txn.lock_key(&self.ctx.families.system, &row_key, mode).engine()

@@ -59,7 +59,12 @@ impl<'a> Writer<'a> {
             let view = row.view(info)?;
             let Some(values) = key_values(&view, &foreign_key.fields)? else { continue };
             let target = self.info(foreign_key.target)?;
-            if !self.refers(target, &foreign_key.references, &values, targets)? {
+            if self.referred.contains(foreign_key, &values, targets) {
+                continue;
+            }
+            if self.refers(target, &foreign_key.references, &values, targets)? {
+                self.referred.insert_asked();
+            } else {
                 self.wait(info.id, row.key.clone(), foreign_key.id, targets);
             }
         }

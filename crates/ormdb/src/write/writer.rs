@@ -9,6 +9,7 @@ use ormdb_proto::{Error, ErrorCode, Result};
 
 use super::action::Event;
 use super::reference::{Pending, WaitingByRow};
+use super::referred::Referred;
 use crate::catalog::EntityInfo;
 use crate::context::WriteCtx;
 use crate::statistics::RowDeltas;
@@ -60,6 +61,7 @@ pub(crate) struct Writer<'a> {
     /// What waits, of this statement and of those before it; none until a row moves.
     pub(super) waiting_by_row: Option<WaitingByRow>,
     pub(super) nesting: usize,
+    pub(super) referred: Referred,
 }
 
 impl<'a> Writer<'a> {
@@ -73,6 +75,7 @@ impl<'a> Writer<'a> {
             pending: Vec::new(),
             waiting_by_row: None,
             nesting: 0,
+            referred: Referred::default(),
         }
     }
 

@@ -148,6 +148,31 @@ fn rows_of_one_statement_do_not_stand_in_each_others_way() {
     }
 }
 
+/// A statement remembers the targets that it found; those that it took back since are not there any more.
+#[test]
+fn what_was_taken_back_is_not_referred_to() {
+    let bench = Bench::new(
+        r#"
+        entity Node {
+          id    int64  @id
+          code  int32  @unique
+          upId  int64?
+          up    Node?  @relation("tree", upId -> Node.id)
+          downs Node[] @relation("tree")
+        }
+        "#,
+    );
+    let taken = "{ id: 7, code: 7, downs: create [{ id: 8, code: 8 }, { id: 9, code: 8 }] }";
+    let refusal =
+        bench.refusal(&format!("create Node [{taken}, {{ id: 10, code: 10, upId: 7 }}] skip duplicates"));
+    assert_eq!(refusal.0, ErrorCode::ForeignKeyViolation);
+    bench.ok(&format!(
+        "create Node [{taken}, {{ id: 10, code: 10 }}, {{ id: 11, code: 11, upId: 10 }}] skip duplicates"
+    ));
+    assert_eq!(bench.rows("Node").len(), 2);
+    bench.audit();
+}
+
 #[test]
 fn no_action_waits_for_the_end_of_the_statement() {
     // Both paths lead from A to C: the cascade over B removes what `no action` would stumble over.
