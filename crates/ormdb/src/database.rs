@@ -27,6 +27,7 @@ use crate::engine::{EngineResult, engine_error, is_conflict};
 use crate::limits::Limits;
 use crate::options::{Options, Sampling};
 use crate::plan::{PlanCache, PlanStats};
+use crate::planted::{self, Bug, planted};
 use crate::purge::PurgeState;
 use crate::session::{Session, SessionContext};
 use crate::statistics::{RowDeltas, Sampler, Statistics};
@@ -84,6 +85,7 @@ impl Database {
     /// # Errors
     /// As [`Database::open`].
     pub fn open_with(path: impl AsRef<Path>, options: Options) -> Result<Database> {
+        planted::opened();
         let engine = ordinum::Db::open(path, options.engine.clone()).engine()?;
         let families = Families::open(&engine, &options.engine)?;
         let history = identity::history(&engine, &families, &*options.engine.entropy)?;
@@ -300,6 +302,7 @@ impl Database {
         let catalog = self.catalog();
         let validation = match isolation {
             Isolation::ReadCommitted | Isolation::Snapshot => Validation::Snapshot,
+            Isolation::Serializable if planted(Bug::SkipReadValidation) => Validation::Snapshot,
             Isolation::Serializable => Validation::Serializable,
         };
         let options = TransactionOptions { validation, concurrency: Concurrency::Pessimistic, lock_wait_max };
@@ -325,6 +328,9 @@ impl Database {
 
     /// Waits until a commit is durable, together with everyone who waits.
     pub(crate) fn durable(&self, commit: ordinum::Commit) -> Result<Token> {
+        if planted(Bug::SkipCommitSync) {
+            return Ok(self.token(commit.seqno()));
+        }
         Ok(self.token(commit.reach(self.inner.options.durability).engine()?))
     }
 

@@ -13,6 +13,8 @@ mod limits;
 mod mutation;
 mod options;
 pub(crate) mod plan;
+#[doc(hidden)]
+pub mod planted;
 mod purge;
 mod row_lock;
 mod session;

@@ -162,7 +162,7 @@ impl<'t> Bed<'t> {
     }
 
     fn step(&mut self) -> Result<(), Stop> {
-        match self.rng.u16(..400) {
+        match self.rng.u16(..800) {
             0..=2 => {
                 let end = self.some_end();
                 self.crash(end)
@@ -184,11 +184,11 @@ impl<'t> Bed<'t> {
                 self.clock.wait(Duration::from_millis(self.rng.u64(..2000)));
                 Ok(())
             }
-            14..=60 => {
+            14..=110 => {
                 self.life()?.database.run_background_step()?;
                 Ok(())
             }
-            61 => agrees(&self.life()?.database),
+            111 => agrees(&self.life()?.database),
             _ => self.write(),
         }
     }

@@ -6,6 +6,7 @@ use ormdb_proto::error::Limit;
 use ormdb_proto::{Error, ErrorCode, Result};
 
 use crate::engine::EngineResult;
+use crate::planted::{Bug, planted};
 use crate::statistics::RowDeltas;
 use crate::write::DeferredMark;
 
@@ -59,7 +60,9 @@ impl Savepoints {
         name: &str,
     ) -> Result<SavedState> {
         let (at, saved) = self.newest(name)?;
-        engine.rollback_to(saved.engine).engine()?;
+        if !planted(Bug::KeepBehindSavepoint) {
+            engine.rollback_to(saved.engine).engine()?;
+        }
         let state = saved.state.clone();
         self.live.truncate(at + 1);
         Ok(state)

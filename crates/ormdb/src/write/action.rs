@@ -17,6 +17,7 @@ use super::refusal;
 use super::writer::{ACTION_ROWS_MAX, Row, Writer};
 use crate::catalog::{EntityInfo, Referrer};
 use crate::expr::Datum;
+use crate::planted::{Bug, planted};
 use crate::store::coerce;
 
 /// A change that rows which refer to the changed one must answer.
@@ -43,6 +44,9 @@ impl<'a> Writer<'a> {
     /// Runs referential actions until there is nothing left to do.
     pub(super) fn settle(&mut self) -> Result<()> {
         while let Some(event) = self.events.pop_front() {
+            if planted(Bug::ForgetReferrers) {
+                continue;
+            }
             let (entity, old, new, how) = match &event {
                 Event::Gone { entity, old } => (*entity, old, None, How::Removed),
                 Event::Hidden { entity, old } => (*entity, old, None, How::Hidden),

@@ -12,6 +12,7 @@ use super::{embedded, refusal};
 use crate::catalog::{EntityInfo, stored_fields};
 use crate::engine::EngineResult;
 use crate::expr::{Datum, EvalEnv, RowExpr};
+use crate::planted::{Bug, planted};
 use crate::store::index::{IndexEntry, IndexFormat};
 use crate::store::row::RowView;
 
@@ -190,6 +191,7 @@ impl<'a> Writer<'a> {
                 |a: &Option<IndexEntry>, b: &IndexEntry| a.as_ref().is_some_and(|a| a.key == b.key);
             if let Some(before) = &before
                 && !same_key(&after, before)
+                && !planted(Bug::ForgetIndexDelete)
             {
                 // An entry that has the primary key is written by whoever writes the row, and the row is locked.
                 if before.guards {
@@ -201,7 +203,10 @@ impl<'a> Writer<'a> {
             let Some(after) = after else { continue };
             if !same_key(&before, &after) {
                 fits(info, &index.name, &after.key)?;
-                if after.guards && self.guarded(&self.ctx.families.indexes, &after.key)?.is_some() {
+                if after.guards
+                    && !planted(Bug::SkipUniqueCheck)
+                    && self.guarded(&self.ctx.families.indexes, &after.key)?.is_some()
+                {
                     let fields: Vec<_> = index.columns.iter().map(|c| c.field).collect();
                     let shown = match new {
                         Some(row) => refusal::describe_row(self.schema(), info, &fields, &row.view(info)?),
