@@ -18,12 +18,15 @@ enum Found {
     ByScripts,
     /// Damaged databases.
     ByDamage,
+    /// Models of threads, in the tests of the engine.
+    ByModels,
 }
 
 /// How a bug is found. A bug that is added has to be named here.
 fn found_by(bug: Bug) -> Found {
     match bug {
         Bug::CutAttested | Bug::IgnoreLogChecksum => Found::ByDamage,
+        Bug::PublishBeforeApply | Bug::PutBackStale | Bug::WaitUnannounced => Found::ByModels,
         Bug::SkipDirectorySync
         | Bug::SkipTableSync
         | Bug::SkipLogSync
@@ -55,12 +58,13 @@ fn every_planted_bug_is_found() {
     let hook = panic::take_hook();
     panic::set_hook(Box::new(|_| {}));
     let mut missed = Vec::new();
-    for bug in Bug::ALL {
+    for bug in Bug::ALL.into_iter().filter(|bug| !matches!(found_by(*bug), Found::ByModels)) {
         plant(Some(bug));
         let found = (0..SEEDS_MAX).find_map(|seed| {
             let found = match found_by(bug) {
                 Found::ByScripts => try_seed(seed, &mut Tally::default()).err().map(|finding| finding.what),
                 Found::ByDamage => damage::try_seed(seed, &mut damage::Tally::default()).err(),
+                Found::ByModels => None,
             };
             found.map(|what| (seed, what))
         });

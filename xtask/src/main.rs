@@ -23,6 +23,7 @@ usage: cargo xtask TASK
   oracle [--queries N] [--seed S]  ormDB's answers beside those of PostgreSQL, which is installed where it is missing
   torture [--minutes N] [--seed S]  the storage engine on a disk that fails, seed after seed, beside a model; a finding is
                made short. `test` runs some fixed seeds and the planted bugs
+  models [--runs N] [--seed S]  threads of the storage engine in every order that a checker thinks of; `test` runs some
   isolation [--minutes N] [--seed S]  sixteen threads with invariants at every level, and a process that is killed
   bench ARGS   Ordinum beside other engines; `cargo xtask bench -- --help` lists the options, and what stands before
                the `--` is for cargo: `cargo xtask bench --features rocksdb -- --quick`
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         (Some("walls"), []) => stages::only_walls(&root),
         (Some("fuzz"), rest) => stages::only_fuzz(&root, rest),
         (Some("torture"), rest) => stages::torture(&root, rest),
+        (Some("models"), rest) => stages::only_models(&root, rest),
         (Some("oracle"), rest) => oracle::run(&root, rest),
         (Some("isolation"), rest) => isolation::run(&root, rest),
         (Some("bench"), rest) => bench::run(&root, rest),

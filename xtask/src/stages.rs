@@ -39,6 +39,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "tests", run: tests },
     Stage { name: "node", run: node::run },
     Stage { name: "planted", run: planted_bugs },
+    Stage { name: "models", run: models },
     Stage { name: "fuzz", run: bounded_fuzz },
     Stage { name: "bounds", run: bounds },
 ];
@@ -189,6 +190,41 @@ fn planted_bugs(root: &Path) -> Outcome {
     let (passed, closing_lines) =
         passes_and_keeps(&mut command, |_| true, |line| line.starts_with("test result:"));
     Outcome { passed, closing_lines }
+}
+
+/// Models of threads under a checker that decides their order: in a build of its own, for no other has it.
+fn models(root: &Path) -> Outcome {
+    let (passed, closing_lines) =
+        passes_and_keeps(&mut models_command(root), |_| true, |line| line.starts_with("test result:"));
+    Outcome { passed, closing_lines }
+}
+
+/// Runs the models of threads alone, for longer where that is asked for.
+pub(crate) fn only_models(root: &Path, args: &[String]) -> ExitCode {
+    let mut command = models_command(root);
+    let (pairs, rest) = args.as_chunks::<2>();
+    for [option, value] in pairs {
+        match option.as_str() {
+            "--runs" => command.env("ORDINUM_MODEL_RUNS", value),
+            "--seed" => command.env("ORDINUM_MODEL_SEED", value),
+            _ => return misused(),
+        };
+    }
+    if !rest.is_empty() {
+        return misused();
+    }
+    if passes(&mut command) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn misused() -> ExitCode {
+    println!("usage: cargo xtask models [--runs N] [--seed S]");
+    ExitCode::from(2)
+}
+
+fn models_command(root: &Path) -> Command {
+    let mut command = cargo(root);
+    command.args(["test", "-p", "ordinum", "--features", "shuttle,planted", "--lib", "models"]);
+    command
 }
 
 fn bounded_fuzz(root: &Path) -> Outcome {

@@ -9,13 +9,13 @@
 mod shard;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use shard::{BlockKey, Shard};
 
 use crate::error::Result;
 use crate::file_name::FileNumber;
 use crate::padded::Padded;
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::table::Block;
 
 /// What a reader does to the cache.

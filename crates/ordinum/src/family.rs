@@ -6,9 +6,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use parking_lot::RwLock;
 
 use crate::db::Pressure;
 use crate::error::{Error, Result};
@@ -16,6 +13,8 @@ use crate::merge_operator::{MergeOperator, Operator};
 use crate::options::FamilyOptions;
 use crate::published::Published;
 use crate::super_version::SuperVersion;
+use crate::sync::RwLock;
+use crate::sync::atomic::{AtomicBool, Ordering};
 
 /// The id of a column family. The default family is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -35,6 +35,8 @@ pub(crate) mod manifest;
 pub(crate) mod memtable;
 pub(crate) mod merge;
 pub(crate) mod merge_operator;
+#[cfg(all(test, feature = "shuttle"))]
+mod models;
 pub(crate) mod options;
 pub(crate) mod padded;
 pub(crate) mod part;
@@ -47,6 +49,7 @@ pub(crate) mod snapshot;
 pub(crate) mod sorted_file;
 pub(crate) mod stats;
 pub(crate) mod super_version;
+pub(crate) mod sync;
 pub(crate) mod table;
 pub(crate) mod tail;
 pub(crate) mod transaction;

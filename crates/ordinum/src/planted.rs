@@ -54,11 +54,17 @@ pub enum Bug {
     SkipValidation,
     /// A checkpoint has no sync behind the files that it links.
     SkipCheckpointLog,
+    /// A commit is visible before it is applied.
+    PublishBeforeApply,
+    /// A reader puts its reference back although the value was replaced meanwhile.
+    PutBackStale,
+    /// Who waits for a lock looks first whether it is free, and then says that it waits.
+    WaitUnannounced,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Bug; 25] = [
+    pub const ALL: [Bug; 28] = [
         Bug::SkipDirectorySync,
         Bug::SkipTableSync,
         Bug::SkipLogSync,
@@ -84,6 +90,9 @@ impl Bug {
         Bug::IngestUnderMemory,
         Bug::SkipValidation,
         Bug::SkipCheckpointLog,
+        Bug::PublishBeforeApply,
+        Bug::PutBackStale,
+        Bug::WaitUnannounced,
     ];
 }
 

@@ -7,11 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use parking_lot::Mutex;
-
 use crate::clock::Clock;
 use crate::error::Result;
 use crate::fs::WritableFile;
+use crate::sync::Mutex;
 
 /// The bucket holds what comes in this time.
 const BURST: Duration = Duration::from_millis(100);

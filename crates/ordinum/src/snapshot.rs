@@ -9,8 +9,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
-
 use crate::cursor::Cursor;
 use crate::db::Db;
 use crate::error::{Error, Result};
@@ -19,6 +17,7 @@ use crate::key::SeqNo;
 use crate::planted::{Bug, planted};
 use crate::reader::{KeyRange, Reader};
 use crate::slice::Slice;
+use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// Which sequence numbers can be read.
 #[derive(Debug, Default)]

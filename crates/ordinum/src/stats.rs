@@ -3,14 +3,13 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use parking_lot::Mutex;
-
 use crate::compaction::pending_bytes;
 use crate::db::Core;
 use crate::family::ColumnFamily;
 use crate::key::SeqNo;
 use crate::latency::Latencies;
 use crate::lock::LockStats;
+use crate::sync::Mutex;
 use crate::version::LEVELS;
 
 /// A level of a column family.

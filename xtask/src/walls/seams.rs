@@ -71,6 +71,7 @@ const CLOCK_SEAM: &[&str] = &["crates/ordinum/src/clock.rs"];
 const THREAD_SEAM: &[&str] = &[
     "crates/ordinum/src/compaction/side_by_side.rs",
     "crates/ordinum/src/db/background.rs",
+    "crates/ordinum/src/models/",
     "crates/ormdb/src/statistics/sampler.rs",
 ];
 

@@ -10,11 +10,10 @@
 #![deny(clippy::indexing_slicing)]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-
-use parking_lot::RwLock;
 
 use super::{CacheStats, CacheUse};
+use crate::sync::RwLock;
+use crate::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use crate::table::Block;
 
 /// The places of a table that is not empty, at first.

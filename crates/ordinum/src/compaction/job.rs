@@ -3,10 +3,8 @@
 //! Invariant: after an error, nothing that the merge wrote is used, and its files are gone or left for the next opening
 //! to remove.
 
+use crate::sync::atomic::{AtomicBool, Ordering};
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use parking_lot::Mutex;
 
 use super::merge_range::MergeRange;
 use super::ranges::MergedRanges;
@@ -17,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::file_name::{FileKind, FileNumber};
 use crate::key::SeqNo;
 use crate::merge_operator::Operator;
+use crate::sync::Mutex;
 use crate::value_log::ValueLogMeta;
 use crate::version::{FileMeta, Levels, TableStore};
 

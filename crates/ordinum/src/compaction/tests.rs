@@ -1,9 +1,10 @@
 #![allow(clippy::cast_possible_truncation, reason = "test data")]
 
+use crate::sync::atomic::{AtomicBool, Ordering};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 
 use fastrand::Rng;
 

@@ -7,17 +7,16 @@
 //! (3) a thread stops when the database is closed or poisoned, and is joined before the directory's lock is given back.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
-
-use parking_lot::{Condvar, Mutex};
 
 use super::core::Core;
 use crate::compaction::Mood;
 use crate::error::{Error, Result};
 use crate::listener::Notice;
 use crate::options::Background;
+use crate::sync::atomic::Ordering;
+use crate::sync::{Condvar, Mutex};
 
 /// How long a thread without work waits before it looks whether little is written.
 const QUIET: Duration = Duration::from_millis(200);

@@ -9,10 +9,7 @@
 //! (1) a write is never delayed by more than [`DELAY_MAX`], however large it is and however slow writing has become;
 //! (2) while there is no pressure, a write reads one number and nothing else.
 
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
-
-use parking_lot::Mutex;
 
 use super::background::Work;
 use super::core::Core;
@@ -23,6 +20,8 @@ use crate::family::Family;
 use crate::listener::{Notice, Stall};
 use crate::options::{Background, FamilyOptions};
 use crate::super_version::SuperVersion;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicU32, Ordering};
 
 /// The longest delay of a write.
 const DELAY_MAX: Duration = Duration::from_millis(50);

@@ -11,7 +11,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::core::Core;
 use super::recovery::apply;
@@ -23,6 +22,7 @@ use crate::key::SeqNo;
 use crate::manifest::{self, Edit, Manifest, State};
 use crate::planted::{Bug, planted};
 use crate::super_version::SuperVersion;
+use crate::sync::atomic::{AtomicUsize, Ordering};
 
 /// The checkpoints that are made: logs are kept meanwhile.
 #[derive(Debug, Default)]

@@ -13,7 +13,6 @@
 //!     twice. A replica takes numbers as they come, and what it has lost comes again under the same numbers.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::Db;
 use super::core::Core;
@@ -32,6 +31,7 @@ use crate::merge_operator::Merging;
 use crate::options::Durability;
 use crate::planted::{Bug, planted};
 use crate::range_delete::Folding;
+use crate::sync::atomic::Ordering;
 use crate::transaction::{Check, RecentWrites};
 use crate::varint::Varint;
 
@@ -190,6 +190,11 @@ impl Core {
         let (turn, handed_over) = (place.turn, place.handed_over);
         #[cfg(test)]
         self.sequenced.pass();
+        if planted(Bug::PublishBeforeApply) {
+            self.publication.applied(turn);
+            apply(batch, folding.as_ref(), merging.as_ref(), place);
+            return Ok(Committed { seqno: turn.seqno, written: true, handed_over });
+        }
         apply(batch, folding.as_ref(), merging.as_ref(), place);
         self.publication.applied(turn);
         Ok(Committed { seqno: turn.seqno, written: true, handed_over })

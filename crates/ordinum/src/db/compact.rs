@@ -9,7 +9,6 @@
 //!     again, and none is given, until the view is replaced.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::compactions::Turn;
 use super::core::Core;
@@ -27,6 +26,7 @@ use crate::manifest::Edit;
 use crate::options::Background;
 use crate::reader::KeyRange;
 use crate::super_version::SuperVersion;
+use crate::sync::atomic::Ordering;
 use crate::version::{Levels, LiveTable, LiveValueLog};
 
 /// Whether a result took effect.

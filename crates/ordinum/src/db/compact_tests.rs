@@ -4,14 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
-
 use super::*;
 use crate::clock::{Clock, ManualClock};
 use crate::compaction::{CompactionFilter, CompactionStyle, FilterDecision, FilteredEntry};
 use crate::fs::MemoryFs;
 use crate::options::Background;
 use crate::slice::Slice;
+use crate::sync::{Condvar, Mutex};
 
 fn options(family_defaults: FamilyOptions) -> (Arc<ManualClock>, Options) {
     let clock = Arc::new(ManualClock::default());

@@ -6,13 +6,12 @@
 //! (2) while somebody waits to compact a range of a family, nothing else of that family begins.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
-
-use parking_lot::{Condvar, Mutex};
 
 use crate::compaction::{Claim, Compaction};
 use crate::family::{ColumnFamily, FamilyId};
+use crate::sync::atomic::Ordering;
+use crate::sync::{Condvar, Mutex};
 use crate::version::Levels;
 
 /// Every family is looked at so often, whether it changed or not.

@@ -7,10 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-
-use parking_lot::{Mutex, RwLock};
 
 use super::background::{Failures, Room};
 use super::backpressure::Pace;
@@ -48,6 +45,8 @@ use crate::slice::Slice;
 use crate::snapshot::{Pin, Pins};
 use crate::stats::Counters;
 use crate::super_version::SuperVersion;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::{Mutex, RwLock};
 use crate::table::Lookup;
 use crate::transaction::{Check, OpenTransaction, Overlay, OwnWrites, RangeTracker};
 use crate::version::{SeparatedValues, TableStore};

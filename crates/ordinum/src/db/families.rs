@@ -11,7 +11,6 @@
 //! ```
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::commit::Numbering;
 use super::core::Core;
@@ -24,6 +23,7 @@ use crate::options::FamilyOptions;
 use crate::published::{Matrix, Published};
 use crate::range_delete::RangeTombstones;
 use crate::super_version::{RangeIndex, SuperVersion};
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::varint;
 use crate::version::Levels;
 

@@ -12,7 +12,6 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::core::Core;
 use crate::compaction::unix_ms;
@@ -29,6 +28,7 @@ use crate::merge_operator::{Operator, Pending};
 use crate::planted::{Bug, planted};
 use crate::range_delete::KeptTombstones;
 use crate::rate_limiter::Haste;
+use crate::sync::atomic::Ordering;
 use crate::table::TableBuilder;
 use crate::value_log::{Separation, ValueLogMeta};
 use crate::version::{FileMeta, LiveTable, LiveValueLog, TableStore};

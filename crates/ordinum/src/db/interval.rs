@@ -5,15 +5,14 @@
 //! (2) a write of a manual database that comes behind that moment syncs itself.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
-
-use parking_lot::{Condvar, Mutex};
 
 use super::core::Core;
 use crate::error::Result;
 use crate::key::SeqNo;
 use crate::options::Background;
+use crate::sync::atomic::Ordering;
+use crate::sync::{Condvar, Mutex};
 
 /// The longest time that the thread does not look whether the database closes.
 const PATIENCE: Duration = Duration::from_millis(10);

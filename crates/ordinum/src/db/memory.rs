@@ -7,10 +7,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::Mutex;
-
 use super::core::Core;
 use crate::family::ColumnFamily;
+use crate::sync::Mutex;
 
 /// What memtables hold, in bytes.
 #[derive(Debug, Default)]

@@ -13,9 +13,6 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
-
-use parking_lot::{Mutex, RwLock};
 
 use super::background::{Failures, Room};
 use super::backpressure::Pace;
@@ -43,6 +40,8 @@ use crate::manifest::{self, Edit, Manifest, State};
 use crate::options::Options;
 use crate::padded::Padded;
 use crate::snapshot::Pins;
+use crate::sync::atomic::{AtomicBool, AtomicU64};
+use crate::sync::{Mutex, RwLock};
 use crate::transaction::RecentWrites;
 
 /// The most replayed logs that an opening leaves as they are.

@@ -9,11 +9,9 @@
 //! (2) the place of a commit is that of its predecessor's sequence number; the commits of a ring's length are on their way at
 //!     most, so a note that is newer than what is visible is of the commit that comes next.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-
-use parking_lot::{Condvar, Mutex};
-
 use crate::key::SeqNo;
+use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use crate::sync::{Condvar, Mutex};
 
 /// The distance that sequence numbers on their way can have: a power of two.
 const RING: u64 = 1024;

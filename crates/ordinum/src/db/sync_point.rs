@@ -1,6 +1,6 @@
 //! A place of the engine at which a test holds a thread, so that it sees a state that lasts no time otherwise.
 
-use parking_lot::{Condvar, Mutex};
+use crate::sync::{Condvar, Mutex};
 
 /// Who comes by goes on, unless a test wants to hold the next one.
 #[derive(Debug, Default)]

@@ -1,15 +1,14 @@
 //! How far the log is durable, and who syncs it: one of those who wait syncs for all.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-
-use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::core::Core;
 use crate::error::{Error, Result};
 use crate::key::SeqNo;
 use crate::log::Segment;
 use crate::planted::{Bug, planted};
+use crate::sync::atomic::Ordering;
+use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// How far the log is durable, and those who wait for that.
 #[derive(Debug)]

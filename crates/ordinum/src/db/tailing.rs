@@ -10,10 +10,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
-
-use parking_lot::{Condvar, Mutex};
 
 use super::Db;
 use super::core::Core;
@@ -22,6 +19,8 @@ use crate::file_name::{self, FileKind, FileNumber};
 use crate::history::{HistoryId, Position};
 use crate::key::SeqNo;
 use crate::log::{LogFollower, Segment};
+use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use crate::sync::{Condvar, Mutex};
 use crate::tail::{Sought, Tail};
 
 /// Tells those who wait at the end of the log that something changed: more is durable, or nothing will be.

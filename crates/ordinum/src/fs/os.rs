@@ -6,11 +6,10 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
 use super::window::Window;
 use super::{FileLock, Fs, RandomAccessFile, WritableFile};
 use crate::error::{Error, Result};
+use crate::sync::Mutex;
 
 /// The file system of the operating system.
 #[derive(Clone, Copy, Debug, Default)]

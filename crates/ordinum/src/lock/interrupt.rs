@@ -3,12 +3,11 @@
 //! Invariant: whoever waits looks at the flag under the mutex of the queue that it waits with, and whoever raises the flag takes
 //! that mutex before it wakes: no word is lost between the look and the sleep.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
-use parking_lot::Mutex;
-
 use super::LockTable;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, Ordering};
 
 /// Ends the waiting for locks of the transactions that it was given to ([`crate::Transaction::set_interrupt`]), now and from
 /// now on. Clones are one.

@@ -23,15 +23,15 @@ mod ranges;
 use std::fmt;
 use std::ops::Bound;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
-
-use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::clock::Clock;
 use crate::family::FamilyId;
 use crate::padded::Padded;
+use crate::planted::{Bug, planted};
 use crate::reader::KeyRange;
+use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::{Condvar, Mutex, MutexGuard};
 use crate::table::hash_key;
 pub use interrupt::Interrupt;
 use points::Shard;
@@ -265,14 +265,22 @@ impl LockTable {
             return Ok(Granted::Before);
         }
         let wake = Arc::new(Condvar::new());
-        self.announce(&request);
+        if !planted(Bug::WaitUnannounced) {
+            self.announce(&request);
+        }
         let ticket = queue.push(Waiter {
             request,
             outcome: None,
             wake: Arc::clone(&wake),
             interrupt: interrupt.clone(),
         });
-        if self.grant_if_ready(&mut queue, ticket) {
+        let is_granted = self.grant_if_ready(&mut queue, ticket);
+        if planted(Bug::WaitUnannounced)
+            && let Some(waiter) = queue.get(ticket)
+        {
+            self.announce(&waiter.request);
+        }
+        if is_granted {
             queue.remove(ticket);
             return Ok(Granted::Now);
         }

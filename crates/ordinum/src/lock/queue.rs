@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-
-use parking_lot::Condvar;
 
 use super::ranges::Ranges;
 use super::{Interrupt, LockTable, Place, Request, TransactionId};
+use crate::sync::Condvar;
+use crate::sync::atomic::Ordering;
 
 /// One who waits.
 #[derive(Debug)]

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::LOG_FILE;
 use super::record::{Payload, RecordHeader};
@@ -13,6 +12,7 @@ use crate::fs::{Fs, WritableFile};
 use crate::key::SeqNo;
 use crate::options::LogWriting;
 use crate::planted::{Bug, planted};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// The least and the most room that is made at a time.
 const ROOM_BYTES_MIN: u64 = 64 << 10;

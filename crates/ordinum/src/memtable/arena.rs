@@ -18,6 +18,8 @@ use std::ops::Deref;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::sync::step;
+
 use rustix::mm::{Advice, MapFlags, ProtFlags};
 
 /// An offset into an arena, in words. Zero is nowhere.
@@ -39,6 +41,7 @@ impl Arena {
     }
 
     pub(super) fn word(&self, at: At) -> &AtomicU64 {
+        step();
         &self.words[at as usize]
     }
 

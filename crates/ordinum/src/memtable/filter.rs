@@ -6,6 +6,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::arena::{Mapping, prefetch};
+use crate::sync::step;
 
 /// For so many bytes of a memtable there is one bit: about 18 for an entry of 150 bytes, 5 for one of 40.
 const BYTES_PER_BIT: u64 = 8;
@@ -25,6 +26,7 @@ impl Filter {
     }
 
     fn word(&self, key_hash: u64) -> &AtomicU64 {
+        step();
         let at = usize::try_from(key_hash >> 32).unwrap_or(0) & (self.words.len() - 1);
         &self.words[at]
     }

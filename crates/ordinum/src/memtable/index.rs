@@ -29,12 +29,10 @@
 //! link    place, 32 bits | hint, 32 bits
 //! ```
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-
-use parking_lot::Mutex;
-
 use super::arena::{Arena, At};
 use super::hint::Skip;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// Words of a tree node.
 const NODE_WORDS: u32 = 32;

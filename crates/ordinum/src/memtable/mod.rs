@@ -29,7 +29,6 @@ mod ranges;
 
 use std::cmp::Ordering as Order;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use arena::{Arena, At, WORD_BYTES};
 use filter::Filter;
@@ -42,6 +41,7 @@ use crate::file_name::FileNumber;
 use crate::key::{self, Kind, SeqNo};
 use crate::range_delete::{RangeTombstone, RangeTombstones};
 use crate::slice::Slice;
+use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::table::hash_key;
 
 /// Where the head stands, which is a link only: word 0 is kept free, so that 0 can mean nowhere.

@@ -5,11 +5,10 @@
 //! asks before the flush: the map is made of them when somebody does.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use parking_lot::Mutex;
 
 use crate::range_delete::{RangeTombstone, RangeTombstones};
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// The range tombstones of a memtable.
 #[derive(Debug, Default)]

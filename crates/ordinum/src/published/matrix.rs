@@ -6,13 +6,14 @@
 //! (3) a thread remembers its row in each matrix that it has read from, and forgets those that are gone.
 
 use std::cell::{Cell, RefCell};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock, Weak};
-
-use parking_lot::Mutex;
 
 use super::slot::Slot;
 use crate::padded::Padded;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::thread_local;
 
 /// Slots that stand side by side: those of one thread.
 const SLOTS_PER_BLOCK: usize = 16;
@@ -73,7 +74,7 @@ impl<T: Send + Sync + 'static> Matrix<T> {
 
     /// The slot of this thread in the column; none while the thread ends.
     pub(super) fn slot(self: &Arc<Self>, column: usize) -> Option<&Slot<T>> {
-        let (matrix, row) = LAST.get();
+        let (matrix, row) = LAST.with(Cell::get);
         let row = if matrix == self.id { row } else { self.row_of_thread()? };
         let blocks = &self.rows.get(row)?.blocks;
         let (block, slot) = (column / SLOTS_PER_BLOCK, column % SLOTS_PER_BLOCK);
@@ -98,7 +99,7 @@ impl<T: Send + Sync + 'static> Matrix<T> {
             }))
         };
         let row = ROWS.try_with(find).ok()??;
-        LAST.set((self.id, row));
+        LAST.with(|last| last.set((self.id, row)));
         Some(row)
     }
 
@@ -162,7 +163,7 @@ impl RowsOfThread {
 impl Drop for RowsOfThread {
     fn drop(&mut self) {
         // What still reads on this thread, in another destructor, must not take a row that is given back.
-        LAST.set((0, 0));
+        LAST.try_with(|last| last.set((0, 0))).unwrap_or_default();
     }
 }
 

@@ -20,8 +20,9 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use crate::sync::Mutex;
+
 pub(crate) use matrix::Matrix;
-use parking_lot::Mutex;
 use slot::Slot;
 
 /// A value that is replaced as a whole.

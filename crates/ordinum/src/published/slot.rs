@@ -8,10 +8,11 @@
 
 #![allow(unsafe_code, reason = "a counted reference is kept in an atomic pointer")]
 
+use crate::planted::{Bug, planted};
+use crate::sync::atomic::{AtomicPtr, Ordering};
 use std::marker::PhantomData;
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicPtr, Ordering};
 
 /// A slot. Invariant: the pointer is null (empty), [`taken`], or came from [`Arc::into_raw`] and stands for one count.
 pub(super) struct Slot<T> {
@@ -43,6 +44,10 @@ impl<T> Slot<T> {
     /// Puts a reference in, unless the slot was emptied since it was taken.
     pub(super) fn put_back(&self, value: Arc<T>) {
         let value = Arc::into_raw(value).cast_mut();
+        if planted(Bug::PutBackStale) {
+            drop(owned(self.state.swap(value, Ordering::Release)));
+            return;
+        }
         // Release: who removes the reference and drops it does so behind this thread's use of it.
         if self.state.compare_exchange(taken(), value, Ordering::Release, Ordering::Relaxed).is_err() {
             // The slot did not take the count over.

@@ -6,8 +6,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
-
 use super::within;
 use crate::error::{Error, Result};
 use crate::family::ColumnFamily;
@@ -16,6 +14,7 @@ use crate::lock::{
     Granted, Interrupt, Interval, LockMode, LockTable, LockTarget, Place, Refused, Request, TransactionId,
 };
 use crate::reader::KeyRange;
+use crate::sync::Mutex;
 
 /// The most locks of a transaction.
 const LOCKS_MAX: usize = 1 << 22;

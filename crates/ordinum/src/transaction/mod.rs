@@ -20,8 +20,6 @@ mod recent;
 use std::fmt;
 use std::time::Duration;
 
-use parking_lot::Mutex;
-
 use crate::batch::{Batch, check_merge, check_range};
 use crate::cursor::Cursor;
 use crate::db::{Commit, Db};
@@ -33,6 +31,7 @@ use crate::options::Durability;
 use crate::reader::{KeyRange, Reader};
 use crate::slice::Slice;
 use crate::snapshot::Pin;
+use crate::sync::Mutex;
 use held::Held;
 pub use locking::Concurrency;
 use overlay::Written;

@@ -6,10 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
 use crate::family::FamilyId;
 use crate::reader::KeyRange;
+use crate::sync::Mutex;
 
 /// A cursor that jumps more often than this is taken to have read everything between its jumps.
 const RANGES_PER_CURSOR_MAX: usize = 1024;

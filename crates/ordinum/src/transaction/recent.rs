@@ -8,8 +8,6 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
 use super::{Check, Overlay};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
@@ -18,6 +16,7 @@ use crate::key::{Kind, SeqNo};
 use crate::planted::{Bug, planted};
 use crate::range_delete::{RangeTombstone, RangeTombstones};
 use crate::reader::KeyRange;
+use crate::sync::Mutex;
 
 /// The most bytes of keys that are remembered.
 pub(crate) const RECENT_WRITES_BYTES_MAX: usize = 64 << 20;

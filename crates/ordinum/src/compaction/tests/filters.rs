@@ -1,8 +1,7 @@
 //! What a filter is asked, and what becomes of what it removes.
 
-use parking_lot::Mutex;
-
 use super::*;
+use crate::sync::Mutex;
 
 /// Removes values that begin with the digit, and notes what it was asked.
 #[derive(Debug)]

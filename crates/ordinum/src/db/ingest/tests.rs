@@ -5,11 +5,10 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use parking_lot::Mutex;
-
 use super::*;
 use crate::event::Change;
 use crate::fs::{Fault, FaultFs, Fs, MemoryFs, OsFs, PowerLoss};
+use crate::sync::Mutex;
 use crate::{Background, Batch, Durability, FamilyOptions, Options};
 
 fn options(fs: impl Fs + 'static) -> Options {

@@ -2,10 +2,9 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use parking_lot::Mutex;
-
 use super::{Publication, RING, Turn};
 use crate::key::SeqNo;
+use crate::sync::Mutex;
 
 fn seqno(n: u64) -> SeqNo {
     SeqNo::new(n).unwrap()
