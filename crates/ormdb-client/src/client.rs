@@ -25,6 +25,8 @@ pub struct ConnectOptions {
     pub connect_timeout: Duration,
     /// The longest frame that is taken from the server: it bounds a chunk of a result.
     pub frame_bytes_max: u32,
+    /// How many bytes of a result the server may send ahead of its reader; 0 for any number.
+    pub window_bytes: u32,
     /// The name of this program, for the server's log.
     pub name: String,
     /// Who logs in, where the address does not say it.
@@ -38,6 +40,7 @@ impl Default for ConnectOptions {
         ConnectOptions {
             connect_timeout: Duration::from_secs(10),
             frame_bytes_max: 256 << 20,
+            window_bytes: 4 << 20,
             name: concat!("ormdb-client ", env!("CARGO_PKG_VERSION")).to_owned(),
             credentials: None,
             ca_file: None,
@@ -248,7 +251,7 @@ impl Client {
         self.connection.close();
     }
 
-    pub(crate) const fn stream(&self) -> u32 {
+    pub(crate) const fn stream_number(&self) -> u32 {
         self.stream
     }
 
@@ -276,7 +279,7 @@ impl Client {
     }
 }
 
-fn outcome(response: Response) -> Result<Outcome> {
+pub(crate) fn outcome(response: Response) -> Result<Outcome> {
     match response {
         Response::Fetched(result) => Ok(Outcome::Fetched(result)),
         Response::Written(written) => Ok(Outcome::Written(written)),

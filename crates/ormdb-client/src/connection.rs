@@ -3,24 +3,30 @@
 //! Invariants: (1) at most as many requests are waited for as the server takes at a time, so that none waits unread
 //! behind another and a cancel gets through; (2) when either task ends, every request in flight is answered.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use ormdb_proto::frame::{FrameHeader, FrameType, violation};
-use ormdb_proto::message::{Welcome, decode};
+use ormdb_proto::message::{Credit, Message, Welcome, decode, encode};
 use ormdb_proto::{Error, ErrorCode, Result};
 use rkyv::util::AlignedVec;
-use tokio::io::{AsyncWriteExt, BufReader, BufWriter};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::io::{AsyncRead, AsyncWriteExt, BufReader, BufWriter, ReadBuf};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
 
 use crate::address::Address;
 use crate::client::ConnectOptions;
 use crate::framed::{read_header, read_payload, write_frame};
 use crate::handshake;
-use crate::pending::{Pending, Response};
+use crate::pending::{Grant, Part, Pending, Response};
 use crate::transport::{self, Link, ReadHalf, WriteHalf};
 
+/// So many heartbeats long a server may be silent, though it is asked for signs of life.
+const SILENT_HEARTBEATS_MAX: u32 = 3;
 /// The longest time between two signs of life.
 const HEARTBEAT_MAX: Duration = Duration::from_secs(60);
 /// The shortest, whatever the server says.
@@ -33,7 +39,11 @@ const OUTGOING_MAX: usize = 64;
 pub(crate) struct Connection {
     pending: Arc<Pending>,
     outgoing: mpsc::Sender<Outgoing>,
-    slots: Semaphore,
+    /// Credit on its way to the server: at most one for each half window that came.
+    grants: mpsc::UnboundedSender<Grant>,
+    slots: Arc<Semaphore>,
+    /// The number of the last statement that was prepared.
+    prepared: AtomicU32,
     frame_bytes_max: u32,
     reader: JoinHandle<()>,
 }
@@ -59,20 +69,32 @@ impl Connection {
     }
 
     async fn over(link: Link, address: &Address, options: &ConnectOptions) -> Result<Connection> {
-        let (mut read, mut write) = (BufReader::new(link.read), BufWriter::new(link.write));
+        let seen = Arc::new(AtomicU64::new(0));
+        let read = Counted { stream: link.read, seen: Arc::clone(&seen) };
+        let (mut read, mut write) = (BufReader::new(read), BufWriter::new(link.write));
         let credentials = address.credentials().or(options.credentials.as_ref());
         let login = (options, credentials, link.binding);
         let welcome = handshake::shake_hands(&mut read, &mut write, login).await?;
-        let pending = Arc::new(Pending::default());
+        let pending = Arc::new(Pending::new(options.window_bytes));
         let (outgoing, queue) = mpsc::channel(OUTGOING_MAX);
-        let length_max = options.frame_bytes_max;
-        let writer = tokio::spawn(write_requests(write, queue, Arc::clone(&pending), heartbeat(&welcome)));
-        let reader = tokio::spawn(read_responses(read, length_max, Arc::clone(&pending), writer));
+        let (grants, granted) = mpsc::unbounded_channel();
+        let heartbeat = heartbeat(&welcome);
+        let writing = write_requests(write, (queue, granted), Arc::clone(&pending), heartbeat);
+        let responses = Responses {
+            read,
+            seen,
+            length_max: options.frame_bytes_max,
+            pending: Arc::clone(&pending),
+            grants: grants.clone(),
+        };
+        let reader = tokio::spawn(responses.read_all(tokio::spawn(writing), heartbeat));
         let slots = usize::try_from(welcome.requests_max).unwrap_or(1).clamp(1, Semaphore::MAX_PERMITS);
         Ok(Connection {
             pending,
             outgoing,
-            slots: Semaphore::new(slots),
+            grants,
+            slots: Arc::new(Semaphore::new(slots)),
+            prepared: AtomicU32::new(0),
             frame_bytes_max: welcome.frame_bytes_max,
             reader,
         })
@@ -100,18 +122,7 @@ impl Connection {
     }
 
     async fn exchange(&self, kind: FrameType, stream: u32, payload: AlignedVec) -> Result<Response> {
-        // Where the server takes no frame so long, it would close the connection and every other request with it.
-        let header = FrameHeader::of(kind, 0, [&*payload])?;
-        if header.length > self.frame_bytes_max {
-            let message = format!("the request of {} bytes is longer than the server takes", header.length);
-            let mut error = Error::new(ErrorCode::LimitExceeded, message);
-            error.detail.limit = Some(ormdb_proto::error::Limit {
-                name: "frame_bytes_max".to_owned(),
-                allowed: u64::from(self.frame_bytes_max),
-                asked: u64::from(header.length),
-            });
-            return Err(error);
-        }
+        let header = self.header_of(kind, &payload)?;
         let _slot = self.slots.acquire().await.map_err(|_| closed())?;
         let (id, answer) = self.pending.add()?;
         let _in_flight = InFlight { connection: self, id };
@@ -122,9 +133,57 @@ impl Connection {
         answer.await.map_err(|_| closed())?
     }
 
+    /// Sends a request whose response is taken part by part.
+    pub(crate) async fn stream(
+        self: &Arc<Self>,
+        kind: FrameType,
+        stream: u32,
+        payload: AlignedVec,
+    ) -> Result<Parts> {
+        let header = self.header_of(kind, &payload)?;
+        let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(|_| closed())?;
+        let (id, receiver) = self.pending.add_in_parts()?;
+        let parts = Parts { connection: Arc::clone(self), id, receiver, taken: 0, _slot: slot };
+        let header = FrameHeader { request: id, ..header.on_stream(stream) };
+        // If the writer is gone, the reader answers every request as lost.
+        drop(self.outgoing.send(Outgoing { header, payload, awaited: true }).await);
+        Ok(parts)
+    }
+
+    fn header_of(&self, kind: FrameType, payload: &AlignedVec) -> Result<FrameHeader> {
+        // Where the server takes no frame so long, it would close the connection and every other request with it.
+        let header = FrameHeader::of(kind, 0, [&**payload])?;
+        if header.length > self.frame_bytes_max {
+            let message = format!("the request of {} bytes is longer than the server takes", header.length);
+            let mut error = Error::new(ErrorCode::LimitExceeded, message);
+            error.detail.limit = Some(ormdb_proto::error::Limit {
+                name: "frame_bytes_max".to_owned(),
+                allowed: u64::from(self.frame_bytes_max),
+                asked: u64::from(header.length),
+            });
+            return Err(error);
+        }
+        Ok(header)
+    }
+
+    /// The number of another prepared statement. It comes round after 2^32 of them.
+    pub(crate) fn next_prepared(&self) -> u32 {
+        self.prepared.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
+    }
+
     /// Sends a frame that has no response, without waiting for room.
     pub(crate) fn notify(&self, kind: FrameType, stream: u32, request: u32) {
-        let outgoing = Outgoing::notice(kind, stream, request);
+        self.post(Outgoing::notice(kind, stream, request));
+    }
+
+    /// As [`Connection::notify`], of a message.
+    pub(crate) fn notify_with(&self, kind: FrameType, payload: AlignedVec) {
+        if let Ok(header) = FrameHeader::of(kind, 0, [&*payload]) {
+            self.post(Outgoing { header, payload, awaited: false });
+        }
+    }
+
+    fn post(&self, outgoing: Outgoing) {
         let Err(mpsc::error::TrySendError::Full(outgoing)) = self.outgoing.try_send(outgoing) else { return };
         // Outside a runtime nothing is left that could send it; the end of the connection says the same.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
@@ -147,6 +206,13 @@ impl Drop for Connection {
 }
 
 impl Outgoing {
+    /// Credit for chunks that were taken.
+    fn credit(Grant { request, bytes }: Grant) -> std::io::Result<Outgoing> {
+        let payload = encode(&Credit { bytes }).map_err(std::io::Error::other)?;
+        let header = FrameHeader::of(Credit::KIND, request, [&*payload]).map_err(std::io::Error::other)?;
+        Ok(Outgoing { header, payload, awaited: false })
+    }
+
     /// A frame that no response is waited for.
     fn notice(kind: FrameType, stream: u32, request: u32) -> Outgoing {
         let header = FrameHeader { kind, flags: 0, stream, request, length: 0, crc: 0 };
@@ -176,66 +242,163 @@ impl Drop for InFlight<'_> {
     }
 }
 
+/// A response that is taken part by part. Dropped before its end, the request is cancelled.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    connection: Arc<Connection>,
+    id: u32,
+    receiver: mpsc::UnboundedReceiver<Result<Part>>,
+    /// The bytes of the chunk that was taken last: whoever asks for the next one is done with it.
+    taken: u64,
+    _slot: OwnedSemaphorePermit,
+}
+
+impl Parts {
+    /// The next part; none behind the last one.
+    ///
+    /// # Errors
+    /// The server's; `ConnectionFailed` if the connection is lost, whose detail says whether the statement may have been executed.
+    pub(crate) async fn next(&mut self) -> Result<Option<Part>> {
+        if self.taken > 0
+            && let Some(grant) = self.connection.pending.taken(self.id, std::mem::take(&mut self.taken))
+        {
+            // If the writer is gone, so is the server.
+            self.connection.grants.send(grant).ok();
+        }
+        let part = self.receiver.recv().await.transpose()?;
+        if let Some(Part::Chunk(chunk)) = &part {
+            self.taken = u64::try_from(chunk.byte_len()).unwrap_or(u64::MAX);
+        }
+        Ok(part)
+    }
+}
+
+impl Drop for Parts {
+    fn drop(&mut self) {
+        if self.connection.pending.abandon(self.id) {
+            self.connection.notify(FrameType::Cancel, 0, self.id);
+        }
+    }
+}
+
 fn closed() -> Error {
     Error::new(ErrorCode::ConnectionFailed, "the connection is closed")
 }
 
 async fn write_requests(
     mut write: BufWriter<WriteHalf>,
-    mut queue: mpsc::Receiver<Outgoing>,
+    (mut queue, mut grants): (mpsc::Receiver<Outgoing>, mpsc::UnboundedReceiver<Grant>),
     pending: Arc<Pending>,
     heartbeat: Duration,
 ) -> std::io::Result<()> {
+    // At a fixed beat, whatever else is written: the answers tell that the server is there.
+    let mut beats = tokio::time::interval(heartbeat);
+    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    beats.reset();
     loop {
-        // A sign of life, so that the server does not take a quiet connection for a dead one.
-        let outgoing = match tokio::time::timeout(heartbeat, queue.recv()).await {
-            Ok(Some(outgoing)) => outgoing,
-            Ok(None) => return write.shutdown().await,
-            Err(_) => Outgoing::notice(FrameType::Ping, 0, 0),
+        let outgoing = tokio::select! {
+            outgoing = queue.recv() => match outgoing {
+                Some(outgoing) => outgoing,
+                None => return write.shutdown().await,
+            },
+            Some(grant) = grants.recv() => Outgoing::credit(grant)?,
+            _ = beats.tick() => Outgoing::notice(FrameType::Ping, 0, 0),
         };
         if !outgoing.awaited || pending.sending(outgoing.header.request) {
             write_frame(&mut write, &outgoing.header, [&*outgoing.payload]).await?;
         }
         // One system call for all that is waiting.
-        if queue.is_empty() {
+        if queue.is_empty() && grants.is_empty() {
             write.flush().await?;
         }
     }
 }
 
-async fn read_responses(
-    mut read: BufReader<ReadHalf>,
+/// What comes from the server.
+struct Responses {
+    read: BufReader<Counted>,
+    /// How often bytes came.
+    seen: Arc<AtomicU64>,
     length_max: u32,
     pending: Arc<Pending>,
-    writer: JoinHandle<std::io::Result<()>>,
-) {
-    let mut writer = AbortOnDrop(writer);
-    let reason = loop {
-        let read = tokio::select! {
-            read = read_response(&mut read, length_max, &pending) => read,
-            _ = &mut writer.0 => Err(Error::new(ErrorCode::ConnectionFailed, "the server takes no more requests")),
-        };
-        if let Err(error) = read {
-            break error;
-        }
-    };
-    drop(writer);
-    pending.fail_all(&reason);
+    grants: mpsc::UnboundedSender<Grant>,
 }
 
-async fn read_response(read: &mut BufReader<ReadHalf>, length_max: u32, pending: &Pending) -> Result<()> {
-    let header = read_header(read, length_max).await?;
-    let payload = read_payload(read, &header).await?;
-    match (header.request, header.kind) {
-        (0, FrameType::GoingAway) => {
-            pending.refuse_new(Error::new(ErrorCode::ShuttingDown, "the server is stopping"));
-            Ok(())
+impl Responses {
+    /// Reads until the connection ends, or the server gives no signs of life.
+    async fn read_all(mut self, writer: JoinHandle<std::io::Result<()>>, heartbeat: Duration) {
+        let mut writer = AbortOnDrop(writer);
+        let (seen, pending) = (Arc::clone(&self.seen), Arc::clone(&self.pending));
+        let reason = tokio::select! {
+            reason = self.read_on() => reason,
+            _ = &mut writer.0 => Error::new(ErrorCode::ConnectionFailed, "the server takes no more requests"),
+            () = silence(&seen, heartbeat) => {
+                Error::new(ErrorCode::ConnectionFailed, "the server gives no signs of life")
+            }
+        };
+        drop(writer);
+        pending.fail_all(&reason);
+    }
+
+    async fn read_on(&mut self) -> Error {
+        loop {
+            if let Err(error) = self.read_one().await {
+                return error;
+            }
         }
-        // The answer to a heartbeat.
-        (0, FrameType::Pong) => Ok(()),
-        (0, FrameType::Error) => Err(decode::<Error>(&payload)?),
-        (0, other) => Err(violation(format!("a frame of type {other:?} belongs to no request"))),
-        _ => pending.take(&header, &payload),
+    }
+
+    async fn read_one(&mut self) -> Result<()> {
+        let header = read_header(&mut self.read, self.length_max).await?;
+        let payload = read_payload(&mut self.read, &header).await?;
+        match (header.request, header.kind) {
+            (0, FrameType::GoingAway) => {
+                self.pending.refuse_new(Error::new(ErrorCode::ShuttingDown, "the server is stopping"));
+                Ok(())
+            }
+            // The answer to a heartbeat.
+            (0, FrameType::Pong) => Ok(()),
+            (0, FrameType::Error) => Err(decode::<Error>(&payload)?),
+            (0, other) => Err(violation(format!("a frame of type {other:?} belongs to no request"))),
+            _ => {
+                if let Some(grant) = self.pending.take(&header, &payload)? {
+                    // If the writer is gone, so is the server.
+                    self.grants.send(grant).ok();
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Completes when nothing has come for several heartbeats.
+async fn silence(seen: &AtomicU64, heartbeat: Duration) {
+    let (mut last, mut silent) = (seen.load(Ordering::Relaxed), 0);
+    while silent < SILENT_HEARTBEATS_MAX {
+        tokio::time::sleep(heartbeat).await;
+        let now = seen.load(Ordering::Relaxed);
+        silent = if now == last { silent + 1 } else { 0 };
+        last = now;
+    }
+}
+
+/// A stream that counts how often bytes came.
+struct Counted {
+    stream: ReadHalf,
+    seen: Arc<AtomicU64>,
+}
+
+impl AsyncRead for Counted {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if read.is_ready() {
+            self.seen.fetch_add(1, Ordering::Relaxed);
+        }
+        read
     }
 }
 

@@ -43,6 +43,7 @@ pub(crate) async fn shake_hands(
     };
     let hello = Hello {
         login: if let Login::Begun(login) = &login { Some(login.first()) } else { None },
+        window_bytes: options.window_bytes,
         version_min: PROTOCOL_VERSION,
         version_max: PROTOCOL_VERSION,
         client: options.name.clone(),

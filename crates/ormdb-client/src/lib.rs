@@ -28,10 +28,14 @@ mod connection;
 pub mod framed;
 mod handshake;
 mod pending;
+mod prepared;
+mod stream;
 mod transaction;
 mod transport;
 mod users;
 
 pub use address::{Address, Credentials, PORT_DEFAULT};
 pub use client::{Client, ConnectOptions};
+pub use prepared::Prepared;
+pub use stream::ResultStream;
 pub use transaction::Transaction;

@@ -7,6 +7,8 @@ use ormdb_proto::{Access, GraphResult, Isolation, Outcome, Result, Token};
 
 use crate::client::Client;
 use crate::pending::{Response, unexpected};
+use crate::prepared::Prepared;
+use crate::stream::ResultStream;
 
 /// A transaction on a stream of the connection. Dropped without a commit, it is rolled back.
 #[derive(Debug)]
@@ -28,7 +30,7 @@ impl Transaction {
     /// A number that other transactions of this process hardly have.
     pub(crate) fn salt(&self) -> u64 {
         let connection = std::ptr::from_ref(self.client.connection()).addr();
-        u64::from(self.client.stream()) ^ (u64::try_from(connection).unwrap_or(0) << 16)
+        u64::from(self.client.stream_number()) ^ (u64::try_from(connection).unwrap_or(0) << 16)
     }
 
     /// Runs one statement given as text; it sees what the transaction wrote.
@@ -53,6 +55,22 @@ impl Transaction {
     /// As [`Client::fetch`].
     pub async fn fetch(&self, text: &str, params: &Params) -> Result<GraphResult> {
         self.client.fetch(text, params).await
+    }
+
+    /// Fetches a graph chunk by chunk; it has what the transaction wrote. Other statements of the transaction wait for its end.
+    ///
+    /// # Errors
+    /// As [`Client::stream`].
+    pub async fn stream(&self, text: &str, params: &Params) -> Result<ResultStream> {
+        self.client.stream(text, params).await
+    }
+
+    /// Runs a prepared statement; it sees what the transaction wrote.
+    ///
+    /// # Errors
+    /// As [`Client::run_prepared`].
+    pub async fn run_prepared(&self, prepared: &Prepared, params: &Params) -> Result<Outcome> {
+        self.client.run_prepared(prepared, params).await
     }
 
     /// Sets a savepoint. An older one of the same name is hidden until this one is released.
@@ -115,7 +133,7 @@ fn done(response: Response) -> Result<()> {
 impl Drop for Transaction {
     fn drop(&mut self) {
         if self.open {
-            self.client.connection().notify(FrameType::Rollback, self.client.stream(), 0);
+            self.client.connection().notify(FrameType::Rollback, self.client.stream_number(), 0);
         }
     }
 }

@@ -164,3 +164,57 @@ async fn a_greeting_must_be_one() {
     let error = Client::connect_with(&silent, &options).await.unwrap_err();
     assert_eq!(error.code, ErrorCode::ConnectionFailed);
 }
+
+#[tokio::test]
+async fn a_server_that_falls_silent_is_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (kept, silent) = tokio::sync::oneshot::channel();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let hello = read_header(&mut stream, 4096).await.unwrap();
+        read_payload(&mut stream, &hello).await.unwrap();
+        let welcome = Welcome {
+            login: None,
+            version: PROTOCOL_VERSION,
+            server: "silent".to_owned(),
+            frame_bytes_max: 1 << 20,
+            requests_max: 8,
+            idle_timeout_ms: 300,
+        };
+        send(&mut stream, &(FrameType::Welcome, 0, true, encode(&welcome).unwrap().to_vec())).await;
+        // Its machine is gone: the connection stays, and nothing comes.
+        kept.send(stream).unwrap();
+    });
+    let client =
+        Client::connect_with(&Address::tcp("127.0.0.1", port), &ConnectOptions::default()).await.unwrap();
+    let _stream = silent.await.unwrap();
+    let error = client.fetch("E", &Params::none()).await.unwrap_err();
+    assert_eq!((error.code, error.detail.maybe_executed), (ErrorCode::ConnectionFailed, Some(true)));
+    assert!(error.message.contains("no signs of life"), "{}", error.message);
+}
+
+#[tokio::test]
+async fn a_server_that_logs_nobody_in_is_not_taken() {
+    let challenge = |step: &str| {
+        let step = step.to_owned();
+        (FrameType::Challenge, 0, true, encode(&ormdb_proto::message::Challenge { step }).unwrap().to_vec())
+    };
+    let cases = [
+        // It welcomes without a proof that it knows the user.
+        (welcome(PROTOCOL_VERSION), ErrorCode::AuthenticationFailed),
+        (challenge(""), ErrorCode::ProtocolViolation),
+        (challenge("r=abc,s=AAAA,i=4096"), ErrorCode::ProtocolViolation),
+        (challenge("r=abc,s=AAAA,i=4000000000"), ErrorCode::ProtocolViolation),
+    ];
+    for (greeting, expected) in cases {
+        let login = ormdb_client::Credentials { user: "ann".to_owned(), password: "one".to_owned() };
+        let address = hostile(greeting, vec![], b"").await.with_credentials(login);
+        let error = Client::connect_with(&address, &ConnectOptions::default()).await.unwrap_err();
+        assert_eq!(error.code, expected, "{error:?}");
+    }
+    // Asked for a proof without a login, a client gives none.
+    let address = hostile(challenge("r=abc,s=AAAA,i=4096"), vec![], b"").await;
+    let error = Client::connect_with(&address, &ConnectOptions::default()).await.unwrap_err();
+    assert_eq!(error.code, ErrorCode::ProtocolViolation);
+}

@@ -100,6 +100,14 @@ frame_types! {
     DropUser = 18;
     /// Client: asks for the users.
     ListUsers = 19;
+    /// Client: has room for more of the response of the request of the same number. Has no response of its own.
+    Credit = 20;
+    /// Client: prepares a statement under a number of its choice.
+    Prepare = 21;
+    /// Client: runs a prepared statement.
+    ExecutePrepared = 22;
+    /// Client: forgets a prepared statement.
+    ClosePrepared = 23;
     /// Server: answers a hello.
     Welcome = 128;
     /// Server: the shape of a result; chunks follow.

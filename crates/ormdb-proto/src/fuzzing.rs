@@ -112,6 +112,10 @@ pub fn message(kind: FrameType, payload: &[u8]) {
                 login(&step);
             }
         }
+        FrameType::Credit => drop(message::decode::<message::Credit>(payload)),
+        FrameType::Prepare => drop(message::decode::<message::Prepare>(payload)),
+        FrameType::ExecutePrepared => drop(message::decode::<message::ExecutePrepared>(payload)),
+        FrameType::ClosePrepared => drop(message::decode::<message::ClosePrepared>(payload)),
         FrameType::AddUser => drop(message::decode::<message::AddUser>(payload)),
         FrameType::SetPassword => drop(message::decode::<message::SetPassword>(payload)),
         FrameType::DropUser => drop(message::decode::<message::DropUser>(payload)),

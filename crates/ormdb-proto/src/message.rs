@@ -32,6 +32,8 @@ pub const PROTOCOL_VERSION: u16 = 6;
 pub struct Hello {
     /// The first step of a login (see [`crate::scram`]); none of a client that names no user.
     pub login: Option<String>,
+    /// How many bytes of chunks the server may send of each response before it is given credit; 0 for any number.
+    pub window_bytes: u32,
     /// The least version of the protocol that the client speaks.
     pub version_min: u16,
     /// The greatest.
@@ -120,6 +122,47 @@ pub struct Explain {
 pub struct ApplySchema {
     /// The text of the whole schema.
     pub text: String,
+}
+
+/// Says that the client has taken chunks of a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub struct Credit {
+    /// How many bytes more the server may send.
+    pub bytes: u32,
+}
+
+/// A statement in either form.
+#[derive(Clone, Debug, PartialEq, Archive, Serialize, Deserialize)]
+pub enum StatementSource {
+    /// Its text; it may begin with `explain`.
+    Text(String),
+    /// Its IR.
+    Statement(Box<Statement>),
+}
+
+/// Prepares a statement for the connection.
+#[derive(Clone, Debug, PartialEq, Archive, Serialize, Deserialize)]
+pub struct Prepare {
+    /// Its number, which no other prepared statement of the connection has.
+    pub id: u32,
+    /// The statement.
+    pub statement: StatementSource,
+}
+
+/// Runs a prepared statement.
+#[derive(Clone, Debug, PartialEq, Archive, Serialize, Deserialize)]
+pub struct ExecutePrepared {
+    /// Its number.
+    pub id: u32,
+    /// Its parameters.
+    pub params: Params,
+}
+
+/// Forgets a prepared statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub struct ClosePrepared {
+    /// Its number.
+    pub id: u32,
 }
 
 /// Adds a user. The password is not sent: its keys are made by the client.

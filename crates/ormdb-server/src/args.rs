@@ -114,9 +114,12 @@ pub(crate) struct Serve {
     /// The longest frame that is read, in MiB.
     #[arg(long, default_value_t = 16, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(crate) frame_mib_max: u32,
-    /// Seconds that a connection may be quiet with nothing in flight; clients give signs of life by themselves.
+    /// Seconds that a connection may be quiet; clients give signs of life by themselves.
     #[arg(long, default_value_t = 300.0, value_name = "SECONDS")]
     pub(crate) idle_timeout: f64,
+    /// Seconds that a result may wait for its client to read on; then its request is cancelled.
+    #[arg(long, default_value_t = 300.0, value_name = "SECONDS")]
+    pub(crate) stall_timeout: f64,
     /// Seconds that a frame may take from its first byte to its last; the first of a connection has at most 5.
     #[arg(long, default_value_t = 30.0, value_name = "SECONDS")]
     pub(crate) frame_timeout: f64,

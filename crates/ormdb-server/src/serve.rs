@@ -9,13 +9,17 @@
 
 mod certificate;
 mod connection;
+mod descriptors;
 mod handshake;
 mod link;
 mod listener;
 mod options;
 mod outgoing;
+mod prepared;
 mod request;
+mod sender;
 mod transaction;
+mod window;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +32,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use certificate::Certificate;
 use link::Admission;
 use listener::Listener;
+use sender::Workers;
 
 pub(crate) use certificate::TlsFiles;
 pub(crate) use options::{Exposure, ServeOptions};
@@ -50,6 +55,8 @@ pub(crate) struct Server {
 pub(crate) struct Shared {
     pub(crate) database: Database,
     pub(crate) options: ServeOptions,
+    /// What statements run on.
+    workers: Workers,
     /// True once the server is stopping.
     stopping: watch::Receiver<bool>,
 }
@@ -83,7 +90,8 @@ pub(crate) async fn serve(options: ServeOptions, database: Database) -> Result<S
     }
     let addresses = listeners.iter().map(Listener::url).collect::<Result<Vec<_>>>()?;
     let (stop, stopping) = watch::channel(false);
-    let shared = Arc::new(Shared { database, options, stopping });
+    let workers = Workers::new(options.workers_max);
+    let shared = Arc::new(Shared { database, options, workers, stopping });
     tokio::spawn(purge_now_and_then(Arc::clone(&shared)));
     if let Some(certificate) = certificate {
         tokio::spawn(certificate.follow(Arc::clone(&shared)));
@@ -169,9 +177,10 @@ pub(crate) fn run<E: From<Error>>(
     ready: impl FnOnce(&[String]) -> std::result::Result<(), E>,
 ) -> std::result::Result<(), E> {
     let io = |e: std::io::Error| Error::new(ErrorCode::Io, format!("the server cannot start: {e}"));
+    descriptors::make_room(options.connections_max);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
-        .max_blocking_threads(options.workers_max)
+        .max_blocking_threads(Workers::threads_max(options.workers_max))
         .build()
         .map_err(io)?;
     let result = runtime.block_on(async {

@@ -18,8 +18,9 @@ use crate::catalog::Catalog;
 use crate::context::WriteCtx;
 use crate::database::Database;
 use crate::engine::EngineResult;
+use crate::exec::StreamPart;
 use crate::plan::Prepared;
-use crate::session::SessionContext;
+use crate::session::{SessionContext, Streamed};
 use crate::statistics::RowDeltas;
 use crate::write::{Deferred, DeferredMark, Due};
 use crate::{exec, mutation, row_lock};
@@ -107,6 +108,29 @@ impl Transaction {
             return Err(Error::new(ErrorCode::UnsupportedFeature, "explain runs outside of a transaction"));
         }
         self.execute(prepared.statement(), params)
+    }
+
+    /// Runs a prepared statement as [`Transaction::run_prepared`]; a fetch hands its result on to `see` part by part, as
+    /// [`Session::stream`](crate::Session::stream) does.
+    ///
+    /// # Errors
+    /// As [`Transaction::execute`], also behind parts that `see` has seen; and the first of `see`, which ends the fetch.
+    pub fn stream(
+        &mut self,
+        prepared: &Prepared,
+        params: &Params,
+        see: &mut dyn FnMut(StreamPart) -> Result<()>,
+    ) -> Result<Streamed> {
+        let (None, Some(shaped)) = (prepared.explain(), prepared.shaped()) else {
+            return self.run_prepared(prepared, params).map(Streamed::Whole);
+        };
+        // It writes and locks nothing, so that there is nothing to take back, and it conflicts with nobody.
+        let session = self.session.statement();
+        if self.isolation == Isolation::ReadCommitted {
+            self.engine.as_mut().ok_or_else(closed)?.refresh_snapshot().engine()?;
+        }
+        let ctx = self.context(&session, params)?;
+        exec::stream_shaped(&ctx.read(), shaped, see).map(Streamed::Parts)
     }
 
     /// Runs one statement inside the transaction.

@@ -38,6 +38,10 @@ messages! {
     super::HelloOfAnyVersion => Hello;
     super::Proof => Proof;
     super::Challenge => Challenge;
+    super::Credit => Credit;
+    super::Prepare => Prepare;
+    super::ExecutePrepared => ExecutePrepared;
+    super::ClosePrepared => ClosePrepared;
     super::AddUser => AddUser;
     super::SetPassword => SetPassword;
     super::DropUser => DropUser;

@@ -30,6 +30,27 @@ fn messages_come_back() {
     assert_eq!(decode::<Mutation>(&encode(&mutation).unwrap()).unwrap(), mutation);
 }
 
+/// A client of another version is told so, because what stands at the end of a hello is the same in all.
+#[test]
+fn the_end_of_a_hello_is_that_of_any_version() {
+    let hello = Hello {
+        login: Some("n,,n=ann,r=x".to_owned()),
+        window_bytes: 9,
+        version_min: 6,
+        version_max: 7,
+        client: "a client with a long name".to_owned(),
+        frame_bytes_max: 1 << 20,
+    };
+    let any = HelloOfAnyVersion {
+        version_min: 6,
+        version_max: 7,
+        client: hello.client.clone(),
+        frame_bytes_max: 1 << 20,
+    };
+    assert_eq!(decode::<HelloOfAnyVersion>(&encode(&hello).unwrap()).unwrap(), any);
+    assert!(decode::<Hello>(&encode(&any).unwrap()).is_err());
+}
+
 #[test]
 fn nesting_is_bounded() {
     let depth = |levels| {
@@ -88,6 +109,18 @@ fn bytes_are_those_of_the_specification() {
     assert!(holds(&encode(&query).unwrap()), "{}", hex(&encode(&query).unwrap()));
     let ping = crate::frame::FrameHeader::of(crate::frame::FrameType::Ping, 7, [&[][..]]).unwrap().encode();
     assert!(holds(&ping), "{}", hex(&ping));
+    let credit = encode(&Credit { bytes: 65_536 }).unwrap();
+    let header = crate::frame::FrameHeader::of(Credit::KIND, 7, [&*credit]).unwrap().encode();
+    assert!(holds(&[&header[..], &credit].concat()), "{}", hex(&[&header[..], &credit].concat()));
+    let hello = Hello {
+        login: None,
+        window_bytes: 4 << 20,
+        version_min: 6,
+        version_max: 6,
+        client: "c".to_owned(),
+        frame_bytes_max: 1 << 24,
+    };
+    assert!(holds(&encode(&hello).unwrap()), "{}", hex(&encode(&hello).unwrap()));
     let types = [ColumnKind::Int64, ColumnKind::String].map(ColumnType::Scalar);
     let mut block = BlockBuilder::new(types);
     block.column(0).unwrap().push_i64(7).unwrap();

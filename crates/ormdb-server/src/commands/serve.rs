@@ -25,6 +25,7 @@ pub(crate) fn run(args: Serve) -> Result<()> {
         handshake_timeout: defaults.handshake_timeout.min(frame_timeout),
         frame_timeout,
         idle_timeout: seconds("idle-timeout", args.idle_timeout)?,
+        stall_timeout: seconds("stall-timeout", args.stall_timeout)?,
         drain_timeout: seconds("drain-timeout", args.drain_timeout)?,
         ..defaults
     };

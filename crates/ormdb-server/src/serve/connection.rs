@@ -11,15 +11,20 @@ use ormdb::{CancelHandle, Session};
 use ormdb_client::framed::{ReadError, read_header, read_payload};
 use ormdb_proto::bytes::AlignedBytes;
 use ormdb_proto::frame::{FrameHeader, FrameType, violation};
+use ormdb_proto::message::{self, decode};
 use ormdb_proto::{Error, ErrorCode, Result};
 use parking_lot::Mutex;
 use rkyv::util::AlignedVec;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, BufWriter};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, mpsc};
 
 use super::link::{Incoming, ReadHalf, WriteHalf};
 use super::outgoing::{self, Outgoing, Reply};
+use super::prepared::{PreparedStatements, Taken};
+use super::sender::{BlockingSender, Sender};
 use super::transaction::{StreamRequest, Streams};
+use super::window::Window;
 use super::{Shared, handshake, request};
 
 /// Frames that wait for the client to read them.
@@ -32,9 +37,33 @@ pub(super) struct Requests {
     /// Who the client is, and what it may do.
     pub(super) session: Session,
     outgoing: mpsc::Sender<Outgoing>,
-    in_flight: Arc<Mutex<HashMap<u32, Option<CancelHandle>>>>,
+    in_flight: Arc<Mutex<HashMap<u32, InFlight>>>,
     slots: Arc<Semaphore>,
     frame_bytes_max: u32,
+    window_bytes: u32,
+}
+
+/// A request in flight.
+struct InFlight {
+    /// What stops its statement, once that runs.
+    cancel: Option<CancelHandle>,
+    window: Arc<Window>,
+}
+
+impl InFlight {
+    fn cancel(&self) {
+        if let Some(cancel) = &self.cancel {
+            cancel.cancel();
+        }
+        self.window.close();
+    }
+}
+
+/// What the reader of a connection keeps of it.
+#[derive(Default)]
+struct State {
+    streams: Streams,
+    prepared: PreparedStatements,
 }
 
 /// Why a connection ends.
@@ -71,6 +100,7 @@ pub(super) async fn run(incoming: Incoming, shared: Arc<Shared>) {
         in_flight: Arc::default(),
         slots: Arc::new(Semaphore::new(slots)),
         frame_bytes_max: greeted.frame_bytes_max,
+        window_bytes: greeted.window_bytes,
         session: greeted.session,
     };
     let cancel = CancelAll(Arc::clone(&requests.in_flight));
@@ -106,18 +136,16 @@ impl Drop for Writer {
 }
 
 /// Cancels what is in flight when the connection ends.
-struct CancelAll(Arc<Mutex<HashMap<u32, Option<CancelHandle>>>>);
+struct CancelAll(Arc<Mutex<HashMap<u32, InFlight>>>);
 
 impl Drop for CancelAll {
     fn drop(&mut self) {
-        for cancel in self.0.lock().values().flatten() {
-            cancel.cancel();
-        }
+        self.0.lock().values().for_each(InFlight::cancel);
     }
 }
 
 async fn read_requests(read: &mut BufReader<ReadHalf>, requests: &Requests) -> End {
-    let mut streams = Streams::default();
+    let mut state = State::default();
     let mut draining = false;
     loop {
         // One future for the whole frame: what was read of it must not be lost to the other branches.
@@ -138,7 +166,7 @@ async fn read_requests(read: &mut BufReader<ReadHalf>, requests: &Requests) -> E
             Err(ReadError::Lost(_)) => return End::Lost,
             Err(ReadError::Broken(error)) => return End::Broken(error),
         };
-        if let Err(error) = requests.take(header, payload, &mut streams, draining).await {
+        if let Err(error) = requests.take(header, payload, &mut state, draining).await {
             return End::Broken(error);
         }
     }
@@ -150,14 +178,12 @@ async fn read_frame(
     requests: &Requests,
 ) -> std::result::Result<Option<(FrameHeader, AlignedBytes)>, ReadError> {
     let options = &requests.shared.options;
-    loop {
-        match tokio::time::timeout(options.idle_timeout, read.fill_buf()).await {
-            Ok(Ok([])) => return Err(ReadError::Lost(std::io::ErrorKind::UnexpectedEof.into())),
-            Ok(Ok(_)) => break,
-            Ok(Err(error)) => return Err(ReadError::Lost(error)),
-            Err(_) if requests.is_idle() => return Ok(None),
-            Err(_) => {}
-        }
+    match tokio::time::timeout(options.idle_timeout, read.fill_buf()).await {
+        Ok(Ok([])) => return Err(ReadError::Lost(std::io::ErrorKind::UnexpectedEof.into())),
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => return Err(ReadError::Lost(error)),
+        // A client gives signs of life whatever it waits for: one that does not is gone.
+        Err(_) => return Ok(None),
     }
     let frame = async {
         let header = read_header(read, options.frame_bytes_max).await?;
@@ -179,7 +205,7 @@ impl Requests {
         &self,
         header: FrameHeader,
         payload: AlignedBytes,
-        streams: &mut Streams,
+        state: &mut State,
         draining: bool,
     ) -> Result<()> {
         let reply = self.reply(&header);
@@ -190,37 +216,58 @@ impl Requests {
             }
             FrameType::Cancel => {
                 // One that was answered meanwhile needs no cancelling.
-                if let Some(Some(cancel)) = self.in_flight.lock().get(&header.request) {
-                    cancel.cancel();
+                if let Some(request) = self.in_flight.lock().get(&header.request) {
+                    request.cancel();
                 }
                 return Ok(());
+            }
+            FrameType::Credit => {
+                let message::Credit { bytes } = decode(&payload)?;
+                // One that was answered meanwhile needs no credit.
+                let in_flight = self.in_flight.lock();
+                return in_flight.get(&header.request).map_or(Ok(()), |request| request.window.grant(bytes));
             }
             _ if !header.kind.is_request() || matches!(header.kind, FrameType::Hello | FrameType::Proof) => {
                 return Err(violation(format!("a frame of type {:?} has no place here", header.kind)));
             }
             _ => {}
         }
-        let unawaited = header.kind == FrameType::Rollback && header.request == 0;
+        let unawaited =
+            header.request == 0 && matches!(header.kind, FrameType::Rollback | FrameType::ClosePrepared);
         if header.request == 0 && !unawaited {
             return Err(violation("a request has the number 0"));
         }
-        if !unawaited && self.in_flight.lock().insert(header.request, None).is_some() {
+        let window = Arc::new(Window::new(self.window_bytes));
+        let in_flight = InFlight { cancel: None, window: Arc::clone(&window) };
+        if !unawaited && self.in_flight.lock().insert(header.request, in_flight).is_some() {
             return Err(violation(format!("request {} is in flight already", header.request)));
         }
         if draining && (header.stream == 0 || header.kind == FrameType::Begin) {
-            self.answer(reply, Err(Error::new(ErrorCode::ShuttingDown, "the server is stopping"))).await;
+            let stopping = Error::new(ErrorCode::ShuttingDown, "the server is stopping");
+            self.answer(reply, window, Err(stopping)).await;
             return Ok(());
         }
         let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else { return Ok(()) };
+        let body = match state.prepared.take(&header, payload, &self.session) {
+            Taken::Request(body) => body,
+            Taken::Answered(response) => {
+                if !unawaited {
+                    let response = response.and_then(|()| reply.done());
+                    self.answer(reply, window, response).await;
+                }
+                return Ok(());
+            }
+        };
         if header.stream == 0
             && !matches!(header.kind, FrameType::Begin | FrameType::Commit | FrameType::Rollback)
         {
-            self.start(header, payload, slot);
+            self.start(StreamRequest { header, body, window, slot });
             return Ok(());
         }
-        if let Err((request, error)) = streams.take(StreamRequest { header, payload, slot }, self) {
+        if let Err((request, error)) = state.streams.take(StreamRequest { header, body, window, slot }, self)
+        {
             if !unawaited {
-                self.answer(reply, Err(error)).await;
+                self.answer(reply, request.window, Err(error)).await;
             }
             drop(request.slot);
         }
@@ -228,22 +275,32 @@ impl Requests {
     }
 
     /// Starts a request outside of transactions.
-    fn start(&self, header: FrameHeader, payload: AlignedBytes, slot: OwnedSemaphorePermit) {
+    fn start(&self, StreamRequest { header, body, window, slot }: StreamRequest) {
         let session = self.session.beside();
         self.register(header.request, session.cancel_handle());
         let (requests, reply) = (self.clone(), self.reply(&header));
         tokio::spawn(async move {
-            let outgoing = requests.outgoing.clone();
+            let mut sender = requests.blocking_sender(Arc::clone(&window)).await;
             let run = tokio::task::spawn_blocking(move || {
-                // If the writer is gone, so is the client: the statement is cancelled with its connection.
-                let send = |frame| drop(outgoing.blocking_send(frame));
-                request::run(&session, &header, &payload, reply, &send)
+                request::run(&session, &header, &body, reply, &mut sender)
             });
             let panicked = || Error::new(ErrorCode::Internal, "the statement panicked");
             let response = run.await.unwrap_or_else(|_| Err(panicked()));
-            requests.answer(reply, response).await;
+            requests.answer(reply, window, response).await;
             drop(slot);
         });
+    }
+
+    /// What a statement sends its response with, once there is a place for it to run.
+    pub(super) async fn blocking_sender(&self, window: Arc<Window>) -> BlockingSender {
+        let workers = self.shared.workers.clone();
+        let place = workers.place().await;
+        BlockingSender { sender: self.sender(window), workers, place, runtime: Handle::current() }
+    }
+
+    fn sender(&self, window: Arc<Window>) -> Sender {
+        let stall_timeout = self.shared.options.stall_timeout;
+        Sender { outgoing: self.outgoing.clone(), window, stall_timeout }
     }
 
     pub(super) const fn reply(&self, header: &FrameHeader) -> Reply {
@@ -252,24 +309,38 @@ impl Requests {
 
     /// Makes a request in flight one that can be cancelled.
     pub(super) fn register(&self, request: u32, cancel: CancelHandle) {
-        if let Some(place) = self.in_flight.lock().get_mut(&request) {
-            *place = Some(cancel);
+        if let Some(in_flight) = self.in_flight.lock().get_mut(&request) {
+            in_flight.cancel = Some(cancel);
         }
     }
 
-    /// Queues the response of a request, which is in flight no more.
-    pub(super) async fn answer(&self, reply: Reply, response: Result<Vec<Outgoing>>) {
-        // The number is free before the client sees the answer: it may use it again at once.
-        self.in_flight.lock().remove(&reply.request);
-        let frames = response.or_else(|error| reply.error(&error).map(|frame| vec![frame]));
+    /// Queues the response of a request, which is in flight no more then.
+    pub(super) async fn answer(&self, reply: Reply, window: Arc<Window>, response: Result<Vec<Outgoing>>) {
+        let sender = self.sender(window);
+        let mut response = response;
+        if let Ok(frames) = &mut response
+            && let Some(last) = frames.pop()
+        {
+            response = self.send_all(&sender, std::mem::take(frames)).await.map(|()| vec![last]);
+        }
+        let last = response.or_else(|error| reply.error(&error).map(|frame| vec![frame]));
         // An error that cannot be written has no place to go but the log of a client that waits: none is left out.
-        let frames = frames.or_else(|error| {
+        let last = last.or_else(|error| {
             let short = Error::new(error.code, "the response cannot be written");
             reply.error(&short).map(|frame| vec![frame])
         });
-        for frame in frames.unwrap_or_default() {
+        // The number is free before the client sees the end of the answer: it may use it again at once.
+        self.in_flight.lock().remove(&reply.request);
+        for frame in last.unwrap_or_default() {
             self.send(frame).await;
         }
+    }
+
+    async fn send_all(&self, sender: &Sender, frames: Vec<Outgoing>) -> Result<()> {
+        for frame in frames {
+            sender.send(frame).await?;
+        }
+        Ok(())
     }
 
     async fn say_goodbye(&self) {
@@ -286,10 +357,6 @@ impl Requests {
 
     fn slots_max(&self) -> u32 {
         self.shared.options.requests_max.max(1)
-    }
-
-    fn is_idle(&self) -> bool {
-        self.slots.available_permits() >= usize::try_from(self.slots_max()).unwrap_or(usize::MAX)
     }
 
     /// Completes when no request is in flight.

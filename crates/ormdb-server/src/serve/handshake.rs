@@ -32,6 +32,8 @@ pub(super) struct Greeted {
     pub(super) session: Session,
     /// The longest frame that it takes.
     pub(super) frame_bytes_max: u32,
+    /// How many bytes of a response it takes before it gives credit; 0 for any number.
+    pub(super) window_bytes: u32,
 }
 
 /// Reads a client's hello, has it log in, and welcomes it.
@@ -67,7 +69,8 @@ pub(super) async fn greet(
         idle_timeout_ms: u32::try_from(shared.options.idle_timeout.as_millis()).unwrap_or(u32::MAX),
     };
     send(write, &welcome).await?;
-    Ok(Greeted { session, frame_bytes_max: hello.frame_bytes_max })
+    let Hello { frame_bytes_max, window_bytes, .. } = hello;
+    Ok(Greeted { session, frame_bytes_max, window_bytes })
 }
 
 async fn hello(read: &mut (impl AsyncRead + Unpin)) -> std::result::Result<Hello, ReadError> {

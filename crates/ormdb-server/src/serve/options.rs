@@ -31,8 +31,10 @@ pub(crate) struct ServeOptions {
     pub(crate) handshake_timeout: Duration,
     /// How long a frame may take from its first byte to its last, in either direction.
     pub(crate) frame_timeout: Duration,
-    /// How long a connection may be quiet with nothing in flight.
+    /// How long a connection may be quiet.
     pub(crate) idle_timeout: Duration,
+    /// How long a result may wait for its reader.
+    pub(crate) stall_timeout: Duration,
     /// How long requests in flight may take once the server is told to stop.
     pub(crate) drain_timeout: Duration,
 }
@@ -61,6 +63,7 @@ impl Default for ServeOptions {
             handshake_timeout: Duration::from_secs(5),
             frame_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(300),
+            stall_timeout: Duration::from_secs(300),
             drain_timeout: Duration::from_secs(10),
         }
     }

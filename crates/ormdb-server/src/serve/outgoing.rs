@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use ormdb::StreamPart;
 use ormdb_client::framed::write_frame;
 use ormdb_proto::frame::{FrameHeader, FrameType};
-use ormdb_proto::message::{Mutation, encode};
+use ormdb_proto::message::{Done, Mutation, encode};
 use ormdb_proto::result::{Chunk, ResultShape};
 use ormdb_proto::{Error, ErrorCode, GraphResult, MutationResult, Result};
 use rkyv::util::AlignedVec;
@@ -18,6 +19,27 @@ use super::link::WriteHalf;
 pub(super) struct Outgoing {
     header: FrameHeader,
     payload: Payload,
+    /// The credit that it is still to be paid with.
+    cost: u32,
+}
+
+impl Outgoing {
+    fn new(header: FrameHeader, payload: Payload) -> Outgoing {
+        let cost = if header.kind == FrameType::Chunk { header.length } else { 0 };
+        Outgoing { header, payload, cost }
+    }
+
+    /// The credit that it takes: that of a chunk, its bytes.
+    pub(super) const fn cost(&self) -> u32 {
+        self.cost
+    }
+
+    /// The same frame, whose credit is spent.
+    #[must_use]
+    pub(super) fn paid(mut self) -> Outgoing {
+        self.cost = 0;
+        self
+    }
 }
 
 #[derive(Debug)]
@@ -41,7 +63,12 @@ impl Reply {
     /// The last frame of a response.
     pub(super) fn last(self, kind: FrameType, payload: AlignedVec) -> Result<Outgoing> {
         let header = self.fitting(FrameHeader::of(kind, self.request, [&*payload])?)?;
-        Ok(Outgoing { header: header.last(), payload: Payload::Message(payload) })
+        Ok(Outgoing::new(header.last(), Payload::Message(payload)))
+    }
+
+    /// The response of what is done.
+    pub(super) fn done(self) -> Result<Vec<Outgoing>> {
+        Ok(vec![self.last(FrameType::Done, encode(&Done { token: None })?)?])
     }
 
     /// The response that is an error.
@@ -69,15 +96,23 @@ impl Reply {
         Ok(frames)
     }
 
+    /// A part of a result that is still being read.
+    pub(super) fn part(self, part: StreamPart) -> Result<Outgoing> {
+        match part {
+            StreamPart::Shape(shape) => self.shape(&shape),
+            StreamPart::Chunk(chunk) => self.chunk(chunk),
+        }
+    }
+
     /// The first frame of a result.
-    pub(super) fn shape(self, shape: &ResultShape) -> Result<Outgoing> {
+    fn shape(self, shape: &ResultShape) -> Result<Outgoing> {
         self.message(FrameType::Shape, encode(shape)?)
     }
 
     /// A part of a result.
-    pub(super) fn chunk(self, chunk: Chunk) -> Result<Outgoing> {
+    fn chunk(self, chunk: Chunk) -> Result<Outgoing> {
         let header = self.fitting(FrameHeader::of(FrameType::Chunk, self.request, chunk.parts())?)?;
-        Ok(Outgoing { header, payload: Payload::Part(chunk) })
+        Ok(Outgoing::new(header, Payload::Part(chunk)))
     }
 
     fn graph(self, result: &GraphResult) -> Result<Vec<Outgoing>> {
@@ -85,7 +120,7 @@ impl Reply {
         frames.push(self.shape(result.shape())?);
         for (at, chunk) in result.chunks().iter().enumerate() {
             let header = self.fitting(FrameHeader::of(FrameType::Chunk, self.request, chunk.parts())?)?;
-            frames.push(Outgoing { header, payload: Payload::Chunk(result.clone(), at) });
+            frames.push(Outgoing::new(header, Payload::Chunk(result.clone(), at)));
         }
         frames.push(self.message(FrameType::Trailer, encode(result.trailer())?)?);
         Ok(frames)
@@ -93,7 +128,7 @@ impl Reply {
 
     fn message(self, kind: FrameType, payload: AlignedVec) -> Result<Outgoing> {
         let header = self.fitting(FrameHeader::of(kind, self.request, [&*payload])?)?;
-        Ok(Outgoing { header, payload: Payload::Message(payload) })
+        Ok(Outgoing::new(header, Payload::Message(payload)))
     }
 
     fn fitting(self, header: FrameHeader) -> Result<FrameHeader> {

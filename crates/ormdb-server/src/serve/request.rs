@@ -1,12 +1,44 @@
 //! What a request asks of the database. The only place where the wire meets the database.
 
-use ormdb::{Params, Prepared, Session, StreamPart, Streamed};
+use ormdb::{Params, Prepared, Session, Streamed, Transaction};
 use ormdb_proto::bytes::AlignedBytes;
 use ormdb_proto::frame::{FrameHeader, FrameType, violation};
 use ormdb_proto::message::{self, SchemaApplied, SchemaRefused, Text, decode, encode};
 use ormdb_proto::{Outcome, Result};
 
 use super::outgoing::{Outgoing, Reply};
+use super::sender::BlockingSender;
+
+/// What a request says.
+pub(super) enum Body {
+    /// A message, as it came.
+    Message(AlignedBytes),
+    /// Parameters for a statement that the connection has prepared.
+    Prepared(Prepared, Params),
+}
+
+/// A statement of a request, with its parameters; none if the request is about something else.
+///
+/// # Errors
+/// Those of the message and of the text.
+fn statement(session: &Session, header: &FrameHeader, body: &Body) -> Result<Option<(Prepared, Params)>> {
+    let payload = match body {
+        Body::Prepared(prepared, params) => return Ok(Some((prepared.clone(), params.clone()))),
+        Body::Message(payload) => payload,
+    };
+    match header.kind {
+        FrameType::Query => {
+            let query: message::Query = decode(payload)?;
+            Ok(Some((session.prepare(&query.text)?, query.params)))
+        }
+        FrameType::Execute => {
+            let execute: message::Execute = decode(payload)?;
+            execute.statement.check_depth()?;
+            Ok(Some((session.prepare_statement(execute.statement), execute.params)))
+        }
+        _ => Ok(None),
+    }
+}
 
 /// Runs a request outside of transactions; gives the end of its response, behind what it has sent. Blocks as long as the
 /// statement runs and the client takes what is sent.
@@ -16,20 +48,15 @@ use super::outgoing::{Outgoing, Reply};
 pub(super) fn run(
     session: &Session,
     header: &FrameHeader,
-    payload: &AlignedBytes,
+    body: &Body,
     reply: Reply,
-    send: &dyn Fn(Outgoing),
+    sender: &mut BlockingSender,
 ) -> Result<Vec<Outgoing>> {
+    if let Some((prepared, params)) = statement(session, header, body)? {
+        return ended(session.stream(&prepared, &params, &mut |part| sender.send(reply.part(part)?))?, reply);
+    }
+    let Body::Message(payload) = body else { return Err(violation("the request has no message")) };
     match header.kind {
-        FrameType::Query => {
-            let query: message::Query = decode(payload)?;
-            stream(session, &session.prepare(&query.text)?, &query.params, reply, send)
-        }
-        FrameType::Execute => {
-            let execute: message::Execute = decode(payload)?;
-            execute.statement.check_depth()?;
-            stream(session, &session.prepare_statement(execute.statement), &execute.params, reply, send)
-        }
         FrameType::Explain => {
             let explain: message::Explain = decode(payload)?;
             explain.statement.check_depth()?;
@@ -74,21 +101,24 @@ pub(super) fn run(
     }
 }
 
-/// Runs a statement; the parts of a fetch are sent as they are made, and what is returned is the end of the response.
-fn stream(
-    session: &Session,
-    statement: &Prepared,
-    params: &Params,
+/// Runs a statement in a transaction; none if the request is about something else.
+///
+/// # Errors
+/// The request's own; they are the response.
+pub(super) fn run_within(
+    (session, transaction): (&Session, &mut Transaction),
+    header: &FrameHeader,
+    body: &Body,
     reply: Reply,
-    send: &dyn Fn(Outgoing),
-) -> Result<Vec<Outgoing>> {
-    let streamed = session.stream(statement, params, &mut |part| {
-        send(match part {
-            StreamPart::Shape(shape) => reply.shape(&shape)?,
-            StreamPart::Chunk(chunk) => reply.chunk(chunk)?,
-        });
-        Ok(())
-    })?;
+    sender: &mut BlockingSender,
+) -> Result<Option<Vec<Outgoing>>> {
+    let Some((prepared, params)) = statement(session, header, body)? else { return Ok(None) };
+    ended(transaction.stream(&prepared, &params, &mut |part| sender.send(reply.part(part)?))?, reply)
+        .map(Some)
+}
+
+/// The end of a response whose parts are sent, or the whole of one that has none.
+fn ended(streamed: Streamed, reply: Reply) -> Result<Vec<Outgoing>> {
     match streamed {
         Streamed::Parts(trailer) => Ok(vec![reply.last(FrameType::Trailer, encode(&trailer)?)?]),
         Streamed::Whole(whole) => outcome(&whole, reply),
@@ -96,7 +126,7 @@ fn stream(
 }
 
 /// The response of a statement's outcome.
-pub(super) fn outcome(outcome: &Outcome, reply: Reply) -> Result<Vec<Outgoing>> {
+fn outcome(outcome: &Outcome, reply: Reply) -> Result<Vec<Outgoing>> {
     match outcome {
         Outcome::Fetched(result) => reply.fetched(result),
         Outcome::Written(written) => reply.written(written),

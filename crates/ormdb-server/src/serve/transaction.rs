@@ -4,9 +4,9 @@
 //! stream ends in any way but a commit is rolled back.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use ormdb::Transaction;
-use ormdb_proto::bytes::AlignedBytes;
 use ormdb_proto::frame::{FrameHeader, FrameType, violation};
 use ormdb_proto::message::{self, Done, decode, encode};
 use ormdb_proto::{Error, ErrorCode, Result};
@@ -14,12 +14,15 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::connection::Requests;
 use super::outgoing::{Outgoing, Reply};
-use super::request;
+use super::request::{self, Body};
+use super::sender::BlockingSender;
+use super::window::Window;
 
 /// A request of a stream.
 pub(super) struct StreamRequest {
     pub(super) header: FrameHeader,
-    pub(super) payload: AlignedBytes,
+    pub(super) body: Body,
+    pub(super) window: Arc<Window>,
     /// Its place among the requests in flight; as many bound the queues.
     pub(super) slot: OwnedSemaphorePermit,
 }
@@ -72,12 +75,13 @@ async fn run_stream(mut queue: mpsc::Receiver<StreamRequest>, requests: Requests
     let session = requests.session.beside();
     let cancel = session.cancel_handle();
     let mut transaction: Option<Transaction> = None;
-    while let Some(StreamRequest { header, payload, slot }) = queue.recv().await {
+    while let Some(StreamRequest { header, body, window, slot }) = queue.recv().await {
         let reply = requests.reply(&header);
         requests.register(header.request, cancel.clone());
         let session = session.clone();
+        let mut sender = requests.blocking_sender(Arc::clone(&window)).await;
         let run = tokio::task::spawn_blocking(move || {
-            let response = step(&session, &mut transaction, &header, &payload, reply);
+            let response = step(&session, &mut transaction, (&header, &body), reply, &mut sender);
             (transaction, response)
         });
         let response;
@@ -87,7 +91,7 @@ async fn run_stream(mut queue: mpsc::Receiver<StreamRequest>, requests: Requests
         };
         // A rollback of request 0 is that of a client that does not wait for it.
         if header.request != 0 {
-            requests.answer(reply, response).await;
+            requests.answer(reply, window, response).await;
         }
         drop(slot);
         if transaction.is_none() {
@@ -106,29 +110,24 @@ fn forget_if_ended(transaction: &mut Option<Transaction>) {
 fn step(
     session: &ormdb::Session,
     transaction: &mut Option<Transaction>,
-    header: &FrameHeader,
-    payload: &AlignedBytes,
+    (header, body): (&FrameHeader, &Body),
     reply: Reply,
+    sender: &mut BlockingSender,
 ) -> Result<Vec<Outgoing>> {
     let done = |done: Done| Ok(vec![reply.last(FrameType::Done, encode(&done)?)?]);
+    if let Some(open) = transaction.as_mut() {
+        let ran = request::run_within((session, open), header, body, reply, sender);
+        forget_if_ended(transaction);
+        if let Some(response) = ran? {
+            return Ok(response);
+        }
+    }
+    let Body::Message(payload) = body else { return Err(closed()) };
     match (header.kind, transaction.as_mut()) {
         (FrameType::Begin, None) => {
             let message::Begin { isolation, access } = decode(payload)?;
             *transaction = Some(session.begin(isolation, access)?);
             done(Done { token: None })
-        }
-        (FrameType::Query, Some(open)) => {
-            let query: message::Query = decode(payload)?;
-            let outcome = open.query(&query.text, &query.params);
-            forget_if_ended(transaction);
-            request::outcome(&outcome?, reply)
-        }
-        (FrameType::Execute, Some(open)) => {
-            let execute: message::Execute = decode(payload)?;
-            execute.statement.check_depth()?;
-            let outcome = open.execute(&execute.statement, &execute.params);
-            forget_if_ended(transaction);
-            request::outcome(&outcome?, reply)
         }
         (FrameType::SetSavepoint, Some(open)) => {
             let message::SetSavepoint { name } = decode(payload)?;

@@ -6,17 +6,21 @@ use std::net::TcpStream;
 use ormdb::Params;
 use ormdb_client::Client;
 use ormdb_proto::frame::{FrameHeader, FrameType, HEADER_LEN};
-use ormdb_proto::message::{Hello, Message, PROTOCOL_VERSION, Query, Welcome, decode, encode};
+use ormdb_proto::message::{
+    Challenge, ClosePrepared, Credit, ExecutePrepared, Hello, HelloOfAnyVersion, Message, PROTOCOL_VERSION,
+    Prepare, Proof, Query, StatementSource, Welcome, decode, encode,
+};
 use ormdb_proto::{Error, ErrorCode};
 
 use crate::process::{SCHEMA, Server, ormdb};
 
 /// A connection without the shipped client's manners.
-struct Raw(TcpStream);
+/// The second is its window.
+struct Raw(TcpStream, u32);
 
 impl Raw {
     fn connect(server: &Server) -> Raw {
-        Raw(TcpStream::connect(server.address()).unwrap())
+        Raw(TcpStream::connect(server.address()).unwrap(), 0)
     }
 
     fn send(&mut self, header: FrameHeader, payload: &[u8]) {
@@ -37,6 +41,7 @@ impl Raw {
     fn hello(&mut self, version_min: u16, version_max: u16) {
         let hello = Hello {
             login: None,
+            window_bytes: self.1,
             version_min,
             version_max,
             client: "raw".to_owned(),
@@ -269,5 +274,177 @@ async fn statements_that_nest_too_deep_are_refused() {
         let error = client.execute(&statement, &Params::none()).await.unwrap_err();
         assert_eq!(error.code, ErrorCode::ProtocolViolation);
     }
+    client.ping().await.unwrap();
+}
+
+/// A message that the shipped client would not send there.
+fn post<M>(raw: &mut Raw, request: u32, message: &M)
+where
+    M: Message
+        + for<'a> rkyv::Serialize<
+            rkyv::api::high::HighSerializer<
+                rkyv::util::AlignedVec,
+                rkyv::ser::allocator::ArenaHandle<'a>,
+                rkyv::rancor::Error,
+            >,
+        >,
+{
+    let payload = encode(message).unwrap();
+    raw.send(FrameHeader::of(M::KIND, request, [&*payload]).unwrap(), &payload);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_handshake_that_is_none_ends_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path(), &["--frame-timeout", "0.5"]);
+    let client = server.client().await;
+
+    // The hello of version 5, byte for byte: the fields that every version has.
+    let mut old = Raw::connect(&server);
+    let hello = HelloOfAnyVersion {
+        version_min: 5,
+        version_max: 5,
+        client: "old".to_owned(),
+        frame_bytes_max: 1 << 20,
+    };
+    post(&mut old, 0, &hello);
+    let error = old.last_words();
+    assert!(error.message.contains("speaks version 6, the client 5 to 5"), "{}", error.message);
+    let mut cut = Raw::connect(&server);
+    post(&mut cut, 0, &HelloOfAnyVersion { version_min: 6, version_max: 6, ..hello });
+    assert_eq!(cut.last_words().code, ErrorCode::ProtocolViolation);
+
+    let hello = |login: Option<String>| Hello {
+        login,
+        window_bytes: 0,
+        version_min: PROTOCOL_VERSION,
+        version_max: PROTOCOL_VERSION,
+        client: "raw".to_owned(),
+        frame_bytes_max: 1 << 20,
+    };
+    let first = || Some("n,,n=ann,r=abc".to_owned());
+    for (step, expected) in [
+        ("", ErrorCode::ProtocolViolation),
+        ("n,,n=ann", ErrorCode::ProtocolViolation),
+        ("p=tls-exporter,,n=ann,r=abc", ErrorCode::AuthenticationFailed),
+        ("x".repeat(3000).as_str(), ErrorCode::ProtocolViolation),
+    ] {
+        let mut wrong = Raw::connect(&server);
+        post(&mut wrong, 0, &hello(Some(step.to_owned())));
+        assert_eq!(wrong.last_words().code, expected, "{step}");
+    }
+    let mut long = Raw::connect(&server);
+    post(&mut long, 0, &hello(Some("x".repeat(5000))));
+    assert_eq!(long.last_words().code, ErrorCode::LimitExceeded);
+    // Something else than the proof, a proof of nothing, and silence.
+    let challenged = || {
+        let mut raw = Raw::connect(&server);
+        post(&mut raw, 0, &hello(first()));
+        let (header, payload) = raw.receive();
+        assert_eq!(header.kind, FrameType::Challenge);
+        (raw, decode::<Challenge>(&payload).unwrap().step)
+    };
+    let (mut other, _) = challenged();
+    other.query(1, "Artist");
+    assert_eq!(other.last_words().code, ErrorCode::ProtocolViolation);
+    let (mut garbage, _) = challenged();
+    garbage.send(FrameHeader { length: 3, crc: 7, ..header(FrameType::Proof, 0) }, b"abc");
+    assert_eq!(garbage.last_words().code, ErrorCode::ProtocolViolation);
+    let (mut wrong, challenge) = challenged();
+    let nonce = challenge.split(',').next().unwrap();
+    post(&mut wrong, 0, &Proof { step: format!("c=biws,{nonce},p={}=", "A".repeat(43)) });
+    assert_eq!(wrong.last_words().code, ErrorCode::AuthenticationFailed);
+    let (silent, _) = challenged();
+    assert_eq!(silent.last_words().code, ErrorCode::ProtocolViolation);
+    // A second hello, and a proof that nobody asked for.
+    let mut again = Raw::greeted(&server);
+    post(&mut again, 0, &hello(None));
+    assert_eq!(again.last_words().code, ErrorCode::ProtocolViolation);
+    let mut late = Raw::greeted(&server);
+    post(&mut late, 0, &Proof { step: String::new() });
+    assert_eq!(late.last_words().code, ErrorCode::ProtocolViolation);
+    client.ping().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn credit_and_prepared_statements_are_bounded() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path(), &["--idle-timeout", "0.6"]);
+    let client = server.client().await;
+    client.apply_schema(SCHEMA).await.unwrap();
+    let rows: Vec<String> = (0..2000).map(|n| format!("{{ name: \"{n}\" || $name }}")).collect();
+    let long = Params::none().with("name", "y".repeat(2_000));
+    client.query(&format!("create Artist [{}]", rows.join(", ")), &long).await.unwrap();
+
+    // A result that waits for credit is not lost, and more credit than there is room for ends the connection.
+    let mut narrow = Raw::connect(&server);
+    narrow.1 = 1000;
+    narrow.hello(PROTOCOL_VERSION, PROTOCOL_VERSION);
+    assert_eq!(narrow.receive().0.kind, FrameType::Welcome);
+    narrow.query(1, "Artist { name }");
+    assert_eq!(narrow.receive().0.kind, FrameType::Shape);
+    let (chunk, _) = narrow.receive();
+    assert_eq!((chunk.kind, chunk.is_last()), (FrameType::Chunk, false));
+    narrow.send(header(FrameType::Ping, 2), &[]);
+    assert_eq!(narrow.receive().0.kind, FrameType::Pong, "nothing of the result comes without credit");
+    post(&mut narrow, 1, &Credit { bytes: chunk.length });
+    let (next, _) = narrow.receive();
+    assert!(matches!(next.kind, FrameType::Chunk | FrameType::Trailer), "{next:?}");
+    // Credit for what is not in flight is passed over.
+    post(&mut narrow, 99, &Credit { bytes: u32::MAX });
+    narrow.send(header(FrameType::Ping, 3), &[]);
+    loop {
+        let (header, _) = narrow.receive();
+        if header.kind == FrameType::Pong {
+            break;
+        }
+    }
+    narrow.query(4, "Artist { name }");
+    post(&mut narrow, 4, &Credit { bytes: u32::MAX });
+    assert_eq!(narrow.last_words().code, ErrorCode::ProtocolViolation);
+
+    // Half open: its result waits for it, and it says nothing more.
+    let mut gone = Raw::connect(&server);
+    gone.1 = 1;
+    gone.hello(PROTOCOL_VERSION, PROTOCOL_VERSION);
+    gone.receive();
+    gone.query(1, "Artist { name }");
+    let ended = std::iter::from_fn(|| {
+        let mut byte = [0; 4096];
+        gone.0.read(&mut byte).ok().filter(|read| *read > 0)
+    });
+    assert!(ended.count() > 0, "what came is there, and then the end");
+
+    // Prepared statements, by hand and in one go.
+    let mut raw = Raw::greeted(&server);
+    let text = |text: &str| StatementSource::Text(text.to_owned());
+    post(&mut raw, 1, &Prepare { id: 7, statement: text("Artist limit 1 { id }") });
+    post(&mut raw, 2, &ExecutePrepared { id: 7, params: Params::none() });
+    post(&mut raw, 3, &Prepare { id: 7, statement: text("Album") });
+    post(&mut raw, 4, &Prepare { id: 8, statement: text("Album where") });
+    post(&mut raw, 5, &ClosePrepared { id: 7 });
+    post(&mut raw, 6, &ExecutePrepared { id: 7, params: Params::none() });
+    post(&mut raw, 0, &ClosePrepared { id: 7 });
+    post(&mut raw, 8, &ExecutePrepared { id: 8, params: Params::none() });
+    raw.send(FrameHeader::of(FrameType::Prepare, 9, [&b"no archive"[..]]).unwrap(), b"no archive");
+    let mut ends = std::collections::BTreeMap::new();
+    while ends.len() < 8 {
+        let (header, payload) = raw.receive();
+        if header.is_last() {
+            let error = (header.kind == FrameType::Error).then(|| decode::<Error>(&payload).unwrap().code);
+            ends.insert(header.request, error);
+        }
+    }
+    let expected = [
+        (1, None),
+        (2, None),
+        (3, Some(ErrorCode::DuplicateName)),
+        (4, Some(ErrorCode::SyntaxError)),
+        (5, None),
+        (6, Some(ErrorCode::UnknownName)),
+        (8, Some(ErrorCode::UnknownName)),
+        (9, Some(ErrorCode::ProtocolViolation)),
+    ];
+    assert_eq!(ends.into_iter().collect::<Vec<_>>(), expected);
     client.ping().await.unwrap();
 }

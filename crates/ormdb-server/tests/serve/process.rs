@@ -47,6 +47,11 @@ impl Server {
         Client::connect(&self.tcp).await.unwrap()
     }
 
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Kills it, as a power failure would.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();

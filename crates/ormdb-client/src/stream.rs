@@ -1,0 +1,77 @@
+//! Results that are taken chunk by chunk, while the server reads on.
+
+use std::sync::Arc;
+
+use ormdb_proto::ir::Params;
+use ormdb_proto::message::{self, Message, encode};
+use ormdb_proto::result::{Chunk, ResultShape, Trailer};
+use ormdb_proto::{Error, ErrorCode, Result};
+
+use crate::client::Client;
+use crate::connection::Parts;
+use crate::pending::{Part, unexpected};
+
+/// A result that is taken chunk by chunk. The server sends no more ahead than the connection's window; dropped before its end, the
+/// request is cancelled.
+#[derive(Debug)]
+pub struct ResultStream {
+    parts: Parts,
+    shape: Arc<ResultShape>,
+    trailer: Option<Trailer>,
+}
+
+impl Client {
+    /// Fetches a graph chunk by chunk: the text must be a fetch, or a mutation that returns something. Nothing else of the connection
+    /// waits for who is slow in taking the chunks.
+    ///
+    /// # Errors
+    /// As [`fetch`](Self::fetch). The handle's deadline does not bound it: that is for whoever takes the chunks.
+    pub async fn stream(&self, text: &str, params: &Params) -> Result<ResultStream> {
+        let query = message::Query { text: text.to_owned(), params: params.clone() };
+        self.stream_of(message::Query::KIND, encode(&query)?).await
+    }
+
+    pub(crate) async fn stream_of(
+        &self,
+        kind: ormdb_proto::frame::FrameType,
+        payload: rkyv::util::AlignedVec,
+    ) -> Result<ResultStream> {
+        let mut parts = self.connection().stream(kind, self.stream_number(), payload).await?;
+        match parts.next().await? {
+            Some(Part::Shape(shape)) => Ok(ResultStream { parts, shape, trailer: None }),
+            Some(Part::Response(_)) => {
+                Err(Error::new(ErrorCode::InvalidQuery, "the statement was executed, yet it gives no graph"))
+            }
+            Some(Part::Chunk(_) | Part::Trailer(_)) | None => Err(unexpected("a graph")),
+        }
+    }
+}
+
+impl ResultStream {
+    /// What the chunks are like.
+    pub const fn shape(&self) -> &Arc<ResultShape> {
+        &self.shape
+    }
+
+    /// The next chunk; none behind the last one. Whoever asks for the next one is done with the one before: the server sends more.
+    ///
+    /// # Errors
+    /// As [`Client::query`]: a statement may fail behind chunks that were taken.
+    pub async fn next(&mut self) -> Result<Option<Chunk>> {
+        loop {
+            match self.parts.next().await? {
+                Some(Part::Chunk(chunk)) => return Ok(Some(chunk)),
+                Some(Part::Trailer(trailer)) => self.trailer = Some(trailer),
+                // The counts of a write.
+                Some(Part::Response(_)) => {}
+                Some(Part::Shape(_)) => return Err(unexpected("one graph")),
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// What is known of the result once its last chunk was taken.
+    pub const fn trailer(&self) -> Option<&Trailer> {
+        self.trailer.as_ref()
+    }
+}
