@@ -20,13 +20,9 @@ class Answers {
 
 class Making {
   constructor(answers, options) {
-    this.answers = answers;
     this.options = options;
-  }
-
-  /** What turns chunks of a shape into rows. */
-  hydrator(shape) {
-    return this.answers.hydrators.of(shape, this.options);
+    /** What turns chunks of a shape into rows, by the text of the shape. */
+    this.hydrator = answers.hydrators.of(options);
   }
 
   /** The outcome of a statement. */

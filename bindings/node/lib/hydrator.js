@@ -7,8 +7,9 @@ const { generate, mayGenerate } = require('./hydrate/generate');
 const { walk } = require('./hydrate/walk');
 const { parseShape } = require('./shape');
 
-/** The hydrators that are kept of a connection. */
+/** The hydrators that are kept of a connection, for each way of values, and of how many of those. */
 const KEPT_MAX = 1024;
+const KEPT_OPTIONS_MAX = 64;
 
 const GENERATES = mayGenerate();
 
@@ -53,23 +54,28 @@ function classesOf(shape, construct) {
   });
 }
 
-/** The hydrators of a connection, by the text of the shape and by options. */
+/** The hydrators of a connection, by what they do with values, and by the texts of shapes. */
 class Hydrators {
   #kept = new Map();
   #numbers = new WeakMap();
   #last = 0;
 
-  /** The hydrator of a shape of this text. */
-  of(text, options) {
-    const key = `${options.int64}/${options.json}/${this.#numberOf(options.construct)}/${text}`;
-    let hydrator = this.#kept.get(key);
-    if (hydrator === undefined) {
-      hydrator = createHydrator(text, options);
-      // The oldest goes: a map keeps the order in which keys came.
-      if (this.#kept.size >= KEPT_MAX) this.#kept.delete(this.#kept.keys().next().value);
-      this.#kept.set(key, hydrator);
+  /** The function that gives the hydrator of a shape's text. */
+  of(options) {
+    const key = `${options.int64}/${options.json}/${this.#numberOf(options.construct)}`;
+    let byShape = this.#kept.get(key);
+    if (byShape === undefined) {
+      byShape = new Map();
+      keep(this.#kept, key, byShape, KEPT_OPTIONS_MAX);
     }
-    return hydrator;
+    return (text) => {
+      let hydrator = byShape.get(text);
+      if (hydrator === undefined) {
+        hydrator = createHydrator(text, options);
+        keep(byShape, text, hydrator, KEPT_MAX);
+      }
+      return hydrator;
+    };
   }
 
   #numberOf(construct) {
@@ -78,6 +84,12 @@ class Hydrators {
     if (number === undefined) this.#numbers.set(construct, (number = ++this.#last));
     return number;
   }
+}
+
+/** Keeps a value; where there are too many, the oldest goes: a map keeps the order in which keys came. */
+function keep(map, key, value, most) {
+  if (map.size >= most) map.delete(map.keys().next().value);
+  map.set(key, value);
 }
 
 module.exports = { createHydrator, hydrationOptions, Hydrators };

@@ -1,6 +1,6 @@
 // Puts the native module in its place: from a checkout it is built with cargo; a package has it already.
 //
-// `ORMDB_NODE_PROFILE` names another profile of cargo than `release`.
+// `ORMDB_NODE_LIBRARY` names a library that is built already.
 'use strict';
 
 const { spawnSync } = require('node:child_process');
@@ -23,9 +23,9 @@ function nameOfLibrary() {
 }
 
 /** Builds the module, and gives its path as cargo tells it. */
-function build(profile) {
+function build() {
   const cargo = process.env.CARGO ?? 'cargo';
-  const args = ['build', '--package', 'ormdb-node', '--profile', profile, '--message-format', 'json-render-diagnostics'];
+  const args = ['build', '--package', 'ormdb-node', '--release', '--message-format', 'json-render-diagnostics'];
   const done = spawnSync(cargo, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8', maxBuffer: 1 << 28 });
   if (done.error) fail(`cannot start ${cargo} (${done.error.message}); building from the checkout takes a Rust toolchain`);
   if (done.status !== 0) fail('cargo could not build the native module');
@@ -37,7 +37,7 @@ function build(profile) {
 }
 
 if (isCheckout) {
-  const built = build(process.env.ORMDB_NODE_PROFILE ?? 'release');
+  const built = process.env.ORMDB_NODE_LIBRARY ?? build();
   fs.mkdirSync(path.dirname(placed), { recursive: true });
   // A module that a process has loaded is replaced, not written over.
   fs.copyFileSync(built, `${placed}.new`);

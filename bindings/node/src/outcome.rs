@@ -92,7 +92,7 @@ impl RawAnswer {
     fn of_chunks(shape: &ResultShape, chunks: &[Chunk]) -> Result<RawAnswer> {
         let chunks = chunks.iter().map(|chunk| bytes(shape, chunk)).collect::<Result<_>>()?;
         Ok(RawAnswer {
-            shape: Some(shape_text::of(shape)),
+            shape: Some(shape_text::of(shape)?),
             chunks: Some(chunks),
             ..RawAnswer::of_kind("rows")
         })
@@ -161,7 +161,7 @@ impl RawParts {
     pub(crate) fn of(answer: Answer) -> Result<Delivered> {
         Ok(match answer {
             Answer::Parts(parts) => {
-                Delivered::D(RawParts { shape: shape_text::of(parts.shape()), parts: Some(parts) })
+                Delivered::D(RawParts { shape: shape_text::of(parts.shape())?, parts: Some(parts) })
             }
             Answer::Whole(outcome) => Delivered::A(RawAnswer::of(outcome)?),
         })

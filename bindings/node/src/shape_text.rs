@@ -1,46 +1,71 @@
 //! Shapes as JSON, for the hydrators of JavaScript:
 //! `{"nodes": [{"entity", "columns": [{"name", "kind", "list"?, "labels"?}], "edges": [{"alias", "child", "many", "before"}]}]}`.
+//!
+//! Every result with rows has one, so it is written straight from the shape.
 
 use ormdb_proto::block::ColumnType;
-use ormdb_proto::result::{Cardinality, ResultShape, ShapeColumn, ShapeEdge};
-use serde_json::{Map, Value, json};
+use ormdb_proto::result::{Cardinality, ResultShape, ShapeColumn, ShapeEdge, ShapeNode};
+use ormdb_proto::{Error, ErrorCode, Result};
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct ShapeText<'a> {
+    nodes: Vec<NodeText<'a>>,
+}
+
+#[derive(Serialize)]
+struct NodeText<'a> {
+    entity: &'a str,
+    columns: Vec<ColumnText<'a>>,
+    edges: Vec<EdgeText<'a>>,
+}
+
+#[derive(Serialize)]
+struct ColumnText<'a> {
+    name: &'a str,
+    kind: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    list: Option<bool>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    labels: Vec<(u32, &'a str)>,
+}
+
+#[derive(Serialize)]
+struct EdgeText<'a> {
+    alias: &'a str,
+    child: u32,
+    many: bool,
+    before: u32,
+}
 
 /// The text of a shape; equal shapes have equal texts.
-pub(crate) fn of(shape: &ResultShape) -> String {
-    let nodes: Vec<Value> = shape
-        .nodes
-        .iter()
-        .map(|node| {
-            json!({
-                "entity": node.entity,
-                "columns": node.columns.iter().map(column).collect::<Vec<_>>(),
-                "edges": node.edges.iter().map(edge).collect::<Vec<_>>(),
-            })
-        })
-        .collect();
-    json!({ "nodes": nodes }).to_string()
+pub(crate) fn of(shape: &ResultShape) -> Result<String> {
+    serde_json::to_string(&ShapeText { nodes: shape.nodes.iter().map(node).collect() })
+        .map_err(|error| Error::new(ErrorCode::Internal, format!("a shape cannot be written: {error}")))
 }
 
-fn column(column: &ShapeColumn) -> Value {
-    let mut out = Map::new();
-    out.insert("name".to_owned(), column.name.as_str().into());
-    out.insert("kind".to_owned(), column.ty.kind().code().into());
-    if matches!(column.ty, ColumnType::List(_)) {
-        out.insert("list".to_owned(), true.into());
+fn node(node: &ShapeNode) -> NodeText<'_> {
+    NodeText {
+        entity: &node.entity,
+        columns: node.columns.iter().map(column).collect(),
+        edges: node.edges.iter().map(edge).collect(),
     }
-    if !column.labels.0.is_empty() {
-        let labels: Vec<Value> =
-            column.labels.0.iter().map(|label| json!([label.position, label.name])).collect();
-        out.insert("labels".to_owned(), labels.into());
-    }
-    Value::Object(out)
 }
 
-fn edge(edge: &ShapeEdge) -> Value {
-    json!({
-        "alias": edge.alias,
-        "child": edge.child,
-        "many": edge.cardinality == Cardinality::Many,
-        "before": edge.columns_before,
-    })
+fn column(column: &ShapeColumn) -> ColumnText<'_> {
+    ColumnText {
+        name: &column.name,
+        kind: column.ty.kind().code(),
+        list: matches!(column.ty, ColumnType::List(_)).then_some(true),
+        labels: column.labels.0.iter().map(|label| (label.position, label.name.as_str())).collect(),
+    }
+}
+
+fn edge(edge: &ShapeEdge) -> EdgeText<'_> {
+    EdgeText {
+        alias: &edge.alias,
+        child: edge.child,
+        many: edge.cardinality == Cardinality::Many,
+        before: edge.columns_before,
+    }
 }

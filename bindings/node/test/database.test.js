@@ -2,8 +2,10 @@
 
 const assert = require('node:assert/strict');
 const { execFileSync } = require('node:child_process');
+const { once } = require('node:events');
 const path = require('node:path');
 const { describe, it } = require('node:test');
+const { Worker } = require('node:worker_threads');
 const client = require('..');
 const { directory, open, serve } = require('./support/place');
 
@@ -108,6 +110,18 @@ for (const where of ['embedded', 'remote']) {
       await assert.rejects(kinds(() => 1), { code: 'invalid_value' });
       await assert.rejects(kinds(new Date(NaN)), { code: 'invalid_value' });
       assert.throws(() => typed('int17', 1), { code: 'invalid_value' });
+    });
+
+    it('takes any document for a field of documents', async (t) => {
+      const db = await opened(t);
+      await db.create('User', { name: 'a' });
+      const documents = [{ a: 1n }, typed('json', [1, [2], 'x']), typed('json', '"text"'), typed('json', 5), null];
+      const posts = [];
+      for (const doc of documents) posts.push(await db.create('Post', { authorId: 1, doc }));
+      assert.deepStrictEqual(
+        posts.map(({ doc }) => doc),
+        [{ a: 1 }, [1, [2], 'x'], 'text', 5, null],
+      );
     });
 
     it('streams, with back pressure, and stops where the reader does', async (t) => {
@@ -265,6 +279,29 @@ it('is one package, however it is loaded', () => {
     if (JSON.stringify(names) !== JSON.stringify(Object.keys(esm).sort())) throw new Error(names + ' / ' + Object.keys(esm));
     for (const name of names) if (esm[name] !== cjs[name]) throw new Error(name);`;
   execFileSync(process.execPath, ['--input-type=module', '-e', code], { cwd });
+});
+
+it('works in workers, and survives their end with statements under way', async (t) => {
+  const code = `
+    const { parentPort, workerData } = require('node:worker_threads');
+    const { connect } = require(workerData.client);
+    connect(workerData.path).then(async (db) => {
+      parentPort.postMessage(await db.fetch('User { name }'));
+      for (let n = 0; n < 50; n++) db.fetch('User { name }').catch(() => {});
+    });`;
+  const target = path.join(directory(t), 'data');
+  const db = await connect(target);
+  t.after(() => db.close());
+  await db.applySchema(SCHEMA);
+  await db.create('User', { name: 'a' });
+  for (let round = 0; round < 3; round++) {
+    const workerData = { client: path.join(__dirname, '..'), path: target };
+    const worker = new Worker(code, { eval: true, workerData });
+    const [rows] = await once(worker, 'message');
+    await worker.terminate();
+    assert.deepEqual(rows, [{ name: 'a' }]);
+  }
+  assert.equal((await db.fetch('User')).length, 1);
 });
 
 it('lets a process end that waits for nothing', (t) => {
