@@ -1,11 +1,12 @@
 //! The project's own tasks, run as `cargo xtask TASK`.
 //!
 //! `test` is the one command that says whether the tree is good; `walls` and `fuzz` run two of its stages alone.
-//! A task needs nothing but a Rust toolchain (rustc, cargo, rustfmt and clippy), and the tests a PostgreSQL server.
+//! A task needs nothing but a Rust toolchain (rustc, cargo, rustfmt and clippy), and the tests a PostgreSQL server and Node.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks to its terminal")]
 
 mod bench;
+mod dist;
 mod isolation;
 mod oracle;
 mod stages;
@@ -17,7 +18,9 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask TASK
 
-  test         everything that must hold: format, lints, walls, tests, a bounded fuzz run, bounds on cost
+  test [STAGE…]  everything that must hold: format, lints, walls, tests, the packages of the bindings, a bounded fuzz run,
+               bounds on cost; or the stages that are named
+  dist         the `ormdb` binary and the packages of the bindings, built with all optimizations
   walls        the rules between crates and over the sources
   fuzz ARGS    the seeded fuzz runner; `cargo xtask fuzz --help` lists its options
   oracle [--queries N] [--seed S]  ormDB's answers beside those of PostgreSQL, which is installed where it is missing
@@ -38,7 +41,8 @@ fn main() -> ExitCode {
     let task = args.next();
     let rest: Vec<String> = args.collect();
     match (task.as_deref(), rest.as_slice()) {
-        (Some("test"), []) => stages::test(&root),
+        (Some("test"), stages) => stages::test(&root, stages),
+        (Some("dist"), []) => dist::run(&root),
         (Some("walls"), []) => stages::only_walls(&root),
         (Some("fuzz"), rest) => stages::only_fuzz(&root, rest),
         (Some("torture"), rest) => stages::torture(&root, rest),

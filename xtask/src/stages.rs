@@ -4,7 +4,7 @@
 //! test runner closes with is shown again at the end, so that a reader of the last screen sees what ran;
 //! (3) a stage that cannot start has failed.
 
-mod node;
+pub(crate) mod node;
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -44,11 +44,18 @@ const STAGES: &[Stage] = &[
     Stage { name: "bounds", run: bounds },
 ];
 
-/// Runs every stage until one fails.
-pub(crate) fn test(root: &Path) -> ExitCode {
+/// Runs every stage until one fails, or those that are named.
+pub(crate) fn test(root: &Path, names: &[String]) -> ExitCode {
+    if let Some(unknown) = names.iter().find(|name| !STAGES.iter().any(|stage| stage.name == **name)) {
+        let known: Vec<&str> = STAGES.iter().map(|stage| stage.name).collect();
+        println!("no stage is named `{unknown}`: there are {}", known.join(", "));
+        return ExitCode::from(2);
+    }
+    let is_asked_for = |stage: &&Stage| names.is_empty() || names.iter().any(|name| name == stage.name);
+    let stages: Vec<&Stage> = STAGES.iter().filter(is_asked_for).collect();
     let mut report = Vec::new();
-    for (position, stage) in STAGES.iter().enumerate() {
-        println!("\n=== {}/{} {} ===", position + 1, STAGES.len(), stage.name);
+    for (position, stage) in stages.iter().enumerate() {
+        println!("\n=== {}/{} {} ===", position + 1, stages.len(), stage.name);
         let started = now();
         let outcome = (stage.run)(root);
         let took = started.elapsed();
@@ -60,7 +67,10 @@ pub(crate) fn test(root: &Path) -> ExitCode {
         }
     }
     print_report(&report);
-    println!("\nall {} stages passed", STAGES.len());
+    match names {
+        [] => println!("\nall {} stages passed", stages.len()),
+        some => println!("\npassed: {}", some.join(", ")),
+    }
     ExitCode::SUCCESS
 }
 

@@ -1,6 +1,7 @@
-//! The stage `node`: builds the package `@ormdb/client` from the checkout as its users do, and runs its tests, which need the
-//! `ormdb` binary as well. What npm keeps lies in the target directory.
+//! The stage `node`: makes the package `@ormdb/client` in its directory and runs its tests, which need the `ormdb` binary as well.
+//! What npm keeps lies in the target directory.
 
+use std::env::consts::{DLL_PREFIX, DLL_SUFFIX, EXE_SUFFIX};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -9,9 +10,6 @@ use super::{Outcome, cargo, passes, passes_and_keeps, target_directory};
 /// The oldest version of Node that the package runs on.
 const NODE_MAJOR_MIN: u32 = 20;
 
-/// The profile that the stage `tests` builds with, so that little is built twice.
-const PROFILE: &str = "test";
-
 pub(super) fn run(root: &Path) -> Outcome {
     if let Err(missing) = is_there() {
         println!("node: {missing}");
@@ -19,24 +17,34 @@ pub(super) fn run(root: &Path) -> Outcome {
     }
     let package = root.join("bindings/node");
     let target = PathBuf::from(target_directory(root));
-    let mut binary = cargo(root);
-    binary.args(["build", "--profile", PROFILE, "--package", "ormdb-server", "--bin", "ormdb"]);
-    let mut install = Command::new("npm");
-    install.args(["install", "--no-audit", "--no-fund", "--foreground-scripts", "--cache"]);
-    install.arg(target.join("npm-cache")).current_dir(&package);
-    install.env("ORMDB_NODE_PROFILE", PROFILE).env("CARGO_TARGET_DIR", &target);
-    if let Some(cargo) = std::env::var_os("CARGO") {
-        install.env("CARGO", cargo);
-    }
-    if !(passes(&mut binary) && passes(&mut install)) {
+    // The same packages and targets as in the stage `tests`, so that their dependencies are those that it built.
+    let mut build = cargo(root);
+    build.args(["build", "--profile", "test", "--workspace", "--lib", "--bins", "--tests"]);
+    let built = target.join("debug");
+    if !(passes(&mut build) && passes(&mut npm_install(&package, &target, &built))) {
         return Outcome { passed: false, closing_lines: vec!["the package could not be built".to_owned()] };
     }
     let mut tests = Command::new("npm");
     tests.arg("test").current_dir(&package);
-    tests.env("ORMDB_BINARY", target.join("debug").join(format!("ormdb{}", std::env::consts::EXE_SUFFIX)));
+    tests.env("ORMDB_BINARY", built.join(format!("ormdb{EXE_SUFFIX}")));
     let counts = |line: &str| ["# tests ", "# pass ", "# fail "].iter().any(|begin| line.starts_with(begin));
     let (passed, closing_lines) = passes_and_keeps(&mut tests, is_news, counts);
     Outcome { passed, closing_lines: vec![closing_lines.join(", ").replace("# ", "")] }
+}
+
+/// `npm install` in the package's directory, of the native module that cargo put into `built`.
+pub(crate) fn npm_install(package: &Path, target: &Path, built: &Path) -> Command {
+    let mut install = npm(package, target);
+    install.args(["install", "--foreground-scripts"]);
+    install.env("ORMDB_NODE_LIBRARY", built.join(format!("{DLL_PREFIX}ormdb_node{DLL_SUFFIX}")));
+    install
+}
+
+/// npm in a directory, with what it keeps in the target directory.
+pub(crate) fn npm(directory: &Path, target: &Path) -> Command {
+    let mut npm = Command::new("npm");
+    npm.args(["--no-audit", "--no-fund", "--cache"]).arg(target.join("npm-cache")).current_dir(directory);
+    npm
 }
 
 /// Whether a line of the test runner (TAP) says more than that something passed.

@@ -1,0 +1,51 @@
+//! `cargo xtask dist`: what is given to users, built with all optimizations, in `packages` of the target directory: the `ormdb`
+//! binary and the packages of the bindings for this platform.
+
+use std::env::consts::EXE_SUFFIX;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use crate::stages::{cargo, node, passes, target_directory};
+
+/// The profile of what is given away.
+const PROFILE: &str = "dist";
+
+/// Builds everything.
+pub(crate) fn run(root: &Path) -> ExitCode {
+    let target = PathBuf::from(target_directory(root));
+    let mut build = cargo(root);
+    build.args(["build", "--profile", PROFILE, "--package", "ormdb-server", "--package", "ormdb-node"]);
+    let out = target.join("packages");
+    match passes(&mut build).then(|| pack(root, &target, &out)) {
+        Some(Ok(true)) => ExitCode::SUCCESS,
+        Some(Ok(false)) | None => ExitCode::FAILURE,
+        Some(Err(error)) => {
+            println!("{}: {error}", out.display());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Brings together what was built, and lists it.
+fn pack(root: &Path, target: &Path, out: &Path) -> io::Result<bool> {
+    let built = target.join(PROFILE);
+    let binary = format!("ormdb{EXE_SUFFIX}");
+    std::fs::create_dir_all(out)?;
+    std::fs::copy(built.join(&binary), out.join(&binary))?;
+    if !npm_tarball(root, target, &built, out) {
+        return Ok(false);
+    }
+    for entry in std::fs::read_dir(out)? {
+        let entry = entry?;
+        println!("{} ({} KiB)", entry.path().display(), entry.metadata()?.len() / 1024);
+    }
+    Ok(true)
+}
+
+fn npm_tarball(root: &Path, target: &Path, built: &Path, out: &Path) -> bool {
+    let package = root.join("bindings/node");
+    let mut pack = node::npm(&package, target);
+    pack.args(["pack", "--pack-destination"]).arg(out);
+    passes(&mut node::npm_install(&package, target, built)) && passes(&mut pack)
+}
