@@ -19,6 +19,7 @@ mod embedded;
 mod find;
 mod guard;
 mod link;
+mod names;
 mod nested;
 mod reference;
 mod referred;

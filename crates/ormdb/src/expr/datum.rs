@@ -1,7 +1,7 @@
 //! The value that an expression gives: borrowed from where it lies, or made.
 
 use ormdb_proto::schema::{FieldType, ScalarType, Schema};
-use ormdb_proto::value::ValueRef;
+use ormdb_proto::value::{ValueRef, canonical_json};
 use ormdb_proto::{Error, ErrorCode, Result, Value};
 
 /// A value, borrowed if it lies in a row or in the expression, owned if it was computed.
@@ -84,7 +84,10 @@ impl<'a> Datum<'a> {
             Value::Date(v) => Datum::Ref(ValueRef::Date(*v)),
             Value::Time(v) => Datum::Ref(ValueRef::Time(*v)),
             Value::Interval(v) => Datum::Ref(ValueRef::Interval(*v)),
-            Value::Json(v) => Datum::Json(v.clone()),
+            // Documents of equal meaning are compared by their one text.
+            Value::Json(v) => Datum::Json(canonical_json(v).map_err(|why| {
+                Error::new(ErrorCode::InvalidValue, format!("that is no JSON document: {why}"))
+            })?),
             Value::Enum(label) => {
                 let ScalarType::Enum(id) = ty.scalar() else {
                     return Err(Error::new(

@@ -174,6 +174,8 @@ impl Used {
             let value = values.require(&slot.name)?;
             match slot.want {
                 Some(want) => cast::bend(schema, value, want),
+                // Documents of equal meaning have one text.
+                None if slot.ty.scalar() == ScalarType::Json => Datum::of_value(schema, value, slot.ty),
                 // A slot's value is no label.
                 None => Ok(Datum::Ref(ValueRef::of(value, &|_| None).unwrap_or(ValueRef::Null))),
             }

@@ -51,6 +51,8 @@ impl<'a> Writer<'a> {
 
     pub(super) fn upsert(&mut self, upsert: &Upsert) -> Result<()> {
         let info = self.entity(&upsert.entity, upsert.span)?;
+        self.check_names(info, &upsert.create)?;
+        self.check_names(info, &upsert.update)?;
         let key = self.key_or_create(info, &upsert.key, &upsert.create);
         let key = key.map_err(|error| placed(error, upsert.span))?;
         let row = match self.find(info, &key)? {

@@ -173,12 +173,11 @@ pub(super) fn not_found(info: &EntityInfo, key: String) -> Error {
 
 /// The row is there, but the relation does not lead to it.
 pub(super) fn not_connected(info: &EntityInfo, relation: &str, target: &EntityInfo, key: String) -> Error {
-    let message = if key.is_empty() {
-        format!("{}.{relation} leads to no {}", info.name, target.name)
-    } else {
-        format!("{}.{relation} does not lead to the {} with {key}", info.name, target.name)
-    };
-    Error::new(ErrorCode::RecordNotFound, message).entity(&info.name).field(relation).key(key)
+    let error = |message| Error::new(ErrorCode::RecordNotFound, message).entity(&info.name).field(relation);
+    if key.is_empty() {
+        return error(format!("{}.{relation} leads to no {}", info.name, target.name));
+    }
+    error(format!("{}.{relation} does not lead to the {} with {key}", info.name, target.name)).key(key)
 }
 
 /// The statement has no meaning.

@@ -34,6 +34,7 @@ impl<'a> Writer<'a> {
     pub(super) fn update(&mut self, update: &Update) -> Result<()> {
         let info = self.entity(&update.entity, update.span)?;
         plan::check_deleted(info, update.deleted, update.span)?;
+        self.check_names(info, &update.set)?;
         let keys = self.targets(info, &update.target, update.deleted).map_err(|e| placed(e, update.span))?;
         self.check_expected(info, update.expected.as_ref(), &keys)?;
         for key in keys {

@@ -90,6 +90,24 @@ fn refusals_name_field_and_value() {
     bench.audit();
 }
 
+/// A misspelt field was told of only if there was a row to update: an update of no row, and the half of an upsert that
+/// did not run, passed over what they did not know.
+#[test]
+fn names_are_looked_at_whether_there_are_rows_or_not() {
+    let bench = Bench::new(SHOP);
+    for text in [
+        r#"update Item[7] set { stok: 1 }"#,
+        r#"update Item where stock < 0 set { stok: 1 }"#,
+        r#"upsert Item[code: "a"] create { stock: 1 } update { stok: 2 }"#,
+    ] {
+        let error = bench.fails(text);
+        assert_eq!(error.code, ErrorCode::UnknownField, "{text}");
+        assert_eq!(error.detail.suggestion.as_deref(), Some("stock"), "{text}");
+        assert!(error.detail.span.is_some(), "{text}");
+    }
+    bench.audit();
+}
+
 #[test]
 fn updates_see_the_row_as_it_was() {
     let bench = Bench::new(SHOP);
