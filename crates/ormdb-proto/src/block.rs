@@ -37,6 +37,7 @@ mod reader;
 
 pub(crate) use builder::header_crc;
 pub use builder::{BlockBuilder, EdgeBlockBuilder};
+pub(crate) use column::bounds;
 pub use column::{Cell, Column, ColumnValues};
 pub use column_builder::ColumnBuilder;
 pub use column_type::{ColumnKind, ColumnType};

@@ -3,6 +3,9 @@
 //!
 //! Does no I/O. The wire format is not the disk format: nothing here says how a row or a key lies on disk.
 
+#[cfg(test)]
+extern crate self as ormdb_proto;
+
 pub mod block;
 pub mod bytes;
 pub mod error;
@@ -24,7 +27,7 @@ pub mod value;
 pub use error::{Detail, Error, ErrorCode, ErrorKind, Result};
 pub use isolation::{Access, Isolation};
 pub use outcome::{Explanation, MutationResult, Outcome};
-pub use result::GraphResult;
+pub use result::{GraphResult, typed};
 pub use retry::Retry;
 pub use token::Token;
 pub use user::{USER_NAME_BYTES_MAX, User};

@@ -21,6 +21,7 @@ mod json;
 mod nesting;
 mod row;
 mod shape;
+pub mod typed;
 mod view;
 
 pub use chunk::Chunk;
@@ -28,8 +29,8 @@ pub use chunk_builder::ChunkBuilder;
 pub use graph::{GraphResult, Trailer};
 pub use row::{Row, Rows};
 pub use shape::{Cardinality, EnumLabels, Label, ResultShape, ShapeColumn, ShapeEdge, ShapeNode};
-
+pub use typed::{FromLabel, FromRow, RowPlan};
 pub use view::ROWS_WALKED_MAX;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -31,7 +31,9 @@ pub use database::{Database, Login};
 pub use exec::StreamPart;
 pub use limits::Limits;
 pub use options::{Options, Sampling, SemiJoins};
+pub use ormdb_derive::{EmbeddedLabel as FromLabel, EmbeddedRow as FromRow};
 pub use ormdb_proto::ir::{Explain, Params, Statement};
+pub use ormdb_proto::typed::{self, FromLabel, FromRow, RowPlan};
 pub use ormdb_proto::{
     Access, Error, ErrorCode, ErrorKind, Explanation, GraphResult, Isolation, MutationResult, Outcome,
     Result, Retry, Token, User, Value,

@@ -21,9 +21,10 @@ enum Below {
 
 const ALLOWED: &[(&str, Below)] = &[
     ("ordinum", Below::Only(&[])),
-    ("ormdb-proto", Below::Only(&[])),
-    ("ormdb", Below::Only(&["ordinum", "ormdb-proto"])),
-    ("ormdb-client", Below::Only(&["ormdb-proto"])),
+    ("ormdb-derive", Below::Only(&[])),
+    ("ormdb-proto", Below::Only(&["ormdb-derive"])),
+    ("ormdb", Below::Only(&["ordinum", "ormdb-derive", "ormdb-proto"])),
+    ("ormdb-client", Below::Only(&["ormdb-derive", "ormdb-proto"])),
     ("ormdb-server", Below::Only(&["ormdb", "ormdb-client", "ormdb-proto"])),
     ("ormdb-bindings", Below::Only(&["ordinum", "ormdb", "ormdb-client", "ormdb-proto"])),
     ("ormdb-node", Below::Only(&["ormdb-bindings", "ormdb-proto"])),

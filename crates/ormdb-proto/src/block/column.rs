@@ -81,7 +81,7 @@ impl<'a> Column<'a> {
         &self.values
     }
 
-    pub(super) fn into_values(self) -> ColumnValues<'a> {
+    pub(crate) fn into_values(self) -> ColumnValues<'a> {
         self.values
     }
 
@@ -178,7 +178,7 @@ fn at<const N: usize>(values: &[[u8; N]], row: usize) -> Result<[u8; N]> {
 }
 
 /// The start and end that two neighbouring offsets give.
-pub(super) fn bounds(offsets: &[[u8; 4]], row: usize) -> Result<(usize, usize)> {
+pub(crate) fn bounds(offsets: &[[u8; 4]], row: usize) -> Result<(usize, usize)> {
     let start = size(u32::from_le_bytes(at(offsets, row)?));
     let end = size(u32::from_le_bytes(at(offsets, row + 1)?));
     if start > end { Err(malformed("offsets descend")) } else { Ok((start, end)) }

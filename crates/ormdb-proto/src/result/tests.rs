@@ -9,16 +9,16 @@ use crate::bytes::AlignedBytes;
 use crate::error::ErrorCode;
 use crate::value::ValueRef;
 
-pub(super) fn column(name: &str, kind: ColumnKind) -> ShapeColumn {
+pub(crate) fn column(name: &str, kind: ColumnKind) -> ShapeColumn {
     ShapeColumn::new(name, ColumnType::Scalar(kind))
 }
 
-pub(super) fn edge(alias: &str, child: u32, cardinality: Cardinality) -> ShapeEdge {
+pub(crate) fn edge(alias: &str, child: u32, cardinality: Cardinality) -> ShapeEdge {
     ShapeEdge { alias: alias.to_owned(), child, cardinality, columns_before: 1 }
 }
 
 /// Artists with albums, each with its one genre.
-pub(super) fn shape() -> Arc<ResultShape> {
+pub(crate) fn shape() -> Arc<ResultShape> {
     let mut role = column("role", ColumnKind::Enum);
     role.labels = EnumLabels(vec![
         Label { position: 10, name: "solo".to_owned() },
@@ -45,11 +45,11 @@ pub(super) fn shape() -> Arc<ResultShape> {
     })
 }
 
-pub(super) fn token() -> Token {
+pub(crate) fn token() -> Token {
     Token::new(0xfeed, 77)
 }
 
-pub(super) fn sample() -> GraphResult {
+pub(crate) fn sample() -> GraphResult {
     let shape = shape();
     let mut chunk = ChunkBuilder::new(Arc::clone(&shape));
     for (name, role) in [("Björk", 10), ("Sugarcubes", 20)] {

@@ -111,7 +111,7 @@ impl<'a> View<'a> {
     }
 }
 
-fn too_many() -> Error {
+pub(super) fn too_many() -> Error {
     let mut error = Error::new(ErrorCode::LimitExceeded, "the graph has too many rows to be written out")
         .hint("walk it row by row, or ask for fewer rows");
     let name = "rows_walked_max".to_owned();
