@@ -16,6 +16,7 @@ use rkyv::util::AlignedVec;
 use crate::address::{Address, Credentials};
 use crate::connection::Connection;
 use crate::pending::{Response, unexpected};
+use crate::pool::Lease;
 use crate::transaction::Transaction;
 
 /// How a connection is made.
@@ -56,6 +57,8 @@ pub struct Client {
     stream: u32,
     deadline: Option<Duration>,
     retry: Retry,
+    /// Its place, if it is of a pool.
+    _lease: Option<Arc<Lease>>,
 }
 
 impl Client {
@@ -76,7 +79,7 @@ impl Client {
     pub async fn connect_with(address: &Address, options: &ConnectOptions) -> Result<Client> {
         let connection = Arc::new(Connection::open(address, options).await?);
         let streams = Arc::new(AtomicU32::new(1));
-        Ok(Client { connection, streams, stream: 0, deadline: None, retry: Retry::default() })
+        Ok(Client { connection, streams, stream: 0, deadline: None, retry: Retry::default(), _lease: None })
     }
 
     /// A handle whose requests fail with `Cancelled` when they take longer, and are cancelled on the server.
@@ -89,6 +92,16 @@ impl Client {
     #[must_use]
     pub fn with_retry(&self, retry: Retry) -> Client {
         Client { retry, ..self.clone() }
+    }
+
+    /// The handle that has a place in a pool.
+    pub(crate) fn leased(self, lease: Arc<Lease>) -> Client {
+        Client { _lease: Some(lease), ..self }
+    }
+
+    /// Whether the connection takes requests.
+    pub fn is_open(&self) -> bool {
+        self.connection.is_open()
     }
 
     /// A handle on a stream of its own.
@@ -121,14 +134,7 @@ impl Client {
     /// # Errors
     /// As [`query`](Self::query); `InvalidQuery` if the statement gives no graph.
     pub async fn fetch(&self, text: &str, params: &Params) -> Result<GraphResult> {
-        match self.query(text, params).await? {
-            Outcome::Fetched(result) | Outcome::Written(MutationResult { returned: Some(result), .. }) => {
-                Ok(result)
-            }
-            Outcome::Written(_) | Outcome::Explained(_) | Outcome::Done { .. } => {
-                Err(Error::new(ErrorCode::InvalidQuery, "the statement was executed, yet it gives no graph"))
-            }
-        }
+        self.query(text, params).await.and_then(graph)
     }
 
     /// The plan of a statement given as IR; a text begins with `explain` and is a query.
@@ -213,7 +219,10 @@ impl Client {
     /// # Errors
     /// The first error of `body` or of the commit that is not a conflict, or the last conflict, with `retries_max` in its
     /// detail.
-    pub async fn transact<T>(&self, body: impl AsyncFnMut(&Transaction) -> Result<T>) -> Result<T> {
+    pub async fn transact<T, F>(&self, body: impl FnMut(Arc<Transaction>) -> F) -> Result<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
         self.transact_with(Isolation::default(), body).await
     }
 
@@ -221,23 +230,26 @@ impl Client {
     ///
     /// # Errors
     /// As [`transact`](Self::transact).
-    pub async fn transact_with<T>(
+    pub async fn transact_with<T, F>(
         &self,
         isolation: Isolation,
-        mut body: impl AsyncFnMut(&Transaction) -> Result<T>,
-    ) -> Result<T> {
+        mut body: impl FnMut(Arc<Transaction>) -> F,
+    ) -> Result<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
         let mut retries = 0;
         loop {
-            let transaction = self.begin_with(isolation).await?;
+            let transaction = Arc::new(self.begin_with(isolation).await?);
             let salt = transaction.salt();
-            let error = match body(&transaction).await {
-                Ok(value) => match transaction.commit().await {
+            let error = match body(Arc::clone(&transaction)).await {
+                Ok(value) => match transaction.commit_shared().await {
                     Ok(_) => return Ok(value),
                     Err(error) => error,
                 },
                 Err(error) => {
                     // Its locks are free while this one pauses. What keeps it from being rolled back has ended it.
-                    drop(transaction.rollback().await);
+                    drop(transaction.rollback_shared().await);
                     error
                 }
             };
@@ -276,6 +288,18 @@ impl Client {
 
     pub(crate) async fn send_empty(&self, kind: FrameType) -> Result<Response> {
         self.connection.request(kind, self.stream, AlignedVec::new(), self.deadline).await
+    }
+}
+
+/// The graph of a statement that gives one.
+pub(crate) fn graph(outcome: Outcome) -> Result<GraphResult> {
+    match outcome {
+        Outcome::Fetched(result) | Outcome::Written(MutationResult { returned: Some(result), .. }) => {
+            Ok(result)
+        }
+        Outcome::Written(_) | Outcome::Explained(_) | Outcome::Done { .. } => {
+            Err(Error::new(ErrorCode::InvalidQuery, "the statement was executed, yet it gives no graph"))
+        }
     }
 }
 

@@ -192,6 +192,11 @@ impl Connection {
         }
     }
 
+    /// Whether it takes requests.
+    pub(crate) fn is_open(&self) -> bool {
+        self.pending.is_open()
+    }
+
     /// Takes no new requests and closes the connection.
     pub(crate) fn close(&self) {
         self.pending.fail_all(&closed());

@@ -28,6 +28,7 @@ mod connection;
 pub mod framed;
 mod handshake;
 mod pending;
+mod pool;
 mod prepared;
 mod stream;
 mod transaction;
@@ -36,6 +37,14 @@ mod users;
 
 pub use address::{Address, Credentials, PORT_DEFAULT};
 pub use client::{Client, ConnectOptions};
+pub use ormdb_derive::{ClientLabel as FromLabel, ClientRow as FromRow};
+pub use ormdb_proto::typed::{self, FromLabel, FromRow, RowPlan};
+pub use pool::{Pool, PoolOptions};
 pub use prepared::Prepared;
 pub use stream::ResultStream;
 pub use transaction::Transaction;
+
+/// The code of the client's document, which is compiled as documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/rust-client.md")]
+pub struct RustClient;

@@ -150,6 +150,11 @@ impl Pending {
         self.state.lock().requests.remove(&id).is_some_and(|request| request.sent)
     }
 
+    /// Whether requests are taken.
+    pub(crate) fn is_open(&self) -> bool {
+        self.state.lock().closed.is_none()
+    }
+
     /// Takes no new requests, for this reason; those in flight go on.
     pub(crate) fn refuse_new(&self, reason: Error) {
         self.state.lock().closed.get_or_insert(reason);

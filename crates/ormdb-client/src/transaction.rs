@@ -1,5 +1,7 @@
 //! Transactions over several requests.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use ormdb_proto::frame::FrameType;
 use ormdb_proto::ir::{Params, Statement};
 use ormdb_proto::message::{self, ReleaseSavepoint, RollbackTo, SetSavepoint};
@@ -14,13 +16,13 @@ use crate::stream::ResultStream;
 #[derive(Debug)]
 pub struct Transaction {
     client: Client,
-    open: bool,
+    open: AtomicBool,
 }
 
 impl Transaction {
     pub(crate) async fn begin(client: &Client, isolation: Isolation, access: Access) -> Result<Transaction> {
         // Made first, so that a begin whose answer was not waited for is rolled back too.
-        let transaction = Transaction { client: client.on_new_stream(), open: true };
+        let transaction = Transaction { client: client.on_new_stream(), open: AtomicBool::new(true) };
         match transaction.client.send(&message::Begin { isolation, access }).await? {
             Response::Done(_) => Ok(transaction),
             _ => Err(unexpected("a transaction")),
@@ -102,22 +104,32 @@ impl Transaction {
     /// # Errors
     /// `SerializationConflict` if another transaction changed what this one read: run it again. `ConnectionFailed` if
     /// the connection was lost, whose detail says whether the commit may have happened.
-    pub async fn commit(mut self) -> Result<Option<Token>> {
-        self.open = false;
-        match self.client.send_empty(FrameType::Commit).await? {
-            Response::Done(done) => Ok(done.token),
-            _ => Err(unexpected("the end of a transaction")),
-        }
+    pub async fn commit(self) -> Result<Option<Token>> {
+        self.commit_shared().await
     }
 
     /// Rolls back.
     ///
     /// # Errors
     /// As [`Client::query`].
-    pub async fn rollback(mut self) -> Result<()> {
-        self.open = false;
-        match self.client.send_empty(FrameType::Rollback).await? {
-            Response::Done(_) => Ok(()),
+    pub async fn rollback(self) -> Result<()> {
+        self.rollback_shared().await
+    }
+
+    /// Commits a transaction that others may have handles on.
+    pub(crate) async fn commit_shared(&self) -> Result<Option<Token>> {
+        self.end(FrameType::Commit).await
+    }
+
+    /// Rolls back a transaction that others may have handles on.
+    pub(crate) async fn rollback_shared(&self) -> Result<()> {
+        self.end(FrameType::Rollback).await.map(drop)
+    }
+
+    async fn end(&self, by: FrameType) -> Result<Option<Token>> {
+        self.open.store(false, Ordering::Relaxed);
+        match self.client.send_empty(by).await? {
+            Response::Done(done) => Ok(done.token),
             _ => Err(unexpected("the end of a transaction")),
         }
     }
@@ -132,7 +144,7 @@ fn done(response: Response) -> Result<()> {
 
 impl Drop for Transaction {
     fn drop(&mut self) {
-        if self.open {
+        if *self.open.get_mut() {
             self.client.connection().notify(FrameType::Rollback, self.client.stream_number(), 0);
         }
     }

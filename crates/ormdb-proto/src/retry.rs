@@ -36,6 +36,14 @@ impl Retry {
         if !matches!(error.code, ErrorCode::SerializationConflict | ErrorCode::Deadlock) {
             return Err(error);
         }
+        self.pause_after(error, retries, salt)
+    }
+
+    /// As [`pause`](Self::pause), of an error of which the caller knows that another run may pass it.
+    ///
+    /// # Errors
+    /// The last of too many.
+    pub fn pause_after(&self, error: Error, retries: u32, salt: u64) -> Result<Duration, Error> {
         if retries >= self.retries_max {
             let mut error = error.hint(format!("it was run again {retries} times (`retries_max`)"));
             let asked = u64::from(retries) + 1;

@@ -14,6 +14,7 @@ mod kill;
 mod login;
 mod many;
 mod pipelining;
+mod pool;
 mod prepared;
 mod process;
 mod shutdown;

@@ -1,5 +1,6 @@
 //! Transactions through the shipped client: locks of rows, statements about them, cancelled waits, retries, versions.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ormdb::Params;
@@ -122,7 +123,7 @@ async fn a_closure_is_run_again_until_it_commits() {
         let client = server.client().await.with_retry(Retry { retries_max: 200, ..Retry::default() });
         writers.spawn(async move {
             for _ in 0..10 {
-                let add = async |transaction: &ormdb_client::Transaction| {
+                let add = |transaction: Arc<ormdb_client::Transaction>| async move {
                     let album = transaction.fetch("Album[1] { price }", &Params::none()).await?;
                     let price = album.roots()?.next().unwrap().value("price")?;
                     let params = Params::none().with("p", price);
@@ -136,18 +137,21 @@ async fn a_closure_is_run_again_until_it_commits() {
     assert_eq!(names(&client, "Album { price }").await, r#"[{"price":40.00}]"#);
     // What is no conflict is not run again, and a conflict not forever.
     let mut runs = 0;
-    let fails = async |transaction: &ormdb_client::Transaction| {
+    let fails = |transaction: Arc<ormdb_client::Transaction>| {
         runs += 1;
-        transaction.query("create Artist { name: \"n\" }", &none).await.map(drop)
+        async move { transaction.query("create Artist { name: \"n\" }", &Params::none()).await.map(drop) }
     };
     assert_eq!(client.transact(fails).await.unwrap_err().code, ErrorCode::UniqueViolation);
     assert_eq!(runs, 1);
     let (mut runs, client) = (0, client.with_retry(Retry { retries_max: 2, ..Retry::default() }));
-    let conflicts = async |transaction: &ormdb_client::Transaction| {
+    let conflicts = |transaction: Arc<ormdb_client::Transaction>| {
         runs += 1;
-        transaction.fetch("Album { price }", &none).await?;
-        client.query("update Album[1] set { price += 1 }", &none).await?;
-        transaction.query("update Album[1] set { price += 1 }", &none).await.map(drop)
+        let (client, none) = (&client, &none);
+        async move {
+            transaction.fetch("Album { price }", none).await?;
+            client.query("update Album[1] set { price += 1 }", none).await?;
+            transaction.query("update Album[1] set { price += 1 }", none).await.map(drop)
+        }
     };
     let error = client.transact(conflicts).await.unwrap_err();
     assert_eq!((error.code, runs), (ErrorCode::SerializationConflict, 3));
