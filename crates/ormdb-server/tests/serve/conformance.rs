@@ -104,8 +104,8 @@ async fn complete(path: &Path) {
     for (at, step) in file.steps.iter().enumerate() {
         let answer = target.perform(step, &params_of(step, &saved)).await;
         saved.extend(step.save.iter().map(|(name, what)| (name.clone(), answer.saved(what))));
-        if step.expect.is_none() && !step.may_be_silent() {
-            let mut told = answer.told();
+        let mut told = answer.told();
+        if step.expect.is_none() && (!step.may_be_silent() || told.get("error").is_some()) {
             if let Some(text) = told["plan"].as_str() {
                 told = json!({ "plan": text.lines().collect::<Vec<_>>() });
             }

@@ -6,7 +6,7 @@ use std::path::Path;
 use ormdb::text::parse_statement;
 use ormdb::{Database, Params, Session};
 use ormdb_client::Client;
-use ormdb_proto::{Access, Error, Isolation, Outcome, Result, Token};
+use ormdb_proto::{Access, Error, ErrorCode, Isolation, Outcome, Result, Token};
 use serde_json::{Value as Json, json};
 
 use super::notation::{write_error, write_rows};
@@ -237,6 +237,10 @@ impl Answer {
     /// Everything but the token, messages included.
     pub(super) fn in_full(&self) -> String {
         match self {
+            // A server knows no more of a transaction that has ended, not even that there was one.
+            Answer::Outcome(Err(error)) if error.code == ErrorCode::TransactionClosed => {
+                error.code.name().to_owned()
+            }
             Answer::Outcome(Err(error)) | Answer::Schema(Err(error)) => format!("{error:?}"),
             Answer::Applied(Err(errors)) => format!("{errors:?}"),
             Answer::Outcome(Ok(Outcome::Fetched(result))) => result.to_json().unwrap(),
