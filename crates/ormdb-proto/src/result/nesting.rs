@@ -46,7 +46,9 @@ pub(super) fn own_name(column: &str) -> &str {
 impl<'a> Nesting<'a> {
     pub(super) fn of(node: &'a ShapeNode) -> Nesting<'a> {
         let mut nesting = Nesting::default();
-        let paths: HashSet<&str> = node.columns.iter().filter_map(|c| struct_of(&c.name)).collect();
+        let is_flat = node.columns.iter().all(|column| !column.name.contains('.'));
+        let dotted = node.columns.iter().filter(|_| !is_flat);
+        let paths: HashSet<&str> = dotted.filter_map(|column| struct_of(&column.name)).collect();
         let mut edges = node.edges.iter().enumerate().peekable();
         for at in 0..=node.columns.len() {
             let before = |n: u32| usize::try_from(n).is_ok_and(|n| n <= at);
@@ -56,6 +58,10 @@ impl<'a> Nesting<'a> {
                 nesting.members.push(Member::Edge(edge));
             }
             let Some(column) = node.columns.get(at) else { continue };
+            if is_flat {
+                nesting.members.push(Member::Column(at));
+                continue;
+            }
             let flagged = column.name.strip_suffix(PRESENCE_SIGN).filter(|path| {
                 let inside = |other: &&str| other.strip_prefix(path).is_some_and(|r| r.starts_with('.'));
                 struct_depth(path) < DEPTH_MAX && (paths.contains(path) || paths.iter().any(inside))

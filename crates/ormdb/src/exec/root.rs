@@ -17,6 +17,9 @@ pub(super) const BATCH_ROWS: usize = 1024;
 /// How many rows are read at first where nothing bounds them, before it is known how large they are.
 const FIRST_ROWS: usize = 32;
 
+/// How many times as many rows are read at once as before, where the condition keeps few.
+const GROWTH: usize = 4;
+
 /// Reads the rows and hands them on in order, a chunk at a time.
 pub(super) fn read(
     run: &Run<'_>,
@@ -92,6 +95,7 @@ fn streamed(
     if window.limit == usize::MAX {
         want = want.min(FIRST_ROWS);
     }
+    let (mut seen, mut kept) = (0usize, 0usize);
     let mut pending: Vec<FetchedRow> = Vec::new();
     let mut pending_bytes = 0;
     while left > 0 {
@@ -100,7 +104,9 @@ fn streamed(
             break;
         }
         let fit = fitting(&batch);
+        seen = seen.saturating_add(batch.len());
         let mut rows = run.accept(step, entity, selection, access, batch)?;
+        kept = kept.saturating_add(rows.len());
         if access.served != Served::Exact {
             rows = in_order(run, entity, selection, rows)?;
         }
@@ -116,7 +122,10 @@ fn streamed(
                 hand_on(run, step, std::mem::take(&mut pending), sink)?;
             }
         }
-        want = skip.saturating_add(left).clamp(want, BATCH_ROWS).min(fit).max(1);
+        // Where the condition keeps few rows, about as many are read as what is left will need.
+        let wanted = skip.saturating_add(left);
+        let likely = wanted.saturating_mul(seen.max(1)).checked_div(kept).unwrap_or(usize::MAX);
+        want = likely.min(want.saturating_mul(GROWTH)).max(wanted).clamp(want, BATCH_ROWS).min(fit).max(1);
     }
     if pending.is_empty() { Ok(()) } else { hand_on(run, step, pending, sink) }
 }
