@@ -170,9 +170,10 @@ fn window<'t>(picking: &Picking<'_>, tables: &'t [Arc<LiveTable>], from: usize) 
     rest.get(..len).unwrap_or_default()
 }
 
-/// Every table of level 0, for those who want all of them gone.
-pub(super) fn all(levels: &Levels) -> Vec<Arc<LiveTable>> {
-    levels.level(0).to_vec()
+/// The oldest tables of level 0, all of them if they are not too many for one merge: for those who want all of them gone.
+pub(super) fn oldest(levels: &Levels) -> Vec<Arc<LiveTable>> {
+    let tables = levels.level(0);
+    tables.get(tables.len().saturating_sub(DOWN_MAX)..).unwrap_or_default().to_vec()
 }
 
 fn as_u64(n: usize) -> u64 {

@@ -34,11 +34,14 @@ pub(crate) fn pick_range(
         return Some((rewrite, level + 1));
     }
     let (inputs, output_level) = match level {
-        // Tables of level 0 overlap: all of them go, or an older one would stay above a newer.
-        0 => (level0::all(levels), Targets::of(levels, options).base_level),
+        // Tables of level 0 overlap: those go that are older than all that stay, whatever their keys.
+        0 => (level0::oldest(levels), Targets::of(levels, options).base_level),
         _ => (in_range(level), level + 1),
     };
     let mut overlapping = overlapping_all(levels, output_level, &inputs);
+    if level == 0 && inputs.len() < levels.level(0).len() {
+        return Some((compaction(level, output_level, inputs, overlapping, Method::Merge, why), level));
+    }
     if output_level < deepest {
         return Some((
             compaction(level, output_level, inputs, overlapping, Method::Merge, why),

@@ -83,6 +83,35 @@ fn picks() {
     });
 }
 
+/// A queue of tables that becomes levels leaves thousands in level 0: a range that is asked for took all of them in one merge.
+#[test]
+fn a_range_takes_no_more_of_level_0_than_a_merge_may_have() {
+    let store = store(&MemoryFs::new());
+    let mut levels = Levels::default();
+    let tables =
+        (1..=150).map(|n| (0, LiveTable::new(parse_meta(&format!("{n}:a-z/100")), Arc::clone(&store))));
+    levels.apply(&[], tables.collect());
+    let options = options(&mut Rng::with_seed(0));
+    let mut from = 0;
+    let mut taken = Vec::new();
+    while let Some((compaction, next)) = pick_range(&levels, &options, from, &|_, _| true) {
+        let numbers: Vec<FileNumber> = compaction.inputs.iter().map(|table| table.meta().number).collect();
+        taken.push(numbers.len());
+        let gone: Vec<(usize, FileNumber)> = compaction
+            .inputs
+            .iter()
+            .map(|table| (compaction.level, table.meta().number))
+            .chain(compaction.overlapping.iter().map(|table| (compaction.output_level, table.meta().number)))
+            .collect();
+        let number = 1000 + taken.len();
+        let output = LiveTable::new(parse_meta(&format!("{number}:a-z/100")), Arc::clone(&store));
+        levels.apply(&gone, vec![(compaction.output_level, output)]);
+        from = next;
+    }
+    assert!(levels.level(0).is_empty());
+    assert_eq!(taken.get(..3), Some(&[64, 64, 22][..]), "the oldest first");
+}
+
 /// What is said about the value log below level 0, if there is something to say.
 fn cleaning(levels: &Levels, options: &CompactionOptions) -> String {
     let files: Vec<String> =
