@@ -15,6 +15,7 @@ pub mod model;
 pub mod script;
 pub mod settings;
 pub mod shrink;
+pub mod soak;
 pub mod torture;
 pub mod trace;
 pub mod writer;

@@ -9,11 +9,12 @@ use std::time::Duration;
 use ordinum::Durability;
 use ormdb_sim::script::Script;
 use ormdb_sim::torture::{Finding, Tally, plan_of_transactions, torture};
-use ormdb_sim::{database, writer};
+use ormdb_sim::{database, soak, writer};
 
 const USAGE: &str = "\
 usage: ormdb-sim torture [--minutes N | --seconds N] [--seed S]   random scripts beside the model, seed after seed
        ormdb-sim transactions SEED                                the transactions of a seed, with all that is done
+       ormdb-sim soak [--minutes N | --seconds N] [--picture FILE]  a mixed load on the disk of this machine, within bounds
        ormdb-sim replay FILE                                      one script
        ormdb-sim write DIRECTORY synced|buffered                  writes until it is killed, and tells of each commit
 ";
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
             None => usage(),
         },
         ["transactions", seed] => seed.parse().map_or_else(|_| usage(), transactions),
+        ["soak", rest @ ..] => run_soak(rest),
         ["replay", file] => replay(file),
         ["write", directory, "synced"] => write(directory, Durability::Synced),
         ["write", directory, "buffered"] => write(directory, Durability::Buffered),
@@ -102,6 +104,48 @@ fn transactions(seed: u64) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn run_soak(words: &[&str]) -> ExitCode {
+    let (pictures, rest): (Vec<_>, Vec<_>) =
+        words.chunks(2).partition(|pair| pair.first() == Some(&"--picture"));
+    let Some(asked) = Asked::parse(&rest.concat()) else { return usage() };
+    let mut looks = 0;
+    let done = soak::soak(&std::env::temp_dir(), asked.time, &mut |look| {
+        looks += 1;
+        if looks % 18 == 0 {
+            println!(
+                "{:6.0} s  {:4} MiB of memory  {:3} files  {:5} MiB on disk  {} commits",
+                look.seconds,
+                look.memory >> 20,
+                look.files,
+                look.space >> 20,
+                look.commits
+            );
+        }
+    });
+    let soaked = match done {
+        Ok(soaked) => soaked,
+        Err(stop) => {
+            println!("{stop}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let commits = soaked.looks.last().map_or(0, |look| look.commits);
+    let told = format!(
+        "{commits} commits, {} reads, {} compactions, {} checkpoints",
+        soaked.reads, soaked.compactions, soaked.checkpoints
+    );
+    println!("within its bounds: {told}");
+    if let Some([_, file]) = pictures.first() {
+        let minutes = asked.time.as_secs_f64() / 60.0;
+        let picture = soak::plot(&format!("{minutes:.0} minutes: {told}"), &soak::series(&soaked));
+        if let Err(error) = std::fs::write(file, picture) {
+            println!("{file}: {error}");
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
 }
 
 fn told(tally: &Tally) -> String {

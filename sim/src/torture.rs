@@ -12,6 +12,11 @@ use crate::settings::Settings;
 use crate::shrink::shrink;
 use crate::{damage, database};
 
+/// So many seeds have one whose transactions run on threads too.
+const THREADS_EVERY: u64 = 10;
+/// How long each of its lives lasts.
+const THREADS_LIFE: Duration = Duration::from_millis(300);
+
 /// What a seed found.
 #[derive(Debug)]
 pub struct Finding {
@@ -104,6 +109,10 @@ pub fn torture(first: u64, time: Duration, mut told: impl FnMut(u64, &Tally)) ->
             .and_then(|()| {
                 let done = database::run(seed, plan_of_transactions(seed), &mut |_| {}).map_err(finding)?;
                 tally.database.add(&done);
+                if seed.is_multiple_of(THREADS_EVERY) {
+                    let done = database::threads::run(seed, 2, THREADS_LIFE).map_err(finding)?;
+                    tally.database.add(&done);
+                }
                 Ok(())
             });
         if found.is_err() {

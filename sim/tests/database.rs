@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "test")]
 
-use ormdb_sim::database::{Outcome, run};
+use std::time::Duration;
+
+use ormdb_sim::database::{Outcome, run, threads};
 use ormdb_sim::torture::plan_of_transactions;
 
 /// The seeds that run with every test.
@@ -27,6 +29,14 @@ fn transactions_survive_everything() {
     ] {
         assert!(count > 0, "no {what}");
     }
+}
+
+/// Threads, each life of which a power loss ends.
+#[test]
+fn threads_survive_power_losses() {
+    let outcome = threads::run(1, 4, Duration::from_millis(500)).unwrap_or_else(|what| panic!("{what}"));
+    println!("threads: {outcome}");
+    assert!(outcome.commits > 0, "no commits");
 }
 
 #[test]

@@ -86,10 +86,10 @@ pub(crate) fn only_fuzz(root: &Path, args: &[String]) -> ExitCode {
     if passes(&mut command) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Runs the simulator with the caller's arguments.
-pub(crate) fn torture(root: &Path, args: &[String]) -> ExitCode {
+/// Runs a task of the simulator with the caller's arguments.
+pub(crate) fn simulate(root: &Path, task: &str, args: &[String]) -> ExitCode {
     let mut command = cargo(root);
-    command.args(["run", "--quiet", "--release", "-p", "ormdb-sim", "--", "torture"]).args(args);
+    command.args(["run", "--quiet", "--release", "-p", "ormdb-sim", "--", task]).args(args);
     if passes(&mut command) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

@@ -1,6 +1,6 @@
 //! The database on the same disk: random transactions of several writers on `ormdb`, whose disk fails and loses power.
 //!
-//! By steps on one thread ([`run`]), where a seed replays a run. After every end the
+//! By steps on one thread ([`run`]), where a seed replays a run, and by threads ([`threads`]), where it does not. After every end the
 //! database is opened again, and has to agree with itself, with what was acknowledged, and with one state that there was; the
 //! history of its transactions has to be one that their levels allow ([`crate::history`]).
 //!
@@ -13,6 +13,7 @@ mod recorder;
 mod schema;
 mod state;
 mod statements;
+pub mod threads;
 mod writer;
 
 use std::fmt;

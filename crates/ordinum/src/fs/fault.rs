@@ -87,6 +87,13 @@ impl FaultFs {
         plan.armed = Some((plan.operations + after, fault));
     }
 
+    /// Whether the power was cut, and nothing works any more.
+    pub fn is_dead(&self) -> bool {
+        let plan = self.plan.lock();
+        let is_due = |(at, fault)| fault == Fault::PowerCut && at <= plan.operations + 1;
+        plan.dead || plan.armed.is_some_and(is_due)
+    }
+
     /// The number of reads so far.
     pub fn reads(&self) -> u64 {
         self.plan.lock().reads
