@@ -6,7 +6,8 @@ use ormdb_proto::frame::{FrameHeader, FrameType};
 use ormdb_proto::ir::Params;
 use ormdb_proto::message::{self, encode};
 use ormdb_proto::result::{ResultShape, ShapeColumn, ShapeNode};
-use ormdb_proto::{Token, Value, block, fuzzing};
+use ormdb_proto::scram::{ChannelBinding, ClientLogin, ITERATIONS_MIN, NONCE_BYTES, ServerLogin, Verifier};
+use ormdb_proto::{Access, Token, User, Value, block, fuzzing};
 
 /// What the first byte of an input says about the others.
 const FRAME: u8 = 0;
@@ -43,13 +44,28 @@ fn seed_frames() -> Result<Vec<Vec<u8>>> {
         frames.push([&header, payload].concat());
         Ok(())
     };
+    let client = ClientLogin::new("ann", "one", [7; NONCE_BYTES], ChannelBinding::None)?;
+    let login = ServerLogin::open(&client.first(), ChannelBinding::None)?;
+    let verifier = Verifier { iterations: ITERATIONS_MIN, ..Verifier::of_nobody("ann", b"fuzz") };
     let hello = message::Hello {
+        login: Some(client.first()),
+        window_bytes: 1 << 16,
         version_min: 1,
         version_max: 1,
         client: "fuzz".to_owned(),
         frame_bytes_max: 1 << 20,
     };
     frame(FrameType::Hello, &encode(&hello)?)?;
+    let challenge = login.challenge(verifier.clone(), [9; NONCE_BYTES]);
+    frame(FrameType::Challenge, &encode(&message::Challenge { step: challenge.text().to_owned() })?)?;
+    frame(FrameType::Proof, &encode(&message::Proof { step: client.answer(challenge.text())?.0 })?)?;
+    let user = User { name: "ann".to_owned(), access: Access::ReadOnly };
+    frame(FrameType::Users, &encode(&message::Users { users: vec![user.clone()] })?)?;
+    frame(FrameType::AddUser, &encode(&message::AddUser { user, verifier })?)?;
+    frame(FrameType::Credit, &encode(&message::Credit { bytes: 1 << 16 })?)?;
+    let statement = message::StatementSource::Statement(Box::new(parse_statement(fetch)?.statement));
+    frame(FrameType::Prepare, &encode(&message::Prepare { id: 3, statement })?)?;
+    frame(FrameType::ExecutePrepared, &encode(&message::ExecutePrepared { id: 3, params: params.clone() })?)?;
     frame(FrameType::Query, &encode(&message::Query { text: fetch.to_owned(), params: params.clone() })?)?;
     for text in [fetch, write] {
         let statement = parse_statement(text)?.statement;
