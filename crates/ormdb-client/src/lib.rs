@@ -41,7 +41,7 @@ pub use ormdb_derive::{ClientLabel as FromLabel, ClientRow as FromRow};
 pub use ormdb_proto::typed::{self, FromLabel, FromRow, RowPlan};
 pub use pool::{Pool, PoolOptions};
 pub use prepared::Prepared;
-pub use stream::ResultStream;
+pub use stream::{ResultStream, RowStream};
 pub use transaction::Transaction;
 
 /// The code of the client's document, which is compiled as documentation tests.

@@ -20,6 +20,7 @@ use ormdb_proto::{Access, Error, GraphResult, Isolation, Outcome, Result};
 
 use crate::address::Address;
 use crate::client::{Client, graph};
+use crate::stream::ResultStream;
 use crate::transaction::Transaction;
 pub use options::PoolOptions;
 pub(crate) use places::Lease;
@@ -123,6 +124,22 @@ impl Pool {
     /// As [`Client::fetch`] and [`Pool::query`].
     pub async fn fetch(&self, text: &str, params: &Params) -> Result<GraphResult> {
         self.query(text, params).await.and_then(graph)
+    }
+
+    /// Fetches a graph chunk by chunk, on a place that the stream keeps until it is dropped. Until its shape is there it is begun
+    /// again as [`Pool::query`] says, and the deadline holds; afterwards neither.
+    ///
+    /// # Errors
+    /// As [`Client::stream`] and [`Pool::query`].
+    pub async fn stream(&self, text: &str, params: &Params) -> Result<ResultStream> {
+        let mut attempts = self.attempts(Repeat::of_text(text));
+        loop {
+            let client = attempts.client().await?;
+            match attempts.within(client.stream(text, params)).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => attempts.pause_or_end(error).await?,
+            }
+        }
     }
 
     /// The text of the schema.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use ormdb_proto::ir::Params;
 use ormdb_proto::message::{self, Message, encode};
-use ormdb_proto::result::{Chunk, ResultShape, Trailer};
+use ormdb_proto::result::{Chunk, ResultShape, RowPlan, Trailer};
+use ormdb_proto::typed::FromRow;
 use ormdb_proto::{Error, ErrorCode, Result};
 
 use crate::client::Client;
@@ -15,6 +16,8 @@ use crate::pending::{Part, unexpected};
 /// request is cancelled.
 #[derive(Debug)]
 pub struct ResultStream {
+    /// Keeps its place, if it is of a pool.
+    _client: Client,
     parts: Parts,
     shape: Arc<ResultShape>,
     trailer: Option<Trailer>,
@@ -38,7 +41,9 @@ impl Client {
     ) -> Result<ResultStream> {
         let mut parts = self.connection().stream(kind, self.stream_number(), payload).await?;
         match parts.next().await? {
-            Some(Part::Shape(shape)) => Ok(ResultStream { parts, shape, trailer: None }),
+            Some(Part::Shape(shape)) => {
+                Ok(ResultStream { _client: self.clone(), parts, shape, trailer: None })
+            }
             Some(Part::Response(_)) => {
                 Err(Error::new(ErrorCode::InvalidQuery, "the statement was executed, yet it gives no graph"))
             }
@@ -73,5 +78,36 @@ impl ResultStream {
     /// What is known of the result once its last chunk was taken.
     pub const fn trailer(&self) -> Option<&Trailer> {
         self.trailer.as_ref()
+    }
+
+    /// The rows as structs, chunk by chunk.
+    ///
+    /// # Errors
+    /// As [`RowPlan::new`].
+    pub fn typed<T: FromRow>(self) -> Result<RowStream<T>> {
+        let plan = RowPlan::new(Arc::clone(&self.shape))?;
+        Ok(RowStream { chunks: self, plan })
+    }
+}
+
+/// The root rows of a result as structs, chunk by chunk.
+pub struct RowStream<T: FromRow> {
+    chunks: ResultStream,
+    plan: RowPlan<T>,
+}
+
+impl<T: FromRow> RowStream<T> {
+    /// The rows of the next chunk; none behind the last one.
+    ///
+    /// # Errors
+    /// As [`ResultStream::next`] and [`RowPlan::read`].
+    pub async fn next(&mut self) -> Result<Option<Vec<T>>> {
+        let chunk = self.chunks.next().await?;
+        chunk.map(|chunk| self.plan.read(&chunk)).transpose()
+    }
+
+    /// What is known of the result once its last chunk was taken.
+    pub const fn trailer(&self) -> Option<&Trailer> {
+        self.chunks.trailer()
     }
 }

@@ -84,6 +84,57 @@ async fn a_request_past_its_deadline_is_cancelled_on_the_server() {
     assert_eq!(pool.fetch("Artist", &Params::none()).await.unwrap().len(), 1);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn streams_become_structs_and_keep_their_place() {
+    #[derive(ormdb_client::FromRow)]
+    struct Artist {
+        name: String,
+        kind: Kind,
+        albums: Vec<Album>,
+    }
+    #[derive(Clone, Debug, PartialEq, ormdb_client::FromLabel)]
+    enum Kind {
+        Solo,
+        Band,
+    }
+    #[derive(ormdb_client::FromRow)]
+    struct Album {
+        title: String,
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path(), &[]);
+    let options =
+        PoolOptions { connections_max: 1, requests_per_connection_max: 1, ..PoolOptions::default() };
+    let pool = Pool::with(server.tcp.parse().unwrap(), options);
+    pool.apply_schema(SCHEMA).await.unwrap();
+    let records: Vec<String> = (0..20_000)
+        .map(|n| format!("{{ name: \"{n:05}\", kind: band, albums: create {{ title: \"t{n}\" }} }}"))
+        .collect();
+    for records in records.chunks(5_000) {
+        pool.query(&format!("create Artist [{}]", records.join(", ")), &Params::none()).await.unwrap();
+    }
+    let text = "Artist order by id { name, kind, albums { title } }";
+    let mut rows = pool.stream(text, &Params::none()).await.unwrap().typed::<Artist>().unwrap();
+    let (mut count, mut chunks) = (0, 0);
+    while let Some(artists) = rows.next().await.unwrap() {
+        for artist in artists {
+            assert_eq!((artist.name, artist.kind), (format!("{count:05}"), Kind::Band));
+            assert_eq!(artist.albums[0].title, format!("t{count}"));
+            count += 1;
+        }
+        chunks += 1;
+    }
+    assert_eq!(count, 20_000);
+    assert!(chunks > 1);
+    assert_eq!(rows.trailer().unwrap().rows, 40_000);
+    // Its place is taken until it is dropped.
+    let hurried = pool.with_deadline(Duration::from_millis(20));
+    assert_eq!(hurried.ping().await.unwrap_err().code, ErrorCode::Cancelled);
+    drop(rows);
+    pool.ping().await.unwrap();
+    assert_eq!(Kind::Solo, <Kind as ormdb_client::FromLabel>::from_label("solo").unwrap());
+}
+
 /// What the workers of a kill run know.
 #[derive(Default)]
 struct Journal {

@@ -237,9 +237,11 @@ impl Answer {
     /// Everything but the token, messages included.
     pub(super) fn in_full(&self) -> String {
         match self {
-            // A server knows no more of a transaction that has ended, not even that there was one.
-            Answer::Outcome(Err(error)) if error.code == ErrorCode::TransactionClosed => {
-                error.code.name().to_owned()
+            // A server knows no more of a transaction that has ended, and the other message names a token.
+            Answer::Outcome(Err(error))
+                if matches!(error.code, ErrorCode::TransactionClosed | ErrorCode::VersionChanged) =>
+            {
+                self.told().to_string()
             }
             Answer::Outcome(Err(error)) | Answer::Schema(Err(error)) => format!("{error:?}"),
             Answer::Applied(Err(errors)) => format!("{errors:?}"),
