@@ -12,7 +12,7 @@ use crate::embedded::Embedded;
 use crate::options::OpenOptions;
 use crate::pool::Lane;
 use crate::remote::{self, Remote};
-use crate::stream::{self, Answer};
+use crate::stream::{self, Answer, Parts};
 use crate::task::{Cancel, Task};
 use crate::transaction::Transaction;
 
@@ -107,7 +107,8 @@ impl Connection {
                 }
             },
             Ok(Way::Remote(remote)) => there(&remote.clone(), async move {
-                remote.client()?.query(&text, &params).await.map(stream::answer)
+                let sent = remote.client()?.stream(&text, &params).await?;
+                Ok(Answer::Parts(Parts::of_server(sent, remote.runtime()?)))
             }),
         }
     }

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use ormdb::{Session, StreamPart, Streamed};
+use ormdb_client::ResultStream;
 use ormdb_proto::ir::Params;
 use ormdb_proto::result::{Chunk, ResultShape, Trailer};
 use ormdb_proto::{Error, ErrorCode, GraphResult, Outcome, Result};
 use parking_lot::Mutex;
+use tokio::runtime::Runtime;
 
 use crate::pool::{self, Lane};
 use crate::task::{Cancel, Task};
@@ -21,15 +23,30 @@ const PARTS_WAITING_MAX: usize = 2;
 pub enum Answer {
     /// The result of a fetch, part by part.
     Parts(Parts),
-    /// The outcome of any other statement.
+    /// The outcome of any other statement. A server gives rows or an error here.
     Whole(Outcome),
 }
 
 /// The parts of a result, in order.
 pub struct Parts {
     shape: Arc<ResultShape>,
-    source: Arc<Mutex<Source>>,
-    cancel: Cancel,
+    from: From,
+}
+
+/// Where parts come from.
+enum From {
+    /// A statement of this process.
+    Here(Arc<Mutex<Source>>, Cancel),
+    /// A server, which sends no more ahead than its window.
+    There(Arc<tokio::sync::Mutex<Sent>>, Arc<Runtime>),
+}
+
+/// What a server sends.
+struct Sent {
+    /// None behind the end.
+    stream: Option<ResultStream>,
+    /// Known once the end was reached.
+    trailer: Option<Trailer>,
 }
 
 /// One part of a result, or the whole of it.
@@ -61,7 +78,15 @@ enum Message {
 impl Parts {
     pub(crate) fn of_whole(result: GraphResult) -> Parts {
         let shape = Arc::clone(result.shape());
-        Parts { shape, source: Arc::new(Mutex::new(Source::Whole(result))), cancel: Cancel::default() }
+        let source = Arc::new(Mutex::new(Source::Whole(result)));
+        Parts { shape, from: From::Here(source, Cancel::default()) }
+    }
+
+    /// The parts that a server sends.
+    pub(crate) fn of_server(stream: ResultStream, runtime: Arc<Runtime>) -> Parts {
+        let shape = Arc::clone(stream.shape());
+        let sent = Sent { stream: Some(stream), trailer: None };
+        Parts { shape, from: From::There(Arc::new(tokio::sync::Mutex::new(sent)), runtime) }
     }
 
     /// The shape of the result.
@@ -71,37 +96,68 @@ impl Parts {
 
     /// The next part; none behind the last one.
     pub fn next(&self) -> Task<Option<Part>> {
-        let (shape, source) = (Arc::clone(&self.shape), Arc::clone(&self.source));
-        let next = move || {
-            let mut source = source.lock();
-            let (held, then) = match std::mem::replace(&mut *source, Source::Ended(None)) {
-                Source::Whole(result) => {
-                    let trailer = *result.trailer();
-                    (Some(Held::All(result)), Source::Ended(Some(trailer)))
-                }
-                Source::Ended(trailer) => (None, Source::Ended(trailer)),
-                Source::Reading(messages) => match messages.recv() {
-                    Ok(Message::Chunk(chunk)) => (Some(Held::One(chunk)), Source::Reading(messages)),
-                    Ok(Message::End(end)) => match end? {
-                        Streamed::Parts(trailer) => (None, Source::Ended(Some(trailer))),
-                        Streamed::Whole(_) => return Err(out_of_order()),
-                    },
-                    Ok(Message::Shape(_)) | Err(_) => return Err(out_of_order()),
-                },
-            };
-            *source = then;
-            Ok(held.map(|held| Part { shape, held }))
-        };
-        Task::here(Lane::Statements, next).stopped_by(self.cancel.clone())
+        let shape = Arc::clone(&self.shape);
+        match &self.from {
+            From::Here(source, cancel) => {
+                let source = Arc::clone(source);
+                let next = move || Ok(next_here(&mut source.lock())?.map(|held| Part { shape, held }));
+                Task::here(Lane::Statements, next).stopped_by(cancel.clone())
+            }
+            From::There(sent, runtime) => {
+                let sent = Arc::clone(sent);
+                Task::there(Arc::clone(runtime), async move {
+                    let chunk = sent.lock().await.next().await?;
+                    Ok(chunk.map(|chunk| Part { shape, held: Held::One(chunk) }))
+                })
+            }
+        }
     }
 
     /// What is known of the result once its end was reached.
     pub fn trailer(&self) -> Option<Trailer> {
-        match &*self.source.lock() {
-            Source::Ended(trailer) => *trailer,
-            Source::Reading(_) | Source::Whole(_) => None,
+        match &self.from {
+            From::Here(source, _) => match &*source.lock() {
+                Source::Ended(trailer) => *trailer,
+                Source::Reading(_) | Source::Whole(_) => None,
+            },
+            // While a part is waited for, the end was not reached.
+            From::There(sent, _) => sent.try_lock().ok()?.trailer,
         }
     }
+}
+
+impl Sent {
+    /// The next chunk; none behind the last one, and behind an error.
+    async fn next(&mut self) -> Result<Option<Chunk>> {
+        let Some(stream) = &mut self.stream else { return Ok(None) };
+        let next = stream.next().await;
+        if !matches!(next, Ok(Some(_))) {
+            self.trailer = stream.trailer().copied();
+            self.stream = None;
+        }
+        next
+    }
+}
+
+/// The next part of a statement of this process.
+fn next_here(source: &mut Source) -> Result<Option<Held>> {
+    let (held, then) = match std::mem::replace(source, Source::Ended(None)) {
+        Source::Whole(result) => {
+            let trailer = *result.trailer();
+            (Some(Held::All(result)), Source::Ended(Some(trailer)))
+        }
+        Source::Ended(trailer) => (None, Source::Ended(trailer)),
+        Source::Reading(messages) => match messages.recv() {
+            Ok(Message::Chunk(chunk)) => (Some(Held::One(chunk)), Source::Reading(messages)),
+            Ok(Message::End(end)) => match end? {
+                Streamed::Parts(trailer) => (None, Source::Ended(Some(trailer))),
+                Streamed::Whole(_) => return Err(out_of_order()),
+            },
+            Ok(Message::Shape(_)) | Err(_) => return Err(out_of_order()),
+        },
+    };
+    *source = then;
+    Ok(held)
 }
 
 impl Part {
@@ -119,7 +175,7 @@ impl Part {
     }
 }
 
-impl From<GraphResult> for Part {
+impl std::convert::From<GraphResult> for Part {
     fn from(result: GraphResult) -> Part {
         Part { shape: Arc::clone(result.shape()), held: Held::All(result) }
     }
@@ -145,8 +201,7 @@ pub(crate) fn read(session: Session, text: String, params: Params) -> Result<Ans
     match messages.recv() {
         Ok(Message::Shape(shape)) => Ok(Answer::Parts(Parts {
             shape,
-            source: Arc::new(Mutex::new(Source::Reading(messages))),
-            cancel,
+            from: From::Here(Arc::new(Mutex::new(Source::Reading(messages))), cancel),
         })),
         Ok(Message::End(end)) => match end? {
             Streamed::Whole(outcome) => Ok(answer(outcome)),

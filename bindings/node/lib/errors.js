@@ -50,6 +50,7 @@ class SerializationConflictError extends RetryError {}
 class DeadlockError extends RetryError {}
 class LockNotAvailableError extends RetryError {}
 class CancelledError extends RetryError {}
+class AuthenticationFailedError extends DeniedError {}
 class ConstraintError extends RequestError {}
 class UniqueViolationError extends ConstraintError {}
 class ForeignKeyViolationError extends ConstraintError {}
@@ -74,6 +75,7 @@ const BY_CODE = {
   deadlock: DeadlockError,
   lock_not_available: LockNotAvailableError,
   cancelled: CancelledError,
+  authentication_failed: AuthenticationFailedError,
   unique_violation: UniqueViolationError,
   foreign_key_violation: ForeignKeyViolationError,
   not_null_violation: NotNullViolationError,
@@ -137,6 +139,7 @@ module.exports = {
     DeadlockError,
     LockNotAvailableError,
     CancelledError,
+    AuthenticationFailedError,
     ConstraintError,
     UniqueViolationError,
     ForeignKeyViolationError,

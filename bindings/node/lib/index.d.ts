@@ -332,6 +332,7 @@ export class SerializationConflictError extends RetryError {}
 export class DeadlockError extends RetryError {}
 export class LockNotAvailableError extends RetryError {}
 export class CancelledError extends RetryError {}
+export class AuthenticationFailedError extends DeniedError {}
 export class ConstraintError extends RequestError {}
 export class UniqueViolationError extends ConstraintError {}
 export class ForeignKeyViolationError extends ConstraintError {}

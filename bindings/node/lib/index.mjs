@@ -24,6 +24,7 @@ export const {
   DeadlockError,
   LockNotAvailableError,
   CancelledError,
+  AuthenticationFailedError,
   ConstraintError,
   UniqueViolationError,
   ForeignKeyViolationError,
