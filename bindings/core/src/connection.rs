@@ -89,7 +89,7 @@ impl Connection {
                 }
             },
             Ok(Way::Remote(remote)) => {
-                there(&remote.clone(), async move { remote.client()?.query(&text, &params).await })
+                there(&remote.clone(), async move { remote.pool()?.query(&text, &params).await })
             }
         }
     }
@@ -107,8 +107,9 @@ impl Connection {
                 }
             },
             Ok(Way::Remote(remote)) => there(&remote.clone(), async move {
-                let sent = remote.client()?.stream(&text, &params).await?;
-                Ok(Answer::Parts(Parts::of_server(sent, remote.runtime()?)))
+                let client = remote.pool()?.client().await?;
+                let sent = client.stream(&text, &params).await?;
+                Ok(Answer::Parts(Parts::of_server(client, sent, remote.runtime()?)))
             }),
         }
     }
@@ -140,7 +141,7 @@ impl Connection {
             Ok(Way::Embedded(embedded, _)) => {
                 Task::here(Lane::Statements, move || Ok(embedded.database()?.catalog().text().to_owned()))
             }
-            Ok(Way::Remote(remote)) => there(&remote.clone(), async move { remote.client()?.schema().await }),
+            Ok(Way::Remote(remote)) => there(&remote.clone(), async move { remote.pool()?.schema().await }),
         }
     }
 
@@ -152,13 +153,13 @@ impl Connection {
                 Ok(match embedded.database()?.apply_schema(&text) {
                     Ok(applied) => SchemaOutcome::Applied {
                         version: applied.catalog.version(),
-                        changes: applied.changes.iter().map(|change| change.what.clone()).collect(),
+                        changes: applied.changes.iter().map(ToString::to_string).collect(),
                     },
                     Err(errors) => SchemaOutcome::Refused(errors),
                 })
             }),
             Ok(Way::Remote(remote)) => there(&remote.clone(), async move {
-                Ok(match remote.client()?.apply_schema(&text).await {
+                Ok(match remote.pool()?.apply_schema(&text).await {
                     Ok(applied) => {
                         SchemaOutcome::Applied { version: applied.version, changes: applied.changes }
                     }
@@ -181,8 +182,8 @@ impl Connection {
                     }
                 }
                 Some(Way::Remote(remote)) => {
-                    if let Ok(client) = remote.client() {
-                        client.close();
+                    if let Ok(pool) = remote.pool() {
+                        pool.close();
                     }
                 }
                 Some(Way::Embedded(..)) | None => {}

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use ormdb_client::{Address, Client, ConnectOptions};
+use ormdb_client::{Address, Client, ConnectOptions, Pool, PoolOptions};
 use ormdb_proto::{Error, ErrorCode, Result};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::options::OpenOptions;
 use crate::origin::{Origin, PerProcess};
 
-/// A connection to a server.
+/// The connections to a server, which are made again where they are lost.
 pub(crate) struct Remote {
-    client: Origin<Client>,
+    pool: Origin<Pool>,
     runtime: Origin<Arc<Runtime>>,
 }
 
@@ -41,12 +41,14 @@ impl Remote {
             name: options.name,
             ..ConnectOptions::default()
         };
-        let client = Client::connect_with(&address, &connect).await?;
-        Ok(Remote { client: Origin::new(client), runtime: Origin::new(runtime) })
+        // A pool waits for a server that is gone; that none is there, or that it refuses us, is told at once.
+        Client::connect_with(&address, &connect).await?.close();
+        let pool = Pool::with(address, PoolOptions { connect, ..PoolOptions::default() });
+        Ok(Remote { pool: Origin::new(pool), runtime: Origin::new(runtime) })
     }
 
-    pub(crate) fn client(&self) -> Result<&Client> {
-        self.client.get()
+    pub(crate) fn pool(&self) -> Result<&Pool> {
+        self.pool.get()
     }
 
     pub(crate) fn runtime(&self) -> Result<Arc<Runtime>> {

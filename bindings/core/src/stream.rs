@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use ormdb::{Session, StreamPart, Streamed};
-use ormdb_client::ResultStream;
+use ormdb_client::{Client, ResultStream};
 use ormdb_proto::ir::Params;
 use ormdb_proto::result::{Chunk, ResultShape, Trailer};
 use ormdb_proto::{Error, ErrorCode, GraphResult, Outcome, Result};
@@ -43,8 +43,8 @@ enum From {
 
 /// What a server sends.
 struct Sent {
-    /// None behind the end.
-    stream: Option<ResultStream>,
+    /// None behind the end. The place on a connection is kept until then.
+    stream: Option<(ResultStream, Client)>,
     /// Known once the end was reached.
     trailer: Option<Trailer>,
 }
@@ -83,9 +83,9 @@ impl Parts {
     }
 
     /// The parts that a server sends.
-    pub(crate) fn of_server(stream: ResultStream, runtime: Arc<Runtime>) -> Parts {
+    pub(crate) fn of_server(client: Client, stream: ResultStream, runtime: Arc<Runtime>) -> Parts {
         let shape = Arc::clone(stream.shape());
-        let sent = Sent { stream: Some(stream), trailer: None };
+        let sent = Sent { stream: Some((stream, client)), trailer: None };
         Parts { shape, from: From::There(Arc::new(tokio::sync::Mutex::new(sent)), runtime) }
     }
 
@@ -129,7 +129,7 @@ impl Parts {
 impl Sent {
     /// The next chunk; none behind the last one, and behind an error.
     async fn next(&mut self) -> Result<Option<Chunk>> {
-        let Some(stream) = &mut self.stream else { return Ok(None) };
+        let Some((stream, _)) = &mut self.stream else { return Ok(None) };
         let next = stream.next().await;
         if !matches!(next, Ok(Some(_))) {
             self.trailer = stream.trailer().copied();

@@ -62,7 +62,7 @@ impl Transaction {
         isolation: Isolation,
         access: Access,
     ) -> Result<Transaction> {
-        let begun = remote.client()?.begin_as(isolation, access).await?;
+        let begun = remote.pool()?.begin_as(isolation, access).await?;
         let transaction = Arc::new(tokio::sync::Mutex::new(Some(begun)));
         let there = There { transaction, runtime: remote.runtime()? };
         Ok(Transaction(Arc::new(Origin::new(Kind::Remote(there)))))
