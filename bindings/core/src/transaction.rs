@@ -140,7 +140,11 @@ impl Transaction {
                 let held = there.held();
                 there.task(async move {
                     match held.lock().await.take() {
-                        Some(transaction) => transaction.rollback().await,
+                        // A statement may have been `commit` or `rollback`.
+                        Some(transaction) => match transaction.rollback().await {
+                            Err(error) if error.code == ErrorCode::TransactionClosed => Ok(()),
+                            ended => ended,
+                        },
                         None => Ok(()),
                     }
                 })
