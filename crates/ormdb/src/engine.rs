@@ -43,7 +43,7 @@ pub(crate) fn engine_error(error: ordinum::Error) -> Error {
             error
         }
         E::TooOld { .. } => of(ErrorCode::TokenTooOld),
-        E::Io { .. } | E::Poisoned { .. } | E::Closed => of(ErrorCode::Io),
+        E::Io { .. } | E::Poisoned { .. } | E::Stopped { .. } | E::Closed => of(ErrorCode::Io),
         E::InvalidArgument { .. } | E::FamilyDropped { .. } | E::Bug { .. } => of(ErrorCode::Internal),
         _ => of(ErrorCode::Internal),
     }
@@ -53,3 +53,6 @@ pub(crate) fn engine_error(error: ordinum::Error) -> Error {
 pub(crate) fn is_conflict(error: &Error) -> bool {
     matches!(error.code, ErrorCode::SerializationConflict | ErrorCode::Deadlock)
 }
+
+#[cfg(test)]
+mod tests;

@@ -309,3 +309,36 @@ fn a_log_that_the_manifest_has_lost_is_missed() {
     assert!(db.salvage().is_some_and(|salvage| salvage.bytes_cut > 100));
     assert_eq!(count(&db), written - 1);
 }
+
+/// Damages the last record of the manifest.
+fn damage_manifest(fs: &MemoryFs) {
+    let names = fs.list(Path::new("/db")).unwrap();
+    let manifest = Path::new("/db").join(names.iter().find(|name| name.starts_with("MANIFEST")).unwrap());
+    let end = fs.open(&manifest).unwrap().len().unwrap();
+    fs.flip_byte(&manifest, end - 1).unwrap();
+}
+
+/// A family is dropped, its tables are gone, and the edit that says so is lost: the database is not opened as if they were there,
+/// nor without them, but says which file is missing.
+#[test]
+fn a_drop_that_the_manifest_has_lost_names_what_is_missing() {
+    let fs = MemoryFs::new();
+    let db = Db::open("/db", options(fs.clone())).unwrap();
+    let family = db.create_column_family("gone", FamilyOptions::default()).unwrap();
+    let mut batch = Batch::new();
+    batch.put(&family, b"key", b"value").unwrap();
+    db.write(batch, Durability::Synced).unwrap();
+    db.flush(&family).unwrap();
+    db.drop_column_family(&family).unwrap();
+    drop(family);
+    fs.kill_process();
+    drop(db);
+    damage_manifest(&fs);
+    match Db::open("/db", options(fs)) {
+        Ok(db) => assert!(db.column_family("gone").is_none(), "it was dropped"),
+        Err(Error::MissingFile { file, .. } | Error::Corrupt { file, .. }) => {
+            assert!(file.starts_with("/db"), "{}", file.display());
+        }
+        Err(other) => panic!("{other}"),
+    }
+}
