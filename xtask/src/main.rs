@@ -24,6 +24,7 @@ usage: cargo xtask TASK
   dist         the `ormdb` binary and the packages of the bindings, built with all optimizations
   walls        the rules between crates and over the sources
   fuzz ARGS    the seeded fuzz runner; `cargo xtask fuzz --help` lists its options
+  python       the Python package: its wheel, its tests and its types
   oracle [--queries N] [--seed S]  ormDB's answers beside those of PostgreSQL, which is installed where it is missing
   torture [--minutes N] [--seed S]  the storage engine on a disk that fails, seed after seed, beside a model; a finding is
                made short. `test` runs some fixed seeds and the planted bugs
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         (Some("test"), stages) => stages::test(&root, stages),
         (Some("dist"), []) => dist::run(&root),
         (Some("walls"), []) => stages::only_walls(&root),
+        (Some("python"), []) => stages::only_python(&root),
         (Some("fuzz"), rest) => stages::only_fuzz(&root, rest),
         (Some("torture"), rest) => stages::simulate(&root, "torture", rest),
         (Some("soak"), rest) => stages::simulate(&root, "soak", rest),

@@ -5,6 +5,7 @@
 //! (3) a stage that cannot start has failed.
 
 pub(crate) mod node;
+mod python;
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -18,6 +19,9 @@ const FUZZ_SECONDS_TOTAL: u32 = 48;
 
 /// The seed of the bounded fuzz run: fixed, so that a red run is red again.
 const FUZZ_SEED: u64 = 1;
+
+/// The profile that the stage `tests` builds with: the stages of the packages use it too, so that little is built twice.
+const PROFILE: &str = "test";
 
 /// What a stage has to say when it ends.
 struct Outcome {
@@ -37,6 +41,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "walls", run: check_walls },
     Stage { name: "postgres", run: |_| silent(oracle::is_there()) },
     Stage { name: "tests", run: tests },
+    Stage { name: "python", run: python::run },
     Stage { name: "node", run: node::run },
     Stage { name: "planted", run: planted_bugs },
     Stage { name: "models", run: models },
@@ -77,6 +82,11 @@ pub(crate) fn test(root: &Path, names: &[String]) -> ExitCode {
 /// Runs the wall checks alone.
 pub(crate) fn only_walls(root: &Path) -> ExitCode {
     if check_walls(root).passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Runs the stage of the Python package alone.
+pub(crate) fn only_python(root: &Path) -> ExitCode {
+    if python::run(root).passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Runs the fuzz runner alone, with the caller's arguments.

@@ -58,6 +58,13 @@ impl Cancel {
     }
 }
 
+impl<T: Send + 'static> Task<Option<T>> {
+    /// Nothing to be done, and nothing given.
+    pub fn none() -> Task<Option<T>> {
+        Task::known(Ok(None))
+    }
+}
+
 impl<T: Send + 'static> Task<T> {
     pub(crate) fn here(lane: Lane, work: impl FnOnce() -> Result<T> + Send + 'static) -> Task<T> {
         Task { work: Work::Here(lane, Box::new(work)), cancel: Cancel::default() }

@@ -81,6 +81,7 @@ const UNSAFE_FILES: &[&str] = &[
     "bench/engine/src/engines/rocksdb.rs",
     "bench/engine/src/engines/rocksdb_c.rs",
     "bench/engine/src/syncs.rs",
+    "bindings/python/src/arrow/ffi.rs",
     "crates/ordinum/src/checksum.rs",
     "crates/ordinum/src/fs/window.rs",
     "crates/ordinum/src/memtable/arena.rs",

@@ -80,6 +80,30 @@ pub enum ColumnType {
 }
 
 impl ColumnKind {
+    /// The name of the type, as schemas have it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            ColumnKind::Bool => "bool",
+            ColumnKind::Int16 => "int16",
+            ColumnKind::Int32 => "int32",
+            ColumnKind::Int64 => "int64",
+            ColumnKind::Float32 => "float32",
+            ColumnKind::Float64 => "float64",
+            ColumnKind::Decimal => "decimal",
+            ColumnKind::String => "string",
+            ColumnKind::Bytes => "bytes",
+            ColumnKind::Uuid => "uuid",
+            ColumnKind::DateTime => "datetime",
+            ColumnKind::LocalDateTime => "local_datetime",
+            ColumnKind::Date => "date",
+            ColumnKind::Time => "time",
+            ColumnKind::Interval => "interval",
+            ColumnKind::Json => "json",
+            ColumnKind::Enum => "enum",
+            ColumnKind::RowNumber => "row_number",
+        }
+    }
+
     /// The bytes of a value of fixed width.
     pub(crate) const fn width(self) -> Option<usize> {
         match self {

@@ -119,6 +119,11 @@ impl Chunk {
         &self.entities
     }
 
+    /// The edge blocks, by slot.
+    pub fn edge_blocks(&self) -> &[Block] {
+        &self.edges
+    }
+
     /// How many root rows there are. Touches no data.
     pub fn root_rows(&self) -> usize {
         self.edges.first().map_or(0, Block::edge_count)

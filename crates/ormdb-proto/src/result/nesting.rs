@@ -13,38 +13,44 @@ use crate::schema::PRESENCE_SIGN;
 
 /// A column, edge or struct of a node, by its number.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Member {
+pub enum Member {
+    /// A column of the node.
     Column(usize),
+    /// An edge of the node.
     Edge(usize),
+    /// A struct of the nesting.
     Struct(usize),
 }
 
 /// A struct of a node.
 #[derive(Debug, Default)]
-pub(super) struct StructView<'a> {
+pub struct StructView<'a> {
     /// Its name in the object around it.
-    pub(super) name: &'a str,
+    pub name: &'a str,
     /// The column that says whether it is there, if it may not be.
-    pub(super) presence: Option<usize>,
-    pub(super) members: Vec<Member>,
+    pub presence: Option<usize>,
+    /// Columns and structs in it, in the order asked for.
+    pub members: Vec<Member>,
 }
 
 /// What a node's columns and edges become.
 #[derive(Debug, Default)]
-pub(super) struct Nesting<'a> {
+pub struct Nesting<'a> {
     /// Columns, structs and edges in the order asked for.
-    pub(super) members: Vec<Member>,
-    pub(super) structs: Vec<StructView<'a>>,
+    pub members: Vec<Member>,
+    /// The structs, each a member of another or of the row.
+    pub structs: Vec<StructView<'a>>,
     by_path: HashMap<&'a str, usize>,
 }
 
 /// The name of a column in the object that it is a member of.
-pub(super) fn own_name(column: &str) -> &str {
+pub fn own_name(column: &str) -> &str {
     column.rsplit('.').next().unwrap_or(column)
 }
 
 impl<'a> Nesting<'a> {
-    pub(super) fn of(node: &'a ShapeNode) -> Nesting<'a> {
+    /// What the columns and edges of this node become.
+    pub fn of(node: &'a ShapeNode) -> Nesting<'a> {
         let mut nesting = Nesting::default();
         let is_flat = node.columns.iter().all(|column| !column.name.contains('.'));
         let dotted = node.columns.iter().filter(|_| !is_flat);

@@ -1,0 +1,265 @@
+"""Connections and transactions for asyncio.
+
+    db = await ormdb.aio.connect("ormdb://127.0.0.1")
+    async with db:
+        users = await db.fetch("User { email }")
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import weakref
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from types import TracebackType
+from typing import Any, TypeVar
+
+from . import _native
+from ._native import Call, Explanation, Mailbox, Result, Row, Written
+from ._retry import RETRIES_MAX, pause_s
+from ._sync import Answer, Params, explanation_of, result_of, written_of
+from .errors import Error
+
+T = TypeVar("T")
+
+_mailboxes: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Mailbox] = weakref.WeakKeyDictionary()
+
+
+def _mailbox(loop: asyncio.AbstractEventLoop) -> Mailbox:
+    mailbox = _mailboxes.get(loop)
+    if mailbox is None:
+        mailbox = _mailboxes[loop] = Mailbox()
+        loop.add_reader(mailbox.fileno(), mailbox.drain)
+    return mailbox
+
+
+async def _run(start: Callable[..., Call], *args: Any) -> Any:
+    """Begins an operation and awaits it; where the task is cancelled, so is the operation."""
+    loop = asyncio.get_running_loop()
+    call = start(_mailbox(loop), loop.create_future(), *args)
+    try:
+        return await call.future
+    except asyncio.CancelledError:
+        call.cancel()
+        raise
+
+
+class _Connecting:
+    """A connection that is being made: await it, or use it in an `async with`."""
+
+    def __init__(self, location: str, create: bool, timeout: float) -> None:
+        self._location, self._create, self._timeout = location, create, timeout
+        self._connection: Connection | None = None
+
+    async def _open(self) -> Connection:
+        def start(mailbox: Mailbox, future: asyncio.Future[Any]) -> Call:
+            return _native.Connection.start_open(
+                mailbox, future, self._location, create=self._create, timeout=self._timeout
+            )
+
+        return Connection(await _run(start))
+
+    def __await__(self) -> Generator[Any, None, Connection]:
+        return self._open().__await__()
+
+    async def __aenter__(self) -> Connection:
+        self._connection = await self._open()
+        return self._connection
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+
+
+def connect(location: str | os.PathLike[str], *, create: bool = True, timeout: float = 10.0) -> _Connecting:
+    """Opens a database, as `ormdb.connect` does: `await connect(…)`, or `async with connect(…) as db`."""
+    return _Connecting(os.fspath(location), create, timeout)
+
+
+class Connection:
+    """A connection. Tasks may share it: their statements run side by side."""
+
+    def __init__(self, native: _native.Connection) -> None:
+        self._native = native
+
+    async def query(self, text: str, params: Params | None = None, /, **keywords: Any) -> Answer:
+        """Runs one statement in a transaction of its own, and returns what it gives."""
+        answer: Answer = await _run(self._native.start_query, text, params, keywords)
+        return answer
+
+    async def fetch(self, text: str, params: Params | None = None, /, **keywords: Any) -> Result:
+        """Runs a statement that gives rows: a fetch, or a write with `return`."""
+        return result_of(await _run(self._native.start_query, text, params, keywords))
+
+    async def execute(self, text: str, params: Params | None = None, /, **keywords: Any) -> Written:
+        """Runs a write, and returns what it did."""
+        return written_of(await _run(self._native.start_query, text, params, keywords))
+
+    async def explain(self, text: str, params: Params | None = None, /, **keywords: Any) -> Explanation:
+        """The plan of a statement."""
+        return explanation_of(await _run(self._native.start_query, f"explain {text}", params, keywords))
+
+    async def stream(self, text: str, params: Params | None = None, /, **keywords: Any) -> AsyncIterator[Row]:
+        """The rows of a fetch, read while they are used: `async for row in db.stream(…)`."""
+        async for part in self.stream_parts(text, params, **keywords):
+            for row in part:
+                yield row
+
+    async def stream_parts(self, text: str, params: Params | None = None, /, **keywords: Any) -> AsyncIterator[Result]:
+        """The results that the whole is made of, read while they are used."""
+        stream = await _run(self._native.start_stream, text, params, keywords)
+        if not isinstance(stream, _native.Stream):
+            raise TypeError("the statement was executed, yet it gives no rows")
+        try:
+            while (part := await _run(stream.start_next_part)) is not None:
+                yield part
+        finally:
+            stream.close()
+
+    def transaction(self, isolation: str = "serializable", *, read_only: bool = False) -> Transaction:
+        """A transaction, as an `async with`: committed at the end of the block, rolled back by an exception."""
+        return Transaction(self._native, isolation, read_only)
+
+    async def transact(
+        self,
+        body: Callable[[Transaction], Awaitable[T]],
+        *,
+        isolation: str = "serializable",
+        retries: int = RETRIES_MAX,
+    ) -> T:
+        """Runs `body` in a transaction and commits it; runs it again while it conflicts with others."""
+        retried = 0
+        while True:
+            try:
+                async with self.transaction(isolation) as transaction:
+                    return await body(transaction)
+            except Error as error:
+                pause = pause_s(error, retried, retries)
+                if pause is None:
+                    raise
+            await asyncio.sleep(pause)
+            retried += 1
+
+    async def schema(self) -> str:
+        """The text of the schema; empty if none was applied."""
+        text: str = await _run(self._native.start_schema)
+        return text
+
+    async def apply_schema(self, text: str) -> list[str]:
+        """Applies a schema, and returns what changed, in words."""
+        changes: list[str] = await _run(self._native.start_apply_schema, text)
+        return changes
+
+    async def close(self) -> None:
+        """Takes no further statements, and rolls back open transactions."""
+        await _run(self._native.start_close)
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        return self._native.closed
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the database is in this process."""
+        return self._native.embedded
+
+    async def __aenter__(self) -> Connection:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.close()
+
+
+class Transaction:
+    """A transaction of several statements, with read-your-writes."""
+
+    def __init__(self, connection: _native.Connection, isolation: str, read_only: bool) -> None:
+        self._connection = connection
+        self._isolation = isolation
+        self._read_only = read_only
+        self._open: _native.Transaction | None = None
+        self._savepoints = 0
+        #: The version token of the commit.
+        self.token: str | None = None
+
+    async def begin(self) -> Transaction:
+        """Begins it."""
+        self._open = await _run(self._connection.start_begin, self._isolation, self._read_only)
+        return self
+
+    def _native(self) -> _native.Transaction:
+        if self._open is None:
+            raise RuntimeError("the transaction has not begun: use it in an `async with`, or await `begin`")
+        return self._open
+
+    async def query(self, text: str, params: Params | None = None, /, **keywords: Any) -> Answer:
+        """Runs one statement; it sees what the transaction wrote."""
+        answer: Answer = await _run(self._native().start_query, text, params, keywords)
+        return answer
+
+    async def fetch(self, text: str, params: Params | None = None, /, **keywords: Any) -> Result:
+        """Runs a statement that gives rows."""
+        return result_of(await self.query(text, params, **keywords))
+
+    async def execute(self, text: str, params: Params | None = None, /, **keywords: Any) -> Written:
+        """Runs a write, and returns what it did."""
+        return written_of(await self.query(text, params, **keywords))
+
+    def savepoint(self, name: str | None = None) -> Savepoint:
+        """A savepoint, as an `async with`: an exception takes back what the block wrote, and goes on."""
+        if name is None:
+            self._savepoints += 1
+            name = f"savepoint_{self._savepoints}"
+        return Savepoint(self._native(), name)
+
+    async def set_savepoint(self, name: str) -> None:
+        """Sets a savepoint."""
+        await _run(self._native().start_savepoint, name)
+
+    async def rollback_to(self, name: str) -> None:
+        """Takes back what was written since the savepoint, which stays."""
+        await _run(self._native().start_rollback_to, name)
+
+    async def release(self, name: str) -> None:
+        """Forgets the savepoint and those after it; what was written stays."""
+        await _run(self._native().start_release, name)
+
+    async def commit(self) -> str | None:
+        """Commits; durable when this returns. Returns the version token."""
+        self.token = await _run(self._native().start_commit)
+        return self.token
+
+    async def rollback(self) -> None:
+        """Rolls back. A transaction that has ended is left as it is."""
+        await _run(self._native().start_rollback)
+
+    async def __aenter__(self) -> Transaction:
+        return await self.begin()
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if kind is None:
+            await self.commit()
+            return
+        try:
+            await self.rollback()
+        except Error:
+            # What ended the block says more; a transaction whose connection is lost is rolled back by the server.
+            pass
+
+
+class Savepoint:
+    """A savepoint in an `async with`."""
+
+    def __init__(self, transaction: _native.Transaction, name: str) -> None:
+        self._transaction = transaction
+        self.name = name
+
+    async def __aenter__(self) -> Savepoint:
+        await _run(self._transaction.start_savepoint, self.name)
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if kind is not None:
+            await _run(self._transaction.start_rollback_to, self.name)
+        await _run(self._transaction.start_release, self.name)

@@ -1,0 +1,227 @@
+//! Connections: what Python's `ormdb.Connection` and `ormdb.aio.Connection` stand on.
+//!
+//! Each operation is there twice: waited for, with the GIL released, and begun for an event loop's mailbox.
+
+use std::time::Duration;
+
+use ormdb_bindings::{Access, Answer, Create, Isolation, OpenOptions, Outcome, SchemaOutcome, Task};
+use ormdb_proto::Error;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyAny, PyDict};
+
+use crate::error::{OrRaise, exception, exceptions};
+use crate::mailbox::{Call, Mailbox};
+use crate::outcome;
+use crate::params::params;
+use crate::result::Stream;
+use crate::transaction::Transaction;
+
+/// A connection to a database: of this process, or of a server.
+#[pyclass(frozen, subclass, module = "ormdb._native")]
+pub(crate) struct Connection(pub(crate) ormdb_bindings::Connection);
+
+#[pymethods]
+impl Connection {
+    #[new]
+    #[pyo3(signature = (location, *, create = true, timeout = 10.0))]
+    fn new(py: Python<'_>, location: &str, create: bool, timeout: f64) -> PyResult<Connection> {
+        let task = open(location, create, timeout)?;
+        py.detach(|| task.wait()).map(Connection).or_raise(py, None)
+    }
+
+    /// Begins to open a connection; the future will have a `Connection` of this module.
+    #[staticmethod]
+    #[pyo3(signature = (mailbox, future, location, *, create = true, timeout = 10.0))]
+    fn start_open(
+        mailbox: &Mailbox,
+        future: &Bound<'_, PyAny>,
+        location: &str,
+        create: bool,
+        timeout: f64,
+    ) -> PyResult<Call> {
+        Ok(mailbox.begin(future, open(location, create, timeout)?, |py, opened| {
+            let opened = Connection(opened.or_raise(py, None)?);
+            Ok(Py::new(py, opened)?.into_any())
+        }))
+    }
+
+    /// Runs one statement in a transaction of its own, and returns what it gives: a `Result`, `Written` or `Explanation`.
+    #[pyo3(signature = (text, params = None, /, **keywords))]
+    fn query<'py>(
+        &self,
+        py: Python<'py>,
+        text: &str,
+        params: Option<&Bound<'py, PyDict>>,
+        keywords: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        wait(py, text, self.0.query(text.to_owned(), self::params(params, keywords)?))
+    }
+
+    /// Begins to run one statement.
+    #[pyo3(signature = (mailbox, future, text, params = None, keywords = None))]
+    fn start_query(
+        &self,
+        mailbox: &Mailbox,
+        future: &Bound<'_, PyAny>,
+        text: &str,
+        params: Option<&Bound<'_, PyDict>>,
+        keywords: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Call> {
+        let task = self.0.query(text.to_owned(), self::params(params, keywords)?);
+        Ok(begin(mailbox, future, text, task))
+    }
+
+    /// Runs a fetch whose rows are taken part by part.
+    #[pyo3(signature = (text, params = None, /, **keywords))]
+    fn stream_parts<'py>(
+        &self,
+        py: Python<'py>,
+        text: &str,
+        params: Option<&Bound<'py, PyDict>>,
+        keywords: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let task = self.0.stream(text.to_owned(), self::params(params, keywords)?);
+        let answer = py.detach(|| task.wait()).or_raise(py, Some(text))?;
+        streamed(py, text, answer)
+    }
+
+    /// Begins to run a fetch whose rows are taken part by part.
+    #[pyo3(signature = (mailbox, future, text, params = None, keywords = None))]
+    fn start_stream(
+        &self,
+        mailbox: &Mailbox,
+        future: &Bound<'_, PyAny>,
+        text: &str,
+        params: Option<&Bound<'_, PyDict>>,
+        keywords: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Call> {
+        let task = self.0.stream(text.to_owned(), self::params(params, keywords)?);
+        let text = text.to_owned();
+        Ok(mailbox.begin(future, task, move |py, answer| {
+            streamed(py, &text, answer.or_raise(py, Some(&text))?).map(Bound::unbind)
+        }))
+    }
+
+    /// Begins a transaction of several statements.
+    #[pyo3(signature = (isolation = "serializable", read_only = false))]
+    fn begin(&self, py: Python<'_>, isolation: &str, read_only: bool) -> PyResult<Transaction> {
+        let task = self.0.begin(level(py, isolation)?, access(read_only));
+        py.detach(|| task.wait()).map(Transaction).or_raise(py, None)
+    }
+
+    /// Begins to begin a transaction.
+    fn start_begin(
+        &self,
+        py: Python<'_>,
+        mailbox: &Mailbox,
+        future: &Bound<'_, PyAny>,
+        isolation: &str,
+        read_only: bool,
+    ) -> PyResult<Call> {
+        let task = self.0.begin(level(py, isolation)?, access(read_only));
+        Ok(mailbox.begin(future, task, |py, begun| {
+            Ok(Py::new(py, Transaction(begun.or_raise(py, None)?))?.into_any())
+        }))
+    }
+
+    /// The text of the schema; empty if none was applied.
+    fn schema(&self, py: Python<'_>) -> PyResult<String> {
+        let task = self.0.schema();
+        py.detach(|| task.wait()).or_raise(py, None)
+    }
+
+    /// Begins to ask for the text of the schema.
+    fn start_schema(&self, mailbox: &Mailbox, future: &Bound<'_, PyAny>) -> Call {
+        mailbox.begin(future, self.0.schema(), |py, text| {
+            Ok(text.or_raise(py, None)?.into_pyobject(py)?.into_any().unbind())
+        })
+    }
+
+    /// Applies a schema, and returns what changed, in words.
+    fn apply_schema(&self, py: Python<'_>, text: &str) -> PyResult<Vec<String>> {
+        let task = self.0.apply_schema(text.to_owned());
+        applied(py, text, py.detach(|| task.wait()))
+    }
+
+    /// Begins to apply a schema.
+    fn start_apply_schema(&self, mailbox: &Mailbox, future: &Bound<'_, PyAny>, text: String) -> Call {
+        mailbox.begin(future, self.0.apply_schema(text.clone()), move |py, outcome| {
+            Ok(applied(py, &text, outcome)?.into_pyobject(py)?.into_any().unbind())
+        })
+    }
+
+    /// Takes no further statements, and rolls back open transactions.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        let task = self.0.close();
+        py.detach(|| task.wait()).or_raise(py, None)
+    }
+
+    /// Begins to close.
+    fn start_close(&self, mailbox: &Mailbox, future: &Bound<'_, PyAny>) -> Call {
+        mailbox.begin(future, self.0.close(), |py, closed| {
+            closed.or_raise(py, None)?;
+            Ok(py.None())
+        })
+    }
+
+    /// Whether it was closed.
+    #[getter]
+    fn closed(&self) -> bool {
+        self.0.is_closed()
+    }
+
+    /// Whether the database is in this process.
+    #[getter]
+    fn embedded(&self) -> bool {
+        self.0.is_embedded()
+    }
+}
+
+fn open(location: &str, create: bool, timeout: f64) -> PyResult<Task<ormdb_bindings::Connection>> {
+    let connect_timeout = Duration::try_from_secs_f64(timeout)
+        .map_err(|error| PyValueError::new_err(format!("timeout: {error}")))?;
+    let options = OpenOptions {
+        create: if create { Create::IfMissing } else { Create::Never },
+        connect_timeout,
+        name: concat!("ormdb-python ", env!("CARGO_PKG_VERSION")).to_owned(),
+    };
+    Ok(ormdb_bindings::Connection::open(location, &options))
+}
+
+fn level(py: Python<'_>, isolation: &str) -> PyResult<Isolation> {
+    isolation.parse::<Isolation>().or_raise(py, None)
+}
+
+const fn access(read_only: bool) -> Access {
+    if read_only { Access::ReadOnly } else { Access::ReadWrite }
+}
+
+/// Waits for a statement with the GIL released.
+pub(crate) fn wait<'py>(py: Python<'py>, text: &str, task: Task<Outcome>) -> PyResult<Bound<'py, PyAny>> {
+    let outcome = py.detach(|| task.wait()).or_raise(py, Some(text))?;
+    outcome::object(py, text, outcome)
+}
+
+/// Begins a statement for an event loop.
+pub(crate) fn begin(mailbox: &Mailbox, future: &Bound<'_, PyAny>, text: &str, task: Task<Outcome>) -> Call {
+    let text = text.to_owned();
+    mailbox.begin(future, task, move |py, outcome| {
+        outcome::object(py, &text, outcome.or_raise(py, Some(&text))?).map(Bound::unbind)
+    })
+}
+
+fn streamed<'py>(py: Python<'py>, text: &str, answer: Answer) -> PyResult<Bound<'py, PyAny>> {
+    match answer {
+        Answer::Parts(parts) => Ok(Bound::new(py, Stream::new(text.to_owned(), parts))?.into_any()),
+        Answer::Whole(outcome) => outcome::object(py, text, outcome),
+    }
+}
+
+fn applied(py: Python<'_>, text: &str, outcome: Result<SchemaOutcome, Error>) -> PyResult<Vec<String>> {
+    match outcome {
+        Ok(SchemaOutcome::Applied { changes, .. }) => Ok(changes),
+        Ok(SchemaOutcome::Refused(errors)) => Err(exceptions(py, &errors, text)),
+        Err(error) => Err(exception(py, &error, Some(text))),
+    }
+}

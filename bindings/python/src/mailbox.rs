@@ -1,0 +1,117 @@
+//! What brings the results of asynchronous operations to the event loop that awaits them.
+//!
+//! A thread that finishes an operation puts the result in and writes one byte if nothing lay there: it needs no GIL. The
+//! event loop reads the other end, and takes all that lies there at once.
+
+use std::io::{PipeReader, PipeWriter, Read, Write};
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+
+use ormdb_bindings::{Cancel, Task};
+use parking_lot::Mutex;
+use pyo3::exceptions::PyOSError;
+use pyo3::prelude::*;
+use pyo3::types::PyAny;
+
+/// Makes the object of a result, with the GIL.
+type Finish = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
+
+/// The results that wait for one event loop.
+#[pyclass(frozen, module = "ormdb")]
+pub(crate) struct Mailbox {
+    shared: Arc<Shared>,
+    reader: PipeReader,
+}
+
+struct Shared {
+    ready: Mutex<Vec<Ready>>,
+    writer: PipeWriter,
+}
+
+struct Ready {
+    future: Py<PyAny>,
+    finish: Finish,
+}
+
+/// An operation that was begun.
+#[pyclass(frozen, module = "ormdb")]
+pub(crate) struct Call {
+    /// The future that will have its result.
+    #[pyo3(get)]
+    future: Py<PyAny>,
+    cancel: Cancel,
+}
+
+#[pymethods]
+impl Call {
+    /// Stops it.
+    fn cancel(&self) {
+        self.cancel.cancel();
+    }
+}
+
+#[pymethods]
+impl Mailbox {
+    #[new]
+    fn new() -> PyResult<Mailbox> {
+        let (reader, writer) = std::io::pipe().map_err(|error| PyOSError::new_err(error.to_string()))?;
+        Ok(Mailbox { shared: Arc::new(Shared { ready: Mutex::default(), writer }), reader })
+    }
+
+    /// What the event loop watches for reading.
+    fn fileno(&self) -> i32 {
+        self.reader.as_raw_fd()
+    }
+
+    /// Gives what lies here to the futures that wait for it. To be called when there is something to read.
+    fn drain(&self, py: Python<'_>) -> PyResult<()> {
+        let mut signs = [0; 64];
+        let read = (&self.reader).read(&mut signs).map_err(|error| PyOSError::new_err(error.to_string()))?;
+        if read == 0 {
+            return Ok(());
+        }
+        for Ready { future, finish } in std::mem::take(&mut *self.shared.ready.lock()) {
+            let future = future.bind(py);
+            // Cancelled, or of an event loop that was closed.
+            if future.call_method0(pyo3::intern!(py, "done"))?.is_truthy()? {
+                continue;
+            }
+            match finish(py) {
+                Ok(object) => future.call_method1(pyo3::intern!(py, "set_result"), (object,))?,
+                Err(error) => {
+                    future.call_method1(pyo3::intern!(py, "set_exception"), (error.into_value(py),))?
+                }
+            };
+        }
+        Ok(())
+    }
+}
+
+impl Mailbox {
+    /// Begins an operation, whose result `finish` makes an object of.
+    pub(crate) fn begin<T: Send + 'static>(
+        &self,
+        future: &Bound<'_, PyAny>,
+        task: Task<T>,
+        finish: impl FnOnce(Python<'_>, ormdb_proto::Result<T>) -> PyResult<Py<PyAny>> + Send + 'static,
+    ) -> Call {
+        let cancel = task.cancel_handle();
+        let shared = Arc::clone(&self.shared);
+        let kept = future.clone().unbind();
+        task.then(move |result| shared.put(kept, Box::new(move |py| finish(py, result))));
+        Call { future: future.clone().unbind(), cancel }
+    }
+}
+
+impl Shared {
+    fn put(&self, future: Py<PyAny>, finish: Finish) {
+        let mut ready = self.ready.lock();
+        let was_empty = ready.is_empty();
+        ready.push(Ready { future, finish });
+        drop(ready);
+        if was_empty {
+            // The event loop that would read it is gone where this fails, and nobody waits.
+            drop((&self.writer).write(&[1]));
+        }
+    }
+}

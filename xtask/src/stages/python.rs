@@ -1,0 +1,132 @@
+//! The stage `python`: builds the package as a wheel, installs it into an environment of its own, and runs its tests there, which
+//! need the `ormdb` binary as well.
+//!
+//! Everything lies beneath the target directory: the environment, the wheel, and a stamp that says which test packages the
+//! environment has, so that a warm run asks no registry.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::{Outcome, PROFILE, cargo, passes, passes_and_keeps, target_directory};
+
+/// What the tests need beside the package.
+const TEST_PACKAGES: &[&str] =
+    &["maturin>=1.8,<2", "mypy>=1.15", "polars>=1.0", "pyarrow>=18", "pydantic>=2", "pytest>=8"];
+
+/// The oldest Python that the package runs on.
+const PYTHON_MIN: &str = "3.10";
+
+/// The place of the stage beneath the target directory.
+struct Place {
+    directory: PathBuf,
+    package: PathBuf,
+}
+
+pub(super) fn run(root: &Path) -> Outcome {
+    let directory = Path::new(&target_directory(root)).join("python");
+    let place = Place { directory, package: root.join("bindings/python") };
+    let failed = |why: &str| {
+        println!("python: {why}");
+        Outcome { passed: false, closing_lines: vec![why.to_owned()] }
+    };
+    match place.prepare() {
+        Ok(None) => {}
+        Ok(Some(missing)) => return failed(&missing),
+        Err(error) => return failed(&format!("the environment of the tests cannot be made: {error}")),
+    }
+    if !(place.server_is_built(root) && place.package_is_installed(root)) {
+        return failed("the package could not be built");
+    }
+    let (passed, mut closing_lines) = place.tests_pass(root);
+    if !place.types_hold() {
+        closing_lines.push("the types of the package do not hold".to_owned());
+        return Outcome { passed: false, closing_lines };
+    }
+    Outcome { passed, closing_lines }
+}
+
+impl Place {
+    fn python(&self) -> PathBuf {
+        self.directory.join("venv/bin/python")
+    }
+
+    /// Makes the environment with the packages of the tests, unless it is there; says what is missing for that.
+    fn prepare(&self) -> io::Result<Option<String>> {
+        let stamp = self.directory.join("packages");
+        let wanted = TEST_PACKAGES.join("\n");
+        if self.python().exists() && fs::read_to_string(&stamp).is_ok_and(|packages| packages == wanted) {
+            return Ok(None);
+        }
+        let asks = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))";
+        let python = Command::new("python3").args(["-c", asks]).stderr(Stdio::null()).status();
+        if !python.is_ok_and(|status| status.success()) {
+            let wanted =
+                format!("Python {PYTHON_MIN} or newer with venv and ensurepip is needed for bindings/python");
+            return Ok(Some(format!("there is no such `python3`: {wanted}")));
+        }
+        fs::create_dir_all(&self.directory)?;
+        let mut venv = Command::new("python3");
+        venv.args(["-m", "venv", "--clear"]).arg(self.directory.join("venv"));
+        let mut pip = Command::new(self.python());
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(TEST_PACKAGES);
+        if !(passes(&mut venv) && passes(&mut pip)) {
+            return Ok(Some(format!("pip cannot install what the tests need: {}", TEST_PACKAGES.join(", "))));
+        }
+        fs::write(stamp, wanted)?;
+        Ok(None)
+    }
+
+    fn server_is_built(&self, root: &Path) -> bool {
+        let mut build = cargo(root);
+        build.args(["build", "--quiet", "--profile", PROFILE, "--package", "ormdb-server", "--bin", "ormdb"]);
+        passes(&mut build)
+    }
+
+    /// Builds the wheel in the profile of the other stages and installs it.
+    fn package_is_installed(&self, root: &Path) -> bool {
+        let wheels = self.directory.join("wheels");
+        if let Err(error) = clear(&wheels) {
+            println!("{} cannot be emptied: {error}", wheels.display());
+            return false;
+        }
+        let mut maturin = Command::new(self.python());
+        maturin.args(["-m", "maturin", "build", "--quiet", "--profile", PROFILE, "--out"]).arg(&wheels);
+        maturin.arg("--interpreter").arg(self.python()).current_dir(&self.package);
+        maturin.env("CARGO_TARGET_DIR", target_directory(root));
+        let mut pip = Command::new(self.python());
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index"]);
+        pip.args(["--no-deps", "--force-reinstall", "--find-links"]).arg(&wheels).arg("ormdb");
+        passes(&mut maturin) && passes(&mut pip)
+    }
+
+    fn tests_pass(&self, root: &Path) -> (bool, Vec<String>) {
+        let server = Path::new(&target_directory(root)).join("debug/ormdb");
+        let mut tests = Command::new(self.python());
+        tests.args(["-m", "pytest", "--quiet", "-p", "no:cacheprovider"]).current_dir(&self.package);
+        tests.env("ORMDB_BINARY", server).env("PYTHONDONTWRITEBYTECODE", "1");
+        passes_and_keeps(
+            &mut tests,
+            |_| true,
+            |line| line.contains(" passed in ") || line.contains(" failed"),
+        )
+    }
+
+    /// Whether the package is typed as it says: its own code, and its stubs beside the native module.
+    fn types_hold(&self) -> bool {
+        let mut types = Command::new(self.python());
+        types.args(["-m", "mypy", "--strict", "--package", "ormdb", "--cache-dir"]);
+        types.arg(self.directory.join("mypy")).current_dir(&self.directory);
+        let mut stubs = Command::new(self.python());
+        stubs.args(["-m", "mypy.stubtest", "ormdb._native"]).current_dir(&self.directory);
+        passes(&mut types) && passes(&mut stubs)
+    }
+}
+
+fn clear(directory: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(directory) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
