@@ -4,6 +4,8 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::Duration;
 
 use ormdb::CancelHandle;
 use ormdb_proto::{Error, ErrorCode, Result};
@@ -11,6 +13,9 @@ use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 
 use crate::pool::{self, Lane};
+
+/// How often it is asked whether an operation is still wanted.
+const ASKED_EVERY: Duration = Duration::from_millis(50);
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
 
@@ -101,6 +106,11 @@ impl<T: Send + 'static> Task<T> {
         self.cancel.clone()
     }
 
+    /// Whether [`wait`](Self::wait) carries it out on the thread that waits.
+    pub const fn runs_here(&self) -> bool {
+        matches!(self.work, Work::Here(..))
+    }
+
     /// Carries it out, on this thread where the database is in this process, and returns its result.
     ///
     /// # Errors
@@ -110,6 +120,40 @@ impl<T: Send + 'static> Task<T> {
             Work::Here(_, work) => work(),
             Work::There(runtime, work) => runtime.block_on(work),
             Work::Known(result) => result,
+        }
+    }
+
+    /// As [`wait`](Self::wait), but asks `stop` now and then whether it is still wanted, and cancels it where it is not. Where the
+    /// database is in this process it is carried out on another thread, which costs some microseconds.
+    ///
+    /// # Errors
+    /// Those of the operation; [`ErrorCode::Cancelled`] where it was stopped.
+    pub fn wait_unless(self, mut stop: impl FnMut() -> bool) -> Result<T> {
+        let cancel = self.cancel.clone();
+        match self.work {
+            Work::Known(result) => result,
+            Work::There(runtime, mut work) => runtime.block_on(async move {
+                loop {
+                    tokio::select! {
+                        biased;
+                        done = &mut work => return done,
+                        () = tokio::time::sleep(ASKED_EVERY) => if stop() { cancel.cancel() },
+                    }
+                }
+            }),
+            Work::Here(..) => {
+                let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+                // It is waited for until it is there.
+                self.then(move |result| drop(sender.send(result)));
+                loop {
+                    match receiver.recv_timeout(ASKED_EVERY) {
+                        Ok(result) => return result,
+                        Err(RecvTimeoutError::Timeout) if stop() => cancel.cancel(),
+                        Err(RecvTimeoutError::Timeout) => {}
+                        Err(RecvTimeoutError::Disconnected) => return Err(panicked()),
+                    }
+                }
+            }
         }
     }
 
@@ -151,10 +195,14 @@ impl<T, F: FnOnce(Result<T>)> Promise<T, F> {
 impl<T, F: FnOnce(Result<T>)> Drop for Promise<T, F> {
     fn drop(&mut self) {
         if let Some(done) = self.done.take() {
-            let error = Error::new(ErrorCode::Internal, "the operation ended by a panic");
-            done(Err(error.hint("this is a bug of ormDB; what it printed before tells where")));
+            done(Err(panicked()));
         }
     }
+}
+
+fn panicked() -> Error {
+    let error = Error::new(ErrorCode::Internal, "the operation ended by a panic");
+    error.hint("this is a bug of ormDB; what it printed before tells where")
 }
 
 fn cancelled() -> Error {

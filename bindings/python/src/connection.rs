@@ -5,17 +5,17 @@
 use std::time::Duration;
 
 use ormdb_bindings::{Access, Answer, Create, Isolation, OpenOptions, Outcome, SchemaOutcome, Task};
-use ormdb_proto::Error;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyAny, PyDict};
 
-use crate::error::{OrRaise, exception, exceptions};
+use crate::error::{OrRaise, exceptions};
 use crate::mailbox::{Call, Mailbox};
 use crate::outcome;
 use crate::params::params;
 use crate::result::Stream;
 use crate::transaction::Transaction;
+use crate::wait;
 
 /// A connection to a database: of this process, or of a server.
 #[pyclass(frozen, subclass, module = "ormdb._native")]
@@ -27,7 +27,7 @@ impl Connection {
     #[pyo3(signature = (location, *, create = true, timeout = 10.0))]
     fn new(py: Python<'_>, location: &str, create: bool, timeout: f64) -> PyResult<Connection> {
         let task = open(location, create, timeout)?;
-        py.detach(|| task.wait()).map(Connection).or_raise(py, None)
+        wait::wait(py, None, task).map(Connection)
     }
 
     /// Begins to open a connection; the future will have a `Connection` of this module.
@@ -55,7 +55,7 @@ impl Connection {
         params: Option<&Bound<'py, PyDict>>,
         keywords: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        wait(py, text, self.0.query(text.to_owned(), self::params(params, keywords)?))
+        run(py, text, self.0.query(text.to_owned(), self::params(params, keywords)?))
     }
 
     /// Begins to run one statement.
@@ -82,7 +82,7 @@ impl Connection {
         keywords: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let task = self.0.stream(text.to_owned(), self::params(params, keywords)?);
-        let answer = py.detach(|| task.wait()).or_raise(py, Some(text))?;
+        let answer = wait::wait(py, Some(text), task)?;
         streamed(py, text, answer)
     }
 
@@ -141,13 +141,13 @@ impl Connection {
     /// Applies a schema, and returns what changed, in words.
     fn apply_schema(&self, py: Python<'_>, text: &str) -> PyResult<Vec<String>> {
         let task = self.0.apply_schema(text.to_owned());
-        applied(py, text, py.detach(|| task.wait()))
+        applied(py, text, wait::wait(py, Some(text), task))
     }
 
     /// Begins to apply a schema.
     fn start_apply_schema(&self, mailbox: &Mailbox, future: &Bound<'_, PyAny>, text: String) -> Call {
         mailbox.begin(future, self.0.apply_schema(text.clone()), move |py, outcome| {
-            Ok(applied(py, &text, outcome)?.into_pyobject(py)?.into_any().unbind())
+            Ok(applied(py, &text, outcome.or_raise(py, Some(&text)))?.into_pyobject(py)?.into_any().unbind())
         })
     }
 
@@ -198,9 +198,8 @@ const fn access(read_only: bool) -> Access {
 }
 
 /// Waits for a statement with the GIL released.
-pub(crate) fn wait<'py>(py: Python<'py>, text: &str, task: Task<Outcome>) -> PyResult<Bound<'py, PyAny>> {
-    let outcome = py.detach(|| task.wait()).or_raise(py, Some(text))?;
-    outcome::object(py, text, outcome)
+pub(crate) fn run<'py>(py: Python<'py>, text: &str, task: Task<Outcome>) -> PyResult<Bound<'py, PyAny>> {
+    outcome::object(py, text, wait::statement(py, text, task)?)
 }
 
 /// Begins a statement for an event loop.
@@ -218,10 +217,9 @@ fn streamed<'py>(py: Python<'py>, text: &str, answer: Answer) -> PyResult<Bound<
     }
 }
 
-fn applied(py: Python<'_>, text: &str, outcome: Result<SchemaOutcome, Error>) -> PyResult<Vec<String>> {
-    match outcome {
-        Ok(SchemaOutcome::Applied { changes, .. }) => Ok(changes),
-        Ok(SchemaOutcome::Refused(errors)) => Err(exceptions(py, &errors, text)),
-        Err(error) => Err(exception(py, &error, Some(text))),
+fn applied(py: Python<'_>, text: &str, outcome: PyResult<SchemaOutcome>) -> PyResult<Vec<String>> {
+    match outcome? {
+        SchemaOutcome::Applied { changes, .. } => Ok(changes),
+        SchemaOutcome::Refused(errors) => Err(exceptions(py, &errors, text)),
     }
 }

@@ -6,6 +6,7 @@
 
 mod arrow;
 mod build;
+mod collector;
 mod column;
 mod connection;
 mod error;
@@ -18,6 +19,7 @@ mod result;
 mod row;
 mod transaction;
 mod types;
+mod wait;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -13,10 +13,12 @@ use pyo3::types::{PyAny, PyCapsule, PyIterator, PyList, PySlice};
 
 use crate::arrow::{self, ArrowTable, What};
 use crate::build::{self, Form};
+use crate::collector::Pause;
 use crate::error::OrRaise;
 use crate::layout::Layout;
 use crate::mailbox::{Call, Mailbox};
 use crate::row::View;
+use crate::wait;
 
 /// The result of a fetch, or a part of one.
 #[pyclass(frozen, module = "ormdb")]
@@ -60,6 +62,12 @@ impl Result {
 
     fn form<'py>(&self, py: Python<'py>, form: &Form<'_, 'py>) -> PyResult<Bound<'py, PyList>> {
         let chunks = self.view.part.chunks();
+        let rows = chunks.iter().map(Chunk::rows).sum();
+        let _pause = match form {
+            Form::Dicts | Form::Tuples => Pause::of(py, rows)?,
+            // What others make may have cycles.
+            Form::Made(_) => Pause::of(py, 0)?,
+        };
         if let [chunk] = chunks {
             return PyList::new(py, build::rows(py, &self.view.layout, chunk, form)?);
         }
@@ -109,6 +117,7 @@ impl Result {
 
     /// The rows as light objects that read their values when they are asked for.
     fn rows<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let _pause = Pause::of(py, self.__len__())?;
         let mut rows = Vec::with_capacity(self.__len__());
         for at in 0..self.view.part.chunks().len() {
             for row in self.view.roots(py, at)? {
@@ -256,8 +265,7 @@ impl Stream {
     /// The next part of the result; `None` behind the last one.
     fn next_part(&self, py: Python<'_>) -> PyResult<Option<Py<Result>>> {
         let task = self.parts.lock().as_ref().map_or_else(Task::none, Parts::next);
-        let part = py.detach(|| task.wait()).or_raise(py, Some(&self.text))?;
-        self.taken(py, part)
+        self.taken(py, wait::wait(py, Some(&self.text), task)?)
     }
 
     /// Begins to take the next part.

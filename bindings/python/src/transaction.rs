@@ -4,7 +4,7 @@ use ormdb_bindings::Task;
 use pyo3::prelude::*;
 use pyo3::types::{PyAny, PyDict};
 
-use crate::connection::{begin, wait};
+use crate::connection::{begin, run};
 use crate::error::OrRaise;
 use crate::mailbox::{Call, Mailbox};
 use crate::params::params;
@@ -24,7 +24,7 @@ impl Transaction {
         params: Option<&Bound<'py, PyDict>>,
         keywords: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        wait(py, text, self.0.query(text.to_owned(), self::params(params, keywords)?))
+        run(py, text, self.0.query(text.to_owned(), self::params(params, keywords)?))
     }
 
     /// Begins to run one statement.

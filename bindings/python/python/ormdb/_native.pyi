@@ -3,6 +3,26 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any, TypeVar, final, overload
 
+__all__ = [
+    "ArrowBatch",
+    "ArrowTable",
+    "Call",
+    "Connection",
+    "Done",
+    "Explanation",
+    "Interval",
+    "Mailbox",
+    "Node",
+    "Result",
+    "Row",
+    "Stream",
+    "Transaction",
+    "Typed",
+    "Withheld",
+    "Written",
+    "withheld",
+]
+
 _T = TypeVar("_T")
 _Params = dict[str, Any]
 
@@ -56,7 +76,7 @@ class Node:
 class Row:
     """A row of a result: its members are attributes, and items by name and number."""
 
-    def __getattr__(self, name: str, /) -> Any: ...
+    def __getattribute__(self, name: str, /) -> Any: ...
     def __getitem__(self, key: str | int, /) -> Any: ...
     def __len__(self) -> int: ...
     def __iter__(self) -> Iterator[Any]: ...
@@ -67,6 +87,19 @@ class Row:
     def _astuple(self) -> tuple[Any, ...]: ...
     @property
     def _entity(self) -> str: ...
+
+@final
+class ArrowTable:
+    """A node or an edge of a result, for readers of Arrow."""
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object: ...
+    def batches(self) -> list[ArrowBatch]: ...
+
+@final
+class ArrowBatch:
+    """A chunk of a table, for readers of Arrow."""
+
+    def __arrow_c_array__(self, requested_schema: object = None) -> tuple[object, object]: ...
 
 @final
 class Result:
@@ -85,7 +118,10 @@ class Result:
     def dicts(self) -> list[dict[str, Any]]: ...
     def tuples(self) -> list[tuple[Any, ...]]: ...
     def into(self, cls: type[_T], /) -> list[_T]: ...
-    def build(self, make: Callable[[int, tuple[list[Any], ...], int], list[Any]], /) -> list[Any]: ...
+    def build(self, make: Callable[[int, tuple[list[Any], ...], int], list[Any]]) -> list[Any]: ...
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object: ...
+    def arrow(self, node: int = 0) -> ArrowTable: ...
+    def arrow_edges(self, node: int, name: str) -> ArrowTable: ...
     def json(self) -> str: ...
     @property
     def shape(self) -> list[Node]: ...
