@@ -20,9 +20,6 @@ const FUZZ_SECONDS_TOTAL: u32 = 48;
 /// The seed of the bounded fuzz run: fixed, so that a red run is red again.
 const FUZZ_SEED: u64 = 1;
 
-/// The profile that the stage `tests` builds with: the stages of the packages use it too, so that little is built twice.
-const PROFILE: &str = "test";
-
 /// What a stage has to say when it ends.
 struct Outcome {
     passed: bool,

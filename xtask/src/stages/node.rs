@@ -5,7 +5,7 @@ use std::env::consts::{DLL_PREFIX, DLL_SUFFIX, EXE_SUFFIX};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::{Outcome, PROFILE, cargo, passes, passes_and_keeps, target_directory};
+use super::{Outcome, cargo, passes, passes_and_keeps, target_directory};
 
 /// The oldest version of Node that the package runs on.
 const NODE_MAJOR_MIN: u32 = 20;

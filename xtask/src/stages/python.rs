@@ -9,11 +9,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::{Outcome, PROFILE, cargo, passes, passes_and_keeps, target_directory};
+use super::{Outcome, cargo, passes, passes_and_keeps, target_directory};
 
 /// What the tests need beside the package.
 const TEST_PACKAGES: &[&str] =
     &["maturin>=1.8,<2", "mypy>=1.15", "polars>=1.0", "pyarrow>=18", "pydantic>=2", "pytest>=8"];
+
+/// The profile of the server: that of the stage `tests`, so that little is built twice.
+const SERVER_PROFILE: &str = "test";
 
 /// The profile of the wheel, in which the fuzz runner and the benchmarks are built too. In that of tests cargo would make a test
 /// program of it.
@@ -84,7 +87,16 @@ impl Place {
 
     fn server_is_built(&self, root: &Path) -> bool {
         let mut build = cargo(root);
-        build.args(["build", "--quiet", "--profile", PROFILE, "--package", "ormdb-server", "--bin", "ormdb"]);
+        build.args([
+            "build",
+            "--quiet",
+            "--profile",
+            SERVER_PROFILE,
+            "--package",
+            "ormdb-server",
+            "--bin",
+            "ormdb",
+        ]);
         passes(&mut build)
     }
 
