@@ -37,19 +37,19 @@ pub(crate) fn derive(input: &DeriveInput, krate: &str) -> Result<TokenStream> {
             type Plan = #typed::label::Plan;
             type Reader<'r> = #typed::label::Reader<'r, Self>;
 
-            fn plan(place: &#typed::Place<'_>) -> #typed::Result<Self::Plan> {
+            fn plan(place: &#typed::Place<'_>) -> #typed::Result<#typed::label::Plan> {
                 #typed::label::plan(place)
             }
 
-            fn open<'r>(plan: &'r Self::Plan, chunk: &#typed::OpenChunk<'r>) -> #typed::Result<Self::Reader<'r>> {
+            fn open<'r>(plan: &'r #typed::label::Plan, chunk: &#typed::OpenChunk<'r>) -> #typed::Result<#typed::label::Reader<'r, Self>> {
                 #typed::label::open(plan, chunk)
             }
 
-            fn is_absent(reader: &Self::Reader<'_>, row: usize) -> bool {
+            fn is_absent(reader: &#typed::label::Reader<'_, Self>, row: usize) -> bool {
                 #typed::label::is_absent(reader, row)
             }
 
-            fn read(reader: &Self::Reader<'_>, row: usize) -> #typed::Result<Self> {
+            fn read(reader: &#typed::label::Reader<'_, Self>, row: usize) -> #typed::Result<Self> {
                 #typed::label::read(reader, row)
             }
         }
