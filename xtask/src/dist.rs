@@ -6,7 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::stages::{cargo, node, passes, target_directory};
+use crate::stages::node::Node;
+use crate::stages::{cargo, passes, target_directory};
 
 /// The profile of what is given away.
 const PROFILE: &str = "dist";
@@ -45,7 +46,11 @@ fn pack(root: &Path, target: &Path, out: &Path) -> io::Result<bool> {
 
 fn npm_tarball(root: &Path, target: &Path, built: &Path, out: &Path) -> bool {
     let package = root.join("bindings/node");
-    let mut pack = node::npm(&package, target);
+    let Some(node) = Node::found(target) else {
+        println!("there is no Node to pack the npm tarball with");
+        return false;
+    };
+    let mut pack = node.npm(&package);
     pack.args(["pack", "--pack-destination"]).arg(out);
-    passes(&mut node::npm_install(&package, target, built)) && passes(&mut pack)
+    passes(&mut node.install(&package, built)) && passes(&mut pack)
 }

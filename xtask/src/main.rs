@@ -1,13 +1,15 @@
 //! The project's own tasks, run as `cargo xtask TASK`.
 //!
 //! `test` is the one command that says whether the tree is good; `walls` and `fuzz` run two of its stages alone.
-//! A task needs nothing but a Rust toolchain (rustc, cargo, rustfmt and clippy), and the tests a PostgreSQL server and Node.
+//! A task needs nothing but a Rust toolchain (rustc, cargo, rustfmt and clippy); the tests PostgreSQL, Python and Node as well,
+//! which they install where they are missing.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks to its terminal")]
 
 mod bench;
 mod dist;
 mod isolation;
+mod missing;
 mod oracle;
 mod sanitize;
 mod stages;

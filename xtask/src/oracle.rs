@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
+use crate::missing;
 use crate::stages::{cargo, passes};
 
 /// Where Debian keeps the programs of each version.
@@ -39,24 +40,7 @@ fn misused() -> ExitCode {
 
 /// Whether there is a PostgreSQL server, if need be after installing it.
 pub(crate) fn is_there() -> bool {
-    if is_installed() {
-        return true;
-    }
-    println!("PostgreSQL is missing; asking apt-get for it");
-    for args in [&["update"][..], &["install", "--yes", "--no-install-recommends", "postgresql"]] {
-        let mut command = as_root("apt-get");
-        command.args(args).env("DEBIAN_FRONTEND", "noninteractive");
-        if !passes(&mut command) {
-            break;
-        }
-    }
-    let installed = is_installed();
-    if !installed {
-        println!(
-            "PostgreSQL cannot be installed; the differential test needs its server: apt-get install postgresql"
-        );
-    }
-    installed
+    missing::installed("PostgreSQL", &["postgresql"], is_installed)
 }
 
 fn is_installed() -> bool {
@@ -65,17 +49,6 @@ fn is_installed() -> bool {
     let mut places: Vec<_> = versions.map(|entry| entry.path().join("bin")).collect();
     places.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
     places.iter().any(|place| has_initdb(place)) && answers("psql", &["--version"])
-}
-
-/// The command as root runs it: as it is where this is root, else by `sudo`, which must not ask for a password.
-fn as_root(program: &str) -> Command {
-    let user = Command::new("id").arg("-u").output();
-    if user.is_ok_and(|output| output.stdout.trim_ascii() == b"0") {
-        return Command::new(program);
-    }
-    let mut command = Command::new("sudo");
-    command.args(["-n", "-E", program]);
-    command
 }
 
 fn answers(program: &str, args: &[&str]) -> bool {

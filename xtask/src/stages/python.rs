@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::{Outcome, cargo, passes, passes_and_keeps, target_directory};
+use crate::missing;
 
 /// What the tests need beside the package.
 const TEST_PACKAGES: &[&str] =
@@ -66,19 +67,13 @@ impl Place {
         if self.python().exists() && fs::read_to_string(&stamp).is_ok_and(|packages| packages == wanted) {
             return Ok(None);
         }
-        let asks = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))";
-        let python = Command::new("python3").args(["-c", asks]).stderr(Stdio::null()).status();
-        if !python.is_ok_and(|status| status.success()) {
-            let wanted =
-                format!("Python {PYTHON_MIN} or newer with venv and ensurepip is needed for bindings/python");
-            return Ok(Some(format!("there is no such `python3`: {wanted}")));
+        if !is_there() {
+            return Ok(Some(format!(
+                "there is no `python3` of {PYTHON_MIN} or newer with venv and ensurepip, which bindings/python needs"
+            )));
         }
         fs::create_dir_all(&self.directory)?;
-        let mut venv = Command::new("python3");
-        venv.args(["-m", "venv", "--clear"]).arg(self.directory.join("venv"));
-        let mut pip = Command::new(self.python());
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(TEST_PACKAGES);
-        if !(passes(&mut venv) && passes(&mut pip)) {
+        if !environment_is_made(&self.directory.join("venv"), TEST_PACKAGES) {
             return Ok(Some(format!("pip cannot install what the tests need: {}", TEST_PACKAGES.join(", "))));
         }
         fs::write(stamp, wanted)?;
@@ -140,6 +135,24 @@ impl Place {
             .current_dir(&self.directory);
         passes(&mut types) && passes(&mut stubs)
     }
+}
+
+/// Whether there is a Python that the stage can do with, if need be after installing it.
+pub(super) fn is_there() -> bool {
+    missing::installed("Python", &["python3", "python3-venv"], || {
+        let asks = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))";
+        let python = Command::new("python3").args(["-c", asks]).stderr(Stdio::null()).status();
+        python.is_ok_and(|status| status.success())
+    })
+}
+
+/// Makes an environment with packages of pip in a directory, which is emptied first.
+pub(super) fn environment_is_made(directory: &Path, packages: &[&str]) -> bool {
+    let mut venv = Command::new("python3");
+    venv.args(["-m", "venv", "--clear"]).arg(directory);
+    let mut pip = Command::new(directory.join("bin/python"));
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(packages);
+    passes(&mut venv) && passes(&mut pip)
 }
 
 fn clear(directory: &Path) -> io::Result<()> {
