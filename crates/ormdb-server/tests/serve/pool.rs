@@ -70,7 +70,9 @@ async fn connections_are_opened_as_they_are_needed_and_bounded() {
 async fn a_request_past_its_deadline_is_cancelled_on_the_server() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start(dir.path(), &[]);
-    let pool = Pool::new(&server.tcp).unwrap();
+    // On one connection, so that the server has been told of the end of the request when it hears of that of the holder.
+    let options = PoolOptions { connections_max: 1, ..PoolOptions::default() };
+    let pool = Pool::with(server.tcp.parse().unwrap(), options);
     pool.apply_schema(SCHEMA).await.unwrap();
     pool.query(CREATE, &named("a")).await.unwrap();
     let holder = pool.begin().await.unwrap();
