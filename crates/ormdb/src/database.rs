@@ -443,7 +443,10 @@ impl Database {
             deferred: &mut Deferred::nothing(),
             plans: self.plans(),
         };
-        mutation::run(&mut ctx, statement, token)
+        let written = mutation::run(&mut ctx, statement, token)?;
+        // Who was cancelled while waiting for a lock, and got it all the same, does nothing.
+        session.check_cancelled()?;
+        Ok(written)
     }
 
     fn context<'a>(
