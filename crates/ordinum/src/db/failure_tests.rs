@@ -79,10 +79,12 @@ fn a_full_disk_in_a_flush_stops_writes_until_there_is_space() {
         let mut written = 0;
         for _ in 0..3 {
             fs.fill_for(".sst");
+            let before = written;
             written = write_until_stopped(&db, written);
             assert!(db.stats().background_failure.is_some_and(|cause| cause.contains(".sst")));
             assert_eq!(db.stats().poisoned, None);
-            assert!(db.flush_all().is_err());
+            // A thread that was still merging may have stopped writes before there was anything to flush.
+            assert!(db.flush_all().is_err() || written == before);
             check(&db, written);
             fs.clear();
             written = write_on(&db, written);
