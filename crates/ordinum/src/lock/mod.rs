@@ -16,6 +16,7 @@
 //! Lock order: the queue, a shard.
 
 mod interrupt;
+mod place;
 mod points;
 mod queue;
 mod ranges;
@@ -34,6 +35,7 @@ use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::{Condvar, Mutex, MutexGuard};
 use crate::table::hash_key;
 pub use interrupt::Interrupt;
+pub(crate) use place::{Interval, Place};
 use points::Shard;
 use queue::{Outcome, Queue, Waiter};
 
@@ -112,59 +114,6 @@ pub struct LockStats {
     pub timeouts: u64,
     /// Locks that were refused because waiting for them would have closed a circle.
     pub deadlocks: u64,
-}
-
-/// A place that can be locked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    Key(Arc<[u8]>),
-    Range(Interval),
-}
-
-/// The keys from `start` on and before `end`; all from `start` on, if there is no end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Interval {
-    start: Vec<u8>,
-    end: Option<Vec<u8>>,
-}
-
-impl Interval {
-    /// The same keys, or none if there are none.
-    pub(crate) fn of(range: &KeyRange) -> Option<Interval> {
-        let behind = |key: &[u8]| [key, &[0]].concat();
-        let start = match &range.start {
-            Bound::Included(key) => key.clone(),
-            Bound::Excluded(key) => behind(key),
-            Bound::Unbounded => Vec::new(),
-        };
-        let end = match &range.end {
-            Bound::Included(key) => Some(behind(key)),
-            Bound::Excluded(key) => Some(key.clone()),
-            Bound::Unbounded => None,
-        };
-        end.as_ref().is_none_or(|end| start < *end).then_some(Interval { start, end })
-    }
-
-    fn contains(&self, key: &[u8]) -> bool {
-        self.start.as_slice() <= key && self.end.as_ref().is_none_or(|end| key < end.as_slice())
-    }
-
-    fn overlaps(&self, other: &Interval) -> bool {
-        let begins_in_time = |a: &Interval, b: &Interval| b.end.as_ref().is_none_or(|end| a.start < *end);
-        begins_in_time(self, other) && begins_in_time(other, self)
-    }
-}
-
-impl Place {
-    fn overlaps(&self, other: &Place) -> bool {
-        match (self, other) {
-            (Place::Key(a), Place::Key(b)) => a == b,
-            (Place::Key(key), Place::Range(range)) | (Place::Range(range), Place::Key(key)) => {
-                range.contains(key)
-            }
-            (Place::Range(a), Place::Range(b)) => a.overlaps(b),
-        }
-    }
 }
 
 /// A lock: who asks or has it, for what, and how.
