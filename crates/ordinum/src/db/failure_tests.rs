@@ -120,13 +120,19 @@ fn a_compaction_that_fails_stops_writes_until_it_succeeds() {
         let mut written = write_on(&db, 0);
         db.flush_all().unwrap();
         while db.run_background_step().unwrap() {}
-        // What a compaction would read cannot be read, and it is not in the cache either.
-        for name in memory.list(Path::new("/db")).unwrap().iter().filter(|name| name.ends_with(".sst")) {
-            fs.fail_reads_of(&Path::new("/db").join(name));
-        }
+        // What a compaction would read cannot be read, and it is not in the cache either: neither the tables of now, nor
+        // those that a thread is about to add.
+        let break_tables = || {
+            for name in memory.list(Path::new("/db")).unwrap().iter().filter(|name| name.ends_with(".sst")) {
+                fs.fail_reads_of(&Path::new("/db").join(name));
+            }
+        };
         // The same keys again, so that the tables overlap.
         let mut refused = None;
         for n in 0..10_000 {
+            if n % 50 == 0 {
+                break_tables();
+            }
             if let Err(error) = put(&db, n % written) {
                 refused = Some(error);
                 break;
