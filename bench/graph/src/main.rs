@@ -19,6 +19,7 @@ use ordinum::Durability;
 use ormdb::Params;
 use rustix::time::{ClockId, clock_gettime};
 
+use answer::Summary;
 use arguments::Arguments;
 use cases::{Case, ORMDB, Sides};
 use data::Data;
@@ -171,8 +172,8 @@ fn measure(
 
 /// Both sides have the same rows after all that was written.
 fn same_in_the_end(sides: Sides<'_>) -> Result<()> {
-    let count = |text: &str| -> Result<(i64, i64)> {
-        let rows: Vec<(i64, i64)> =
+    let count = |text: &str| -> Result<Summary> {
+        let rows: Vec<Summary> =
             orm::rows(sides.session, &orm::statement(sides.session, text)?, &Params::none())?;
         rows.into_iter().next().ok_or_else(|| "no group".into())
     };
@@ -186,7 +187,8 @@ fn same_in_the_end(sides: Sides<'_>) -> Result<()> {
         "select count(*), max(score) from post",
         "select count(*), max(logins) from user",
     ]) {
-        let theirs = sides.connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let theirs =
+            sides.connection.query_row(sql, [], |row| Ok(Summary { n: row.get(0)?, top: row.get(1)? }))?;
         if ours != theirs {
             return Err(format!("after the writes, {sql}: {theirs:?} and {ours:?}").into());
         }

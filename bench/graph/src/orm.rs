@@ -3,9 +3,8 @@
 use std::path::Path;
 
 use ordinum::Durability;
-use ormdb::{Database, Options, Outcome, Params, Prepared, Session, Statement, Value};
+use ormdb::{Database, FromRow, Options, Outcome, Params, Prepared, Session, Statement, Value};
 use ormdb_proto::ir::{AssignOp, Assignment, Create, Expr, RecordInput};
-use serde::de::DeserializeOwned;
 
 use crate::Result;
 use crate::data::Data;
@@ -73,13 +72,9 @@ pub(crate) fn statement(session: &Session, text: &str) -> Result<Prepared> {
 }
 
 /// The objects of a fetch.
-pub(crate) fn rows<T: DeserializeOwned>(
-    session: &Session,
-    statement: &Prepared,
-    params: &Params,
-) -> Result<Vec<T>> {
+pub(crate) fn rows<T: FromRow>(session: &Session, statement: &Prepared, params: &Params) -> Result<Vec<T>> {
     match session.run_prepared(statement, params)? {
-        Outcome::Fetched(result) => Ok(result.rows()?),
+        Outcome::Fetched(result) => Ok(result.typed_rows()?),
         Outcome::Written(_) | Outcome::Explained(_) | Outcome::Done { .. } => {
             Err("the statement is no fetch".into())
         }
