@@ -1,6 +1,7 @@
 //! Builds blocks, column by column, and lays them out.
 
 use rkyv::util::AlignedVec;
+use smallvec::SmallVec;
 
 use crate::bytes::AlignedBytes;
 use crate::error::{Error, ErrorCode, Result};
@@ -9,7 +10,11 @@ use super::column_builder::{count, too_large};
 use super::layout::{
     self, BLOCK_BYTES_MAX, BlockKind, BufferEntry, ColumnEntry, ENTRY_LEN, HEADER_CRC_AT, HEADER_LEN, padded,
 };
+use super::reader::OpenBuffer;
 use super::{Block, ColumnBuilder, ColumnKind, ColumnType};
+
+/// So many columns of a block are laid out without an allocation for each list of their parts.
+const COLUMNS_AT_HAND: usize = 16;
 
 /// Builds an entity block. Columns may be filled in any order; they must agree in their rows when the block is done.
 #[derive(Debug)]
@@ -142,8 +147,8 @@ impl EdgeBlockBuilder {
 }
 
 fn lay_out(kind: BlockKind, slot: u32, rows: usize, builders: &[ColumnBuilder]) -> Result<Block> {
-    let mut columns: Vec<ColumnEntry> = Vec::with_capacity(builders.len());
-    let mut buffers: Vec<&[u8]> = Vec::with_capacity(builders.len() * 2);
+    let mut columns: SmallVec<[ColumnEntry; COLUMNS_AT_HAND]> = SmallVec::new();
+    let mut buffers: SmallVec<[&[u8]; 2 * COLUMNS_AT_HAND]> = SmallVec::new();
     for builder in builders {
         builder.collect(&mut columns, &mut buffers)?;
     }
@@ -171,24 +176,25 @@ fn lay_out(kind: BlockKind, slot: u32, rows: usize, builders: &[ColumnBuilder]) 
     }
     let buffers_at = out.len();
     out.resize(HEADER_LEN + directory_len, 0);
-    let mut entries: Vec<BufferEntry> = Vec::with_capacity(buffers.len());
-    for buffer in buffers {
+    let mut entries: Vec<OpenBuffer> = Vec::with_capacity(buffers.len());
+    for (at, buffer) in buffers.iter().enumerate() {
         let offset = out.len();
         out.extend_from_slice(buffer);
         out.resize(padded(out.len()), 0);
         let crc = crc32c::crc32c(out.get(offset..).unwrap_or_default());
-        entries.push(BufferEntry { offset: count(offset)?, length: count(buffer.len())?, crc });
-    }
-    let directory = out.get_mut(buffers_at..HEADER_LEN + directory_len).unwrap_or_default();
-    for (place, entry) in directory.as_chunks_mut::<ENTRY_LEN>().0.iter_mut().zip(&entries) {
-        entry.write(place);
+        let written = BufferEntry { offset: count(offset)?, length: count(buffer.len())?, crc };
+        let directory = out.get_mut(buffers_at..HEADER_LEN + directory_len).unwrap_or_default();
+        if let Some(place) = directory.as_chunks_mut::<ENTRY_LEN>().0.get_mut(at) {
+            written.write(place);
+        }
+        entries.push(OpenBuffer::written(written));
     }
     let crc = header_crc(&out, directory_len);
     if let Some(at) = out.get_mut(HEADER_CRC_AT..HEADER_LEN) {
         at.copy_from_slice(&crc.to_le_bytes());
     }
     let types = builders.iter().map(ColumnBuilder::ty);
-    Ok(Block::built(AlignedBytes::from(out), (kind, slot, rows), types, &columns, &entries))
+    Ok(Block::built(AlignedBytes::from(out), (kind, slot, rows), types, &columns, entries))
 }
 
 /// The checksum over a block's header, but for the checksum itself, and its directory.

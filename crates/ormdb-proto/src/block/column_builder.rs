@@ -2,6 +2,8 @@
 //!
 //! Invariant: every push adds exactly one row; a failed push adds none.
 
+use smallvec::{Array, SmallVec};
+
 use crate::error::{Error, ErrorCode, Result};
 use crate::value::{Decimal, Interval, ValueRef};
 
@@ -342,8 +344,8 @@ impl ColumnBuilder {
     /// Writes the directory entries of the column and collects its buffers.
     pub(super) fn collect<'a>(
         &'a self,
-        columns: &mut Vec<ColumnEntry>,
-        buffers: &mut Vec<&'a [u8]>,
+        columns: &mut SmallVec<impl Array<Item = ColumnEntry>>,
+        buffers: &mut SmallVec<impl Array<Item = &'a [u8]>>,
     ) -> Result<()> {
         let first_buffer = count(buffers.len())?;
         let mut flags = 0;

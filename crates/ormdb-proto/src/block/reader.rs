@@ -34,11 +34,19 @@ struct OpenColumn {
 }
 
 #[derive(Debug)]
-struct OpenBuffer {
+pub(super) struct OpenBuffer {
     start: usize,
     len: usize,
     crc: u32,
     verified: AtomicBool,
+}
+
+impl OpenBuffer {
+    /// A buffer that was written a moment ago.
+    pub(super) fn written(entry: BufferEntry) -> OpenBuffer {
+        let (start, len) = (size(entry.offset), size(entry.length));
+        OpenBuffer { start, len, crc: entry.crc, verified: AtomicBool::new(true) }
+    }
 }
 
 /// Whether the bytes came from outside.
@@ -141,7 +149,7 @@ impl Block {
         (kind, slot, rows): (BlockKind, u32, usize),
         types: impl Iterator<Item = ColumnType>,
         columns: &[ColumnEntry],
-        buffers: &[BufferEntry],
+        buffers: Vec<OpenBuffer>,
     ) -> Block {
         let mut entries = columns.iter().copied();
         let mut open = Vec::with_capacity(columns.len());
@@ -150,13 +158,7 @@ impl Block {
             let elements = matches!(ty, ColumnType::List(_)).then(|| entries.next()).flatten();
             open.push(OpenColumn { ty, entry, elements });
         }
-        let buffer = |entry: &BufferEntry| OpenBuffer {
-            start: size(entry.offset),
-            len: size(entry.length),
-            crc: entry.crc,
-            verified: AtomicBool::new(true),
-        };
-        Block { bytes, kind, slot, rows, columns: open, buffers: buffers.iter().map(buffer).collect() }
+        Block { bytes, kind, slot, rows, columns: open, buffers }
     }
 
     /// The bytes alone.

@@ -1,5 +1,7 @@
 //! What there is in a shape, by name.
 
+use std::borrow::Cow;
+
 use crate::block::ColumnKind;
 use crate::error::{Error, ErrorCode, Result};
 use crate::schema::PRESENCE_SIGN;
@@ -88,7 +90,11 @@ impl<'s> Node<'s> {
     }
 
     fn find(&self, node: &ShapeNode, name: &str) -> Option<What> {
-        let path = format!("{}{name}", self.prefix);
+        // What stands in no struct, as most does, is called as it is.
+        let path: Cow<'_, str> = match self.prefix.as_str() {
+            "" => name.into(),
+            prefix => format!("{prefix}{name}").into(),
+        };
         if let Some(at) = node.column(&path) {
             return Some(What::Column(at));
         }
@@ -98,11 +104,20 @@ impl<'s> Node<'s> {
             let slot = self.shape.edge_slot(self.at, at);
             return Some(What::Edge { slot, child, cardinality: edge.cardinality });
         }
-        let presence = node.column(&format!("{path}{PRESENCE_SIGN}"));
-        let prefix = format!("{path}.");
-        let is_struct = node.columns.iter().any(|column| column.name.starts_with(&prefix));
-        (is_struct || presence.is_some()).then_some(What::Struct { prefix, presence })
+        let is_struct = node
+            .columns
+            .iter()
+            .any(|column| column_behind(column, &path).is_some_and(|rest| rest.starts_with('.')));
+        let is_flag = |rest: &str| rest.strip_prefix(PRESENCE_SIGN) == Some("");
+        let presence =
+            node.columns.iter().position(|column| column_behind(column, &path).is_some_and(is_flag));
+        (is_struct || presence.is_some()).then(|| What::Struct { prefix: format!("{path}."), presence })
     }
+}
+
+/// What the name of a column has behind a path.
+fn column_behind<'c>(column: &'c ShapeColumn, path: &str) -> Option<&'c str> {
+    column.name.strip_prefix(path)
 }
 
 impl<'s> Place<'s> {
