@@ -44,3 +44,16 @@ pub struct Explanation {
     /// For tools: a JSON document.
     pub json: String,
 }
+
+impl Explanation {
+    /// The same, with the document of the tools as the text for people, a member on each line: what `explain json` answers.
+    #[must_use]
+    pub fn with_json_text(self) -> Explanation {
+        let document: serde_json::Result<serde_json::Value> = serde_json::from_str(&self.json);
+        let text = match document {
+            Ok(document) => format!("{document:#}\n"),
+            Err(_) => self.json.clone(),
+        };
+        Explanation { text, json: self.json }
+    }
+}

@@ -123,7 +123,7 @@ impl Target {
                 runtime.block_on(client.explain(&parsed.statement, params, explain))
             }
         };
-        explanation.map(Outcome::Explained)
+        explanation.map(|explanation| Outcome::Explained(parsed.shown(explanation)))
     }
 
     /// Runs the one statement of a text.

@@ -213,6 +213,7 @@ impl Database {
             self.clock(),
             Arc::clone(&self.inner.statistics),
             self.inner.options.semi_joins,
+            self.inner.options.intersections,
         )
     }
 

@@ -30,8 +30,11 @@ mod derive;
 mod distinct;
 mod fan_out;
 mod group;
+mod intersect;
 mod parent_keys;
 mod place;
+mod portions;
+mod related_keys;
 mod root;
 mod rows;
 mod run;
@@ -43,6 +46,7 @@ mod sort;
 mod tests;
 
 pub(crate) use place::has_cursor;
+use portions::Portions;
 pub(crate) use rows::FetchedRow;
 use run::Run;
 
@@ -137,7 +141,8 @@ pub(crate) fn explain(ctx: &Ctx<'_>, fetch: &Fetch, mode: Explain) -> Result<Exp
         Explain::Plan => None,
         Explain::Analyze => {
             let before = ctx.session.statistics.blocks();
-            let (_, run) = run_plan(ctx, &plan, &plan.access)?;
+            let run = Run::watched(*ctx, plan.steps);
+            run_whole(&run, &plan, &plan.access)?;
             let after = ctx.session.statistics.blocks();
             let budgets = run.budget.used();
             Some(Measured {
@@ -247,13 +252,17 @@ fn bind<'c>(ctx: &Ctx<'c>, input: RootInput<'_>) -> Result<Plan<'c>> {
 
 fn run_plan<'r>(ctx: &Ctx<'r>, plan: &Plan<'_>, access: &RootAccess) -> Result<(GraphResult, Run<'r>)> {
     let run = Run::new(*ctx, plan.steps);
+    let result = run_whole(&run, plan, access)?;
+    Ok((result, run))
+}
+
+fn run_whole(run: &Run<'_>, plan: &Plan<'_>, access: &RootAccess) -> Result<GraphResult> {
     let mut chunks: Vec<Chunk> = Vec::new();
-    each_chunk(&run, plan, access, &mut |chunk| {
+    each_chunk(run, plan, access, &mut |chunk| {
         chunks.push(chunk);
         Ok(())
     })?;
-    let result = GraphResult::new(plan.shape.clone(), chunks, ctx.token(), 0);
-    Ok((result, run))
+    Ok(GraphResult::new(plan.shape.clone(), chunks, run.ctx.token(), 0))
 }
 
 /// Hands the chunks of a result on, one at least. The memory of a chunk is the receiver's, and counted until it gives it back.
@@ -271,6 +280,7 @@ fn each_chunk(
     if is_all && run.ctx.is_of_now {
         run.budget.expect_rows(run.ctx.session.statistics.rows(root.entity.id), rows.offset)?;
     }
+    let mut portions = Portions::of(run);
     run.timed(root.step, || {
         if let Some(group) = &plan.group {
             is_empty = false;
@@ -278,8 +288,8 @@ fn each_chunk(
         }
         root::read(run, root.step, root.entity, &root.rows, access, &mut |rows| {
             is_empty = false;
-            sink(assemble::chunk(run, plan, rows)?)
+            portions.each(run, plan, &rows, sink)
         })
     })?;
-    if is_empty { sink(assemble::chunk(run, plan, Vec::new())?) } else { Ok(()) }
+    if is_empty { sink(assemble::chunk(run, plan, &[])?) } else { Ok(()) }
 }

@@ -158,6 +158,16 @@ impl RowExpr {
         }
     }
 
+    /// Whether it is plain to see that the condition is never true.
+    pub(crate) fn is_never(&self) -> bool {
+        let is_never =
+            |node: &Node| matches!(node, Node::Const(value) if !matches!(value.view(), ValueRef::Bool(true)));
+        match &self.root {
+            Node::And(all) => all.iter().any(is_never),
+            one => is_never(one),
+        }
+    }
+
     /// Whether the row alone gives the value.
     pub(crate) fn is_local(&self) -> bool {
         let mut local = true;
@@ -217,6 +227,11 @@ impl RowExpr {
         });
         fields
     }
+}
+
+/// The truth of a node for a row; none is null.
+pub(crate) fn test_node(node: &Node, row: &dyn RowSource, env: &EvalEnv<'_>) -> Result<Option<bool>> {
+    eval::test(node, row, env)
 }
 
 /// The value of a node of constants.

@@ -30,7 +30,7 @@ pub use catalog::{Applied, Catalog};
 pub use database::{Database, Login};
 pub use exec::StreamPart;
 pub use limits::Limits;
-pub use options::{Options, Sampling, SemiJoins};
+pub use options::{Intersections, Options, Sampling, SemiJoins};
 pub use ormdb_derive::{EmbeddedLabel as FromLabel, EmbeddedRow as FromRow};
 pub use ormdb_proto::ir::{Explain, Params, Statement};
 pub use ormdb_proto::typed::{self, FromLabel, FromRow, RowPlan};

@@ -17,6 +17,8 @@ pub struct Options {
     pub sampling: Sampling,
     /// From which side conditions on related rows are tested.
     pub semi_joins: SemiJoins,
+    /// Whether rows are looked for in several indexes at once.
+    pub intersections: Intersections,
 }
 
 /// When the rows are sampled for the planner.
@@ -39,4 +41,17 @@ pub enum SemiJoins {
     FromParents,
     /// From the related rows that satisfy the condition, wherever that is possible.
     FromChildren,
+}
+
+/// Whether rows that two or more indexes tell something of are looked for in all of these, or in one of them. Answers do not depend on
+/// it: it is for tests and measurements.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Intersections {
+    /// What is estimated to cost less.
+    #[default]
+    ByCost,
+    /// In one of them.
+    Never,
+    /// In all of them, wherever that is possible.
+    Always,
 }

@@ -17,7 +17,7 @@ use ormdb_proto::result::ResultShape;
 use ormdb_proto::schema::FieldType;
 
 use crate::catalog::{EntityInfo, Navigation};
-use crate::expr::{Datum, EvalEnv, RowExpr};
+use crate::expr::{Datum, EvalEnv, Node, RowExpr};
 
 pub(crate) mod access;
 mod bind;
@@ -28,6 +28,8 @@ mod cover;
 mod estimate;
 mod explain;
 pub(crate) mod fan;
+mod implied;
+mod intersect;
 mod kept;
 mod known;
 mod level_scope;
@@ -43,6 +45,7 @@ pub use cache::{PlanStats, Prepared};
 pub(crate) use estimate::Estimator;
 pub(crate) use explain::{Measured, StepStats, explanation};
 pub(crate) use fan::{FanAccess, HopAccess};
+pub(crate) use intersect::IntersectionPart;
 pub(crate) use kept::check as check_deleted;
 pub(crate) use known::Known;
 pub(crate) use order::Served;
@@ -251,6 +254,8 @@ pub(crate) struct AggregateDerivation<'c> {
     pub(crate) ty: FieldType,
     /// The external that gets the result.
     pub(crate) slot: usize,
+    /// The number that a count is compared with, where that is all that becomes of it: one row more tells enough.
+    pub(crate) compared_with: Option<Node>,
 }
 
 /// How rows of one entity lead to rows of another.

@@ -115,7 +115,8 @@ impl Session {
     /// As [`Session::execute`].
     pub fn run_prepared(&self, prepared: &Prepared, params: &Params) -> Result<Outcome> {
         if let Some(explain) = prepared.explain() {
-            return self.explain(prepared.statement(), params, explain).map(Outcome::Explained);
+            let explanation = self.explain(prepared.statement(), params, explain)?;
+            return Ok(Outcome::Explained(prepared.shown(explanation)));
         }
         match self.database.fetch_prepared(&self.context.statement(), prepared, params)? {
             Some(result) => Ok(Outcome::Fetched(result)),

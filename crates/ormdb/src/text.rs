@@ -18,6 +18,6 @@ mod schema;
 
 pub use lexer::{TEXT_BYTES_MAX, is_keyword};
 pub use print::{print_expr, print_name, print_order, print_statement, print_value};
-pub use query::{ParsedStatement, is_complete, parse_expr, parse_statement, parse_statements};
+pub use query::{ParsedStatement, PlanFormat, is_complete, parse_expr, parse_statement, parse_statements};
 pub use schema::ast;
 pub use schema::{format_schema, parse_schema, print_entity, print_struct};

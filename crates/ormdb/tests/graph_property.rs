@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use fastrand::Rng;
-use ormdb::{Database, Options, Outcome, Params, Session, Transaction};
+use ormdb::{Database, Intersections, Options, Outcome, Params, SemiJoins, Session, Transaction};
 use serde_json::Value as Json;
 
 #[path = "graph_property/generate.rs"]
@@ -90,6 +90,11 @@ fn load(
     let mut options = Options::default();
     options.engine.fs = Arc::new(ordinum::fs::MemoryFs::new());
     options.engine.background = ordinum::Background::Manual;
+    // Whatever way the rows are looked for, they are the same.
+    let sides = [SemiJoins::ByCost, SemiJoins::FromParents, SemiJoins::FromChildren];
+    options.semi_joins = sides[usize::try_from(seed % 3).unwrap()];
+    let ways = [Intersections::Always, Intersections::ByCost];
+    options.intersections = ways[usize::try_from(seed / 3 % 2).unwrap()];
     let database = Database::open_with("/db", options).unwrap();
     let schema = model.schema();
     if let Err(errors) = database.apply_schema(&schema) {

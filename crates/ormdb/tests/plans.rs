@@ -31,8 +31,10 @@ fn plans() {
             },
             "explain" => {
                 let parsed = ormdb::text::parse_statement(&case.input);
-                let shown = parsed
-                    .and_then(|parsed| session.explain(&parsed.statement, &Params::none(), Explain::Plan));
+                let shown = parsed.and_then(|parsed| {
+                    let shown = session.explain(&parsed.statement, &Params::none(), Explain::Plan)?;
+                    Ok(parsed.shown(shown))
+                });
                 match shown {
                     Ok(shown) => shown.text,
                     Err(error) => error.render(Some(&case.input)) + "\n",
@@ -137,8 +139,11 @@ fn limits_are_named_and_count_what_is_held() {
     let limits = Limits::default();
     let memory = Limits { memory_bytes_max: 120_000, ..limits };
     assert_eq!(limit_of(memory, "Album { id }"), (ErrorCode::OverBudget, "memory_bytes_max".to_owned()));
+    // Root rows are divided until what is below them fits; one root row is not.
+    assert_eq!(limited(memory, "Artist { albums { id } }").unwrap().len(), 3);
+    let little = Limits { memory_bytes_max: 30_000, ..limits };
     assert_eq!(
-        limit_of(memory, "Artist { albums { id } }"),
+        limit_of(little, "Artist { albums { id } }"),
         (ErrorCode::OverBudget, "memory_bytes_max".to_owned())
     );
     // What a condition rejects, and what an order with a limit drops, is held no longer.

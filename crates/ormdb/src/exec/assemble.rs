@@ -11,12 +11,12 @@ use crate::expr::{Node, RowExpr};
 use crate::plan::{Level, Plan};
 
 /// The chunk of these root rows, which stand in the order asked for, and of all that is included below them.
-pub(super) fn chunk(run: &Run<'_>, plan: &Plan<'_>, roots: Vec<FetchedRow>) -> Result<Chunk> {
+pub(super) fn chunk(run: &Run<'_>, plan: &Plan<'_>, roots: &[FetchedRow]) -> Result<Chunk> {
     let held = run.budget.held();
     let mut builder = ChunkBuilder::new(plan.shape.clone());
     let numbers: Vec<u32> = (0u32..).take(roots.len()).collect();
     builder.put_roots(&numbers)?;
-    level(run, &plan.root, &roots, &mut builder)?;
+    level(run, &plan.root, roots, &mut builder)?;
     let chunk = builder.finish()?;
     run.budget.release_to(held);
     run.budget.add_result(chunk.byte_len())?;

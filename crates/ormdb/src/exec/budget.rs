@@ -10,6 +10,9 @@ use crate::session::SessionContext;
 /// How many rows or entries go by between two looks at the cancel flag and the clock.
 const CHECK_EVERY: u64 = 256;
 
+/// The name of the bound of memory.
+const MEMORY: &str = "memory_bytes_max";
+
 /// By how much rows have to be expected to exceed their budget for a statement to be refused before it runs.
 const EXPECTED_TWICE: f64 = 2.0;
 
@@ -18,7 +21,10 @@ pub(super) struct Budget<'r> {
     session: &'r SessionContext,
     rows: Cell<u64>,
     bytes: Cell<u64>,
+    kept: Cell<u64>,
     bytes_most: Cell<u64>,
+    /// So much may be held in the portion at hand, which is tried anew with fewer rows where it is not enough.
+    portion_most: Cell<u64>,
     edges: Cell<u64>,
     fan_out_most: Cell<u64>,
     result_bytes: Cell<u64>,
@@ -31,7 +37,9 @@ impl<'r> Budget<'r> {
             session,
             rows: Cell::new(0),
             bytes: Cell::new(0),
+            kept: Cell::new(0),
             bytes_most: Cell::new(0),
+            portion_most: Cell::new(u64::MAX),
             edges: Cell::new(0),
             fan_out_most: Cell::new(0),
             result_bytes: Cell::new(0),
@@ -101,15 +109,48 @@ impl<'r> Budget<'r> {
 
     /// Counts memory that is held from now on.
     pub(super) fn hold(&self, bytes: usize) -> Result<()> {
-        let bytes = self.bytes.get().saturating_add(number(bytes));
-        self.bytes.set(bytes);
+        self.bytes.set(self.bytes.get().saturating_add(number(bytes)));
+        self.check_memory()
+    }
+
+    /// Counts memory that is held until the statement ends, whatever else is given back.
+    pub(super) fn keep(&self, bytes: usize) -> Result<()> {
+        self.kept.set(self.kept.get().saturating_add(number(bytes)));
+        self.check_memory()
+    }
+
+    fn check_memory(&self) -> Result<()> {
+        let bytes = self.bytes.get().saturating_add(self.kept.get());
         self.bytes_most.set(bytes.max(self.bytes_most.get()));
-        let allowed = self.session.limits.memory_bytes_max;
-        if bytes > allowed {
-            Err(over("memory_bytes_max", "bytes of memory", allowed, bytes))
-        } else {
-            Ok(())
+        let allowed = self.session.limits.memory_bytes_max.min(self.portion_most.get());
+        if bytes > allowed { Err(over(MEMORY, "bytes of memory", allowed, bytes)) } else { Ok(()) }
+    }
+
+    /// Does a part of the work that holds no more than so many bytes; none if that is not enough: then it is as if the part had not
+    /// been tried.
+    pub(super) fn within<T>(&self, bytes: usize, work: impl FnOnce() -> Result<T>) -> Result<Option<T>> {
+        let before = (self.rows.get(), self.edges.get(), self.bytes.get(), self.result_bytes.get());
+        let most = before.2.saturating_add(self.kept.get()).saturating_add(number(bytes));
+        let is_bound = most < self.session.limits.memory_bytes_max;
+        self.portion_most.set(if is_bound { most } else { u64::MAX });
+        let done = work();
+        self.portion_most.set(u64::MAX);
+        match done {
+            Err(error) if is_bound && is_out_of_memory(&error) => {
+                self.rows.set(before.0);
+                self.edges.set(before.1);
+                self.bytes.set(before.2);
+                self.result_bytes.set(before.3);
+                Ok(None)
+            }
+            done => done.map(Some),
         }
+    }
+
+    /// Whether so many more bytes would leave less than half of the memory.
+    pub(super) fn is_half_full_with(&self, bytes: usize) -> bool {
+        let held = self.bytes.get().saturating_add(self.kept.get());
+        held.saturating_add(number(bytes)) > self.session.limits.memory_bytes_max / 2
     }
 
     /// How much is held.
@@ -154,6 +195,10 @@ const fn estimate(rows: f64) -> u64 {
 
 fn number(n: usize) -> u64 {
     u64::try_from(n).unwrap_or(u64::MAX)
+}
+
+fn is_out_of_memory(error: &Error) -> bool {
+    error.detail.limit.as_ref().is_some_and(|limit| limit.name == MEMORY)
 }
 
 fn over(name: &str, what: &str, allowed: u64, asked: u64) -> Error {

@@ -9,8 +9,10 @@ use super::fan_out::{self, Children};
 use super::rows::FetchedRow;
 use super::run::Run;
 use crate::catalog::EntityInfo;
-use crate::expr::{Datum, EvalEnv};
-use crate::plan::{AggregateDerivation, Derivation, DerivationKind, Projection, RowSelection};
+use crate::expr::{Datum, EvalEnv, NoRow, eval_constant};
+use crate::plan::{
+    AggregateDerivation, Derivation, DerivationKind, Path, Projection, RelatedPath, RootAccess, RowSelection,
+};
 
 /// The externals of a batch of rows, row by row.
 struct Externals {
@@ -39,20 +41,43 @@ pub(super) fn each(
     rows: &[FetchedRow],
     see: &mut dyn FnMut(usize, usize, &ValueRef<'_>) -> Result<()>,
 ) -> Result<()> {
-    each_but(run, projection, entity, None, rows, see)
+    each_given(run, projection, entity, Given::default(), rows, see)
 }
 
-/// As [`each`], where a derivation is known to hold of every row.
-fn each_but(
+/// What an access tells of the conditions behind relations.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Given<'a> {
+    /// The derivation that holds of every row.
+    holds: Option<usize>,
+    /// Derivations that are tested by the keys of all related rows that are sought.
+    hashed: &'a [RelatedPath],
+}
+
+impl<'a> Given<'a> {
+    pub(super) fn by(access: &'a RootAccess) -> Given<'a> {
+        let holds = match &access.path {
+            Path::Related(path) => Some(path.derivation),
+            Path::Nothing
+            | Path::Rows(_)
+            | Path::Unique { .. }
+            | Path::Ranges { .. }
+            | Path::Intersection { .. } => None,
+        };
+        Given { holds, hashed: &access.hashed }
+    }
+}
+
+/// As [`each`], with what is known of derivations before.
+fn each_given(
     run: &Run<'_>,
     projection: &Projection<'_>,
     entity: &EntityInfo,
-    holds: Option<usize>,
+    given: Given<'_>,
     rows: &[FetchedRow],
     see: &mut dyn FnMut(usize, usize, &ValueRef<'_>) -> Result<()>,
 ) -> Result<()> {
     let held = run.budget.held();
-    let externals = externals(run, projection, entity, holds, rows)?;
+    let externals = externals(run, projection, entity, given, rows)?;
     for (at, row) in rows.iter().enumerate() {
         run.budget.tick()?;
         let fields = row.view(entity)?;
@@ -71,11 +96,11 @@ pub(super) fn truths(
     run: &Run<'_>,
     condition: &Projection<'_>,
     entity: &EntityInfo,
-    holds: Option<usize>,
+    given: Given<'_>,
     rows: &[FetchedRow],
 ) -> Result<Vec<bool>> {
     let mut truths = Vec::with_capacity(rows.len());
-    each_but(run, condition, entity, holds, rows, &mut |_, _, value| {
+    each_given(run, condition, entity, given, rows, &mut |_, _, value| {
         truths.push(matches!(value, ValueRef::Bool(true)));
         Ok(())
     })?;
@@ -87,7 +112,7 @@ fn externals(
     run: &Run<'_>,
     projection: &Projection<'_>,
     entity: &EntityInfo,
-    holds: Option<usize>,
+    given: Given<'_>,
     rows: &[FetchedRow],
 ) -> Result<Externals> {
     if projection.is_local() {
@@ -97,11 +122,20 @@ fn externals(
     let width = projection.slots;
     let mut externals = Externals { width, values: vec![Datum::NULL; rows.len() * width] };
     for (at, derivation) in projection.derivations.iter().enumerate() {
-        if let DerivationKind::Related { slot, .. } = &derivation.kind
-            && holds == Some(at)
-        {
-            (0..rows.len()).for_each(|row| externals.set(row, *slot, Datum::bool(Some(true))));
-            continue;
+        if let DerivationKind::Related { slot, quantifier } = &derivation.kind {
+            if given.holds == Some(at) {
+                (0..rows.len()).for_each(|row| externals.set(row, *slot, Datum::bool(Some(true))));
+                continue;
+            }
+            if let Some(path) = given.hashed.iter().find(|path| path.derivation == at)
+                && let Some(keys) = run.keys_of(derivation, path, entity)?
+            {
+                for (row, found) in keys.contain(path, entity, rows)?.into_iter().enumerate() {
+                    let truth = holds(*quantifier, &derivation.rows, found);
+                    externals.set(row, *slot, Datum::bool(Some(truth)));
+                }
+                continue;
+            }
         }
         // What is fetched for it is dropped when its values are known.
         let held = run.budget.held();
@@ -120,8 +154,17 @@ fn derive(
 ) -> Result<()> {
     if let DerivationKind::Aggregate(aggregate) = &derivation.kind
         && aggregate.counts_rows()
-        && let Some(counts) = fan_out::counts(run, derivation, rows, usize::MAX)?
     {
+        let enough = aggregate.enough(&run.env());
+        let counts = match fan_out::counts(run, derivation, rows, enough)? {
+            Some(counts) => counts,
+            None => {
+                let (step, fan, sought) = (derivation.step, &derivation.fan, &derivation.rows);
+                let children = fan_out::fan_out_until(run, step, fan, sought, rows, enough)?;
+                run.count(step, |stats| stats.rows += children.rows.len());
+                (0..rows.len()).map(|row| children.of(row).len()).collect()
+            }
+        };
         for (row, count) in counts.into_iter().enumerate() {
             externals.set(row, aggregate.slot, Datum::Ref(ValueRef::Int64(integer(count)?)));
         }
@@ -191,7 +234,7 @@ fn aggregated(
 ) -> Result<Vec<Option<Datum<'static>>>> {
     let accepted = match &aggregate.filter {
         None => vec![true; children.rows.len()],
-        Some(filter) => truths(run, filter, target, None, &children.rows)?,
+        Some(filter) => truths(run, filter, target, Given::default(), &children.rows)?,
     };
     let Some(value) = &aggregate.value else {
         return Ok(accepted.into_iter().map(|accepted| accepted.then_some(Datum::NULL)).collect());
@@ -215,9 +258,25 @@ fn aggregated(
 }
 
 impl AggregateDerivation<'_> {
-    /// Whether it is nothing but a count of rows.
+    /// Whether it is nothing but a count of the rows that the derivation selects.
     fn counts_rows(&self) -> bool {
         self.function == AggregateFunction::Count && self.filter.is_none() && self.value.is_none()
+    }
+
+    /// So many rows tell how the count compares: one more than the number that it is compared with.
+    fn enough(&self, env: &EvalEnv<'_>) -> usize {
+        let Some(with) = &self.compared_with else { return usize::MAX };
+        let Ok(with) = eval_constant(with, &NoRow, env) else { return usize::MAX };
+        let number = match with.view() {
+            ValueRef::Null => return 1,
+            ValueRef::Int16(v) => i128::from(v),
+            ValueRef::Int32(v) => i128::from(v),
+            ValueRef::Int64(v) => i128::from(v),
+            ValueRef::Decimal(v) => v.rounded(),
+            _ => return usize::MAX,
+        };
+        // No count is below zero: of such a number, one row tells as much as all.
+        usize::try_from(number.saturating_add(1).max(1)).unwrap_or(usize::MAX)
     }
 
     /// The aggregate of values; none stands for a row that is left out.

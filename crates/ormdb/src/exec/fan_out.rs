@@ -14,6 +14,7 @@ use ordinum::KeyRange;
 use ormdb_proto::schema::{ConstraintState, Deferrable, FieldId};
 use ormdb_proto::{Error, ErrorCode, Result};
 
+use super::derive::Given;
 use super::parent_keys::{KeyEncoder, parent_keys};
 use super::rows::{FetchedRow, Key};
 use super::run::{Entry, Run};
@@ -25,6 +26,9 @@ use crate::store::layout;
 
 /// How many entries of a group are read at first, where the filter may reject some of them.
 const PIECE_MIN: usize = 16;
+
+/// How many entries are held at most before their rows are read.
+const ENTRIES_MAX: usize = 8192;
 
 /// The rows below some parents.
 #[derive(Default)]
@@ -53,6 +57,19 @@ pub(super) fn fan_out(
     selection: &RowSelection<'_>,
     parents: &[FetchedRow],
 ) -> Result<Children> {
+    fan_out_until(run, step, fan, selection, parents, usize::MAX)
+}
+
+/// As [`fan_out`], for who wants to know no more than whether a parent has `enough` rows: of one that has, some are left out
+/// where that spares reading them.
+pub(super) fn fan_out_until(
+    run: &Run<'_>,
+    step: usize,
+    fan: &Fan<'_>,
+    selection: &RowSelection<'_>,
+    parents: &[FetchedRow],
+    enough: usize,
+) -> Result<Children> {
     if selection.limit == Some(0) {
         return Ok(Children::default());
     }
@@ -66,6 +83,7 @@ pub(super) fn fan_out(
         step,
         fan,
         selection,
+        enough,
         found: Found::default(),
         groups: Vec::new(),
         members: HashSet::new(),
@@ -101,13 +119,24 @@ pub(super) fn counts(
         counts.push(match (fan.edge, &fan.access.far) {
             (Some(edge), Some(far)) => {
                 // Several edges may lead to one row, which counts once.
-                let mut edges = Vec::new();
-                scanner.read(run, step, group, &mut Lane::prefix(key), None, &mut edges)?;
-                let held = run.budget.held();
-                let edges = run.rows_of(step, edge, source, access.covered, edges)?;
-                let count = parent_keys(edge, fan.target, far, &edges)?.distinct.len();
-                run.budget.release_to(held);
-                count
+                let mut lane = Lane::prefix(key);
+                let mut rows: HashSet<Key> = HashSet::new();
+                let piece = (most < usize::MAX).then(|| most.max(PIECE_MIN));
+                loop {
+                    let mut edges = Vec::new();
+                    scanner.read(run, step, group, &mut lane, piece, &mut edges)?;
+                    let held = run.budget.held();
+                    let edges = run.rows_of(step, edge, source, access.covered, edges)?;
+                    let found = parent_keys(edge, fan.target, far, &edges)?.distinct;
+                    run.budget.release_to(held);
+                    if rows.is_empty() && lane.is_done() {
+                        break found.len();
+                    }
+                    rows.extend(found);
+                    if lane.is_done() || rows.len() >= most {
+                        break rows.len();
+                    }
+                }
             }
             _ => scanner.count(run, step, key, most)?,
         });
@@ -159,6 +188,8 @@ struct Gather<'g, 'r, 'c> {
     step: usize,
     fan: &'g Fan<'c>,
     selection: &'g RowSelection<'c>,
+    /// So many rows of a group are enough, whatever the selection says.
+    enough: usize,
     found: Found,
     groups: Vec<Vec<u32>>,
     /// Which group has which row; kept of relations through edges only, where several edges may lead to one row.
@@ -180,7 +211,8 @@ impl Gather<'_, '_, '_> {
         let mut scanner =
             Scanner::new(self.run, near, source, access.near.covered, access.served, access.reverse)?;
         let mut lanes: Vec<Lane<'_>> = keys.iter().map(|key| Lane::prefix(key)).collect();
-        let wanted = self.selection.wanted().filter(|_| access.served != Served::No);
+        let limit = self.selection.wanted().filter(|_| access.served != Served::No).unwrap_or(usize::MAX);
+        let wanted = Some(limit.min(self.enough)).filter(|wanted| *wanted < usize::MAX);
         let rejects = !self.selection.is_unfiltered();
         let mut piece = wanted.map(|wanted| if rejects { wanted.max(PIECE_MIN) } else { wanted });
         loop {
@@ -193,8 +225,13 @@ impl Gather<'_, '_, '_> {
                     continue;
                 }
                 open = true;
-                scanner.read(self.run, self.step, group, lane, piece, &mut entries)?;
+                let room = ENTRIES_MAX.saturating_sub(entries.len());
+                let now = piece.map_or(room, |piece| piece.min(room));
+                scanner.read(self.run, self.step, group, lane, Some(now), &mut entries)?;
                 of_entry.resize(entries.len(), group);
+                if entries.len() >= ENTRIES_MAX {
+                    break;
+                }
             }
             if !open {
                 return Ok(());
@@ -233,7 +270,7 @@ impl Gather<'_, '_, '_> {
             return Ok(());
         }
         self.run.count(self.step, |stats| stats.examined += rows.len());
-        let accepted = self.run.accepted(self.fan.target, self.selection, None, &rows)?;
+        let accepted = self.run.accepted(self.fan.target, self.selection, Given::default(), &rows)?;
         for ((group, row), accepted) in groups.into_iter().zip(rows).zip(accepted) {
             if accepted {
                 self.put(group, row)?;

@@ -3,8 +3,9 @@
 use ormdb_proto::Result;
 
 use super::distinct::Seen;
+use super::intersect;
 use super::rows::{FetchedRow, Key};
-use super::run::{Entry, Run};
+use super::run::{Entry, Run, no_row};
 use super::scan::{Lane, Scanner};
 use super::semi_join::RelatedReader;
 use super::{CHUNK_BYTES, CHUNK_ROWS, sort};
@@ -216,8 +217,17 @@ enum State<'a> {
     Done,
     Related(RelatedReader<'a>),
     Rows(&'a [Vec<u8>]),
-    Unique { source: Source, keys: &'a [Vec<u8>] },
-    Ranges { source: Source, scanner: Box<Scanner>, lane: Lane<'a> },
+    /// Rows that indexes have entries of.
+    Known(std::vec::IntoIter<Key>),
+    Unique {
+        source: Source,
+        keys: &'a [Vec<u8>],
+    },
+    Ranges {
+        source: Source,
+        scanner: Box<Scanner>,
+        lane: Lane<'a>,
+    },
 }
 
 impl<'a, 'r> PathReader<'a, 'r> {
@@ -232,6 +242,13 @@ impl<'a, 'r> PathReader<'a, 'r> {
             Path::Nothing => State::Done,
             Path::Related(path) => State::Related(RelatedReader::open(run, entity, selection, path)?),
             Path::Rows(keys) => State::Rows(keys),
+            Path::Intersection { parts, reverse } => {
+                let mut keys = intersect::keys(run, step, entity, parts)?;
+                if *reverse {
+                    keys.reverse();
+                }
+                State::Known(keys.into_iter())
+            }
             Path::Unique { index, keys } => State::Unique { source: Source::Index(*index), keys },
             Path::Ranges { source, ranges, reverse } => State::Ranges {
                 source: *source,
@@ -254,6 +271,7 @@ impl<'a, 'r> PathReader<'a, 'r> {
             State::Done => true,
             State::Related(reader) => reader.is_done(),
             State::Rows(keys) | State::Unique { keys, .. } => keys.is_empty(),
+            State::Known(keys) => keys.len() == 0,
             State::Ranges { lane, .. } => lane.is_done(),
         }
     }
@@ -268,6 +286,11 @@ impl<'a, 'r> PathReader<'a, 'r> {
                 *keys = later;
                 let now: Vec<Key> = now.iter().map(|key| Key::from_slice(key)).collect();
                 Ok(self.run.get_rows(self.step, &now)?.into_iter().flatten().collect())
+            }
+            State::Known(keys) => {
+                let now: Vec<Key> = keys.by_ref().take(want).collect();
+                let rows = self.run.get_rows(self.step, &now)?;
+                rows.into_iter().map(|row| row.ok_or_else(|| no_row(self.entity))).collect()
             }
             State::Unique { source, keys } => {
                 let (now, later) = keys.split_at(want.min(keys.len()));

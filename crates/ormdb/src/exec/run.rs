@@ -1,19 +1,22 @@
 //! One run of a plan: its context, what it may use, and what it did.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
 use std::time::Duration;
 
 use ordinum::{KeyRange, Slice};
 use ormdb_proto::{Error, ErrorCode, Result};
 
 use super::budget::Budget;
-use super::derive;
+use super::derive::{self, Given};
+use super::related_keys::RelatedKeys;
 use super::rows::{FetchedRow, Key, row_key};
 use crate::catalog::EntityInfo;
 use crate::context::Ctx;
 use crate::engine::EngineResult;
 use crate::expr::EvalEnv;
-use crate::plan::{Path, RootAccess, RowSelection, Source, StepStats};
+use crate::plan::{Derivation, RelatedPath, RootAccess, RowSelection, Source, StepStats};
 use crate::store::corrupt;
 use crate::store::layout;
 
@@ -22,8 +25,27 @@ pub(crate) struct Run<'r> {
     pub(super) ctx: Ctx<'r>,
     pub(super) budget: Budget<'r>,
     stats: RefCell<Vec<StepStats>>,
-    /// The time of the steps inside the step that is being timed.
-    inner: Cell<Duration>,
+    /// By the step of a condition on related rows, the keys that those lead to which are sought; none where they were too many.
+    related: RefCell<HashMap<usize, Option<Rc<RelatedKeys>>>>,
+    /// What the steps inside the step that is being timed took.
+    inner: Cell<Spent>,
+    watched: Watched,
+}
+
+/// What a run takes note of at each step.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Watched {
+    Time,
+    /// And the blocks that were read meanwhile, by everybody.
+    Blocks,
+}
+
+/// What a step took.
+#[derive(Clone, Copy, Default)]
+struct Spent {
+    time: Duration,
+    blocks_read: u64,
+    cache_hits: u64,
 }
 
 /// An entry of a key: of the rows, or of an index.
@@ -37,7 +59,13 @@ pub(super) struct Entry {
 impl<'r> Run<'r> {
     pub(super) fn new(ctx: Ctx<'r>, steps: usize) -> Run<'r> {
         let stats = RefCell::new(vec![StepStats::default(); steps]);
-        Run { ctx, budget: Budget::new(ctx.session), stats, inner: Cell::default() }
+        let (related, inner) = (RefCell::default(), Cell::default());
+        Run { ctx, budget: Budget::new(ctx.session), stats, related, inner, watched: Watched::Time }
+    }
+
+    /// A run that also tells which blocks each step read.
+    pub(super) fn watched(ctx: Ctx<'r>, steps: usize) -> Run<'r> {
+        Run { watched: Watched::Blocks, ..Run::new(ctx, steps) }
     }
 
     /// What each step did.
@@ -52,15 +80,49 @@ impl<'r> Run<'r> {
         }
     }
 
-    /// Adds the time of `work` to a step, less that of the steps that are timed inside it.
+    /// Adds what `work` takes to a step, less what the steps take that are timed inside it.
     pub(super) fn timed<T>(&self, step: usize, work: impl FnOnce() -> T) -> T {
-        let outer = self.inner.replace(Duration::ZERO);
-        let start = self.ctx.session.monotonic();
+        let outer = self.inner.replace(Spent::default());
+        let start = self.spent();
         let done = work();
-        let took = self.ctx.session.monotonic().saturating_sub(start);
-        self.count(step, |stats| stats.time += took.saturating_sub(self.inner.get()));
-        self.inner.set(outer + took);
+        let took = self.spent().less(start);
+        let own = took.less(self.inner.get());
+        self.count(step, |stats| {
+            stats.time += own.time;
+            stats.blocks_read += own.blocks_read;
+            stats.cache_hits += own.cache_hits;
+        });
+        self.inner.set(outer.and(took));
         done
+    }
+
+    /// What everything took until now.
+    fn spent(&self) -> Spent {
+        let time = self.ctx.session.monotonic();
+        match self.watched {
+            Watched::Time => Spent { time, ..Spent::default() },
+            Watched::Blocks => {
+                let blocks = self.ctx.session.statistics.blocks();
+                Spent { time, blocks_read: blocks.read, cache_hits: blocks.cached }
+            }
+        }
+    }
+
+    /// The keys of the rows that a condition on related rows finds, gathered when they are first asked for; none if they are too
+    /// many to be held.
+    pub(super) fn keys_of(
+        &self,
+        derivation: &Derivation<'_>,
+        path: &RelatedPath,
+        entity: &EntityInfo,
+    ) -> Result<Option<Rc<RelatedKeys>>> {
+        if let Some(keys) = self.related.borrow().get(&derivation.step) {
+            return Ok(keys.clone());
+        }
+        let keys = self.timed(derivation.step, || RelatedKeys::gather(self, derivation, path, entity))?;
+        let keys = keys.map(Rc::new);
+        self.related.borrow_mut().insert(derivation.step, keys.clone());
+        Ok(keys)
     }
 
     /// The environment of expressions without externals.
@@ -111,13 +173,7 @@ impl<'r> Run<'r> {
                 });
                 let keys = keys.collect::<Result<Vec<_>>>()?;
                 let rows = self.get_rows(step, &keys)?;
-                let row = |row: Option<FetchedRow>| {
-                    row.ok_or_else(|| {
-                        corrupt(format!("an index entry of {} leads to a row that is not there", entity.name))
-                            .entity(&entity.name)
-                    })
-                };
-                rows.into_iter().map(row).collect()
+                rows.into_iter().map(|row| row.ok_or_else(|| no_row(entity))).collect()
             }
         }
     }
@@ -148,7 +204,7 @@ impl<'r> Run<'r> {
         selection: &RowSelection<'_>,
         rows: Vec<FetchedRow>,
     ) -> Result<Vec<FetchedRow>> {
-        self.accept_but(step, entity, selection, None, rows)
+        self.accept_given(step, entity, selection, Given::default(), rows)
     }
 
     /// As [`Run::accept_all`], of rows that an access gave: what it makes sure of is not tested once more.
@@ -160,26 +216,22 @@ impl<'r> Run<'r> {
         access: &RootAccess,
         rows: Vec<FetchedRow>,
     ) -> Result<Vec<FetchedRow>> {
-        let holds = match &access.path {
-            Path::Related(path) => Some(path.derivation),
-            Path::Nothing | Path::Rows(_) | Path::Unique { .. } | Path::Ranges { .. } => None,
-        };
-        self.accept_but(step, entity, selection, holds, rows)
+        self.accept_given(step, entity, selection, Given::by(access), rows)
     }
 
-    fn accept_but(
+    fn accept_given(
         &self,
         step: usize,
         entity: &EntityInfo,
         selection: &RowSelection<'_>,
-        holds: Option<usize>,
+        given: Given<'_>,
         rows: Vec<FetchedRow>,
     ) -> Result<Vec<FetchedRow>> {
         self.count(step, |stats| stats.examined += rows.len());
         if selection.is_unfiltered() {
             return Ok(rows);
         }
-        let accepted = self.accepted(entity, selection, holds, &rows)?;
+        let accepted = self.accepted(entity, selection, given, &rows)?;
         let mut kept = Vec::with_capacity(rows.len());
         let mut dropped = 0;
         for (row, accepted) in rows.into_iter().zip(accepted) {
@@ -193,12 +245,12 @@ impl<'r> Run<'r> {
         Ok(kept)
     }
 
-    /// For each row, whether the session may see it and the condition accepts it, of which a derivation is known to hold.
+    /// For each row, whether the session may see it and the condition accepts it, with what is known of its derivations.
     pub(super) fn accepted(
         &self,
         entity: &EntityInfo,
         selection: &RowSelection<'_>,
-        holds: Option<usize>,
+        given: Given<'_>,
         rows: &[FetchedRow],
     ) -> Result<Vec<bool>> {
         let env = self.env();
@@ -222,7 +274,7 @@ impl<'r> Run<'r> {
             .filter(|(at, _)| accepted.get(*at) == Some(&true))
             .map(|(at, row)| (at, row.clone()))
             .unzip();
-        let truths = derive::truths(self, outer, entity, holds, &passed)?;
+        let truths = derive::truths(self, outer, entity, given, &passed)?;
         for (at, truth) in places.into_iter().zip(truths) {
             if let Some(slot) = accepted.get_mut(at) {
                 *slot = truth;
@@ -230,4 +282,28 @@ impl<'r> Run<'r> {
         }
         Ok(accepted)
     }
+}
+
+impl Spent {
+    fn and(self, other: Spent) -> Spent {
+        Spent {
+            time: self.time + other.time,
+            blocks_read: self.blocks_read + other.blocks_read,
+            cache_hits: self.cache_hits + other.cache_hits,
+        }
+    }
+
+    fn less(self, other: Spent) -> Spent {
+        Spent {
+            time: self.time.saturating_sub(other.time),
+            blocks_read: self.blocks_read.saturating_sub(other.blocks_read),
+            cache_hits: self.cache_hits.saturating_sub(other.cache_hits),
+        }
+    }
+}
+
+/// The error of an index entry that leads nowhere.
+pub(super) fn no_row(entity: &EntityInfo) -> Error {
+    corrupt(format!("an index entry of {} leads to a row that is not there", entity.name))
+        .entity(&entity.name)
 }

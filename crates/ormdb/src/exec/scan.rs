@@ -65,6 +65,11 @@ impl<'k> Lane<'k> {
     }
 }
 
+/// How many entries are stepped over at first to reach the next prefix, before it is searched for.
+const STEPS_AT_FIRST: usize = 4;
+/// How many entries are stepped over at most.
+const STEPS_MAX: usize = 16;
+
 /// One cursor for many lanes.
 pub(super) struct Scanner {
     cursor: Cursor,
@@ -77,6 +82,8 @@ pub(super) struct Scanner {
     stands_for: Option<usize>,
     /// The prefix behind whose last entry the cursor stands.
     passed: Option<Key>,
+    /// How many entries are stepped over to reach the next prefix: more where that led there, fewer where it did not.
+    steps: usize,
 }
 
 impl Scanner {
@@ -98,7 +105,15 @@ impl Scanner {
             }
         }
         let cursor = run.cursor(entity, source)?;
-        Ok(Scanner { cursor, reverse, ties, reads_values, stands_for: None, passed: None })
+        Ok(Scanner {
+            cursor,
+            reverse,
+            ties,
+            reads_values,
+            stands_for: None,
+            passed: None,
+            steps: STEPS_AT_FIRST,
+        })
     }
 
     /// Reads up to `want` further entries of a lane; more if ties go on behind them, all if there is no bound.
@@ -188,6 +203,20 @@ impl Scanner {
         if self.reverse { self.cursor.prev().engine() } else { self.cursor.next().engine() }
     }
 
+    /// Moves forward to the first entry of a prefix. What stands before it and near is stepped over, which costs less than a search.
+    fn step_or_seek(&mut self, prefix: &[u8]) -> Result<bool> {
+        if self.cursor.valid() && self.cursor.key() < prefix {
+            for _ in 0..self.steps {
+                if !self.cursor.next().engine()? || self.cursor.key() >= prefix {
+                    self.steps = (self.steps * 2).min(STEPS_MAX);
+                    return Ok(self.cursor.valid());
+                }
+            }
+            self.steps = (self.steps / 2).max(1);
+        }
+        self.cursor.seek(prefix).engine()
+    }
+
     /// Moves behind a key that was read.
     fn behind(&mut self, last: &[u8]) -> Result<bool> {
         self.passed = None;
@@ -210,7 +239,7 @@ impl Scanner {
                 {
                     return Ok(self.cursor.valid());
                 }
-                self.cursor.seek(prefix).engine()
+                self.step_or_seek(prefix)
             }
             Span::Range(range) => match (self.reverse, &range.start, &range.end) {
                 (false, Bound::Unbounded, _) => self.cursor.first().engine(),

@@ -136,20 +136,36 @@ fn related_keys(
     near: &EntityInfo,
     hop: &HopAccess,
 ) -> Result<Vec<Key>> {
+    let mut keys = Keys::default();
+    each_related(run, derivation, path, near, hop, &mut |found| keys.add(run, found).map(|()| true))?;
+    Ok(keys.sorted())
+}
+
+/// Hands on the keys of what lies behind the related rows that are sought, a batch at a time, until `see` has enough. A key may
+/// come in several batches.
+pub(super) fn each_related(
+    run: &Run<'_>,
+    derivation: &Derivation<'_>,
+    path: &RelatedPath,
+    near: &EntityInfo,
+    hop: &HopAccess,
+    see: &mut dyn FnMut(Vec<Key>) -> Result<bool>,
+) -> Result<()> {
     let (step, target, sought) = (derivation.step, derivation.target, &derivation.rows);
     let mut reader = PathReader::open(run, step, target, sought, &path.access)?;
-    let mut keys = Keys::default();
     loop {
         let held = run.budget.held();
         let batch = reader.next(BATCH_ROWS)?;
         if batch.is_empty() && reader.is_done() {
-            return Ok(keys.sorted());
+            return Ok(());
         }
         let rows = run.accept(step, target, sought, &path.access, batch)?;
         run.count(step, |stats| stats.rows += rows.len());
         let found = parent_keys(target, near, hop, &rows)?.distinct;
         run.budget.release_to(held);
-        keys.add(run, found)?;
+        if !see(found)? {
+            return Ok(());
+        }
     }
 }
 
@@ -162,8 +178,24 @@ fn over_edges(
     (hop, to_rows): (&HopAccess, &HopAccess),
     of_edges: &[Key],
 ) -> Result<Vec<Key>> {
-    let step = derivation.step;
     let mut keys = Keys::default();
+    each_over_edges(run, edge, entity, derivation, (hop, to_rows), of_edges, &mut |found| {
+        keys.add(run, found).map(|()| true)
+    })?;
+    Ok(keys.sorted())
+}
+
+/// Hands on the keys of the rows that edges of these keys join, a batch at a time, until `see` has enough.
+pub(super) fn each_over_edges(
+    run: &Run<'_>,
+    edge: &EntityInfo,
+    entity: &EntityInfo,
+    derivation: &Derivation<'_>,
+    (hop, to_rows): (&HopAccess, &HopAccess),
+    of_edges: &[Key],
+    see: &mut dyn FnMut(Vec<Key>) -> Result<bool>,
+) -> Result<()> {
+    let step = derivation.step;
     let source = hop.source.unwrap_or(Source::Primary);
     let mut scanner = Scanner::new(run, edge, source, hop.covered, Served::Exact, false)?;
     let ranges = of_edges.iter().map(|key| KeyRange::prefix(key)).collect();
@@ -176,9 +208,11 @@ fn over_edges(
         let edges = live_edges(run, edge, derivation, edges)?;
         let found = parent_keys(edge, entity, to_rows, &edges)?.distinct;
         run.budget.release_to(held);
-        keys.add(run, found)?;
+        if !see(found)? {
+            return Ok(());
+        }
     }
-    Ok(keys.sorted())
+    Ok(())
 }
 
 /// Those edges that are not deleted.

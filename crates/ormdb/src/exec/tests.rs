@@ -8,7 +8,7 @@ use ormdb_proto::value::ValueRef;
 use crate::catalog::testing::TestDb;
 use crate::context::Ctx;
 use crate::limits::Limits;
-use crate::options::SemiJoins;
+use crate::options::{Intersections, SemiJoins};
 use crate::plan::PlanCache;
 use crate::session::SessionContext;
 use crate::statistics::Statistics;
@@ -71,7 +71,8 @@ fn with<T>(db: &TestDb, query: &str, run: impl FnOnce(&Ctx<'_>, &ormdb_proto::ir
     let catalog = Arc::new(db.catalog());
     let statistics = Arc::new(Statistics::open(&db.engine, &db.families, &catalog).unwrap());
     let clock = Arc::new(ManualClock::default());
-    let session = SessionContext::new(Limits::default(), clock, statistics, SemiJoins::ByCost);
+    let session =
+        SessionContext::new(Limits::default(), clock, statistics, SemiJoins::ByCost, Intersections::ByCost);
     let params = Params::none();
     let ctx = Ctx {
         catalog: &catalog,
@@ -148,7 +149,11 @@ fn what_has_no_place_of_its_own_stands_at_its_entity() {
         (r#"Artist[zz: 1]"#, "Artist"),
         ("Artist { * except (zz) }", "Artist"),
         ("Artist { albums { * except (zz) } }", "albums"),
-        (r#"Artist { albums where year = "x" }"#, "albums"),
+        (r#"Artist { albums where year = "x" }"#, "year"),
+        (r#"Artist where name < "b" or country = 1 + id"#, "country = 1 + id"),
+        ("Artist where 1 = 1 and name", "name"),
+        ("Artist where name + 1 = 2", "name"),
+        ("Artist { x: id || albums }", "albums"),
     ] {
         let error = with(&db, query, |ctx, fetch| super::fetch(ctx, fetch).unwrap_err());
         let span = error.detail.span.unwrap_or_else(|| panic!("{query}: {error} has no place"));

@@ -6,18 +6,20 @@
 use std::ops::Bound;
 
 use ordinum::KeyRange;
-use ormdb_proto::schema::IndexId;
+use ormdb_proto::schema::{FieldId, Index, IndexId, IndexState};
 use ormdb_proto::value::ValueRef;
 use ormdb_proto::{Error, ErrorCode, Result};
 
 use super::RowSelection;
 use super::bounds::{self, Bounds, FieldBounds, Inclusive};
 use super::cover::Needed;
+use super::implied::Facts;
+use super::intersect::{self, IntersectionPart};
 use super::known::Known;
 use super::order::{self, KeyColumn, Served};
 use super::semi_join::{self, RelatedPath};
 use crate::catalog::EntityInfo;
-use crate::expr::{Datum, EvalEnv};
+use crate::expr::{Datum, EvalEnv, RowExpr};
 use crate::store::key::{self, Direction};
 use crate::store::layout;
 
@@ -56,6 +58,8 @@ pub(crate) struct RootAccess {
     pub(crate) ranged: bool,
     /// Whether the entries of the index have all that is read of the rows.
     pub(crate) covered: bool,
+    /// Conditions on related rows that are tested by the keys of all related rows that satisfy them.
+    pub(crate) hashed: Vec<RelatedPath>,
 }
 
 /// A path to rows.
@@ -71,6 +75,8 @@ pub(crate) enum Path {
     Related(Box<RelatedPath>),
     /// Rows in ranges of a key.
     Ranges { source: Source, ranges: Vec<KeyRange>, reverse: bool },
+    /// Rows that several indexes have an entry of, in the order of the primary key.
+    Intersection { parts: Vec<IntersectionPart>, reverse: bool },
 }
 
 /// What a scan can make of a served order: ties are told apart in index keys only.
@@ -129,20 +135,16 @@ pub(super) fn choose(
     if let Some(filter) = &rows.filter {
         bounds::collect(entity, filter.root(), env, &mut bounds)?;
     }
-    if bounds.values().any(|b| b.equal.as_ref().is_some_and(Vec::is_empty)) {
-        let access = RootAccess {
-            path: Path::Nothing,
-            served: Served::Exact,
-            equal_columns: 0,
-            ranged: false,
-            covered: false,
-        };
-        return Ok(Choice { cost: 0.0, found: 0.0, access });
+    let is_never = rows.filter.as_ref().is_some_and(RowExpr::is_never);
+    if is_never || bounds.values().any(|b| b.equal.as_ref().is_some_and(Vec::is_empty)) {
+        return Ok(Choice { cost: 0.0, found: 0.0, access: RootAccess::nothing() });
     }
     let mut all = Vec::new();
-    for source in order::sources(entity) {
+    for (source, condition) in usable_sources(known, entity, rows, &bounds, env)? {
         let covered = needed.is_some_and(|needed| needed.covered_by(entity, source));
-        let candidate = Candidate { covered, ..Candidate::new(known, entity, source, &bounds, rows) };
+        let share = known.share_of(entity, condition, env)?;
+        let candidate =
+            Candidate { covered, ..Candidate::new(known, entity, source, &bounds, rows, (condition, share)) };
         if candidate.whole && candidate.rows <= 1.0 {
             // Nothing is cheaper than one row.
             return Ok(Choice { cost: LOOKUP_COST, found: 1.0, access: candidate.access(entity, &bounds)? });
@@ -151,25 +153,79 @@ pub(super) fn choose(
     }
     let tail = semi_join::tail(known, entity, rows, env, depth)?;
     let total = known.rows(entity.id);
-    let weighed = all.into_iter().map(|candidate| (candidate.cost(total, &tail, wanted), candidate));
+    let weighed = all.iter().map(|candidate| (candidate.cost(total, &tail, wanted), candidate));
     let best = weighed.min_by(|(a, _), (b, _)| a.total_cmp(b));
-    let (cost, best) = best.ok_or_else(|| Error::new(ErrorCode::Internal, "an entity has no key"))?;
+    let (mut cost, best) = best.ok_or_else(|| Error::new(ErrorCode::Internal, "an entity has no key"))?;
     let found = (total * tail.passing).min(best.rows) * tail.kept;
-    if let Some((cost, access)) = semi_join::cheaper(known, entity, rows, &tail, cost, env, depth)? {
+    let mut tested = best.tested(total, &tail, wanted);
+    let mut access = None;
+    let at = (cost, wanted);
+    if let Some((less, both)) = intersect::cheaper(known, entity, &all, &bounds, rows, &tail, at)? {
+        (cost, access) = (less, Some(both));
+        tested = tested.min(total * tail.passing);
+    }
+    let (hashed, cost) = semi_join::hashed(known, entity, rows, (cost, tested), env, depth)?;
+    if let Some((cost, mut access)) = semi_join::cheaper(known, entity, rows, &tail, cost, env, depth)? {
+        let begins = |path: &RelatedPath| match &access.path {
+            Path::Related(begin) => begin.derivation == path.derivation,
+            _ => false,
+        };
+        access.hashed = hashed.into_iter().filter(|path| !begins(path)).collect();
         return Ok(Choice { cost, found, access });
     }
-    Ok(Choice { cost, found, access: best.access(entity, &bounds)? })
+    let access = match access {
+        Some(access) => access,
+        None => best.clone().access(entity, &bounds)?,
+    };
+    Ok(Choice { cost, found, access: RootAccess { hashed, ..access } })
+}
+
+impl RootAccess {
+    /// The access to no row.
+    const fn nothing() -> RootAccess {
+        let (equal_columns, ranged, covered) = (0, false, false);
+        let (path, served) = (Path::Nothing, Served::Exact);
+        RootAccess { path, served, equal_columns, ranged, covered, hashed: Vec::new() }
+    }
+}
+
+/// The keys that have an entry of every row of a selection: the primary key, the indexes of all rows, and the partial ones whose
+/// condition follows from those of the selection, with that condition.
+fn usable_sources<'e>(
+    known: &Known<'e>,
+    entity: &'e EntityInfo,
+    rows: &RowSelection<'_>,
+    bounds: &Bounds,
+    env: &EvalEnv<'_>,
+) -> Result<Vec<(Source, Option<&'e RowExpr>)>> {
+    let mut sources: Vec<_> = order::sources(entity).map(|source| (source, None)).collect();
+    let is_partial = |index: &Index| index.state == IndexState::Public && index.filter.is_some();
+    if !entity.indexes.iter().any(is_partial) {
+        return Ok(sources);
+    }
+    let facts = Facts::of(rows, bounds, env);
+    let conditions = &entity.rules(known.catalog.schema())?.conditions;
+    for (index, condition) in entity.indexes.iter().zip(conditions).filter(|(index, _)| is_partial(index)) {
+        if let Some(condition) = condition.as_ref().filter(|condition| facts.imply(condition)) {
+            sources.push((Source::Index(index.id), Some(condition)));
+        }
+    }
+    Ok(sources)
 }
 
 /// A key that might lead to the rows of a root.
-struct Candidate {
-    source: Source,
+#[derive(Clone)]
+pub(super) struct Candidate {
+    pub(super) source: Source,
     columns: Vec<KeyColumn>,
     equal_columns: usize,
     ranged: bool,
-    whole: bool,
+    pub(super) whole: bool,
     covered: bool,
-    rows: f64,
+    /// About how many of its entries are read.
+    pub(super) rows: f64,
+    /// How many ranges they are in.
+    ranges: usize,
     served: Served,
     reverse: bool,
 }
@@ -181,6 +237,7 @@ impl Candidate {
         source: Source,
         bounds: &Bounds,
         rows: &RowSelection<'_>,
+        (condition, share): (Option<&RowExpr>, f64),
     ) -> Candidate {
         let mut columns = order::key_columns(entity, source);
         let own = match source {
@@ -188,7 +245,12 @@ impl Candidate {
             Source::Index(id) => entity.index_by_id(id).map_or(0, |index| index.columns.len()),
         };
         let (mut equal_columns, mut ranges) = (0, 1usize);
-        let (mut nulls, mut found) = (false, known.rows(entity.id));
+        // What the condition of a partial index says of a field, its rows have already.
+        let told = condition.map(RowExpr::fields).unwrap_or_default();
+        let share_of = |field: FieldId, bounds: &FieldBounds| {
+            if told.contains(&field) { 1.0 } else { known.share(entity, field, bounds) }
+        };
+        let (mut nulls, mut found) = (false, known.rows(entity.id) * share);
         for column in columns.iter_mut().take(own) {
             let Some(of_field) = bounds.get(&column.field) else { break };
             let Some(values) = &of_field.equal else { break };
@@ -199,13 +261,13 @@ impl Candidate {
             nulls = nulls || values.iter().any(Datum::is_null);
             column.single = values.len() == 1;
             equal_columns += 1;
-            found *= known.share(entity, column.field, of_field);
+            found *= share_of(column.field, of_field);
         }
         let next =
             columns.get(equal_columns).filter(|_| equal_columns < own).and_then(|c| bounds.get(&c.field));
         let ranged = next.is_some_and(FieldBounds::is_range);
         if let (Some(next), Some(column)) = (next.filter(|_| ranged), columns.get(equal_columns)) {
-            found *= known.share(entity, column.field, next);
+            found *= share_of(column.field, next);
         }
         let unique = match source {
             Source::Primary => true,
@@ -223,8 +285,30 @@ impl Candidate {
         let served =
             if whole && matches!(source, Source::Index(_)) && ranges > 1 { Served::No } else { served };
         let reverse = reverse && served != Served::No;
-        let rows = found.max(1.0);
-        Candidate { source, columns, equal_columns, ranged, whole, covered: false, rows, served, reverse }
+        let (rows, covered) = (found.max(1.0), false);
+        Candidate { source, columns, equal_columns, ranged, whole, covered, rows, ranges, served, reverse }
+    }
+
+    /// The fields that bound its ranges.
+    pub(super) fn bounded(&self) -> impl Iterator<Item = FieldId> + '_ {
+        let bounded = self.equal_columns + usize::from(self.ranged);
+        self.columns.iter().take(bounded).map(|column| column.field)
+    }
+
+    /// How many ranges are read.
+    pub(super) const fn ranges(&self) -> usize {
+        self.ranges
+    }
+
+    /// Of how many rows the conditions behind relations are tested, until as many are found as are wanted.
+    fn tested(&self, total: f64, tail: &Tail, wanted: Option<usize>) -> f64 {
+        let passing = self.rows.min(total * tail.passing);
+        match (self.served, wanted) {
+            (Served::Exact | Served::UpToTies { .. }, Some(wanted)) => {
+                passing.min(many(wanted) / tail.kept.max(1.0 / total))
+            }
+            _ => passing,
+        }
     }
 
     /// What it costs to read and test the rows, of an entity of so many, until as many are found as are wanted.
@@ -248,7 +332,7 @@ impl Candidate {
         }
     }
 
-    fn access(self, entity: &EntityInfo, bounds: &Bounds) -> Result<RootAccess> {
+    pub(super) fn access(self, entity: &EntityInfo, bounds: &Bounds) -> Result<RootAccess> {
         let mut prefixes = match self.source {
             Source::Primary => vec![layout::rows_prefix(entity.id).to_vec()],
             Source::Index(id) => vec![layout::index_prefix(id).to_vec()],
@@ -292,7 +376,7 @@ impl Candidate {
             }
         };
         let (served, equal_columns, ranged) = (self.served, self.equal_columns, self.ranged);
-        Ok(RootAccess { path, served, equal_columns, ranged, covered: self.covered })
+        Ok(RootAccess { path, served, equal_columns, ranged, covered: self.covered, hashed: Vec::new() })
     }
 
     /// Appends a column's value; says no where a primary key cannot have it.

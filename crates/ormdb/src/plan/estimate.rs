@@ -56,7 +56,9 @@ impl<'a> Estimator<'a> {
     ) -> Result<Estimate> {
         let (source, ranges) = match &access.path {
             Path::Nothing => return Ok(at_most(0, rows)),
-            Path::Related(_) => return Ok(limited(self.sampled(entity, rows)?.round(), rows)),
+            Path::Related(_) | Path::Intersection { .. } => {
+                return Ok(limited(self.sampled(entity, rows)?.round(), rows));
+            }
             Path::Rows(keys) | Path::Unique { keys, .. } => return Ok(at_most(keys.len(), rows)),
             Path::Ranges { source, ranges, .. } => (*source, ranges),
         };
@@ -89,7 +91,13 @@ impl<'a> Estimator<'a> {
         access: &RootAccess,
         rows: &RowSelection<'_>,
     ) -> Result<Option<String>> {
-        let Path::Ranges { .. } = &access.path else { return Ok(None) };
+        let Path::Ranges { source, .. } = &access.path else { return Ok(None) };
+        if let Source::Index(id) = source
+            && entity.index_by_id(*id).is_some_and(|index| index.filter.is_some())
+        {
+            // Its condition serves that of the rows.
+            return Ok(None);
+        }
         let stops = access.served != Served::No && rows.wanted().is_some();
         let all = self.known.counted(entity.id);
         let Some(filter) =

@@ -13,10 +13,11 @@ use super::estimate::{Estimate, Estimator};
 use super::level_scope::function_name;
 use super::order::Served;
 use super::{
-    Deleted, Derivation, DerivationKind, Fan, GroupPlan, HopAccess, IncludeLevel, Level, Path, Plan,
-    Projection, RelatedPath, RootAccess, RowSelection, Source,
+    Deleted, Derivation, DerivationKind, Fan, GroupPlan, HopAccess, IncludeLevel, IntersectionPart, Level,
+    Path, Plan, Projection, RelatedPath, RootAccess, RowSelection, Source,
 };
 use crate::catalog::EntityInfo;
+use crate::text;
 
 /// What is said of a level whose index has all that is read.
 const COVERED: &str = "not read: the index has what is asked for";
@@ -34,6 +35,10 @@ pub(crate) struct StepStats {
     pub(crate) lookups: usize,
     /// The time that it took, without the steps below it.
     pub(crate) time: Duration,
+    /// Blocks that were read from files in that time, by everybody.
+    pub(crate) blocks_read: u64,
+    /// Blocks that were found in the cache in that time, by everybody.
+    pub(crate) cache_hits: u64,
 }
 
 /// What a run of a plan did.
@@ -69,8 +74,8 @@ pub(crate) fn explanation(
     let stats = measured.map(|measured| measured.steps.as_slice());
     let mut shown = Explainer { estimator, stats }.root(plan)?;
     if let Some(measured) = measured {
-        shown.fact("blocks read", measured.blocks_read);
-        shown.fact("cache hits", measured.cache_hits);
+        shown.fact("blocks read in all", measured.blocks_read);
+        shown.fact("cache hits in all", measured.cache_hits);
         let used = measured.budgets.iter().map(|(name, used, allowed)| format!("{name} {used} of {allowed}"));
         shown.fact("budget use", used.collect::<Vec<_>>().join(", "));
     }
@@ -129,6 +134,8 @@ impl Shown {
         self.fact("entries read", stats.entries);
         self.fact("row lookups", stats.lookups);
         self.fact("time us", u64::try_from(stats.time.as_micros()).unwrap_or(u64::MAX));
+        self.fact("blocks read", stats.blocks_read);
+        self.fact("cache hits", stats.cache_hits);
     }
 }
 
@@ -160,9 +167,9 @@ impl Explainer<'_> {
         shown.stats(self.stats, level.step);
         let begins = match &plan.access.path {
             Path::Related(path) => Some(&**path),
-            Path::Nothing | Path::Rows(_) | Path::Unique { .. } | Path::Ranges { .. } => None,
+            _ => None,
         };
-        self.below(&mut shown, level, begins)?;
+        self.below(&mut shown, level, begins, &plan.access.hashed)?;
         Ok(shown)
     }
 
@@ -187,13 +194,19 @@ impl Explainer<'_> {
             shown.fact("warning", missing);
         }
         shown.stats(self.stats, level.step);
-        self.below(&mut shown, level, None)?;
+        self.below(&mut shown, level, None, &[])?;
         Ok(shown)
     }
 
-    fn below(&self, shown: &mut Shown, level: &Level<'_>, begins: Option<&RelatedPath>) -> Result<()> {
+    fn below(
+        &self,
+        shown: &mut Shown,
+        level: &Level<'_>,
+        begins: Option<&RelatedPath>,
+        hashed: &[RelatedPath],
+    ) -> Result<()> {
         if let Some(filter) = &level.rows.outer_filter {
-            filtering(shown, filter, "filter", self.stats, begins);
+            filtering(shown, filter, self.stats, begins, hashed);
         }
         for (projection, what) in [(&level.rows.order.keys, "order"), (&level.columns, "columns")] {
             derivations(shown, projection, what, self.stats);
@@ -209,25 +222,35 @@ fn derivations(shown: &mut Shown, projection: &Projection<'_>, what: &str, stats
     shown.below.extend(projection.derivations.iter().map(|d| derivation(d, what, stats)));
 }
 
-/// What a condition needs from behind relations; at one of these the rows may begin.
+/// What a condition needs from behind relations: at one of these the rows may begin, others may be looked up among gathered keys.
 fn filtering(
     shown: &mut Shown,
     filter: &Projection<'_>,
-    what: &str,
     stats: Option<&[StepStats]>,
     begins: Option<&RelatedPath>,
+    hashed: &[RelatedPath],
 ) {
     for (at, of) in filter.derivations.iter().enumerate() {
-        shown.below.push(match begins.filter(|path| path.derivation == at) {
-            Some(path) => beginning(of, path, stats),
-            None => derivation(of, what, stats),
+        let hashed = hashed.iter().find(|path| path.derivation == at);
+        shown.below.push(match (begins.filter(|path| path.derivation == at), hashed) {
+            (Some(path), _) => gathering(of, path, format!("begin at {}", of.name), stats),
+            (None, Some(path)) => {
+                let title = format!("hash {} for filter", related_title(of));
+                gathering(of, path, title, stats)
+            }
+            (None, None) => derivation(of, "filter", stats),
         });
     }
 }
 
-/// The related rows at which a path begins.
-fn beginning(derivation: &Derivation<'_>, path: &RelatedPath, stats: Option<&[StepStats]>) -> Shown {
-    let mut shown = Shown::new(format!("begin at {}: {}", derivation.name, derivation.target.name));
+/// Related rows that are found by a path of their own, and the keys of rows by them.
+fn gathering(
+    derivation: &Derivation<'_>,
+    path: &RelatedPath,
+    title: String,
+    stats: Option<&[StepStats]>,
+) -> Shown {
+    let mut shown = Shown::new(format!("{title}: {}", derivation.target.name));
     shown.fact("access", root_access(derivation.target, &path.access));
     if path.access.covered {
         shown.fact("rows", COVERED);
@@ -243,28 +266,31 @@ fn beginning(derivation: &Derivation<'_>, path: &RelatedPath, stats: Option<&[St
     shown.stats(stats, derivation.step);
     let inner = match &path.access.path {
         Path::Related(inner) => Some(&**inner),
-        Path::Nothing | Path::Rows(_) | Path::Unique { .. } | Path::Ranges { .. } => None,
+        _ => None,
     };
     if let Some(filter) = &derivation.rows.outer_filter {
-        filtering(&mut shown, filter, "filter", stats, inner);
+        filtering(&mut shown, filter, stats, inner, &path.access.hashed);
     }
     shown
+}
+
+/// A condition on related rows, in words.
+fn related_title(derivation: &Derivation<'_>) -> String {
+    let DerivationKind::Related { quantifier, .. } = &derivation.kind else { return derivation.name.clone() };
+    let word = match quantifier {
+        Quantifier::Some => "some",
+        Quantifier::Every => "every",
+        Quantifier::None => "none",
+        Quantifier::Is => "is",
+        Quantifier::IsNot => "is not",
+    };
+    format!("semi-join {} {word}", derivation.name)
 }
 
 fn derivation(derivation: &Derivation<'_>, what: &str, stats: Option<&[StepStats]>) -> Shown {
     let (title, inner): (String, Vec<&Projection<'_>>) = match &derivation.kind {
         DerivationKind::Lookup { values, .. } => (format!("look up {}", derivation.name), vec![values]),
-        DerivationKind::Related { quantifier, .. } => {
-            let word = match quantifier {
-                Quantifier::Some => "some",
-                Quantifier::Every => "every",
-                Quantifier::None => "none",
-                Quantifier::Is => "is",
-                Quantifier::IsNot => "is not",
-            };
-            let inner = derivation.rows.outer_filter.iter().collect();
-            (format!("semi-join {} {word}", derivation.name), inner)
-        }
+        DerivationKind::Related { .. } => (related_title(derivation), Vec::new()),
         DerivationKind::Aggregate(aggregate) => {
             let title = format!("aggregate {}({})", function_name(aggregate.function), derivation.name);
             (title, aggregate.filter.iter().chain(&aggregate.value).collect())
@@ -276,8 +302,13 @@ fn derivation(derivation: &Derivation<'_>, what: &str, stats: Option<&[StepStats
     if let Some(filter) = &derivation.rows.text.filter {
         shown.fact("filter", filter.as_str());
     }
+    if let DerivationKind::Aggregate(aggregate) = &derivation.kind
+        && aggregate.compared_with.is_some()
+    {
+        shown.fact("counts", "no more rows than tell how the count compares");
+    }
     shown.stats(stats, derivation.step);
-    for projection in inner {
+    for projection in derivation.rows.outer_filter.iter().chain(inner) {
         derivations(&mut shown, projection, what, stats);
     }
     shown
@@ -357,7 +388,10 @@ fn key_name(entity: &EntityInfo, source: Source) -> String {
                 if c.descending { format!("{name} desc") } else { name }
             };
             let columns: Vec<String> = columns.iter().map(column).collect();
-            format!("index {} ({})", index.map_or("?", |i| i.name.as_str()), columns.join(", "))
+            let filter = index.and_then(|index| index.filter.as_ref());
+            let condition = filter.map(|filter| format!(" where {}", text::print_expr(filter)));
+            let name = index.map_or("?", |i| i.name.as_str());
+            format!("index {name} ({}){}", columns.join(", "), condition.unwrap_or_default())
         }
     }
 }
@@ -377,18 +411,42 @@ fn root_access(entity: &EntityInfo, access: &RootAccess) -> String {
         }
         Path::Ranges { source, ranges, reverse } => {
             let way = if *reverse { "backward" } else { "forward" };
-            let key = key_name(entity, *source);
             match (access.equal_columns, access.ranged) {
-                (0, false) => format!("all rows by {key}, {way}"),
-                (0, true) => format!("{} of {key}, {way}", count(ranges.len(), "range")),
+                (0, false) => format!("{}, {way}", all_of(entity, *source)),
                 (equal, ranged) => {
-                    let columns = count(equal, "column");
-                    let behind = if ranged { " and a range" } else { "" };
-                    format!("{} of {key}, {columns} equal{behind}, {way}", count(ranges.len(), "range"))
+                    format!("{}, {way}", ranges_of(entity, *source, ranges.len(), equal, ranged))
                 }
             }
         }
+        Path::Intersection { parts, reverse } => {
+            let part = |part: &IntersectionPart| {
+                let (source, ranges) = (Source::Index(part.index), part.ranges.len());
+                ranges_of(entity, source, ranges, part.equal_columns, part.ranged)
+            };
+            let parts: Vec<String> = parts.iter().map(part).collect();
+            let way = if *reverse { ", backward" } else { "" };
+            format!("rows that stand in each of: {}{way}", parts.join("; "))
+        }
     }
+}
+
+/// All entries of a key: of a partial index, not all rows.
+fn all_of(entity: &EntityInfo, source: Source) -> String {
+    let is_partial = match source {
+        Source::Primary => false,
+        Source::Index(id) => entity.index_by_id(id).is_some_and(|index| index.filter.is_some()),
+    };
+    format!("all {} {}", if is_partial { "entries of" } else { "rows by" }, key_name(entity, source))
+}
+
+/// Ranges of a key, and what bounds them.
+fn ranges_of(entity: &EntityInfo, source: Source, ranges: usize, equal: usize, ranged: bool) -> String {
+    let bound = match (equal, ranged) {
+        (0, _) => String::new(),
+        (equal, false) => format!(", {} equal", count(equal, "column")),
+        (equal, true) => format!(", {} equal and a range", count(equal, "column")),
+    };
+    format!("{} of {}{bound}", count(ranges, "range"), key_name(entity, source))
 }
 
 fn fan_access(fan: &Fan<'_>) -> String {

@@ -12,7 +12,7 @@ use super::access::{EQUAL_SELECTIVITY, FILTER_SELECTIVITY, many};
 use super::bounds::{self, Bounds, FieldBounds};
 use crate::catalog::{Catalog, EntityInfo};
 use crate::expr::{Datum, EvalEnv, Node, RowExpr};
-use crate::options::SemiJoins;
+use crate::options::{Intersections, SemiJoins};
 use crate::session::SessionContext;
 use crate::statistics::{EntityFigures, Figures, Statistics};
 use crate::store::key::{self, Direction};
@@ -22,19 +22,28 @@ const ROWS_LEAST: f64 = 1000.0;
 /// The share of rows that have a value of their own in fields of which nothing is known.
 const DISTINCT_SHARE: f64 = 0.1;
 
+/// How much of a statement's memory is counted on for a key of a related row, so that the keys leave most of it.
+const KEY_BYTES: f64 = 256.0;
+
 /// What is known of the data.
 pub(crate) struct Known<'a> {
     pub(super) catalog: &'a Catalog,
     statistics: &'a Statistics,
     figures: Arc<Figures>,
     pub(super) semi_joins: SemiJoins,
+    pub(super) intersections: Intersections,
+    /// How many keys of related rows a statement may hold.
+    pub(super) keys_max: f64,
 }
 
 impl<'a> Known<'a> {
     /// What a session's statements are planned by.
     pub(crate) fn of(catalog: &'a Catalog, session: &'a SessionContext) -> Known<'a> {
         let statistics = &*session.statistics;
-        Known { catalog, statistics, figures: statistics.figures(), semi_joins: session.semi_joins }
+        let (semi_joins, intersections) = (session.semi_joins, session.intersections);
+        let keys_max =
+            many(usize::try_from(session.limits.memory_bytes_max).unwrap_or(usize::MAX)) / KEY_BYTES;
+        Known { catalog, statistics, figures: statistics.figures(), semi_joins, intersections, keys_max }
     }
 
     /// About how many rows an entity has.

@@ -11,7 +11,7 @@ use super::{
     AggregateDerivation, Derivation, DerivationKind, Fan, FanAccess, Projection, RowSelection, kept, policy,
 };
 use crate::catalog::{Catalog, EntityInfo, Navigation};
-use crate::expr::{Average, Datum, External, Parameters, RowExpr, Scope, Sum};
+use crate::expr::{Average, Datum, External, Node, Parameters, RowExpr, Scope, Sum};
 use crate::text;
 
 /// The deepest chain of relations that expressions may follow, computed fields included.
@@ -82,6 +82,13 @@ impl<'c, 'p> LevelScope<'c, 'p> {
     /// The expressions with all that they need.
     pub(super) fn finish(self, exprs: Vec<RowExpr>) -> Result<Projection<'c>> {
         let mut derivations = self.derivations;
+        for derivation in &mut derivations {
+            if let DerivationKind::Aggregate(aggregate) = &mut derivation.kind
+                && aggregate.function == AggregateFunction::Count
+            {
+                aggregate.compared_with = compared_with(&exprs, aggregate.slot);
+            }
+        }
         for lookup in self.lookups {
             let entity = lookup.scope.entity;
             let values = lookup.scope.finish(lookup.exprs)?;
@@ -109,16 +116,40 @@ impl<'c, 'p> LevelScope<'c, 'p> {
         Ok(LevelScope { depth: self.depth + 1, ..LevelScope::new(self.plan, target) })
     }
 
-    fn derive(
-        &mut self,
+    /// The related rows for which a condition is true, its conjuncts changed as `change` says.
+    fn sought(
+        &self,
         relation: &Relation,
-        target: &'c EntityInfo,
-        kind: DerivationKind<'c>,
-    ) -> Result<()> {
-        let made = derivation(self.plan, self.entity, target, relation.id, relation.name.clone(), kind)?;
-        self.derivations.push(made);
-        Ok(())
+        filter: &Expr,
+        change: impl FnOnce(Vec<RowExpr>) -> Vec<RowExpr>,
+    ) -> Result<Sought<'c>> {
+        let mut scope = self.behind(relation)?;
+        let mut conjuncts = Vec::new();
+        flatten(filter, &mut conjuncts);
+        let compiled = conjuncts.into_iter().map(|c| scope.condition(c)).collect::<Result<Vec<_>>>()?;
+        let (local, outer): (Vec<_>, Vec<_>) = change(compiled).into_iter().partition(RowExpr::is_local);
+        let outer_filter = RowExpr::all(outer).map(|condition| scope.finish(vec![condition])).transpose()?;
+        let filter = Some(filter).filter(|f| !matches!(f, Expr::And(all) if all.is_empty()));
+        Ok(Sought { filter: RowExpr::all(local), outer_filter, text: filter.map(text::print_expr) })
     }
+}
+
+/// The constant that an external is compared with, where that is its one use in all the expressions.
+fn compared_with(exprs: &[RowExpr], slot: usize) -> Option<Node> {
+    let is_slot = |node: &Node| matches!(node, Node::External(external) if *external == slot);
+    let (mut uses, mut with) = (0, None);
+    for expr in exprs {
+        expr.root().visit(&mut |node| {
+            uses += usize::from(is_slot(node));
+            if let Node::Compare(_, left, right) = node {
+                let other = if is_slot(left) { right } else { left };
+                if (is_slot(left) || is_slot(right)) && other.is_constant() {
+                    with = Some((**other).clone());
+                }
+            }
+        });
+    }
+    with.filter(|_| uses == 1)
 }
 
 /// Which related rows are sought.
@@ -219,19 +250,12 @@ impl<'c> Scope<'c> for LevelScope<'c, '_> {
         filter: &Expr,
         _span: Option<Span>,
     ) -> Result<External> {
-        let mut scope = self.behind(relation)?;
-        let target = scope.entity;
-        let mut conjuncts = Vec::new();
-        flatten(filter, &mut conjuncts);
-        let mut compiled = conjuncts.into_iter().map(|c| scope.condition(c)).collect::<Result<Vec<_>>>()?;
-        if quantifier == Quantifier::Every && !compiled.is_empty() {
+        let target = self.plan.catalog.entity_by_id(relation.target)?;
+        let sought = self.sought(relation, filter, |conditions| match quantifier {
             // Of all rows a condition is true if there is no row of which it is not.
-            compiled = RowExpr::all(compiled).map(RowExpr::not_true).into_iter().collect();
-        }
-        let (local, outer): (Vec<_>, Vec<_>) = compiled.into_iter().partition(RowExpr::is_local);
-        let outer_filter = RowExpr::all(outer).map(|condition| scope.finish(vec![condition])).transpose()?;
-        let filter = Some(filter).filter(|f| !matches!(f, Expr::And(all) if all.is_empty()));
-        let sought = Sought { filter: RowExpr::all(local), outer_filter, text: filter.map(text::print_expr) };
+            Quantifier::Every => RowExpr::all(conditions).map(RowExpr::not_true).into_iter().collect(),
+            Quantifier::Some | Quantifier::None | Quantifier::Is | Quantifier::IsNot => conditions,
+        })?;
         let slot = self.slot();
         let kind = DerivationKind::Related { quantifier, slot };
         let made = derivation(self.plan, self.entity, target, relation.id, relation.name.clone(), kind)?;
@@ -241,8 +265,15 @@ impl<'c> Scope<'c> for LevelScope<'c, '_> {
 
     fn aggregate(&mut self, relation: &Relation, aggregate: &RelationAggregate) -> Result<External> {
         let target = self.plan.catalog.entity_by_id(relation.target)?;
+        let counts_rows = aggregate.function == AggregateFunction::Count && aggregate.value.is_none();
+        let mut sought = None;
         let filter = match &aggregate.filter {
             None => None,
+            Some(filter) if counts_rows => {
+                // Rows that do not count are not even gathered.
+                sought = Some(self.sought(relation, filter, |conditions| conditions)?);
+                None
+            }
             Some(filter) => {
                 let mut scope = self.behind(relation)?;
                 let condition = scope.condition(filter)?;
@@ -290,8 +321,14 @@ impl<'c> Scope<'c> for LevelScope<'c, '_> {
             value,
             ty,
             slot,
+            compared_with: None,
         };
-        self.derive(relation, target, DerivationKind::Aggregate(made))?;
+        let kind = DerivationKind::Aggregate(made);
+        let made = derivation(self.plan, self.entity, target, relation.id, relation.name.clone(), kind)?;
+        self.derivations.push(match sought {
+            Some(sought) => sought.within(made),
+            None => made,
+        });
         Ok(External { slot, ty: Some(ty) })
     }
 }

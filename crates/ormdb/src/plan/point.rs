@@ -72,7 +72,8 @@ impl Point {
     pub(super) fn access(&self, entity: &EntityInfo, env: &EvalEnv<'_>) -> Result<Option<RootAccess>> {
         let access = |path| {
             let equal_columns = self.parts.len();
-            RootAccess { path, served: Served::Exact, equal_columns, ranged: false, covered: self.covered }
+            let (served, ranged, hashed) = (Served::Exact, false, Vec::new());
+            RootAccess { path, served, equal_columns, ranged, covered: self.covered, hashed }
         };
         let (mut key, format) = match self.index {
             None => (layout::rows_prefix(entity.id).to_vec(), None),

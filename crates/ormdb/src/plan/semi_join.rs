@@ -5,7 +5,9 @@
 //! from children   related rows by their best path, filtered -> their distinct keys -> (edges -> their distinct keys) -> rows
 //! ```
 //!
-//! From the children can begin a condition that has to be true of each row: `some` or `is`, not under `or` or `not`.
+//! From the children can begin a condition that has to be true of each row: `some` or `is`, not under `or` or `not`. Any other one
+//! can be *hashed*: the keys that all related rows which are sought lead to are gathered once, and each row is looked up among
+//! them.
 
 use ormdb_proto::Result;
 use ormdb_proto::ir::Quantifier;
@@ -22,6 +24,12 @@ use crate::options::SemiJoins;
 
 /// What it costs to place a cursor.
 pub(super) const SEEK_COST: f64 = 5.0;
+/// What it costs to keep the key of a related row.
+const KEY_COST: f64 = 0.5;
+/// What it costs to find a row's key among those of related rows.
+const FIND_COST: f64 = 0.3;
+/// Tests that cost less all together are not worth another way.
+const WORTH_HASHING: f64 = 1000.0;
 /// How many conditions on relations within each other are weighed from both sides; deeper ones are tested from the parents.
 const DEPTH_MAX: usize = 4;
 
@@ -166,20 +174,29 @@ pub(super) fn cheaper(
             equal_columns: 0,
             ranged: false,
             covered: false,
+            hashed: Vec::new(),
         };
         (way.cost, access)
     }))
 }
 
-fn way(
+/// Related rows that are sought, with the way from them to the keys of the rows that have them, weighed.
+struct Children {
+    /// What it costs to have the keys.
+    cost: f64,
+    /// How many different ones there are.
+    keys: f64,
+    path: RelatedPath,
+}
+
+fn children(
     known: &Known<'_>,
     entity: &EntityInfo,
     rows: &RowSelection<'_>,
-    tail: &Tail,
     (at, derivation): (usize, &Derivation<'_>),
     env: &EvalEnv<'_>,
     depth: usize,
-) -> Result<Option<Way>> {
+) -> Result<Option<Children>> {
     let target = derivation.target;
     let (edges, to_rows) = match derivation.fan.navigation {
         Navigation::Direct(hop) => (None, back(entity, &hop.local, &hop.remote)),
@@ -218,39 +235,91 @@ fn way(
     let different = known.distinct(last.0, &from);
     // So many of the different keys are met where so many of the entries are taken.
     let keys = (different * (1.0 - (-(last.1 / different)).exp())).min(last.1);
-    let found = if to_rows.whole {
-        keys.min(known.rows(entity.id))
-    } else {
-        let fields = remote(&to_rows);
-        keys * known.rows(entity.id) * known.present(entity, &fields) / known.distinct(entity, &fields)
-    };
-    let (mut served, mut reverse) = (Served::No, false);
-    if to_rows.whole && to_rows.source == Some(Source::Primary) {
-        (served, reverse) = order::serve(entity, &order::key_columns(entity, Source::Primary), &rows.order);
-        if served != Served::Exact {
-            (served, reverse) = (Served::No, false);
-        }
-    }
     let in_order = match &edges {
         Some((edge, hop)) => follows(edge, hop, &from),
         None => false,
     };
-    let mut read = found;
-    if let (Served::Exact, Some(wanted)) = (served, rows.wanted()) {
-        let (_, share) = probe(known, derivation, env, depth)?;
-        read = read.min(access::many(wanted) / (tail.passing * tail.kept_but(share)).max(0.001));
-    }
-    let seeks = if to_rows.whole { 0.0 } else { keys * SEEK_COST };
-    cost += seeks + read * (LOOKUP_COST + tail.passing * (tail.test * 0.5));
     let path = RelatedPath {
         derivation: at,
         access: Box::new(access),
         edges: edges.map(|(_, hop)| hop),
         rows: to_rows,
-        in_order: in_order && served == Served::Exact,
-        reverse,
+        in_order,
+        reverse: false,
     };
+    Ok(Some(Children { cost, keys, path }))
+}
+
+fn way(
+    known: &Known<'_>,
+    entity: &EntityInfo,
+    rows: &RowSelection<'_>,
+    tail: &Tail,
+    (at, derivation): (usize, &Derivation<'_>),
+    env: &EvalEnv<'_>,
+    depth: usize,
+) -> Result<Option<Way>> {
+    let Some(children) = children(known, entity, rows, (at, derivation), env, depth)? else {
+        return Ok(None);
+    };
+    let Children { mut cost, keys, mut path } = children;
+    let found = if path.rows.whole {
+        keys.min(known.rows(entity.id))
+    } else {
+        let fields = remote(&path.rows);
+        keys * known.rows(entity.id) * known.present(entity, &fields) / known.distinct(entity, &fields)
+    };
+    let mut served = Served::No;
+    if path.rows.whole && path.rows.source == Some(Source::Primary) {
+        let key = order::key_columns(entity, Source::Primary);
+        if let (Served::Exact, reverse) = order::serve(entity, &key, &rows.order) {
+            (served, path.reverse) = (Served::Exact, reverse);
+        }
+    }
+    path.in_order = path.in_order && served == Served::Exact;
+    let mut read = found;
+    if let (Served::Exact, Some(wanted)) = (served, rows.wanted()) {
+        let (_, share) = probe(known, derivation, env, depth)?;
+        read = read.min(access::many(wanted) / (tail.passing * tail.kept_but(share)).max(0.001));
+    }
+    let seeks = if path.rows.whole { 0.0 } else { keys * SEEK_COST };
+    cost += seeks + read * (LOOKUP_COST + tail.passing * (tail.test * 0.5));
     Ok(Some(Way { cost, path, served }))
+}
+
+/// The conditions on related rows that cost less if the keys of all related rows that satisfy them are gathered first, where so
+/// many rows are tested; and what the selection costs then.
+pub(super) fn hashed(
+    known: &Known<'_>,
+    entity: &EntityInfo,
+    rows: &RowSelection<'_>,
+    (mut cost, tested): (f64, f64),
+    env: &EvalEnv<'_>,
+    depth: usize,
+) -> Result<(Vec<RelatedPath>, f64)> {
+    let mut hashed = Vec::new();
+    let Some(outer) = &rows.outer_filter else { return Ok((hashed, cost)) };
+    if known.semi_joins == SemiJoins::FromParents || depth >= DEPTH_MAX {
+        return Ok((hashed, cost));
+    }
+    let is_forced = known.semi_joins == SemiJoins::FromChildren;
+    for (at, derivation) in outer.derivations.iter().enumerate() {
+        let DerivationKind::Related { .. } = &derivation.kind else { continue };
+        let (each, _) = probe(known, derivation, env, depth)?;
+        let direct = tested * each;
+        if direct < WORTH_HASHING && !is_forced {
+            continue;
+        }
+        let children = children(known, entity, rows, (at, derivation), env, depth)?;
+        let Some(children) = children.filter(|children| children.keys <= known.keys_max) else { continue };
+        let gathered = children.cost + children.keys * KEY_COST + tested * FIND_COST;
+        if gathered < direct || is_forced {
+            cost += gathered - direct;
+            // All of them are gathered, in whatever order.
+            hashed.push(RelatedPath { in_order: false, ..children.path });
+        }
+    }
+    Ok((hashed, cost))
 }
 
 fn remote(hop: &HopAccess) -> Vec<FieldId> {

@@ -9,7 +9,7 @@ use ormdb_proto::ir::Statement;
 use ormdb_proto::{Access, Error, ErrorCode, Result};
 
 use crate::limits::Limits;
-use crate::options::SemiJoins;
+use crate::options::{Intersections, SemiJoins};
 use crate::statistics::Statistics;
 
 /// Stops the running statements of a session from another thread, those too that wait for a lock.
@@ -36,6 +36,8 @@ pub(crate) struct SessionContext {
     pub(crate) statistics: Arc<Statistics>,
     /// From which side conditions on related rows are tested.
     pub(crate) semi_joins: SemiJoins,
+    /// Whether rows are looked for in several indexes at once.
+    pub(crate) intersections: Intersections,
     ends_at: Option<Duration>,
 }
 
@@ -45,6 +47,7 @@ impl SessionContext {
         clock: Arc<dyn Clock>,
         statistics: Arc<Statistics>,
         semi_joins: SemiJoins,
+        intersections: Intersections,
     ) -> SessionContext {
         let cancel = CancelHandle::default();
         SessionContext {
@@ -54,6 +57,7 @@ impl SessionContext {
             clock,
             statistics,
             semi_joins,
+            intersections,
             ends_at: None,
         }
     }

@@ -2,6 +2,7 @@
 
 use ormdb_proto::error::Span;
 use ormdb_proto::ir::{DeletedRows, Explain, Expr, Statement};
+use ormdb_proto::outcome::Explanation;
 use ormdb_proto::{Error, ErrorCode, Result};
 
 use super::cursor::{Cursor, Want};
@@ -18,10 +19,39 @@ mod mutation;
 pub struct ParsedStatement {
     /// `explain` or `explain analyze`, where it stands before the statement.
     pub explain: Option<Explain>,
+    /// How the plan is shown, where one is asked for.
+    pub plan_format: PlanFormat,
     /// The statement.
     pub statement: Statement,
     /// Where it stands.
     pub span: Span,
+}
+
+/// How a plan is shown to a person.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PlanFormat {
+    /// A step on each line, with what is known of it below.
+    #[default]
+    Text,
+    /// The document that tools get: `explain json`.
+    Json,
+}
+
+impl ParsedStatement {
+    /// An explanation, shown as the statement asks for.
+    pub fn shown(&self, explanation: Explanation) -> Explanation {
+        self.plan_format.shown(explanation)
+    }
+}
+
+impl PlanFormat {
+    /// An explanation, shown so.
+    pub(crate) fn shown(self, explanation: Explanation) -> Explanation {
+        match self {
+            PlanFormat::Text => explanation,
+            PlanFormat::Json => explanation.with_json_text(),
+        }
+    }
 }
 
 /// Reads exactly one statement; a semicolon may end it.
@@ -100,23 +130,26 @@ fn tokens(text: &str) -> Result<Lexed> {
 fn statement(cursor: &mut Cursor<'_>) -> Result<ParsedStatement> {
     let start = cursor.peek().span;
     // A word that begins a statement is an entity's name only where no name follows.
-    let explain = if cursor.is_word("explain") && cursor.is_name_at(1) {
-        cursor.advance();
-        if cursor.is_word("analyze") && cursor.is_name_at(1) {
+    let mut eat = |word: &str| {
+        let is_there = cursor.is_word(word) && cursor.is_name_at(1);
+        if is_there {
             cursor.advance();
-            Some(Explain::Analyze)
-        } else {
-            Some(Explain::Plan)
         }
-    } else {
-        None
+        is_there
     };
+    let (mut explain, mut plan_format) = (None, PlanFormat::Text);
+    if eat("explain") {
+        explain = Some(if eat("analyze") { Explain::Analyze } else { Explain::Plan });
+        if eat("json") {
+            plan_format = PlanFormat::Json;
+        }
+    }
     if let Some(control) = control::control(cursor)? {
         if explain.is_some() {
             return Err(control::not_explained(cursor));
         }
         let statement = Statement::Control(control);
-        return Ok(ParsedStatement { explain, statement, span: cursor.span_since(start) });
+        return Ok(ParsedStatement { explain, plan_format, statement, span: cursor.span_since(start) });
     }
     let word = if cursor.is_name_at(1) { cursor.word().unwrap_or("").to_owned() } else { String::new() };
     let statement = match word.as_str() {
@@ -128,7 +161,7 @@ fn statement(cursor: &mut Cursor<'_>) -> Result<ParsedStatement> {
         "watch" => return Err(unsupported(cursor, "`watch` (live queries)")),
         _ => Statement::Fetch(fetch::fetch(cursor)?),
     };
-    Ok(ParsedStatement { explain, statement, span: cursor.span_since(start) })
+    Ok(ParsedStatement { explain, plan_format, statement, span: cursor.span_since(start) })
 }
 
 fn unsupported(cursor: &Cursor<'_>, what: &str) -> Error {

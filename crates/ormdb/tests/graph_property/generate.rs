@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use fastrand::Rng;
 
 use super::model::{Entity, Field, LABELS, Model, Reach, Relation, Struct, Ty, Val};
+use super::query::Expr;
 
 const TYPES: [Ty; 8] = [Ty::Bool, Ty::Int16, Ty::Int32, Ty::Int64, Ty::Dec, Ty::Text, Ty::Date, Ty::Color];
 const WORDS: [&str; 7] = ["", "a", "ab", "abc", "b", "\u{e9}", "z%"];
@@ -259,7 +260,25 @@ fn indexes(rng: &mut Rng, entity: &mut Entity) {
             entity.indexes.push(fields.into_iter().map(|f| (f, rng.bool())).collect());
             let covered = (0..entity.fields.len()).filter(|_| rng.u8(..3) == 0).collect();
             entity.covered.push(covered);
+            let condition = (rng.u8(..3) == 0).then(|| condition(rng, entity));
+            entity.conditions.push(condition);
         }
+    }
+}
+
+/// The condition of a partial index: of few forms, so that fetches have conditions that it follows from.
+fn condition(rng: &mut Rng, entity: &Entity) -> Expr {
+    let field = rng.usize(..entity.fields.len());
+    let path = || Box::new(Expr::Path(Vec::new(), field));
+    let ty = entity.fields[field].ty;
+    match rng.u8(..4) {
+        0 if entity.struct_of(field).is_none() => Expr::IsNull(path(), rng.bool()),
+        1 => Expr::In(path(), vec![value(rng, ty), value(rng, ty)], false),
+        2 => {
+            let op = ["<", "<=", ">", ">=", "!="][rng.usize(..5)];
+            Expr::Compare(op, path(), Box::new(Expr::Lit(value(rng, ty))))
+        }
+        _ => Expr::Compare("=", path(), Box::new(Expr::Lit(value(rng, ty)))),
     }
 }
 

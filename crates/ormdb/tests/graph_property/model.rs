@@ -4,6 +4,8 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
+use super::query::Expr;
+
 /// A value. Null stands for itself and for an unknown truth.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Val {
@@ -86,6 +88,8 @@ pub struct Entity {
     pub indexes: Vec<Vec<(usize, bool)>>,
     /// For each index, the fields that it covers beside its columns.
     pub covered: Vec<Vec<usize>>,
+    /// For each index, the condition of the rows that it has, where it has not all.
+    pub conditions: Vec<Option<Expr>>,
     /// Whether the schema text says nothing of it: the edges of an implied many-to-many relation.
     pub implied: bool,
     /// Whether deleted rows are kept.
@@ -242,7 +246,7 @@ impl Model {
     /// The schema as text.
     pub fn schema(&self) -> String {
         let mut out = format!("enum Color {{ {} }}\n", LABELS.join(", "));
-        for entity in self.entities.iter().filter(|e| !e.implied) {
+        for (number, entity) in self.entities.iter().enumerate().filter(|(_, e)| !e.implied) {
             entity.structs.iter().for_each(|of| out.push_str(&entity.declaration(of)));
             let (space, name) = entity.name.split_once('.').unwrap_or(("", &entity.name));
             if !space.is_empty() {
@@ -273,7 +277,7 @@ impl Model {
             let names = |fields: &mut dyn Iterator<Item = String>| fields.collect::<Vec<_>>().join(", ");
             let key = names(&mut entity.key.iter().map(|f| entity.fields[*f].name.clone()));
             writeln!(out, "  @@id({key})").unwrap();
-            for (index, covered) in entity.indexes.iter().zip(&entity.covered) {
+            for ((index, covered), of) in entity.indexes.iter().zip(&entity.covered).zip(&entity.conditions) {
                 let column = |(field, descending): &(usize, bool)| {
                     format!("{}{}", entity.fields[*field].name, if *descending { " desc" } else { "" })
                 };
@@ -281,7 +285,9 @@ impl Model {
                     covered.iter().filter(|f| !entity.key.contains(f) && index.iter().all(|c| c.0 != **f));
                 let extra = names(&mut extra.by_ref().map(|f| entity.fields[*f].name.clone()));
                 let covering = if extra.is_empty() { extra } else { format!(" covering ({extra})") };
-                writeln!(out, "  @@index({}){covering}", names(&mut index.iter().map(column))).unwrap();
+                let of =
+                    of.as_ref().map(|of| format!(" where {}", of.text(self, number))).unwrap_or_default();
+                writeln!(out, "  @@index({}){covering}{of}", names(&mut index.iter().map(column))).unwrap();
             }
             out.push_str(if space.is_empty() { "}\n" } else { "}\n}\n" });
         }

@@ -51,6 +51,13 @@ pub fn select(rng: &mut Rng, model: &Model, entity: usize, depth: usize) -> Sele
     if rng.bool() {
         select.filter = Some(condition(rng, model, entity, 2));
     }
+    let partial: Vec<&Expr> = this.conditions.iter().flatten().collect();
+    if !partial.is_empty() && rng.bool() {
+        // A partial index serves it, alone or beside what else is asked for.
+        let with = partial[rng.usize(..partial.len())].clone();
+        let other = select.filter.take();
+        select.filter = Some(Expr::And(std::iter::once(with).chain(other).collect()));
+    }
     for _ in 0..rng.usize(..3) {
         let (key, _) = scalar(rng, model, entity);
         let nulls = (rng.u8(..4) == 0).then(|| rng.bool());

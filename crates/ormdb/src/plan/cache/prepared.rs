@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use ormdb_proto::Result;
 use ormdb_proto::ir::{Explain, Fetch, Statement};
+use ormdb_proto::outcome::Explanation;
 
 use super::{PlanCache, Shaped};
 use crate::exec;
-use crate::text;
+use crate::text::{self, PlanFormat};
 
 /// A statement that is parsed once, and a fetch that is planned once: it runs many times, each with values of its own for its
 /// parameters. Cheap to clone; several threads may run it.
@@ -20,6 +21,7 @@ pub struct Prepared(Arc<Parsed>);
 struct Parsed {
     statement: Statement,
     explain: Option<Explain>,
+    plan_format: PlanFormat,
     /// Of a fetch whose conditions do not depend on data.
     shaped: Option<Shaped>,
 }
@@ -27,18 +29,27 @@ struct Parsed {
 impl Prepared {
     pub(super) fn parse(cache: &PlanCache, text: &str) -> Result<Prepared> {
         let parsed = text::parse_statement(text)?;
-        Ok(Prepared::new(cache, parsed.statement, parsed.explain))
+        Ok(Prepared::shown_as(cache, parsed.statement, parsed.explain, parsed.plan_format))
     }
 
     /// Prepares a statement.
     pub(crate) fn new(cache: &PlanCache, statement: Statement, explain: Option<Explain>) -> Prepared {
+        Prepared::shown_as(cache, statement, explain, PlanFormat::Text)
+    }
+
+    fn shown_as(
+        cache: &PlanCache,
+        statement: Statement,
+        explain: Option<Explain>,
+        plan_format: PlanFormat,
+    ) -> Prepared {
         let shaped = match &statement {
             // What locks rows runs in a transaction, and what reads an older version may need its catalog.
             Statement::Fetch(Fetch { lock: Some(_), .. } | Fetch { as_of: Some(_), .. }) => None,
             Statement::Fetch(fetch) if !exec::has_cursor(fetch) => cache.shaped(fetch),
             _ => None,
         };
-        Prepared(Arc::new(Parsed { statement, explain, shaped }))
+        Prepared(Arc::new(Parsed { statement, explain, plan_format, shaped }))
     }
 
     /// The statement.
@@ -49,6 +60,11 @@ impl Prepared {
     /// Whether its plan is asked for.
     pub fn explain(&self) -> Option<Explain> {
         self.0.explain
+    }
+
+    /// The plan of it, shown as its text asks for.
+    pub(crate) fn shown(&self, explanation: Explanation) -> Explanation {
+        self.0.plan_format.shown(explanation)
     }
 
     pub(crate) fn shaped(&self) -> Option<&Shaped> {

@@ -18,7 +18,7 @@ use crate::context::WriteCtx;
 use crate::engine::EngineResult;
 use crate::expr::EvalEnv;
 use crate::limits::Limits;
-use crate::options::SemiJoins;
+use crate::options::{Intersections, SemiJoins};
 use crate::plan::PlanCache;
 use crate::session::SessionContext;
 use crate::statistics::Statistics;
@@ -60,7 +60,13 @@ impl Bench {
         let sequences = Sequences::new(db.clone(), families.system.clone());
         let statistics = Arc::new(Statistics::open(&db, &families, &catalog).unwrap());
         let clock = Arc::new(ManualClock::default());
-        let session = SessionContext::new(Limits::default(), clock, statistics, SemiJoins::ByCost);
+        let session = SessionContext::new(
+            Limits::default(),
+            clock,
+            statistics,
+            SemiJoins::ByCost,
+            Intersections::ByCost,
+        );
         Bench { db, families, catalog, session, sequences, generators: Generators::new(Arc::new(OsEntropy)) }
     }
 
