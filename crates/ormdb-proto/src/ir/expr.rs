@@ -262,6 +262,23 @@ impl Expr {
         Expr::Binary { op, left: Box::new(left), right: Box::new(right) }
     }
 
+    /// Where it stands in a text, from the first of its parts that know their place to the last. A literal alone does not.
+    pub fn span(&self) -> Option<Span> {
+        let own = match self {
+            Expr::Param { span, .. }
+            | Expr::Path { span, .. }
+            | Expr::Call { span, .. }
+            | Expr::Related { span, .. } => *span,
+            Expr::Aggregate(aggregate) => aggregate.span,
+            _ => None,
+        };
+        let parts = own.into_iter().chain(self.children().into_iter().filter_map(Expr::span));
+        parts.reduce(|a, b| {
+            let first = if b.start < a.start { b } else { a };
+            Span { end: a.end.max(b.end), ..first }
+        })
+    }
+
     /// The expressions directly below, those about related rows included.
     pub fn children(&self) -> Vec<&Expr> {
         match self {

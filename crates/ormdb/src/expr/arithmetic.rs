@@ -130,6 +130,12 @@ fn times(op: Arithmetic, left: &ValueRef<'_>, right: &ValueRef<'_>) -> Result<Va
         temporal::civil_date(day).map(|_| V::Date(day)).ok_or_else(overflow)
     };
     Ok(match (left, right) {
+        (V::Interval(by), factor) if matches!(op, Arithmetic::Multiply | Arithmetic::Divide) => {
+            V::Interval(scaled(op, *by, cast::float(factor)?)?)
+        }
+        (factor, V::Interval(by)) if op == Arithmetic::Multiply => {
+            V::Interval(scaled(op, *by, cast::float(factor)?)?)
+        }
         (V::DateTime(at), V::Interval(by)) => V::DateTime(shift(*at, signed(by)?)?),
         (V::LocalDateTime(at), V::Interval(by)) => V::LocalDateTime(shift(*at, signed(by)?)?),
         (V::Date(day), V::Interval(by)) => V::LocalDateTime(shift(midnight(*day), signed(by)?)?),
@@ -150,6 +156,33 @@ fn times(op: Arithmetic, left: &ValueRef<'_>, right: &ValueRef<'_>) -> Result<Va
         (V::Date(day), by) => days(*day, by)?,
         (by, V::Date(day)) => days(*day, by)?,
         _ => return Err(unexpected(left)),
+    })
+}
+
+/// An interval times a number, or divided by one, as PostgreSQL has it: what is left of a month is days of it, 30 in each, what
+/// is left of a day is microseconds, and a month never comes of days.
+fn scaled(op: Arithmetic, by: Interval, factor: f64) -> Result<Interval> {
+    const DAYS: f64 = 30.0;
+    const SECONDS: f64 = 86_400.0;
+    if op == Arithmetic::Divide && factor == 0.0 {
+        return Err(division_by_zero());
+    }
+    let of = |part: f64| if op == Arithmetic::Divide { part / factor } else { part * factor };
+    // What is left is known to a microsecond.
+    let round = |part: f64| (part * 1e6).round_ties_even() / 1e6;
+    let (months, days) = (of(f64::from(by.months)), of(f64::from(by.days)));
+    let days_of_month = round((months - months.trunc()) * DAYS);
+    let mut seconds = round((days - days.trunc() + days_of_month - days_of_month.trunc()) * SECONDS);
+    let mut days = days.trunc();
+    if seconds.abs() >= SECONDS {
+        days += (seconds / SECONDS).trunc();
+        seconds -= (seconds / SECONDS).trunc() * SECONDS;
+    }
+    let micros = of(Decimal::from(by.micros).to_f64()) + seconds * 1e6;
+    Ok(Interval {
+        months: narrow(cast::whole(months.trunc())?)?,
+        days: narrow(cast::whole(days + days_of_month.trunc())?)?,
+        micros: narrow(cast::whole(micros)?)?,
     })
 }
 

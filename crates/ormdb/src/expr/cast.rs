@@ -198,7 +198,7 @@ fn integer(value: &ValueRef<'_>) -> Result<i128> {
 }
 
 /// The nearest whole number, halves to even, as PostgreSQL rounds floats.
-fn whole(v: f64) -> Result<i128> {
+pub(super) fn whole(v: f64) -> Result<i128> {
     let rounded = v.round_ties_even();
     if rounded.abs() < 1e19 {
         #[expect(clippy::cast_possible_truncation, reason = "the bound above keeps it far inside i128")]

@@ -37,9 +37,10 @@ pub(super) fn compile(
     let mut checker = Checker { scope, params, depth: 0 };
     let checked = checker.check(expr)?;
     let checked = match want {
-        Some(want) => checker.assign(checked, want)?,
-        None => checker.settle(checked)?,
+        Some(want) => checker.assign(checked, want),
+        None => checker.settle(checked),
     };
+    let checked = checked.map_err(|error| within(error, expr))?;
     let labels = match checked.ty.map(FieldType::scalar) {
         Some(ScalarType::Enum(id)) => schema.enum_by_id(id).cloned(),
         _ => None,
@@ -100,7 +101,7 @@ impl<'s> Checker<'_, 's> {
         }
         let checked = match self.scope.given(expr)? {
             Some(external) => Ok(names::outside(external)),
-            None => self.check_here(expr),
+            None => self.check_here(expr).map_err(|error| within(error, expr)),
         };
         self.depth -= 1;
         checked
@@ -228,7 +229,7 @@ impl<'s> Checker<'_, 's> {
     /// An expression of type bool.
     fn condition(&mut self, expr: &Expr) -> Result<Node> {
         let checked = self.check(expr)?;
-        Ok(self.assign(checked, BOOL)?.node)
+        Ok(self.assign(checked, BOOL).map_err(|error| within(error, expr))?.node)
     }
 
     fn arithmetic(&mut self, symbol: &str, op: Arithmetic, left: Checked, right: Checked) -> Result<Checked> {
@@ -254,7 +255,8 @@ impl<'s> Checker<'_, 's> {
     }
 
     fn concat(&mut self, left: Checked, right: Checked) -> Result<Checked> {
-        let (left, right) = (self.settle(left)?, self.settle(right)?);
+        let (l, r) = (left.ty, right.ty);
+        let (left, right) = (self.beside_array(left, r)?, self.beside_array(right, l)?);
         let (l, r) = match (left.ty, right.ty) {
             (Some(l), Some(r)) => (l, r),
             // An array beside null is what it is.
@@ -273,6 +275,23 @@ impl<'s> Checker<'_, 's> {
         }
         let (left, right) = (self.as_text(left), self.as_text(right));
         Ok(fold(Node::Concat(Box::new(left), Box::new(right)), TEXT))
+    }
+
+    /// A list beside an array: its elements are of the array's type where they have none by themselves (nulls, labels, none at
+    /// all), and where texts stand for that type. Numbers and texts stay what they are.
+    pub(super) fn beside_array(&mut self, checked: Checked, beside: Option<FieldType>) -> Result<Checked> {
+        let Some(beside @ FieldType::Array(element)) = beside else { return self.settle(checked) };
+        let element = FieldType::Scalar(element);
+        let is_read = !types::is_numeric(element) && !types::is_text(element);
+        match &checked.bend {
+            Bend::List(items) if is_read || items.iter().all(|item| item.ty.is_none()) => {
+                self.bend_beside(checked, Some(beside))
+            }
+            Bend::Constant(value @ Value::Array(_)) if is_read || checked.ty.is_none() => {
+                Ok(Checked::fixed(Node::Const(cast::bend(self.schema(), value, beside)?), beside))
+            }
+            _ => self.settle(checked),
+        }
     }
 
     /// The value as the text that is printed of it.
@@ -396,6 +415,11 @@ pub(super) fn fold(node: Node, ty: FieldType) -> Checked {
         node
     };
     Checked::fixed(node, ty)
+}
+
+/// The error at the place of an expression, unless it names one.
+fn within(error: Error, expr: &Expr) -> Error {
+    if error.detail.span.is_some() { error } else { at(error, expr.span()) }
 }
 
 /// The error at a place in the text, unless it names one.

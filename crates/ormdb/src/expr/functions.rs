@@ -124,6 +124,9 @@ static LIBRARY: &[Function] = &[
     strict("right", &[Kind::Text, Kind::Int], T, text::right),
     strict("repeat", &[Kind::Text, Kind::Int], T, text::repeat),
     strict("position", &[Kind::Text, Kind::Text], I, text::position),
+    strict("splitPart", &[Kind::Text, Kind::Text, Kind::Int], T, text::split_part),
+    strict("codePoint", &[Kind::Text], I, text::code_point),
+    strict("character", &[Kind::Int], T, text::character),
     Function { optional: &[Kind::Int], ..strict("substring", &[Kind::Text, Kind::Int], T, text::substring) },
     Function { optional: &[Kind::Text], ..strict("padStart", &[Kind::Text, Kind::Int], T, text::pad_start) },
     Function { optional: &[Kind::Text], ..strict("padEnd", &[Kind::Text, Kind::Int], T, text::pad_end) },
@@ -141,6 +144,17 @@ static LIBRARY: &[Function] = &[
     strict("power", &[Kind::Number, Kind::Number], F, math::power),
     strict("exp", &[Kind::Number], F, math::exp),
     strict("ln", &[Kind::Number], F, math::ln),
+    strict("log", &[Kind::Number, Kind::Number], F, math::log),
+    strict("pi", &[], F, math::pi),
+    strict("degrees", &[Kind::Number], F, math::degrees),
+    strict("radians", &[Kind::Number], F, math::radians),
+    strict("sin", &[Kind::Number], F, math::sin),
+    strict("cos", &[Kind::Number], F, math::cos),
+    strict("tan", &[Kind::Number], F, math::tan),
+    strict("asin", &[Kind::Number], F, math::asin),
+    strict("acos", &[Kind::Number], F, math::acos),
+    strict("atan", &[Kind::Number], F, math::atan),
+    strict("atan2", &[Kind::Number, Kind::Number], F, math::atan2),
     Function {
         rest: Some(Kind::Same),
         nulls: Nulls::Seen,
@@ -170,9 +184,14 @@ static LIBRARY: &[Function] = &[
     strict("day", &[Kind::Day], I, time::day),
     strict("dayOfWeek", &[Kind::Day], I, time::day_of_week),
     strict("dayOfYear", &[Kind::Day], I, time::day_of_year),
+    strict("isoYear", &[Kind::Day], I, time::iso_year),
+    strict("isoDayOfWeek", &[Kind::Day], I, time::iso_day_of_week),
     strict("hour", &[Kind::Clock], I, time::hour),
     strict("minute", &[Kind::Clock], I, time::minute),
     strict("second", &[Kind::Clock], I, time::second),
+    strict("microsecond", &[Kind::Clock], I, time::microsecond),
+    strict("fromEpoch", &[Kind::Number], NOW, time::from_epoch),
+    strict("makeDate", &[Kind::Int, Kind::Int, Kind::Int], DATE, time::make_date),
     strict("epoch", &[Kind::Time], Gives::Type(INT64), time::epoch),
     strict("startOf", &[Kind::Text, Kind::Time], Gives::Common, time::start_of),
     strict("atZone", &[Kind::Moment, Kind::Text], Gives::Zoned, time::at_zone),
@@ -278,11 +297,18 @@ impl Function {
             let arg = match kind {
                 Kind::Bool => checker.assign(arg, BOOL)?,
                 Kind::Json => checker.assign(arg, JSON)?,
+                // Of two arrays, a list is of what the first has.
+                Kind::Array => checker.beside_array(arg, first)?,
                 _ => checker.settle(arg)?,
             };
             if let Some(ty) = arg.ty {
                 if !kind.takes(ty) {
                     return Err(checker.mismatch(&format!("`{}`", self.name), &[ty]));
+                }
+                if let (Kind::Array, Some(first)) = (kind, first)
+                    && types::common(first, ty).is_none()
+                {
+                    return Err(checker.mismatch(&format!("`{}`", self.name), &[first, ty]));
                 }
                 first = first.or(Some(ty));
                 if let (FieldType::Array(scalar), "has") = (ty, self.name) {

@@ -153,6 +153,10 @@ pub(super) const fn time_arithmetic(op: Arithmetic, left: FieldType, right: Fiel
         (Arithmetic::Subtract, T::Date, T::Date) => T::Int32,
         (Arithmetic::Add | Arithmetic::Subtract, T::Date, T::Int16 | T::Int32 | T::Int64) => T::Date,
         (Arithmetic::Add, T::Int16 | T::Int32 | T::Int64, T::Date) => T::Date,
+        (Arithmetic::Multiply | Arithmetic::Divide, T::Interval, number) if rank(number).is_some() => {
+            T::Interval
+        }
+        (Arithmetic::Multiply, number, T::Interval) if rank(number).is_some() => T::Interval,
         _ => return None,
     };
     Some(FieldType::Scalar(ty))

@@ -197,6 +197,67 @@ pub(super) fn ln(args: Args<'_, '_>, _: &EvalEnv<'_>) -> Made {
     float(v.ln(), &format!("the logarithm of {}", format_float64(v)))
 }
 
+/// `log(base, n)`, as PostgreSQL orders them.
+pub(super) fn log(args: Args<'_, '_>, _: &EvalEnv<'_>) -> Made {
+    let (base, v) = (cast::float(&number(args, 0)?)?, cast::float(&number(args, 1)?)?);
+    // Logarithms to these bases are exact where they are whole.
+    let logarithm = if base == 10.0 {
+        v.log10()
+    } else if base == 2.0 {
+        v.log2()
+    } else {
+        v.ln() / base.ln()
+    };
+    float(logarithm, &format!("the logarithm of {} to the base {}", format_float64(v), format_float64(base)))
+}
+
+pub(super) fn pi(_: Args<'_, '_>, _: &EvalEnv<'_>) -> Made {
+    float(std::f64::consts::PI, "pi")
+}
+
+/// A function of one angle or ratio.
+fn of_one(args: Args<'_, '_>, name: &str, of: fn(f64) -> f64) -> Made {
+    let v = cast::float(&number(args, 0)?)?;
+    float(of(v), &format!("{name} of {}", format_float64(v)))
+}
+
+pub(super) fn degrees(args: Args<'_, '_>, _: &EvalEnv<'_>) -> Made {
+    of_one(args, "degrees", f64::to_degrees)
+}
+
+pub(super) fn radians(args: Args<'_, '_>, _: &EvalEnv<'_>) -> Made {
+    of_one(args, "radians", f64::to_radians)
+}
+
+pub(super) fn sin(args: Args<'_, '_>, _: &EvalEnv<'_>) -> Made {
+    of_one(args, "sin", f64::sin)
+}
+
+pub(super) fn cos(args: Args<'_, '_>, _: &EvalEnv<'_>) -> Made {
+    of_one(args, "cos", f64::cos)
+}
+
+pub(super) fn tan(args: Args<'_, '_>, _: &EvalEnv<'_>) -> Made {
+    of_one(args, "tan", f64::tan)
+}
+
+pub(super) fn asin(args: Args<'_, '_>, _: &EvalEnv<'_>) -> Made {
+    of_one(args, "asin", f64::asin)
+}
+
+pub(super) fn acos(args: Args<'_, '_>, _: &EvalEnv<'_>) -> Made {
+    of_one(args, "acos", f64::acos)
+}
+
+pub(super) fn atan(args: Args<'_, '_>, _: &EvalEnv<'_>) -> Made {
+    of_one(args, "atan", f64::atan)
+}
+
+pub(super) fn atan2(args: Args<'_, '_>, _: &EvalEnv<'_>) -> Made {
+    let (y, x) = (cast::float(&number(args, 0)?)?, cast::float(&number(args, 1)?)?);
+    float(y.atan2(x), "atan2")
+}
+
 pub(super) fn greatest(args: Args<'_, '_>, _: &EvalEnv<'_>) -> Made {
     extreme(args, Ordering::Greater)
 }

@@ -100,6 +100,33 @@ pub(super) fn position(args: Args<'_, '_>, _: &EvalEnv<'_>) -> Made {
     Ok(Datum::Ref(ValueRef::Int32(i32::try_from(at).map_err(|_| too_long(at))?)))
 }
 
+/// `splitPart(text, separator, n)`: the nth part between separators, from the end where negative; empty where there is none.
+pub(super) fn split_part(args: Args<'_, '_>, _: &EvalEnv<'_>) -> Made {
+    let (text, separator) = (text_arg(args, 0, "splitPart")?, text_arg(args, 1, "splitPart")?);
+    let at = int_arg(args, 2, "splitPart")?;
+    if at == 0 {
+        return Err(Error::new(ErrorCode::InvalidValue, "parts are counted from 1, or from the end by -1"));
+    }
+    let parts: Vec<&str> = if separator.is_empty() { vec![text] } else { text.split(separator).collect() };
+    let back = usize::try_from(at.unsigned_abs()).unwrap_or(usize::MAX);
+    let place = if at > 0 { Some(back - 1) } else { parts.len().checked_sub(back) };
+    made(place.and_then(|place| parts.get(place)).map_or_else(String::new, |part| (*part).to_owned()))
+}
+
+/// The code point of the first character; 0 of an empty text.
+pub(super) fn code_point(args: Args<'_, '_>, _: &EvalEnv<'_>) -> Made {
+    let first = text_arg(args, 0, "codePoint")?.chars().next().map_or(0, u32::from);
+    Ok(Datum::Ref(ValueRef::Int32(i32::try_from(first).unwrap_or(i32::MAX))))
+}
+
+/// The character of a code point.
+pub(super) fn character(args: Args<'_, '_>, _: &EvalEnv<'_>) -> Made {
+    let code = int_arg(args, 0, "character")?;
+    let found = u32::try_from(code).ok().filter(|code| *code > 0).and_then(char::from_u32);
+    let refused = || Error::new(ErrorCode::InvalidValue, format!("{code} is no code point of a character"));
+    made(found.ok_or_else(refused)?.to_string())
+}
+
 /// `substring(text, start)` or `substring(text, start, length)`
 pub(super) fn substring(args: Args<'_, '_>, _: &EvalEnv<'_>) -> Made {
     let (text, start) = (text_arg(args, 0, "substring")?, int_arg(args, 1, "substring")?);

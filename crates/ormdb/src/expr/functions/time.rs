@@ -3,12 +3,13 @@
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{Timestamp, civil};
 use ormdb_proto::schema::{FieldType, ScalarType};
-use ormdb_proto::value::{ValueRef, temporal};
+use ormdb_proto::value::{Decimal, ValueRef, temporal};
 use ormdb_proto::{Error, ErrorCode, Result};
 
 use super::super::EvalEnv;
+use super::super::cast;
 use super::super::datum::Datum;
-use super::{misused, text_arg};
+use super::{int_arg, misused, text_arg};
 
 type Args<'s, 'd> = &'s [Datum<'d>];
 type Made = Result<Datum<'static>>;
@@ -69,6 +70,50 @@ pub(super) fn day_of_week(args: Args<'_, '_>, _: &EvalEnv<'_>) -> Made {
 
 pub(super) fn day_of_year(args: Args<'_, '_>, _: &EvalEnv<'_>) -> Made {
     int(date(args)?.day_of_year())
+}
+
+/// The year that the week of ISO 8601 belongs to.
+pub(super) fn iso_year(args: Args<'_, '_>, _: &EvalEnv<'_>) -> Made {
+    int(date(args)?.iso_week_date().year())
+}
+
+/// 1 on Monday to 7 on Sunday.
+pub(super) fn iso_day_of_week(args: Args<'_, '_>, _: &EvalEnv<'_>) -> Made {
+    int(date(args)?.weekday().to_monday_one_offset())
+}
+
+/// What is behind the second, in microseconds.
+pub(super) fn microsecond(args: Args<'_, '_>, _: &EvalEnv<'_>) -> Made {
+    clock(args, 1, 1_000_000)
+}
+
+/// The instant so many seconds behind 1970-01-01T00:00:00Z.
+pub(super) fn from_epoch(args: Args<'_, '_>, _: &EvalEnv<'_>) -> Made {
+    let seconds = args.first().map(Datum::view).ok_or_else(|| misused("fromEpoch"))?;
+    let micros = match seconds {
+        ValueRef::Float32(_) | ValueRef::Float64(_) => cast::whole(cast::float(&seconds)? * 1e6)?,
+        other => {
+            let seconds = cast::decimal(&other)?;
+            seconds.checked_mul(Decimal::from(1_000_000)).ok_or_else(outside)?.rounded()
+        }
+    };
+    let at = i64::try_from(micros).map_err(|_| outside())?;
+    temporal::civil_datetime(at).ok_or_else(outside)?;
+    Ok(Datum::Ref(ValueRef::DateTime(at)))
+}
+
+/// The date of a year, a month and a day.
+pub(super) fn make_date(args: Args<'_, '_>, _: &EvalEnv<'_>) -> Made {
+    let part = |at: usize| int_arg(args, at, "makeDate");
+    let (year, month, day) = (part(0)?, part(1)?, part(2)?);
+    let refused = || Error::new(ErrorCode::InvalidValue, format!("there is no date {year}-{month}-{day}"));
+    let date = (|| {
+        let (year, month, day) =
+            (i16::try_from(year).ok()?, i8::try_from(month).ok()?, i8::try_from(day).ok()?);
+        civil::Date::new(year, month, day).ok().filter(|date| date.year() > 0)
+    })();
+    let days = civil::date(1970, 1, 1).until((jiff::Unit::Day, date.ok_or_else(refused)?));
+    Ok(Datum::Ref(ValueRef::Date(days.map_err(|_| outside())?.get_days())))
 }
 
 /// A part of the time of day: `micros / unit % count`.
