@@ -101,7 +101,8 @@ impl Locker<'_, '_> {
         for key in &keys {
             self.ctx.session.check_cancelled()?;
             if self.take(key)? == Locked::No {
-                return Err(self.not_available(key));
+                let hint = "`skip locked` passes over it, without `nowait` it is waited for";
+                return Err(self.not_available(key).hint(hint));
             }
             self.check_newest(fetch, key)?;
         }
@@ -168,7 +169,8 @@ impl Locker<'_, '_> {
         for (family, mode) in locks {
             match self.lock.wait {
                 LockWait::Session | LockWait::AtMost { .. } => {
-                    self.ctx.txn.lock_key(family, &place, *mode).engine()?;
+                    let locked = self.ctx.txn.lock_key(family, &place, *mode).engine();
+                    locked.map_err(|error| self.waited_in_vain(error, key))?;
                 }
                 LockWait::Never | LockWait::SkipLocked => {
                     if !self.ctx.txn.try_lock_key(family, &place, *mode).engine()? {
@@ -204,14 +206,25 @@ impl Locker<'_, '_> {
         Ok(())
     }
 
+    /// The error of a lock that was waited for, with the row that it is of.
+    fn waited_in_vain(&self, error: Error, key: &[u8]) -> Error {
+        if error.code != ErrorCode::LockNotAvailable {
+            return error;
+        }
+        let hint = match self.lock.wait {
+            LockWait::AtMost { .. } => "wait for longer, or run the statement again",
+            LockWait::Session | LockWait::Never | LockWait::SkipLocked => {
+                "raise `lock_wait_ms_max` in the session's limits, or end the other transaction"
+            }
+        };
+        self.not_available(key).hint(hint)
+    }
+
     fn not_available(&self, key: &[u8]) -> Error {
         let values = self.info.store().primary_key.decode(key).unwrap_or_default();
         let values: Vec<_> = values.iter().map(|value| value.as_ref()).collect();
         let shown = describe(self.ctx.catalog.schema(), self.info, &self.info.primary_key, &values);
         let message = format!("another transaction has a lock on the {} with {shown}", self.info.name);
-        Error::new(ErrorCode::LockNotAvailable, message)
-            .entity(&self.info.name)
-            .key(shown)
-            .hint("`skip locked` passes over it, without `nowait` it is waited for")
+        Error::new(ErrorCode::LockNotAvailable, message).entity(&self.info.name).key(shown)
     }
 }

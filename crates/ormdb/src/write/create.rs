@@ -56,8 +56,14 @@ impl<'a> Writer<'a> {
         let key = self.key_or_create(info, &upsert.key, &upsert.create);
         let key = key.map_err(|error| placed(error, upsert.span))?;
         let row = match self.find(info, &key)? {
-            Some(row) => self.update_record(info, row, &upsert.update)?,
-            None => self.create_keyed(info, &upsert.create, &key, &[])?,
+            Some(row) => {
+                self.check_unused(info, &upsert.create)?;
+                self.update_record(info, row, &upsert.update)?
+            }
+            None => {
+                self.check_unused(info, &upsert.update)?;
+                self.create_keyed(info, &upsert.create, &key, &[])?
+            }
         };
         self.written.keys.push(row.key);
         Ok(())

@@ -1,15 +1,18 @@
 //! The names of a write, looked at before it knows which rows it is for.
 //!
 //! Invariant: whether a name is known does not depend on the data: a record that is not used, because no row is there or
-//! one is, is looked at all the same.
+//! one is, is looked at all the same, the names inside of its expressions too.
 
 use ormdb_proto::Result;
-use ormdb_proto::ir::{AssignOp, NestedWrite, RecordInput};
+use ormdb_proto::ir::{AssignOp, Assignment, BinaryOp, Expr, NestedWrite, RecordInput};
+use ormdb_proto::schema::{Embedded, Field};
 
 use super::create::{at, not_a_value};
 use super::refusal;
 use super::writer::Writer;
 use crate::catalog::{EntityInfo, Member};
+use crate::expr::RowExpr;
+use crate::expr::member::unknown_member;
 
 impl<'a> Writer<'a> {
     /// Checks that the record assigns to fields, structs and relations of the entity, and nested ones to those of theirs.
@@ -52,5 +55,96 @@ impl<'a> Writer<'a> {
             | NestedWrite::Replace(_)
             | NestedWrite::Delete { .. } => Ok(()),
         }
+    }
+
+    /// Checks the expressions of a record that is not used: those of one that is are checked when they are computed.
+    ///
+    /// # Errors
+    /// As of computing them, but for what depends on a row.
+    pub(super) fn check_unused(&self, info: &'a EntityInfo, record: &RecordInput) -> Result<()> {
+        self.check_names(info, record)?;
+        for assignment in &record.assignments {
+            match info.member(&assignment.name)? {
+                Member::Field(field) => self.check_value(info, field, assignment)?,
+                Member::Struct(of) => self.check_members(info, of, assignment)?,
+                Member::Relation(relation) => {
+                    let AssignOp::Nested(writes) = &assignment.op else { continue };
+                    let target = self.info(relation.target)?;
+                    writes.iter().try_for_each(|write| self.check_unused_nested(target, write))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_unused_nested(&self, target: &'a EntityInfo, write: &NestedWrite) -> Result<()> {
+        match write {
+            NestedWrite::Create(records) => {
+                records.iter().try_for_each(|record| self.check_unused(target, record))
+            }
+            NestedWrite::ConnectOrCreate { create, .. } => self.check_unused(target, create),
+            NestedWrite::Update { set, filter, .. } => {
+                self.filtered(target, Vec::new(), filter.as_ref())?;
+                self.check_unused(target, set)
+            }
+            NestedWrite::Upsert { create, update, .. } => {
+                self.check_unused(target, create)?;
+                self.check_unused(target, update)
+            }
+            NestedWrite::Delete { filter, .. } => {
+                self.filtered(target, Vec::new(), filter.as_ref()).map(|_| ())
+            }
+            NestedWrite::Connect(_) | NestedWrite::Disconnect(_) | NestedWrite::Replace(_) => Ok(()),
+        }
+    }
+
+    fn check_value(&self, info: &EntityInfo, field: &Field, assignment: &Assignment) -> Result<()> {
+        let step = |op: BinaryOp, operand: &Expr| {
+            Expr::binary(op, Expr::path([field.name.as_str()]), operand.clone())
+        };
+        let made;
+        let expr = match &assignment.op {
+            // What has a value already bends to the field when it is written.
+            AssignOp::Set(Expr::Literal(_)) | AssignOp::Nested(_) | AssignOp::Struct(_) => return Ok(()),
+            AssignOp::Set(Expr::Param { name, .. }) => {
+                let given = self.ctx.params.require(name).map(|_| ());
+                return given.map_err(|error| at(error, assignment));
+            }
+            AssignOp::Set(expr) => expr,
+            AssignOp::Increment(operand) => {
+                made = step(BinaryOp::Add, operand);
+                &made
+            }
+            AssignOp::Decrement(operand) => {
+                made = step(BinaryOp::Subtract, operand);
+                &made
+            }
+            AssignOp::Multiply(operand) => {
+                made = step(BinaryOp::Multiply, operand);
+                &made
+            }
+            AssignOp::Divide(operand) => {
+                made = step(BinaryOp::Divide, operand);
+                &made
+            }
+        };
+        RowExpr::compile(self.schema(), info.entity(), expr, Some(field.ty), self.ctx.params)
+            .map(|_| ())
+            .map_err(|error| at(error, assignment))
+    }
+
+    /// The members of a struct that an object gives.
+    fn check_members(&self, info: &'a EntityInfo, of: &Embedded, assignment: &Assignment) -> Result<()> {
+        let AssignOp::Struct(record) = &assignment.op else { return Ok(()) };
+        for member in &record.assignments {
+            let name = format!("{}.{}", of.path, member.name);
+            match info.member(&name) {
+                Ok(Member::Field(field)) => self.check_value(info, field, member)?,
+                Ok(Member::Struct(inner)) => self.check_members(info, inner, member)?,
+                Ok(Member::Relation(_)) => {}
+                Err(_) => return Err(at(unknown_member(info.entity(), of, &member.name), member)),
+            }
+        }
+        Ok(())
     }
 }

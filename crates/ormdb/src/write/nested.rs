@@ -81,7 +81,11 @@ impl<'a> Writer<'a> {
             NestedWrite::Replace(keys) => self.replace(link, keys)?,
             NestedWrite::Update { key, filter, set } => {
                 let chosen = Chosen { key: key.as_deref(), filter: filter.as_ref() };
-                for row in self.chosen(info, relation, link, &chosen)? {
+                let rows = self.chosen(info, relation, link, &chosen)?;
+                if rows.is_empty() {
+                    self.check_unused(target, set)?;
+                }
+                for row in rows {
                     // An earlier one's cascade may have moved or removed it.
                     if let Some(row) = self.read(target, &row.key)? {
                         self.update_record(target, row, set)?;
@@ -267,6 +271,9 @@ impl<'a> Writer<'a> {
                 }
                 let current = self.current(info, row, relation, foreign_key)?;
                 let passes = !self.filtered(target, vec![current], filter.as_ref())?.is_empty();
+                if !passes {
+                    self.check_unused(target, set)?;
+                }
                 Ok(passes.then_some(LaterWork::UpdateTarget(foreign_key, set)))
             }
             NestedWrite::Upsert { key, create, update } => {

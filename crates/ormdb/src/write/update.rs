@@ -37,6 +37,9 @@ impl<'a> Writer<'a> {
         self.check_names(info, &update.set)?;
         let keys = self.targets(info, &update.target, update.deleted).map_err(|e| placed(e, update.span))?;
         self.check_expected(info, update.expected.as_ref(), &keys)?;
+        if keys.is_empty() {
+            self.check_unused(info, &update.set)?;
+        }
         for key in keys {
             // An earlier row's cascade may have moved or removed it.
             let Some(row) = self.read(info, &key)? else { continue };
