@@ -127,7 +127,8 @@ impl Embedded {
                         (None, None) => self.session.execute(&parsed.statement, params),
                         (None, Some(transaction)) => transaction.execute(&parsed.statement, params),
                         (Some(explain), None) => {
-                            self.session.explain(&parsed.statement, params, explain).map(Outcome::Explained)
+                            let plan = self.session.explain(&parsed.statement, params, explain);
+                            plan.map(|plan| Outcome::Explained(parsed.shown(plan)))
                         }
                         (Some(_), Some(transaction)) => transaction.query(text, params),
                     })
@@ -178,7 +179,7 @@ impl Remote {
                     (None, Some(transaction)) => transaction.execute(&parsed.statement, params).await,
                     (Some(explain), None) => {
                         let plan = self.client.explain(&parsed.statement, params, explain).await;
-                        plan.map(Outcome::Explained)
+                        plan.map(|plan| Outcome::Explained(parsed.shown(plan)))
                     }
                     (Some(_), Some(transaction)) => transaction.query(text, params).await,
                 },
