@@ -108,6 +108,11 @@ impl Pins {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn are_held_off(&self) -> bool {
+        self.readable.lock().is_held_off
+    }
+
     /// How many pins there are.
     pub(crate) fn count(&self) -> usize {
         self.readable.lock().pins.values().sum()

@@ -205,7 +205,10 @@ impl Core {
         };
         let installed = self.install_tables(family, compaction, merged);
         drop(held_off);
-        installed.map(|()| Installed::Yes)
+        installed?;
+        // Behind that, for it needs the ordered section of commits, in which others wait for a pin.
+        self.trim_range_index(family);
+        Ok(Installed::Yes)
     }
 
     fn install_tables(&self, family: &ColumnFamily, compaction: &Compaction, merged: &Merged) -> Result<()> {
@@ -244,7 +247,6 @@ impl Core {
         let levels = Arc::new(levels);
         family.family.view.update(|view| SuperVersion { levels, ..view.clone() });
         drop(manifest);
-        self.trim_range_index(family);
         self.weigh(&family.family);
         dead.iter().for_each(|file| file.mark_obsolete());
         match compaction.method {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::*;
-use crate::clock::{Clock, ManualClock};
+use crate::clock::{Clock, ManualClock, OsClock};
 use crate::compaction::{CompactionFilter, CompactionStyle, FilterDecision, FilteredEntry};
 use crate::fs::MemoryFs;
 use crate::options::Background;
@@ -172,6 +172,41 @@ fn a_snapshot_that_comes_while_a_filter_works_keeps_what_it_sees() {
     drop(snapshot);
     db.compact_range(&family, KeyRange::all()).unwrap();
     assert!((0..10).all(|key| get(&db, &family, key).is_none()));
+}
+
+/// Pins are held off while what a filter removed goes, and whoever opens a transaction waits for that in the ordered section of
+/// commits. The index of range deletes was made anew while they were held off, for which the ordered section is needed: the
+/// database stood still for good.
+#[test]
+fn pins_are_not_held_off_from_who_is_in_the_ordered_section() {
+    let filter = Arc::new(Removing { byte: b'x', held: Mutex::new(true), ..Removing::default() });
+    let (_, options) =
+        options(FamilyOptions { compaction_filter: Some(Arc::<Removing>::clone(&filter) as _), ..small() });
+    let db = Db::open("/db", options).unwrap();
+    let family = db.default_column_family();
+    flush(&db, 0..10, b"xenon");
+    // A range delete that hides nothing: the merge drops it, and nothing of the index is needed then.
+    db.delete_range(&family, &[1], &[2], Durability::Buffered).unwrap();
+    db.flush_all().unwrap();
+    let clock = OsClock::default();
+    std::thread::scope(|scope| {
+        scope.spawn(|| db.compact_range(&family, KeyRange::all()).unwrap());
+        while filter.asked.load(Ordering::SeqCst) == 0 {
+            std::thread::yield_now();
+        }
+        let core = db.core();
+        let commits = core.commits.lock();
+        *filter.held.lock() = false;
+        filter.changed.notify_all();
+        let is_merged = || files(&db)[0] == 0 && !core.pins.are_held_off();
+        while !is_merged() && clock.monotonic() < Duration::from_secs(10) {
+            clock.wait(Duration::from_millis(1));
+        }
+        assert!(is_merged(), "pins are held off until somebody leaves the ordered section");
+        drop(commits);
+    });
+    assert_eq!(db.stats().families[0].range_tombstones, 0);
+    assert_eq!(db.transaction().seqno(), db.last_seqno());
 }
 
 #[test]
