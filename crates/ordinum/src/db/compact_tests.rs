@@ -265,8 +265,11 @@ fn a_large_merge_is_cut_into_as_many_slices_as_allowed() {
         for key in 0..6000 {
             put(&db, key, &noise(100, u64::from(key)));
         }
+        // Threads may have merged some of it before. Then all is in one level, which nobody else touches, and is rewritten.
         db.compact_range(&family, KeyRange::all()).unwrap();
-        assert_eq!(db.stats().compaction_slices, expected);
+        let before = db.stats().compaction_slices;
+        db.compact_range(&family, KeyRange::all()).unwrap();
+        assert_eq!(db.stats().compaction_slices - before, expected);
         assert!((0..6000).all(|key| get(&db, &family, key).unwrap()[..] == noise(100, u64::from(key))));
     }
 }
