@@ -461,6 +461,8 @@ mod memory_tests;
 #[cfg(test)]
 mod range_delete_tests;
 #[cfg(test)]
+mod read_path_tests;
+#[cfg(test)]
 mod retention_tests;
 #[cfg(test)]
 mod sequenced_tests;
