@@ -5,8 +5,11 @@
 //! shape, and row numbers mean rows of the same chunk; (3) an entity block's columns are the node's columns.
 //!
 //! ```text
-//! chunk: 0 magic "OCHK" | 4 u16 version | 6 u16 flags, 0 | 8 u32 blocks | 12 u32 length | entity blocks | edge blocks
+//! chunk: 0 magic "OCHK" | 4 u16 version | 6 u16 flags | 8 u32 blocks | 12 u32 length | entity blocks | edge blocks
 //! ```
+//!
+//! Of the flags bit 0 is known: the chunk *goes on*. Its last root row is the first root row of the next chunk as well, with the same
+//! columns, and has the children of both: those of this chunk first.
 //!
 //! The slot of an entity block is the number of its node. The slot of an edge block is 0 for the roots (an edge block
 //! of one parent), and counts on from 1 over the edges of node 0, of node 1, and so on.
@@ -17,6 +20,7 @@ mod chunk;
 mod chunk_builder;
 mod graph;
 mod hydrate;
+mod join;
 mod json;
 mod nesting;
 mod row;
@@ -27,6 +31,7 @@ mod view;
 pub use chunk::Chunk;
 pub use chunk_builder::ChunkBuilder;
 pub use graph::{GraphResult, Trailer};
+pub use join::join;
 pub use nesting::{Member, Nesting, StructView, own_name};
 pub use row::{Row, Rows};
 pub use shape::{Cardinality, EnumLabels, Label, ResultShape, ShapeColumn, ShapeEdge, ShapeNode};

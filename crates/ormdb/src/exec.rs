@@ -41,11 +41,13 @@ mod run;
 mod scan;
 mod semi_join;
 mod sort;
+mod split;
 
 #[cfg(test)]
 mod tests;
 
 pub(crate) use place::has_cursor;
+pub(crate) use portions::FanOuts;
 use portions::Portions;
 pub(crate) use rows::FetchedRow;
 use run::Run;
@@ -81,6 +83,7 @@ pub(crate) fn fetch_shaped(ctx: &Ctx<'_>, shaped: &Shaped) -> Result<GraphResult
 pub(crate) fn stream_shaped(
     ctx: &Ctx<'_>,
     shaped: &Shaped,
+    fan_outs: FanOuts,
     see: &mut dyn FnMut(StreamPart) -> Result<()>,
 ) -> Result<Trailer> {
     let plan = ctx.plans.plan_shaped(ctx, shaped)?;
@@ -88,7 +91,7 @@ pub(crate) fn stream_shaped(
         let run = Run::new(*ctx, plan.steps);
         let mut trailer = Trailer { token: ctx.token(), plan: 0, rows: 0, bytes: 0 };
         see(StreamPart::Shape(Arc::clone(&plan.shape)))?;
-        each_chunk(&run, plan, access, &mut |chunk| {
+        each_chunk(&run, plan, access, fan_outs, &mut |chunk| {
             let (rows, bytes) = (chunk.rows(), chunk.byte_len());
             trailer.rows = trailer.rows.saturating_add(u64::try_from(rows).unwrap_or(u64::MAX));
             trailer.bytes = trailer.bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
@@ -258,7 +261,7 @@ fn run_plan<'r>(ctx: &Ctx<'r>, plan: &Plan<'_>, access: &RootAccess) -> Result<(
 
 fn run_whole(run: &Run<'_>, plan: &Plan<'_>, access: &RootAccess) -> Result<GraphResult> {
     let mut chunks: Vec<Chunk> = Vec::new();
-    each_chunk(run, plan, access, &mut |chunk| {
+    each_chunk(run, plan, access, FanOuts::Whole, &mut |chunk| {
         chunks.push(chunk);
         Ok(())
     })?;
@@ -270,6 +273,7 @@ fn each_chunk(
     run: &Run<'_>,
     plan: &Plan<'_>,
     access: &RootAccess,
+    fan_outs: FanOuts,
     sink: &mut dyn FnMut(Chunk) -> Result<()>,
 ) -> Result<()> {
     let (root, mut is_empty) = (&plan.root, true);
@@ -280,7 +284,7 @@ fn each_chunk(
     if is_all && run.ctx.is_of_now {
         run.budget.expect_rows(run.ctx.session.statistics.rows(root.entity.id), rows.offset)?;
     }
-    let mut portions = Portions::of(run);
+    let mut portions = Portions::of(run, fan_outs);
     run.timed(root.step, || {
         if let Some(group) = &plan.group {
             is_empty = false;

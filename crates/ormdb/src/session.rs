@@ -8,7 +8,7 @@ use ormdb_proto::result::Trailer;
 use ormdb_proto::{Access, Error, ErrorCode, Explanation, GraphResult, Isolation, Outcome, Result, Retry};
 
 use crate::database::Database;
-use crate::exec::StreamPart;
+use crate::exec::{FanOuts, StreamPart};
 use crate::limits::Limits;
 use crate::plan::Prepared;
 use crate::transaction::Transaction;
@@ -138,9 +138,34 @@ impl Session {
         params: &Params,
         see: &mut dyn FnMut(StreamPart) -> Result<()>,
     ) -> Result<Streamed> {
+        self.stream_as(prepared, params, FanOuts::Whole, see)
+    }
+
+    /// As [`Session::stream`], of whatever size: the related rows of one root row, too, are divided over chunks where they are too
+    /// many for one. Such a chunk [goes on](ormdb_proto::result::Chunk::goes_on) in the next, which begins with the same root row;
+    /// [`ormdb_proto::result::join`] makes one of both.
+    ///
+    /// # Errors
+    /// As [`Session::stream`].
+    pub fn stream_divided(
+        &self,
+        prepared: &Prepared,
+        params: &Params,
+        see: &mut dyn FnMut(StreamPart) -> Result<()>,
+    ) -> Result<Streamed> {
+        self.stream_as(prepared, params, FanOuts::Divided, see)
+    }
+
+    fn stream_as(
+        &self,
+        prepared: &Prepared,
+        params: &Params,
+        fan_outs: FanOuts,
+        see: &mut dyn FnMut(StreamPart) -> Result<()>,
+    ) -> Result<Streamed> {
         if prepared.explain().is_none()
             && let Some(trailer) =
-                self.database.stream_prepared(&self.context.statement(), prepared, params, see)?
+                self.database.stream_prepared(&self.context.statement(), prepared, params, fan_outs, see)?
         {
             return Ok(Streamed::Parts(trailer));
         }

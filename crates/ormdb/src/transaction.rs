@@ -18,7 +18,7 @@ use crate::catalog::Catalog;
 use crate::context::WriteCtx;
 use crate::database::Database;
 use crate::engine::EngineResult;
-use crate::exec::StreamPart;
+use crate::exec::{FanOuts, StreamPart};
 use crate::plan::Prepared;
 use crate::session::{SessionContext, Streamed};
 use crate::statistics::RowDeltas;
@@ -130,7 +130,7 @@ impl Transaction {
             self.engine.as_mut().ok_or_else(closed)?.refresh_snapshot().engine()?;
         }
         let ctx = self.context(&session, params)?;
-        exec::stream_shaped(&ctx.read(), shaped, see).map(Streamed::Parts)
+        exec::stream_shaped(&ctx.read(), shaped, FanOuts::Whole, see).map(Streamed::Parts)
     }
 
     /// Runs one statement inside the transaction.

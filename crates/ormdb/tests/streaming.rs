@@ -122,3 +122,89 @@ fn groups_stream_within_their_limits() {
     assert_eq!(seen, 1, "the first chunk left before the second was made");
     assert_eq!(session.fetch(text, &Params::none()).unwrap_err().code, ErrorCode::OverBudget);
 }
+
+/// One note with marks of 1 KiB each, and another note.
+fn one_note_of_many_marks(count: i64) -> (tempfile::TempDir, Database) {
+    let directory = tempfile::tempdir().unwrap();
+    let options = Options { durability: ordinum::Durability::Buffered, ..Options::default() };
+    let database = Database::open_with(directory.path().join("db"), options).unwrap();
+    let schema = "
+        entity Note { id int64 @id
+          marks Mark[]
+          stars Star[] }
+        entity Mark { id int64 @id
+          text string
+          rank int64
+          noteId int64
+          note Note @relation(noteId -> Note.id)
+          stars Star[]
+          @@index(noteId, rank desc) }
+        entity Star { id int64 @id
+          noteId int64
+          note Note @relation(noteId -> Note.id)
+          markId int64?
+          mark Mark? @relation(markId -> Mark.id) }";
+    database.apply_schema(schema).unwrap();
+    let session = database.session();
+    session.query("create Note [{ id: 1 }, { id: 2 }]", &Params::none()).unwrap();
+    for from in (0..count).step_by(1000) {
+        let row =
+            |id: i64| format!("{{ id: {id}, noteId: 1, rank: {}, text: \"{}\" }}", id % 7, "x".repeat(1000));
+        let rows: Vec<String> = (from..(from + 1000).min(count)).map(row).collect();
+        session.query(&format!("create Mark [{}]", rows.join(", ")), &Params::none()).unwrap();
+    }
+    let rows: Vec<String> = (0..30).map(|id| format!("{{ id: {id}, noteId: 1, markId: {id} }}")).collect();
+    session.query(&format!("create Star [{}]", rows.join(", ")), &Params::none()).unwrap();
+    (directory, database)
+}
+
+/// The chunks of a fetch whose related rows may be divided, how large the largest is, and what they are together: a chunk goes on
+/// with the row that it ends with.
+fn divided(session: &ormdb::Session, text: &str) -> ormdb::Result<(usize, usize, GraphResult)> {
+    let (mut shape, mut chunks, mut largest) = (None, Vec::new(), 0);
+    session.stream_divided(&session.prepare(text)?, &Params::none(), &mut |part| {
+        match part {
+            StreamPart::Shape(first) => shape = Some(first),
+            StreamPart::Chunk(chunk) => {
+                largest = largest.max(chunk.byte_len());
+                chunks.push(chunk);
+            }
+        }
+        Ok(())
+    })?;
+    let (shape, count) = (shape.unwrap(), chunks.len());
+    let (mut joined, mut open) = (Vec::new(), Vec::new());
+    for chunk in chunks {
+        let goes_on = chunk.goes_on();
+        open.push(chunk);
+        if !goes_on {
+            joined.push(ormdb_proto::result::join(&shape, &open)?);
+            open.clear();
+        }
+    }
+    assert!(open.is_empty(), "the last chunk goes on");
+    Ok((count, largest, GraphResult::new(shape, joined, ormdb::Token::new(0, 0), 0)))
+}
+
+#[test]
+fn the_many_related_rows_of_one_row_stream_within_the_memory_of_the_fetch() {
+    let (_directory, database) = one_note_of_many_marks(30_000);
+    let text = "Note { id, marks order by rank desc, id { id, text, stars { id } }, stars { id } }";
+    let of = |text: &str| database.session().fetch(text, &Params::none()).unwrap().to_json().unwrap();
+    let within = |limits: Limits| database.session().with_limits(limits);
+    // 30 MiB of related rows, 4 MiB of memory.
+    let little = within(Limits { memory_bytes_max: 4 << 20, ..Limits::default() });
+    let refused = little.fetch(text, &Params::none());
+    assert_eq!(refused.unwrap_err().code, ErrorCode::OverBudget);
+    let (chunks, largest, joined) = divided(&little, text).unwrap();
+    assert!(chunks > 20 && largest < 2 << 20, "{chunks} chunks of up to {largest} bytes");
+    assert_eq!(joined.len(), 2);
+    assert!(joined.to_json().unwrap() == of(text), "the parts are not the whole");
+    // An order that no key has is made of all first, and divided then.
+    let sorted = "Note { marks where rank < 3 order by text, id desc limit 5000 offset 10 { id }, id }";
+    let (chunks, _, joined) =
+        divided(&within(Limits { memory_bytes_max: 48 << 20, ..Limits::default() }), sorted).unwrap();
+    assert!(chunks > 3 && joined.to_json().unwrap() == of(sorted), "{chunks} chunks");
+    let refused = divided(&within(Limits { fan_out_max: 20_000, ..Limits::default() }), text);
+    assert_eq!(refused.unwrap_err().detail.limit.unwrap().name, "fan_out_max");
+}

@@ -9,6 +9,8 @@ use super::ResultShape;
 pub(super) const MAGIC: [u8; 4] = *b"OCHK";
 pub(super) const VERSION: u16 = 1;
 pub(super) const HEADER_LEN: usize = 16;
+/// The flag of a chunk whose last root row has further children in the next one.
+const GOES_ON: u8 = 1;
 
 /// A self-contained part of a result: one entity block per node, one edge block per edge.
 #[derive(Debug)]
@@ -49,15 +51,24 @@ impl Chunk {
         Chunk { header: *header, entities: opened, edges }.checked(shape)
     }
 
-    pub(super) fn built(entities: Vec<Block>, edges: Vec<Block>, shape: &ResultShape) -> Result<Chunk> {
+    pub(super) fn built(
+        entities: Vec<Block>,
+        edges: Vec<Block>,
+        goes_on: bool,
+        shape: &ResultShape,
+    ) -> Result<Chunk> {
         let too_large = || Error::new(ErrorCode::LimitExceeded, "the result is too large for one chunk");
         let length = HEADER_LEN + entities.iter().chain(&edges).map(|b| b.bytes().len()).sum::<usize>();
         let length = u32::try_from(length).map_err(|_| too_large())?;
         let blocks = u32::try_from(entities.len() + edges.len()).map_err(|_| too_large())?;
         let mut header = [0; HEADER_LEN];
         let [v0, v1] = VERSION.to_le_bytes();
-        let parts =
-            MAGIC.into_iter().chain([v0, v1, 0, 0]).chain(blocks.to_le_bytes()).chain(length.to_le_bytes());
+        let flags = if goes_on { GOES_ON } else { 0 };
+        let parts = MAGIC
+            .into_iter()
+            .chain([v0, v1, flags, 0])
+            .chain(blocks.to_le_bytes())
+            .chain(length.to_le_bytes());
         for (to, from) in header.iter_mut().zip(parts) {
             *to = from;
         }
@@ -124,6 +135,11 @@ impl Chunk {
         &self.edges
     }
 
+    /// Whether its last root row has further children in the next chunk, whose first root row is the same row.
+    pub fn goes_on(&self) -> bool {
+        self.header.get(6).is_some_and(|flags| flags & GOES_ON != 0)
+    }
+
     /// How many root rows there are. Touches no data.
     pub fn root_rows(&self) -> usize {
         self.edges.first().map_or(0, Block::edge_count)
@@ -155,7 +171,7 @@ fn read_header(header: &[u8; HEADER_LEN]) -> Result<(usize, usize)> {
     if version != VERSION {
         return Err(malformed(format!("chunks of version {version} are not known")));
     }
-    if [f0, f1] != [0, 0] {
+    if f0 & !GOES_ON != 0 || f1 != 0 {
         return Err(malformed("unknown flags of a chunk"));
     }
     let size = crate::block::size;

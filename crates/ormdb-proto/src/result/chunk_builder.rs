@@ -13,6 +13,7 @@ pub struct ChunkBuilder {
     shape: Arc<ResultShape>,
     entities: Vec<BlockBuilder>,
     edges: Vec<EdgeBlockBuilder>,
+    goes_on: bool,
 }
 
 impl ChunkBuilder {
@@ -21,7 +22,7 @@ impl ChunkBuilder {
         let entities =
             shape.nodes.iter().map(|n| BlockBuilder::new(n.columns.iter().map(|c| c.ty))).collect();
         let edges = (0..shape.edge_blocks()).map(|_| EdgeBlockBuilder::new()).collect();
-        ChunkBuilder { shape, entities, edges }
+        ChunkBuilder { shape, entities, edges, goes_on: false }
     }
 
     /// The shape.
@@ -88,6 +89,11 @@ impl ChunkBuilder {
         roots.push_parent(rows)
     }
 
+    /// Says that the last root row has further children in the next chunk.
+    pub const fn go_on(&mut self) {
+        self.goes_on = true;
+    }
+
     /// Lays the chunk out.
     ///
     /// # Errors
@@ -101,6 +107,6 @@ impl ChunkBuilder {
         let entities = entities.map(|(at, block)| block.block(slot(at)?)).collect::<Result<Vec<_>>>()?;
         let edges = self.edges.iter().enumerate();
         let edges = edges.map(|(at, block)| block.block(slot(at)?)).collect::<Result<Vec<_>>>()?;
-        Chunk::built(entities, edges, &self.shape)
+        Chunk::built(entities, edges, self.goes_on, &self.shape)
     }
 }

@@ -6,7 +6,7 @@ use ormdb_proto::{Explanation, GraphResult, Result};
 
 use super::Database;
 use crate::context::Ctx;
-use crate::exec::{self, StreamPart};
+use crate::exec::{self, FanOuts, StreamPart};
 use crate::plan::Prepared;
 use crate::session::SessionContext;
 
@@ -40,11 +40,13 @@ impl Database {
         session: &SessionContext,
         prepared: &Prepared,
         params: &Params,
+        fan_outs: FanOuts,
         see: &mut dyn FnMut(StreamPart) -> Result<()>,
     ) -> Result<Option<Trailer>> {
         let Some(shaped) = prepared.shaped() else { return Ok(None) };
         let (catalog, snapshot) = self.snapshot();
-        exec::stream_shaped(&self.context(&catalog, &snapshot, session, params), shaped, see).map(Some)
+        exec::stream_shaped(&self.context(&catalog, &snapshot, session, params), shaped, fan_outs, see)
+            .map(Some)
     }
 
     pub(crate) fn explain(

@@ -24,18 +24,47 @@ pub(super) fn chunk(run: &Run<'_>, plan: &Plan<'_>, roots: &[FetchedRow]) -> Res
     Ok(chunk)
 }
 
+/// Whether a chunk is followed by more of its last root row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Whole,
+    GoesOn,
+}
+
+/// A chunk of one root row that has these rows of one of its includes, and all that is included below them; nothing of the others.
+pub(super) fn part(
+    run: &Run<'_>,
+    plan: &Plan<'_>,
+    root: &FetchedRow,
+    (at, children): (usize, &[FetchedRow]),
+    end: End,
+    is_first: bool,
+) -> Result<Chunk> {
+    let held = run.budget.held();
+    let mut builder = ChunkBuilder::new(plan.shape.clone());
+    builder.put_roots(&[0])?;
+    if end == End::GoesOn {
+        builder.go_on();
+    }
+    run.budget.add_rows(usize::from(is_first))?;
+    own_columns(run, &plan.root, std::slice::from_ref(root), &mut builder)?;
+    for (edge, include) in plan.root.includes.iter().enumerate() {
+        let rows = if edge == at { children } else { &[] };
+        let numbers: Vec<u32> = (0u32..).take(rows.len()).collect();
+        run.budget.add_edges(rows.len())?;
+        builder.edge(plan.root.node, edge)?.push_parent(&numbers)?;
+        run.timed(include.level.step, || level(run, &include.level, rows, &mut builder))?;
+    }
+    let chunk = builder.finish()?;
+    run.budget.release_to(held);
+    run.budget.add_result(chunk.byte_len())?;
+    run.budget.hold(chunk.byte_len())?;
+    Ok(chunk)
+}
+
 fn level(run: &Run<'_>, level: &Level<'_>, rows: &[FetchedRow], builder: &mut ChunkBuilder) -> Result<()> {
     run.budget.add_rows(rows.len())?;
-    let block = builder.entity(level.node)?;
-    if level.columns.exprs.is_empty() {
-        block.set_rows(rows.len());
-    }
-    match slots(level) {
-        Some(slots) => fields(run, level, &slots, rows, block)?,
-        None => derive::each(run, &level.columns, level.entity, rows, &mut |_, column, value| {
-            block.column(column)?.push(value)
-        })?,
-    }
+    own_columns(run, level, rows, builder)?;
     for (edge, include) in level.includes.iter().enumerate() {
         let below = &include.level;
         run.timed(below.step, || {
@@ -51,6 +80,25 @@ fn level(run: &Run<'_>, level: &Level<'_>, rows: &[FetchedRow], builder: &mut Ch
         })?;
     }
     Ok(())
+}
+
+/// The columns of the rows themselves.
+fn own_columns(
+    run: &Run<'_>,
+    level: &Level<'_>,
+    rows: &[FetchedRow],
+    builder: &mut ChunkBuilder,
+) -> Result<()> {
+    let block = builder.entity(level.node)?;
+    if level.columns.exprs.is_empty() {
+        block.set_rows(rows.len());
+    }
+    match slots(level) {
+        Some(slots) => fields(run, level, &slots, rows, block),
+        None => derive::each(run, &level.columns, level.entity, rows, &mut |_, column, value| {
+            block.column(column)?.push(value)
+        }),
+    }
 }
 
 /// The slots of the columns, where all of them are fields of the row.

@@ -69,14 +69,20 @@ impl<'r> Budget<'r> {
         Err(error)
     }
 
-    /// Counts the edges of a parent.
-    pub(super) fn add_edges(&self, edges: usize) -> Result<()> {
-        let fan_out = number(edges);
+    /// Looks at the related rows of one row that are counted in parts.
+    pub(super) fn check_fan_out(&self, fan_out: u64) -> Result<()> {
         self.fan_out_most.set(fan_out.max(self.fan_out_most.get()));
         let allowed = self.session.limits.fan_out_max;
         if fan_out > allowed {
             return Err(over("fan_out_max", "related rows of one row", allowed, fan_out));
         }
+        Ok(())
+    }
+
+    /// Counts the edges of a parent.
+    pub(super) fn add_edges(&self, edges: usize) -> Result<()> {
+        let fan_out = number(edges);
+        self.check_fan_out(fan_out)?;
         let edges = self.edges.get().saturating_add(fan_out);
         self.edges.set(edges);
         let allowed = self.session.limits.edges_max;

@@ -219,7 +219,7 @@ impl<'r> Run<'r> {
         self.accept_given(step, entity, selection, Given::by(access), rows)
     }
 
-    fn accept_given(
+    pub(super) fn accept_given(
         &self,
         step: usize,
         entity: &EntityInfo,
