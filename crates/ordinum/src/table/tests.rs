@@ -276,6 +276,40 @@ fn the_documented_block() {
     assert_eq!(builder.finish().escape_ascii().to_string(), documented.concat().escape_ascii().to_string());
 }
 
+/// A block of these keys, which are looked up by their hashes.
+fn hashed_block(keys: &[String]) -> (Vec<u8>, Block) {
+    let mut builder = block_builder::BlockBuilder::new();
+    for key in keys {
+        builder.hash_next(hash_key(key.as_bytes()));
+        builder.add(key.as_bytes(), 9 << 8 | 1, b"");
+    }
+    let bytes = builder.finish().to_vec();
+    let block = Block::parse(bytes.clone(), Path::new("/t").into(), 0).unwrap();
+    (bytes, block)
+}
+
+#[test]
+fn a_key_is_looked_for_where_its_hash_says() {
+    let keys: Vec<String> = (0..48).map(|n| format!("key {n:02}")).collect();
+    let (_, block) = hashed_block(&keys);
+    let finds = |key: &str, hash| block.find(key.as_bytes(), u64::MAX, hash).unwrap().is_some();
+    assert!(keys.iter().all(|key| finds(key, hash_key(key.as_bytes()))));
+    // Under the hash of another key it is found only where several keys share a bucket, which sends to a search.
+    let elsewhere = (0..1000u32).filter(|n| finds(&keys[7], hash_key(&n.to_le_bytes()))).count();
+    assert!(elsewhere < 500, "{elsewhere} of 1000");
+}
+
+#[test]
+fn what_the_keys_of_a_group_share_is_written_once() {
+    let keys: Vec<String> = (0..64).map(|n| format!("{:04}{:x<100}{:02}", n / 16, "", n % 16)).collect();
+    let (bytes, block) = hashed_block(&keys);
+    assert!(
+        keys.iter()
+            .all(|key| { block.find(key.as_bytes(), u64::MAX, hash_key(key.as_bytes())).unwrap().is_some() })
+    );
+    assert!(bytes.len() < 64 * 25, "{} bytes for 64 keys of 106", bytes.len());
+}
+
 /// The example that docs/FORMAT.md had for the first format.
 #[test]
 fn blocks_of_the_first_format_are_read() {
