@@ -40,7 +40,7 @@ pub const TARGETS: &[Target] = &[
     text("query_text", query_text::DICTIONARY, query_text::run),
     binary("row", Vec::new, ormdb::fuzz_row),
     text("schema_text", schema_text::DICTIONARY, schema_text::run),
-    binary("table", Vec::new, table::run),
+    binary("table", table::seeds, table::run),
     text("value", value::DICTIONARY, value::run),
     binary("value_log", value_log::seeds, value_log::run),
 ];

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use fastrand::Rng;
+use ordinum::clock::ManualClock;
 use ordinum::fs::{Fs, MemoryFs};
 use ordinum::{ColumnFamily, Db, Error, ErrorKind, Options, Reader, RecoveryMode, SeqNo};
 
@@ -21,6 +22,8 @@ use crate::settings::Settings;
 
 /// What a disk writes at once.
 const SECTOR_BYTES: usize = 512;
+/// What is damaged more often at the end of a manifest.
+const MANIFEST_END_BYTES: usize = 60;
 /// How often each database is damaged.
 const DAMAGES: usize = 12;
 
@@ -48,6 +51,39 @@ struct Image {
     /// What the log attests whatever single record of it is damaged.
     attested: SeqNo,
     settings: Settings,
+    known: Known,
+}
+
+/// What is known of a database when nothing is damaged.
+#[derive(Default)]
+struct Known {
+    /// The last commit that is there.
+    commit: SeqNo,
+    /// The last sequence number that may have been given.
+    given: SeqNo,
+    /// The options of each family, in words.
+    options: Vec<Option<String>>,
+}
+
+impl Image {
+    fn options(&self, disk: &MemoryFs, recovery: RecoveryMode) -> Options {
+        let (fs, clock) = (Arc::new(disk.clone()), Arc::<ManualClock>::default());
+        self.settings.options(Options { fs, clock, create_if_missing: false, recovery, ..Options::default() })
+    }
+
+    /// Opens it as it is.
+    fn learn(&mut self) -> Result<(), Stop> {
+        let db = Db::open("/db", self.options(&disk_of(&self.files)?, RecoveryMode::Strict))?;
+        let (commit, is_whole) = check_open(self, &db)?;
+        ensure!(is_whole, "what nobody damaged is damaged");
+        self.known = Known { commit, given: db.last_seqno(), options: options_of(&db) };
+        Ok(())
+    }
+}
+
+fn options_of(db: &Db) -> Vec<Option<String>> {
+    let families = FAMILIES.iter().map(|name| db.column_family(name));
+    families.map(|family| family.map(|family| format!("{:?}", family.options()))).collect()
 }
 
 /// What a read found of a key: who wrote it, and the value.
@@ -55,10 +91,20 @@ type Found = Option<(SeqNo, Rc<[u8]>)>;
 
 /// What is done to the files.
 #[derive(Debug)]
-struct Damage {
-    what: String,
-    /// Whether it is a single bit.
-    is_bit: bool,
+pub(crate) struct Damage {
+    pub(crate) what: String,
+    how: How,
+}
+
+/// How much it takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum How {
+    /// A bit of a manifest.
+    BitOfManifest,
+    /// A bit of another file.
+    Bit,
+    /// More.
+    More,
 }
 
 /// Makes a database of the seed and damages copies of it.
@@ -101,6 +147,14 @@ fn image_of(script: &Script, end: End) -> Result<Image, Stop> {
     };
     let attested = bed.attested(survives);
     let (disk, model) = bed.stop(end)?;
+    let files = files_of(&disk)?;
+    let mut image = Image { files, attested, model, settings, known: Known::default() };
+    image.learn()?;
+    Ok(image)
+}
+
+/// The files of the database on the disk.
+pub(crate) fn files_of(disk: &MemoryFs) -> Result<Vec<(PathBuf, Vec<u8>)>, Error> {
     let mut files = Vec::new();
     for name in disk.list(Path::new("/db"))? {
         let path = Path::new("/db").join(name);
@@ -109,11 +163,11 @@ fn image_of(script: &Script, end: End) -> Result<Image, Stop> {
         file.read_at(0, &mut bytes)?;
         files.push((path, bytes));
     }
-    Ok(Image { files, attested, model, settings })
+    Ok(files)
 }
 
 /// Damages the files; none if there was nothing to damage where it fell.
-fn damage(files: &mut Vec<(PathBuf, Vec<u8>)>, rng: &mut Rng) -> Option<Damage> {
+pub(crate) fn damage(files: &mut Vec<(PathBuf, Vec<u8>)>, rng: &mut Rng) -> Option<Damage> {
     let at = rng.usize(..files.len());
     let name = files[at].0.display().to_string();
     let len = files[at].1.len();
@@ -121,22 +175,28 @@ fn damage(files: &mut Vec<(PathBuf, Vec<u8>)>, rng: &mut Rng) -> Option<Damage> 
         let from = rng.usize(..len.div_ceil(SECTOR_BYTES)) * SECTOR_BYTES;
         from..(from + SECTOR_BYTES).min(len)
     };
-    let of = |what: String, is_bit| Some(Damage { what, is_bit });
+    let of = |what: String, how| Some(Damage { what, how });
     match rng.u8(..12) {
         0..6 if len > 0 => {
-            let offset = rng.usize(..len);
+            let is_manifest = name.contains("MANIFEST");
+            // The last records of a manifest are those that may be taken for torn.
+            let from = if is_manifest && rng.bool() { len.saturating_sub(MANIFEST_END_BYTES) } else { 0 };
+            let offset = rng.usize(from..len);
             files[at].1[offset] ^= 1 << rng.u8(..8);
-            of(format!("a bit of {name} at {offset}"), true)
+            of(
+                format!("a bit of {name} at {offset}"),
+                if is_manifest { How::BitOfManifest } else { How::Bit },
+            )
         }
         6 | 7 if len > 0 => {
             let end = rng.usize(..len);
             files[at].1.truncate(end);
-            of(format!("{name} cut at {end} of {len}"), false)
+            of(format!("{name} cut at {end} of {len}"), How::More)
         }
         8 if len > 0 => {
             let zeros = sector(rng, len);
             files[at].1[zeros.clone()].fill(0);
-            of(format!("zeros in {name} at {zeros:?}"), false)
+            of(format!("zeros in {name} at {zeros:?}"), How::More)
         }
         9 if len > 0 => {
             // A write that went to another place.
@@ -146,23 +206,23 @@ fn damage(files: &mut Vec<(PathBuf, Vec<u8>)>, rng: &mut Rng) -> Option<Damage> 
             let to = sector(rng, len).start;
             let end = (to + bytes.len()).min(len);
             files[at].1[to..end].copy_from_slice(&bytes[..end - to]);
-            of(format!("{from:?} of {} in {name} at {to}", files[other].0.display()), false)
+            of(format!("{from:?} of {} in {name} at {to}", files[other].0.display()), How::More)
         }
         10 => {
             let other = rng.usize(..files.len());
             let bytes = std::mem::take(&mut files[at].1);
             files[at].1 = std::mem::replace(&mut files[other].1, bytes);
-            of(format!("{name} and {} swapped", files[other].0.display()), false)
+            of(format!("{name} and {} swapped", files[other].0.display()), How::More)
         }
         11 => {
             files.remove(at);
-            of(format!("{name} gone"), false)
+            of(format!("{name} gone"), How::More)
         }
         _ => None,
     }
 }
 
-fn disk_of(files: &[(PathBuf, Vec<u8>)]) -> Result<MemoryFs, Error> {
+pub(crate) fn disk_of(files: &[(PathBuf, Vec<u8>)]) -> Result<MemoryFs, Error> {
     let disk = MemoryFs::new();
     for (path, bytes) in files {
         let file = disk.create(path)?;
@@ -179,16 +239,11 @@ fn check(
     damage: &Damage,
     tally: &mut Tally,
 ) -> Result<(), Stop> {
-    let floor = if damage.is_bit { image.attested } else { SeqNo::ZERO };
-    let options = |disk: &MemoryFs, recovery| {
-        let base =
-            Options { fs: Arc::new(disk.clone()), create_if_missing: false, recovery, ..Options::default() };
-        image.settings.options(base)
-    };
     let disk = disk_of(files)?;
-    match Db::open("/db", options(&disk, RecoveryMode::Strict)) {
+    match Db::open("/db", image.options(&disk, RecoveryMode::Strict)) {
         Ok(db) => {
-            let is_whole = check_open(image, &db, floor)?;
+            let (at, is_whole) = check_open(image, &db)?;
+            check_reach(image, &db, damage.how, at)?;
             (tally.found, tally.harmless) =
                 (tally.found + u64::from(!is_whole), tally.harmless + u64::from(is_whole));
         }
@@ -196,15 +251,31 @@ fn check(
             check_error(&error)?;
             tally.refused += 1;
             let disk = disk_of(files)?;
-            match Db::open("/db", options(&disk, RecoveryMode::Salvage)) {
+            match Db::open("/db", image.options(&disk, RecoveryMode::Salvage)) {
                 Ok(db) => {
                     tally.salvaged += 1;
                     ensure!(db.salvage().is_some(), "opened to salvage, it does not say what it cut");
-                    check_open(image, &db, SeqNo::ZERO)?;
+                    check_open(image, &db)?;
                 }
                 Err(error) => check_error(&error)?,
             }
         }
+    }
+    Ok(())
+}
+
+/// How far back an opening that notices nothing may go: a bit of a manifest takes nothing back, and one of a log its end.
+fn check_reach(image: &Image, db: &Db, how: How, at: SeqNo) -> Result<(), Stop> {
+    let (Known { commit, given, options }, last) = (&image.known, image.model.last());
+    let floor = match how {
+        How::BitOfManifest => *commit,
+        How::Bit => image.attested,
+        How::More => SeqNo::ZERO,
+    };
+    ensure!(at >= floor, "it goes back to {at} of {last}, and {floor} was attested");
+    if how == How::BitOfManifest {
+        ensure!(db.last_seqno() >= *given, "{given} was given, and will be again behind {}", db.last_seqno());
+        ensure!(options_of(db) == *options, "options have changed: {options:?}");
     }
     Ok(())
 }
@@ -217,8 +288,8 @@ fn check_error(error: &Error) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Reads everything; whether nothing is wrong with it.
-fn check_open(image: &Image, db: &Db, floor: SeqNo) -> Result<bool, Stop> {
+/// Reads everything; which commit left it, and whether nothing is wrong with it.
+fn check_open(image: &Image, db: &Db) -> Result<(SeqNo, bool), Stop> {
     let families: Vec<Option<ColumnFamily>> = FAMILIES.iter().map(|name| db.column_family(name)).collect();
     let mut answers: [Vec<(Vec<u8>, Found)>; FAMILIES.len()] = Default::default();
     let mut whole: Vec<Option<Vec<Row>>> = Vec::new();
@@ -260,15 +331,13 @@ fn check_open(image: &Image, db: &Db, floor: SeqNo) -> Result<bool, Stop> {
             })
         })
     };
-    let last = model.last();
     // From the newest back: most often it is that.
     let at = commits.collect::<Vec<_>>().into_iter().rev().find(|at| fits(*at));
     let Some(at) = at else { return Err(Stop::Wrong("it answers what no commit left".to_owned())) };
-    ensure!(at >= floor, "it goes back to {at} of {last}, and {floor} was attested");
     let is_whole = damages.is_empty() && whole.iter().all(Option::is_some);
     let is_read = whole.iter().all(Option::is_some) || !damages.is_empty();
     ensure!(is_read, "a row cannot be read, and verification finds nothing");
-    Ok(is_whole)
+    Ok((at, is_whole))
 }
 
 #[cfg(test)]

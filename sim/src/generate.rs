@@ -221,7 +221,8 @@ impl Source {
         match self.rng.u8(..44) {
             0..18 => {
                 let end = self.end();
-                let states = if self.rng.u8(..3) == 0 { self.rng.u8(1..4) } else { 0 };
+                // A power loss may leave more than one state, the end of a process only one.
+                let states = if matches!(end, End::Torn(_)) { self.rng.u8(1..4) } else { 0 };
                 let again = if self.rng.u8(..4) == 0 { self.rng.u16(1..20) } else { 0 };
                 Op::Crash { end, states, again, settings: self.settings() }
             }

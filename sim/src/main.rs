@@ -152,7 +152,7 @@ fn told(tally: &Tally) -> String {
     let outcome = &tally.outcome;
     format!(
         "{} seeds, {} operations, {} crashes, {} states of the disk, {} faults, {} changes of files, {} compared; \
-         transactions: {}",
+         {} databases of the engine with {} damages, {} on it with {}; transactions: {}",
         tally.seeds,
         outcome.ops,
         outcome.crashes,
@@ -160,6 +160,10 @@ fn told(tally: &Tally) -> String {
         outcome.faults,
         outcome.file_ops,
         tally.compared,
+        tally.damage.databases,
+        tally.damage.damages,
+        tally.damaged.databases,
+        tally.damaged.damages,
         tally.database
     )
 }

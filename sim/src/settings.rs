@@ -7,7 +7,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use ordinum::{
     Background, CompactionFilter, CompactionStyle, Compression, FamilyOptions, FilterDecision, FilteredEntry,
-    LEVELS, MergeFailed, MergeOperator, Options,
+    LEVELS, LogWriting, MergeFailed, MergeOperator, Options,
 };
 
 /// One option: its name, its least and largest value, the one that it has if it is not named, and what it sets.
@@ -192,6 +192,45 @@ const FIELDS: &[Field] = &[
         set: |o, v| o.family_defaults.range_index = v > 0,
     },
     Field {
+        name: "mapped",
+        least: 0,
+        most: 1,
+        unnamed: 0,
+        set: |o, v| o.log_writing = if v > 0 { LogWriting::Mapped } else { LogWriting::Calls },
+    },
+    Field {
+        name: "rate",
+        least: 0,
+        most: 8,
+        unnamed: 0,
+        set: |o, v| o.background_bytes_per_second = v * (16 << 10),
+    },
+    Field {
+        name: "delayed",
+        least: 64 << 10,
+        most: 1 << 20,
+        unnamed: 1 << 20,
+        set: |o, v| o.delayed_write_bytes_per_second = v,
+    },
+    Field { name: "measure", least: 0, most: 1, unnamed: 0, set: |o, v| o.measure_latency = v > 0 },
+    Field {
+        name: "slowdown",
+        least: 5,
+        most: 12,
+        unnamed: 6,
+        set: |o, v| {
+            o.family_defaults.level0_tables_slowdown = small(v);
+            o.family_defaults.level0_tables_max = small(v + 2);
+        },
+    },
+    Field {
+        name: "pending_max",
+        least: 1 << 30,
+        most: 1 << 40,
+        unnamed: 1 << 40,
+        set: |o, v| o.family_defaults.pending_bytes_max = v,
+    },
+    Field {
         name: "fifo",
         least: 0,
         most: 5,
@@ -255,12 +294,8 @@ impl Settings {
     pub fn options(&self, base: Options) -> Options {
         let mut options = Options {
             background: Background::Manual,
-            delayed_write_bytes_per_second: 1 << 30,
             family_defaults: FamilyOptions {
                 merge_operator: Some(Arc::new(Append)),
-                level0_tables_slowdown: 6,
-                level0_tables_max: 8,
-                pending_bytes_max: 1 << 40,
                 ..FamilyOptions::default()
             },
             ..base

@@ -12,6 +12,8 @@ use crate::settings::Settings;
 use crate::shrink::shrink;
 use crate::{damage, database};
 
+/// So many seeds have one that damages the database on the engine.
+const DAMAGED_EVERY: u64 = 3;
 /// So many seeds have one whose transactions run on threads too.
 const THREADS_EVERY: u64 = 10;
 /// How long each of its lives lasts.
@@ -39,6 +41,8 @@ pub struct Tally {
     pub compared: u64,
     /// What was damaged.
     pub damage: damage::Tally,
+    /// What was damaged of the database on the engine.
+    pub damaged: database::damaged::Tally,
     /// What transactions did.
     pub database: database::Outcome,
 }
@@ -109,6 +113,9 @@ pub fn torture(first: u64, time: Duration, mut told: impl FnMut(u64, &Tally)) ->
             .and_then(|()| {
                 let done = database::run(seed, plan_of_transactions(seed), &mut |_| {}).map_err(finding)?;
                 tally.database.add(&done);
+                if seed.is_multiple_of(DAMAGED_EVERY) {
+                    database::damaged::try_seed(seed, &mut tally.damaged).map_err(finding)?;
+                }
                 if seed.is_multiple_of(THREADS_EVERY) {
                     let done = database::threads::run(seed, 2, THREADS_LIFE).map_err(finding)?;
                     tally.database.add(&done);

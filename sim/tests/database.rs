@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use ormdb_sim::database::{Outcome, run, threads};
+use ormdb_sim::database::{Outcome, damaged, run, threads};
 use ormdb_sim::torture::plan_of_transactions;
 
 /// The seeds that run with every test.
@@ -29,6 +29,16 @@ fn transactions_survive_everything() {
     ] {
         assert!(count > 0, "no {what}");
     }
+}
+
+#[test]
+fn damaged_databases_are_found_out() {
+    let mut tally = damaged::Tally::default();
+    for seed in 0..SEEDS {
+        damaged::try_seed(seed, &mut tally).unwrap_or_else(|what| panic!("{what}"));
+    }
+    println!("{tally:?}");
+    assert!(tally.refused > 5 && tally.found > 5 && tally.harmless > 5, "{tally:?}");
 }
 
 /// Threads, each life of which a power loss ends.

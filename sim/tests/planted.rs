@@ -25,7 +25,7 @@ enum Found {
 /// How a bug is found. A bug that is added has to be named here.
 fn found_by(bug: Bug) -> Found {
     match bug {
-        Bug::CutAttested | Bug::IgnoreLogChecksum => Found::ByDamage,
+        Bug::CutAttested | Bug::IgnoreLogChecksum | Bug::SkipSeal => Found::ByDamage,
         Bug::PublishBeforeApply | Bug::PutBackStale | Bug::WaitUnannounced => Found::ByModels,
         Bug::SkipDirectorySync
         | Bug::SkipTableSync
@@ -79,6 +79,27 @@ fn every_planted_bug_is_found() {
     }
     panic::set_hook(hook);
     assert!(missed.is_empty(), "not found within {SEEDS_MAX} seeds: {missed:?}");
+}
+
+/// A page says of each bug what it is and what finds it.
+#[test]
+fn every_planted_bug_is_told_of() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/reliability.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let line_of =
+        |bug: String| page.lines().find(|line| line.starts_with(&format!("| `{bug}` |"))).map(str::to_owned);
+    for bug in Bug::ALL {
+        let finder = match found_by(bug) {
+            Found::ByScripts => "scripts",
+            Found::ByDamage => "damaged databases",
+            Found::ByModels => "model of ",
+        };
+        let line = line_of(format!("{bug:?}")).unwrap_or_else(|| panic!("{bug:?} is not told of"));
+        assert!(line.contains(finder), "{line}");
+    }
+    for bug in ormdb::planted::Bug::ALL {
+        assert!(line_of(format!("{bug:?}")).is_some(), "{bug:?} is not told of");
+    }
 }
 
 /// Those of the database by its transactions.

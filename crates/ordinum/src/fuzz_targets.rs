@@ -8,7 +8,7 @@ mod values;
 use std::path::Path;
 use std::sync::Arc;
 
-pub use history::{fuzz_edits, fuzz_log, fuzz_manifest, fuzz_sealed_log};
+pub use history::{fuzz_current, fuzz_edits, fuzz_log, fuzz_manifest, fuzz_sealed_log, fuzz_sealed_manifest};
 pub use values::{fuzz_sealed_value_log, fuzz_value_log};
 
 use crate::cache::{BlockCache, CacheUse};
@@ -55,6 +55,17 @@ pub fn fuzz_sealed_table(bytes: &[u8]) -> Result<()> {
     let former = fuzz_table(&sealed_table(bytes, TableFormat::V1, 0));
     let with_ranges = fuzz_table(&sealed_table(bytes, TableFormat::V2, FEATURE_RANGE_TOMBSTONES));
     fuzz_table(&sealed_table(bytes, TableFormat::V2, 0)).or(with_ranges).or(former)
+}
+
+/// Makes a table whose footer has these bytes, with the right number, checksum and magic, behind blocks that are the rest of them.
+/// The footer may point anywhere.
+///
+/// # Errors
+/// What opening or verifying the table found.
+pub fn fuzz_footer(bytes: &[u8]) -> Result<()> {
+    let (checked, body) = bytes.split_at(bytes.len().min(Footer::CHECKED_BYTES));
+    let offset = u64::try_from(body.len()).unwrap_or(u64::MAX);
+    fuzz_table(&[body, &Footer::sealed(checked, FileNumber(1), offset)].concat())
 }
 
 fn sealed_table(bytes: &[u8], format: TableFormat, features: u64) -> Vec<u8> {

@@ -31,7 +31,7 @@ pub enum Durability {
     Buffered,
 }
 
-/// What an opening does about a log that is damaged where it was durable once.
+/// What an opening does about a log, or the end of a manifest, that is damaged where it was durable once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum RecoveryMode {
     /// It refuses, and names file and offset.
@@ -39,7 +39,8 @@ pub enum RecoveryMode {
     Strict,
     /// It goes back to the last commit before the damage, for good: all commits behind it are gone, and [`crate::Db::salvage`]
     /// tells which. A family that was dropped since comes back only where the manifest has lost that too. It refuses if tables
-    /// have some of those commits already. Copy the directory before.
+    /// have some of those commits already. Of a manifest it cuts the last record, where that is damaged: the options of a family may
+    /// be those of before then. Where `CURRENT` is damaged or gone, it takes the newest manifest. Copy the directory before.
     Salvage,
 }
 

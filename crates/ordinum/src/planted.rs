@@ -16,6 +16,8 @@ pub enum Bug {
     PublishBeforeSync,
     /// An edit of the manifest is not synced.
     SkipManifestSync,
+    /// A record of the manifest has no seal behind it.
+    SkipSeal,
     /// A table is installed ahead of the log.
     InstallAheadOfLog,
     /// A log goes while a memtable needs it.
@@ -64,13 +66,14 @@ pub enum Bug {
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Bug; 28] = [
+    pub const ALL: [Bug; 29] = [
         Bug::SkipDirectorySync,
         Bug::SkipTableSync,
         Bug::SkipLogSync,
         Bug::IgnoreFailedSync,
         Bug::PublishBeforeSync,
         Bug::SkipManifestSync,
+        Bug::SkipSeal,
         Bug::InstallAheadOfLog,
         Bug::RemoveLogTooEarly,
         Bug::AcknowledgeBeforeHandOver,

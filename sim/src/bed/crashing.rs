@@ -12,6 +12,9 @@ use crate::model::{FAMILIES, Row};
 use crate::script::{End, Trouble};
 use crate::settings::Settings;
 
+/// How many states of the disk are looked at behind a power loss at a chosen operation, besides the one that the script goes on with.
+const OTHER_STATES: u8 = 2;
+
 fn loss(end: End, state: u64) -> PowerLoss {
     match end {
         End::Torn(seed) => PowerLoss::Tear { seed: u64::from(seed) ^ (state << 32) },
@@ -109,7 +112,8 @@ impl Bed {
             ensure!(fits, "behind a fault, reads answer something else");
         }
         let settings = self.settings.clone();
-        self.crash(armed.end, 0, 0, &settings)
+        let others = if matches!(armed.end, End::Torn(_)) { OTHER_STATES } else { 0 };
+        self.crash(armed.end, others, 0, &settings)
     }
 
     /// What is there must be what one commit left, at or behind the floor.

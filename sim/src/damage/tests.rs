@@ -30,7 +30,7 @@ fn a_family_that_is_dropped_behind_the_cut_is_found_or_is_not() {
         for end in 0..image.files[at].1.len() {
             let mut files = image.files.clone();
             files[at].1.truncate(end);
-            let damage = Damage { what: String::new(), is_bit: false };
+            let damage = Damage { what: String::new(), how: How::More };
             let checked = check(&image, &files, &damage, &mut tally);
             checked.unwrap_or_else(|stop| panic!("{} cut at {end}: {stop}", files[at].0.display()));
         }
@@ -38,4 +38,46 @@ fn a_family_that_is_dropped_behind_the_cut_is_found_or_is_not() {
     println!("{tally:?}");
     assert!(tally.salvaged > 0, "{tally:?}");
     assert!(tally.harmless > 0, "{tally:?}");
+}
+
+/// A bit of the last records of the manifest, behind each kind of edit: it is told, or nothing is taken back.
+#[test]
+fn no_bit_of_the_end_of_a_manifest_takes_anything_back() {
+    let script = "open segment=4096 buffer=4096
+        write synced put:0:k1:v1x50 put:1:k1:v2x50
+        set 0 filter=3 block=500
+        write buffered put:0:k2:v3x50 merge:1:k1:v4x50
+        write buffered put:0:k3:v5x3000 range:0:k1:k2
+        flush 0
+        write synced put:0:k4:v6x3000 put:2:k1:v7x50
+        flush 0
+        compact 0 - -
+        replace 2
+        ingest 1 2 k5:v8x50 k6:v9x50 k7:v10x50
+        set 1 buffer=9000
+        write synced put:1:k8:v11x3000 del:0:k3
+        flush-all
+        work 5
+        set 0 filter=9
+        open segment=4096
+        write buffered put:0:k9:v12x50";
+    let script: Script = script.parse().unwrap();
+    let mut tally = Tally::default();
+    for (len, end) in (2..=script.ops.len()).flat_map(|len| [(len, End::Killed), (len, End::Lost)]) {
+        let front = Script { ops: script.ops[..len].to_vec() };
+        let image = image_of(&front, end).map_err(|stop| stop.to_string()).unwrap();
+        let is_manifest = |path: &Path| path.to_string_lossy().contains("MANIFEST");
+        let at = image.files.iter().position(|(path, _)| is_manifest(path)).unwrap();
+        let bytes = image.files[at].1.len();
+        for offset in bytes.saturating_sub(MANIFEST_END_BYTES)..bytes {
+            let mut files = image.files.clone();
+            files[at].1[offset] ^= 1 << (offset % 8);
+            let damage = Damage { what: String::new(), how: How::BitOfManifest };
+            let checked = check(&image, &files, &damage, &mut tally);
+            checked
+                .unwrap_or_else(|stop| panic!("{len} operations, {end:?}, byte {offset} of {bytes}: {stop}"));
+        }
+    }
+    println!("{tally:?}");
+    assert!(tally.refused > 100 && tally.harmless > 100 && tally.salvaged > 100, "{tally:?}");
 }

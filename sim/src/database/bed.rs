@@ -28,7 +28,7 @@ use crate::trace::{Digest, TracingFs};
 use crate::{Stop, ensure};
 
 /// Where the database is.
-const DIRECTORY: &str = "/db";
+pub(super) const DIRECTORY: &str = "/db";
 /// How many write at the same time.
 const WRITERS: i64 = 4;
 /// So many lines are told of what came before a finding.
@@ -68,6 +68,22 @@ pub fn run(seed: u64, plan: Plan, told: &mut dyn FnMut(&str)) -> Result<Outcome,
     };
     let lines: Vec<String> = lines.into_iter().collect();
     Err(format!("seed {seed} of transactions: {what}\nbehind\n{}", lines.join("\n")))
+}
+
+/// What a process that is killed leaves after so many steps without faults: the disk, and the states that its commits left.
+pub(super) fn leave(seed: u64, steps: u64) -> Result<(MemoryFs, Vec<State>), Stop> {
+    let mut bed = Bed::new(seed, Box::new(|_| {}));
+    bed.open_first()?;
+    for _ in 0..steps {
+        match bed.rng.u8(..100) {
+            0..2 => bed.change_schema()?,
+            2..15 => drop(bed.life()?.database.run_background_step()?),
+            _ => bed.write()?,
+        }
+    }
+    let states = bed.die().map(|life| life.states).unwrap_or_default();
+    bed.lose(End::Killed, 0);
+    Ok((bed.disk.clone(), states))
 }
 
 /// What is there between an opening and the next end.
@@ -321,7 +337,7 @@ impl<'t> Bed<'t> {
         if durability == Durability::Synced || end == End::Killed {
             self.floors = greatest_of(&recorder);
         }
-        let others = if end == End::Killed { 0 } else { u64::from(self.rng.u8(..3)) };
+        let others = if matches!(end, End::Torn(_)) { self.rng.u64(1..3) } else { 0 };
         for state in 1..=others {
             let disk = self.disk.after_power_loss(loss(end, state));
             self.outcome.states += 1;

@@ -9,6 +9,7 @@
 //! list of its writer, so that it is seen whether it happened.
 
 mod bed;
+pub mod damaged;
 mod recorder;
 mod schema;
 mod state;

@@ -40,7 +40,13 @@ pub fn run(seed: u64, lives: u32, each: Duration) -> Result<Outcome, String> {
 
 fn options(fs: Arc<dyn ordinum::fs::Fs>, settings: &Settings) -> Options {
     let engine = settings.options(ordinum::Options { fs, ..ordinum::Options::default() });
-    let engine = ordinum::Options { background: ordinum::Background::Threads, ..engine };
+    // Who waits for a rate waits on a real clock here.
+    let engine = ordinum::Options {
+        background: ordinum::Background::Threads,
+        background_bytes_per_second: 0,
+        delayed_write_bytes_per_second: 1 << 30,
+        ..engine
+    };
     Options { engine, limits: Limits { lock_wait_ms_max: 200, ..Limits::default() }, ..Options::default() }
 }
 

@@ -299,10 +299,7 @@ fn a_log_that_the_manifest_has_lost_is_missed() {
     // The last one is in the new log, and the process ends without another edit of the manifest.
     fs.kill_process();
     drop(db);
-    let names = fs.list(Path::new("/db")).unwrap();
-    let manifest = Path::new("/db").join(names.iter().find(|name| name.starts_with("MANIFEST")).unwrap());
-    let end = fs.open(&manifest).unwrap().len().unwrap();
-    fs.flip_byte(&manifest, end - 1).unwrap();
+    damage_manifest(&fs);
     let refused = Db::open("/db", options(fs.clone())).unwrap_err();
     assert!(matches!(refused, Error::Corrupt { .. }), "{refused}");
     let db = Db::open("/db", Options { recovery: RecoveryMode::Salvage, ..options(fs) }).unwrap();
@@ -310,12 +307,13 @@ fn a_log_that_the_manifest_has_lost_is_missed() {
     assert_eq!(count(&db), written - 1);
 }
 
-/// Damages the last record of the manifest.
+/// Damages the last record of the manifest, and its seal as if the power had taken that.
 fn damage_manifest(fs: &MemoryFs) {
     let names = fs.list(Path::new("/db")).unwrap();
     let manifest = Path::new("/db").join(names.iter().find(|name| name.starts_with("MANIFEST")).unwrap());
     let end = fs.open(&manifest).unwrap().len().unwrap();
     fs.flip_byte(&manifest, end - 1).unwrap();
+    fs.flip_byte(&manifest, end - 11).unwrap();
 }
 
 /// A family is dropped, its tables are gone, and the edit that says so is lost: the database is not opened as if they were there,
@@ -341,4 +339,45 @@ fn a_drop_that_the_manifest_has_lost_names_what_is_missing() {
         }
         Err(other) => panic!("{other}"),
     }
+}
+
+/// The live manifest.
+fn manifest(fs: &MemoryFs) -> PathBuf {
+    let names = fs.list(Path::new("/db")).unwrap();
+    Path::new("/db").join(names.iter().rfind(|name| name.starts_with("MANIFEST")).unwrap())
+}
+
+/// Options of a family stand nowhere but in the manifest: a bit that flips in their record is told, and salvaged.
+#[test]
+fn options_are_not_taken_back_without_a_word() {
+    let fs = MemoryFs::new();
+    let db = Db::open("/db", options(fs.clone())).unwrap();
+    let family = db.default_column_family();
+    put(&db, 0, Durability::Synced).unwrap();
+    let changed = FamilyOptions { filter_bits_per_key: 3, ..(*family.options()).clone() };
+    db.set_family_options(&family, changed).unwrap();
+    // Its seal is as durable as the record.
+    fs.lose_power(PowerLoss::LoseUnsynced);
+    drop((family, db));
+    let manifest = manifest(&fs);
+    let end = fs.open(&manifest).unwrap().len().unwrap();
+    fs.flip_byte(&manifest, end - 11).unwrap();
+    let db = salvage(&fs);
+    let cut = db.salvage().unwrap();
+    assert_eq!((&cut.file, cut.last >= SeqNo::new(1).unwrap()), (&manifest, true));
+    assert_eq!(count(&db), 1);
+}
+
+#[test]
+fn a_salvage_finds_the_manifest_without_current() {
+    let fs = MemoryFs::new();
+    of_many_logs(&fs);
+    fs.flip_byte(Path::new("/db/CURRENT"), 12).unwrap();
+    let db = salvage(&fs);
+    assert_eq!(db.salvage().unwrap().file, Path::new("/db/CURRENT"));
+    assert_eq!(count(&db), 250);
+    drop(db);
+    fs.kill_process();
+    fs.remove(Path::new("/db/CURRENT")).unwrap();
+    assert_eq!(count(&salvage(&fs)), 250);
 }

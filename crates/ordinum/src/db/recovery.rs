@@ -6,8 +6,10 @@
 //!     ends before it, all that was behind it is cut, and the caller can ask what: what is left is the state behind one commit,
 //!     without the families that the manifest has dropped since;
 //! (3) tables that are ahead of the end of the log refuse to open in any case: no state of the past could be told;
-//! (4) a log behind those that the manifest names has no record, or the end of the manifest is damaged.
+//! (4) a log behind those that the manifest names has no record, or the end of the manifest is damaged;
+//! (5) of a manifest a salvage cuts the last record only: what stands behind another one would not fit.
 
+mod manifest_end;
 mod reach;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,13 +49,13 @@ static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 /// What an opening with [`RecoveryMode::Salvage`] has cut.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Salvage {
-    /// The damaged log.
+    /// The damaged log; or the manifest, if only its last record was damaged; or `CURRENT`.
     pub file: PathBuf,
     /// Where its records ended.
     pub offset: u64,
     /// What was wrong there.
     pub damage: String,
-    /// The bytes of the log from there on.
+    /// The bytes of the file from there on.
     pub bytes_cut: u64,
     /// The logs behind it, whose records are gone too.
     pub logs_cut: Vec<PathBuf>,
@@ -95,6 +97,8 @@ pub(super) struct Recovery<'a> {
     unmarked_bytes: u64,
     pub(super) history: History,
     pub(super) salvage: Option<Salvage>,
+    /// What is wrong with `CURRENT` or the last record of the manifest.
+    manifest_cut: Option<Salvage>,
     /// Ingestions that are in the log and not in the manifest, in their order: the opening repeats them.
     pub(super) ingestions: Vec<(SeqNo, Ingestion)>,
 }
@@ -130,15 +134,17 @@ impl<'a> Recovery<'a> {
             unmarked_bytes: 0,
             history: History::default(),
             salvage: None,
+            manifest_cut: None,
             ingestions: Vec::new(),
         };
-        match manifest::read_current(fs, directory)? {
+        match recovery.live_manifest()? {
             Some(number) => recovery.read_state(number)?,
             None => recovery.begin()?,
         }
         recovery.check_files()?;
         recovery.open_families()?;
         recovery.replay()?;
+        recovery.tell_of_manifest();
         recovery.forget_logs()?;
         // Numbers of files that a crash left behind are not given again.
         let highest =
@@ -169,15 +175,6 @@ impl<'a> Recovery<'a> {
     fn has_records(&self, log: FileNumber) -> Result<bool> {
         let path = file_name::path(self.directory, FileKind::Log, log);
         Ok(self.fs.open(&path)?.len()? > HEADER_BYTES as u64)
-    }
-
-    fn read_state(&mut self, number: FileNumber) -> Result<()> {
-        let path = file_name::path(self.directory, FileKind::Manifest, number);
-        if !self.fs.exists(&path)? {
-            return Err(Error::MissingFile { file: path, why: "CURRENT names it".to_owned() });
-        }
-        self.state = manifest::read_manifest(&read_whole(self.fs, &path)?, number, &path)?;
-        Ok(())
     }
 
     /// Refuses to go on without a table or value-log file; of logs the replay says what it needs.

@@ -283,6 +283,10 @@ impl WritableFile for FaultWritable {
         Ok(())
     }
 
+    fn map(&self, end: u64) -> bool {
+        self.inner.map(end)
+    }
+
     fn sync(&self) -> Result<()> {
         self.fs.step(Operation::Sync, "sync", &self.path)?;
         self.inner.sync()

@@ -329,6 +329,11 @@ impl WritableFile for MemoryFile {
         Ok(())
     }
 
+    fn map(&self, _end: u64) -> bool {
+        // What is appended is in the file at once in any case.
+        true
+    }
+
     fn sync(&self) -> Result<()> {
         self.alive("sync")?;
         self.file.lock().sync();

@@ -7,12 +7,16 @@ use std::path::Path;
 use crate::batch::Operations;
 use crate::error::Result;
 use crate::event::{Change, Event};
+use crate::file_header::FileHeader;
 use crate::file_name::{self, FileKind, FileNumber};
 use crate::fs::{self, Fs, MemoryFs};
 use crate::ingestion::Ingestion;
 use crate::key::SeqNo;
 use crate::log::{Followed, LogEnd, LogFollower, LogWriter, Payload, RecordKind, read_log};
-use crate::manifest::{Edit, State, read_manifest, take_name};
+use crate::manifest;
+use crate::manifest::{
+    Edit, MANIFEST_FILE, ManifestScan, SEAL, State, read_current, read_manifest, scan_manifest, take_name,
+};
 use crate::merge_operator::{Merging, is_merge_entry};
 use crate::options::{FamilyOptions, LogWriting};
 use crate::varint;
@@ -133,6 +137,60 @@ fn read_payload(kind: RecordKind, mut payload: &[u8]) {
 /// What reading the manifest found.
 pub fn fuzz_manifest(bytes: &[u8]) -> Result<()> {
     read_manifest(bytes, NUMBER, Path::new("/manifest")).map(drop)
+}
+
+/// Makes a manifest of `bytes` whose checksums are right, so that what stands behind them is reached, and reads it.
+///
+/// ```text
+/// bytes   | record … |
+/// record  | how u8 | length of the payload u8 | payload |     how: bit 0, a seal stands behind it; bit 1, it is damaged;
+///                                                             bit 2, its seal is
+/// ```
+///
+/// # Errors
+/// What reading the manifest found.
+pub fn fuzz_sealed_manifest(mut bytes: &[u8]) -> Result<()> {
+    let path = Path::new("/manifest");
+    let mut file =
+        FileHeader { number: NUMBER, base: SeqNo::ZERO }.encode(MANIFEST_FILE, MANIFEST_FILE.features);
+    let mut append = |payload: &[u8], is_damaged: bool| -> Result<()> {
+        let mut record = manifest::record(NUMBER, file.len() as u64, payload)?;
+        if let Some(byte) = record.last_mut().filter(|_| is_damaged) {
+            *byte ^= 1;
+        }
+        file.extend(record);
+        Ok(())
+    };
+    while let Some((&[how, length], rest)) = bytes.split_first_chunk::<2>() {
+        let (payload, rest) = rest.split_at(usize::from(length).min(rest.len()));
+        bytes = rest;
+        append(payload, how & 2 != 0)?;
+        if how & 1 != 0 {
+            append(&SEAL, how & 4 != 0)?;
+        }
+    }
+    let ManifestScan { state, damage } = scan_manifest(&file, NUMBER, path)?;
+    match (read_manifest(&file, NUMBER, path), damage) {
+        (Ok(read), None) => assert_eq!(read, state, "what nothing is wrong with is read"),
+        (Err(_), Some((at, _))) => assert!(at < file.len(), "damage is in the file"),
+        (read, damage) => unreachable!("read as {read:?} with {damage:?}"),
+    }
+    Ok(())
+}
+
+/// Reads `bytes` as `CURRENT`, as they are and with a checksum that is right.
+///
+/// # Errors
+/// What reading it found.
+pub fn fuzz_current(bytes: &[u8]) -> Result<()> {
+    let directory = Path::new("/database");
+    let read = |bytes: &[u8]| {
+        let memory = MemoryFs::new();
+        memory.create(&directory.join(file_name::CURRENT))?.append(bytes)?;
+        read_current(&memory, directory).map(drop)
+    };
+    let sealed = [bytes, format!(" {:08x}\n", crc32c::crc32c(bytes)).as_bytes()].concat();
+    read(&sealed).and(read(bytes))
 }
 
 /// Reads `bytes` as edits of a manifest and applies them, as far as they are some: each must read back as itself, and so

@@ -17,6 +17,11 @@ use crate::planted::{Bug, planted};
 /// Bytes before the payload of a record.
 const RECORD_HEADER_BYTES: usize = 8;
 
+/// The payload of a seal: a use of no features, which changes nothing and which older versions read as well.
+pub(crate) const SEAL: [u8; 2] = [18, 0];
+/// A seal with its header.
+const SEAL_BYTES: usize = RECORD_HEADER_BYTES + SEAL.len();
+
 /// The live manifest and the state that it stands for.
 #[derive(Debug)]
 pub(crate) struct Manifest {
@@ -62,7 +67,10 @@ impl Manifest {
         let features = edits.iter().fold(features, |features, edit| features | edit.features());
         file.append(&FileHeader { number, base: SeqNo::ZERO }.encode(MANIFEST_FILE, features))?;
         let mut manifest = Manifest { number, file, end: HEADER_BYTES as u64, features, state };
-        manifest.append(&edits)?;
+        // Nothing relies on a part of it: one sync does for both.
+        manifest.append_edits(&edits)?;
+        manifest.seal()?;
+        manifest.sync()?;
         fs.sync_dir(directory)?;
         Ok(manifest)
     }
@@ -85,40 +93,63 @@ impl Manifest {
     ///
     /// After an input/output error it is not known whether they took effect: nothing may be written any more.
     pub(crate) fn install(&mut self, edits: &[Edit]) -> Result<()> {
+        let is_only_here = edits.iter().any(|edit| self.state.is_told_nowhere_else(edit));
         let mut undo = self.state.begin();
         let applied = edits.iter().try_for_each(|edit| {
             self.state.apply_undoably(edit, &mut undo).map_err(|expected| Error::Bug {
                 message: format!("an edit of the manifest expects {expected}: {edit:?}"),
             })
         });
-        let installed = applied.and_then(|()| self.append(edits));
+        let installed = applied.and_then(|()| self.append_durably(edits, is_only_here));
         if installed.is_err() {
             self.state.undo(undo);
         }
         installed
     }
 
-    fn append(&mut self, edits: &[Edit]) -> Result<()> {
+    /// Appends a record that is durable, and seals it. Of an edit that nothing else tells of the seal is durable too.
+    fn append_durably(&mut self, edits: &[Edit], seals_durably: bool) -> Result<()> {
+        self.append_edits(edits)?;
+        self.sync()?;
+        self.seal()?;
+        if seals_durably { self.sync() } else { Ok(()) }
+    }
+
+    fn append_edits(&mut self, edits: &[Edit]) -> Result<()> {
         let mut payload = Vec::new();
         for edit in edits {
             edit.encode(&mut payload);
         }
-        let limit = u64::from(u32::MAX);
-        let actual = payload.len() as u64;
-        let len = u32::try_from(actual);
-        let len =
-            len.map_err(|_| Error::LimitExceeded { what: "a record of the manifest", actual, limit })?;
-        let mut record = Vec::with_capacity(payload.len() + RECORD_HEADER_BYTES);
-        record.extend_from_slice(&checksum(self.number, self.end, len, &payload).to_le_bytes());
-        record.extend_from_slice(&len.to_le_bytes());
-        record.extend_from_slice(&payload);
+        self.append(&payload)
+    }
+
+    /// Says that what stands before is durable.
+    fn seal(&mut self) -> Result<()> {
+        if planted(Bug::SkipSeal) { Ok(()) } else { self.append(&SEAL) }
+    }
+
+    fn append(&mut self, payload: &[u8]) -> Result<()> {
+        let record = record(self.number, self.end, payload)?;
         self.file.append(&record)?;
-        if !planted(Bug::SkipManifestSync) {
-            self.file.sync()?;
-        }
         self.end += record.len() as u64;
         Ok(())
     }
+
+    fn sync(&self) -> Result<()> {
+        if planted(Bug::SkipManifestSync) { Ok(()) } else { self.file.sync() }
+    }
+}
+
+/// The record of manifest `number` that has this payload and stands at `offset`.
+pub(crate) fn record(number: FileNumber, offset: u64, payload: &[u8]) -> Result<Vec<u8>> {
+    let (actual, limit) = (payload.len() as u64, u64::from(u32::MAX));
+    let len = u32::try_from(actual);
+    let len = len.map_err(|_| Error::LimitExceeded { what: "a record of the manifest", actual, limit })?;
+    let mut record = Vec::with_capacity(payload.len() + RECORD_HEADER_BYTES);
+    record.extend_from_slice(&checksum(number, offset, len, payload).to_le_bytes());
+    record.extend_from_slice(&len.to_le_bytes());
+    record.extend_from_slice(payload);
+    Ok(record)
 }
 
 fn checksum(number: FileNumber, offset: u64, len: u32, payload: &[u8]) -> u32 {
@@ -126,22 +157,47 @@ fn checksum(number: FileNumber, offset: u64, len: u32, payload: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c_append(place, &len.to_le_bytes()), payload)
 }
 
-/// The state that the manifest with these bytes stands for. A torn last record was never relied on, and is left out.
-pub(crate) fn read_manifest(bytes: &[u8], number: FileNumber, path: &Path) -> Result<State> {
-    let mut state = State::default();
-    read_edits(bytes, number, path, |offset, edit| {
-        state.apply(edit).map_err(|expected| Error::corrupt(path, offset, expected, &format!("{edit:?}")))
-    })?;
-    Ok(state)
+/// What the bytes of a manifest stand for.
+#[derive(Debug)]
+pub(crate) struct ManifestScan {
+    /// The state behind all records that are intact.
+    pub(crate) state: State,
+    /// Where the last record stands and what is wrong with it, if it was durable once and is not intact: its seal is.
+    pub(crate) damage: Option<(usize, Error)>,
 }
 
-/// Tells `visit` each edit of the manifest with these bytes, and where its record begins.
+/// The state that the manifest with these bytes stands for. A torn last record has no seal, was never relied on, and is left out.
+pub(crate) fn scan_manifest(bytes: &[u8], number: FileNumber, path: &Path) -> Result<ManifestScan> {
+    let mut state = State::default();
+    let damage = walk(bytes, number, path, |offset, edit| {
+        state.apply(edit).map_err(|expected| Error::corrupt(path, offset, expected, &format!("{edit:?}")))
+    })?;
+    Ok(ManifestScan { state, damage })
+}
+
+/// The state that the manifest with these bytes stands for, if none of its records is damaged.
+pub(crate) fn read_manifest(bytes: &[u8], number: FileNumber, path: &Path) -> Result<State> {
+    let ManifestScan { state, damage } = scan_manifest(bytes, number, path)?;
+    damage.map_or(Ok(state), |(_, damage)| Err(damage))
+}
+
+/// Tells `visit` each edit of the manifest with these bytes, and where its record begins; seals are none.
 pub(crate) fn read_edits(
     bytes: &[u8],
     number: FileNumber,
     path: &Path,
-    mut visit: impl FnMut(u64, &Edit) -> Result<()>,
+    visit: impl FnMut(u64, &Edit) -> Result<()>,
 ) -> Result<()> {
+    walk(bytes, number, path, visit)?.map_or(Ok(()), |(_, damage)| Err(damage))
+}
+
+/// Tells `visit` each edit; returns the damage of the last record, if it is damaged. Any other damage is an error.
+fn walk(
+    bytes: &[u8],
+    number: FileNumber,
+    path: &Path,
+    mut visit: impl FnMut(u64, &Edit) -> Result<()>,
+) -> Result<Option<(usize, Error)>> {
     let damaged = |offset: usize, expected: &str, found: &str| Error::Corrupt {
         file: path.to_path_buf(),
         offset: offset as u64,
@@ -150,23 +206,43 @@ pub(crate) fn read_edits(
     };
     FileHeader::decode(bytes, MANIFEST_FILE, number, path)?;
     let mut at = HEADER_BYTES;
-    while let Some(payload) = record_at(bytes, number, at) {
-        let mut rest = payload;
-        while !rest.is_empty() {
-            let edit = Edit::decode(&mut rest);
-            let edit = edit.ok_or_else(|| damaged(at, "an edit that this version knows", "other bytes"))?;
-            visit(at as u64, &edit)?;
+    // Whether each record is sealed, as the first one says; and whether a seal is what stands here.
+    let (mut is_sealed, mut at_seal) = (false, false);
+    loop {
+        match record_at(bytes, number, at) {
+            Some(payload) if payload == SEAL => {
+                (is_sealed, at_seal) = (true, false);
+                at += SEAL_BYTES;
+            }
+            Some(payload) => {
+                let mut rest = payload;
+                while !rest.is_empty() {
+                    let edit = Edit::decode(&mut rest);
+                    let edit =
+                        edit.ok_or_else(|| damaged(at, "an edit that this version knows", "other bytes"))?;
+                    visit(at as u64, &edit)?;
+                }
+                at += RECORD_HEADER_BYTES + payload.len();
+                at_seal = is_sealed;
+            }
+            // A seal that was damaged, or never whole, says nothing.
+            None if at_seal && record_at(bytes, number, at + SEAL_BYTES).is_some() => {
+                at += SEAL_BYTES;
+                at_seal = false;
+            }
+            None => break,
         }
-        at += RECORD_HEADER_BYTES + payload.len();
     }
     if at == HEADER_BYTES {
         return Err(damaged(at, "the record that begins a manifest", "none that is intact"));
     }
-    let behind = at + 1..bytes.len();
-    if behind.into_iter().any(|offset| record_at(bytes, number, offset).is_some()) {
-        return Err(damaged(at, "a record: an intact one stands behind it", "none that is intact"));
+    let mut behind = (at + 1..bytes.len()).filter_map(|offset| record_at(bytes, number, offset));
+    let damage = damaged(at, "a record: an intact one stands behind it", "none that is intact");
+    match (behind.next(), behind.next()) {
+        (None, _) => Ok(None),
+        (Some(seal), None) if seal == SEAL => Ok(Some((at, damage))),
+        (Some(_), _) => Err(damage),
     }
-    Ok(())
 }
 
 fn record_at(bytes: &[u8], number: FileNumber, at: usize) -> Option<&[u8]> {

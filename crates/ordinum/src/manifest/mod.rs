@@ -6,14 +6,17 @@
 //! (2) CURRENT names the live manifest, and is replaced by renaming; every opening writes a manifest of its own, which
 //!     begins with the whole state, so that a torn end is never appended to;
 //! (3) the header tells every feature that a record, or a log, needs: where one comes that needs more, a new manifest is begun;
-//! (4) a record is synced before the next one is appended, so only the last one can be torn.
+//! (4) a record is synced before its seal is appended, and the seal stands before the next record: a damaged record with a seal
+//!     was durable, and is damage; one without was never whole, or the seal that a power loss took said nothing that files and
+//!     logs do not say too ([`State::is_told_nowhere_else`]).
 //!
 //! ```text
-//! manifest  | file header, 64 bytes | record | record | ...
+//! manifest  | file header, 64 bytes | record | seal | record | seal | ...
 //! record
 //!   0  4  CRC-32C of: manifest number (8 bytes), offset of this record (8 bytes), bytes 4.. of this record
 //!   4  4  length of the payload
 //!   8     payload: edits, one after another, each a tag and its fields (edit.rs)
+//! seal      a record whose payload is the edit 18 of no features; manifests of older versions have none
 //!
 //! CURRENT, one line of text
 //!   ordinum 1 MANIFEST-000003 1a2b3c4d\n      the last word is the CRC-32C of what stands before it
@@ -28,7 +31,7 @@ mod words;
 
 pub(crate) use current::{read_current, write_current};
 pub(crate) use edit::{Edit, take_name};
-pub(crate) use file::{Manifest, read_edits, read_manifest};
+pub(crate) use file::{Manifest, ManifestScan, SEAL, read_edits, read_manifest, record, scan_manifest};
 pub(crate) use state::{FamilyState, LogState, Mark, State};
 
 use crate::file_header::FileType;

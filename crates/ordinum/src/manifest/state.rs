@@ -170,6 +170,31 @@ impl State {
         Ok(())
     }
 
+    /// Whether nothing but the manifest would tell of the edit. A file that an edit removes is missed, a log that one adds is
+    /// found with its records, and what a record of a log says is replayed.
+    pub(super) fn is_told_nowhere_else(&self, edit: &Edit) -> bool {
+        match edit {
+            Edit::ReserveSeqNos { through } => *through > self.reserved,
+            Edit::BeginHistory { .. }
+            | Edit::Use { .. }
+            | Edit::SetMergeOperator { .. }
+            | Edit::SetOptions { .. } => true,
+            Edit::CreateFamily { .. }
+            | Edit::DropFamily { .. }
+            | Edit::AddTable { .. }
+            | Edit::RemoveTable { .. }
+            | Edit::Flushed { .. }
+            | Edit::AddLog { .. }
+            | Edit::CloseLog { .. }
+            | Edit::RemoveLog { .. }
+            | Edit::NextFile { .. }
+            | Edit::RaiseHorizon { .. }
+            | Edit::AddMark { .. }
+            | Edit::AddValueLog { .. }
+            | Edit::RemoveValueLog { .. } => false,
+        }
+    }
+
     /// Every file that it names.
     pub(crate) fn files(&self) -> impl Iterator<Item = (FileKind, FileNumber)> {
         let of_families = self.families.values().flat_map(|family| {

@@ -83,7 +83,8 @@ fn manifest() -> (Vec<u8>, Vec<(State, usize)>) {
 fn a_torn_manifest_stands_for_the_state_before() {
     let (bytes, states) = manifest();
     for len in states[0].1..=bytes.len() {
-        let expected = states.iter().rev().find(|(_, end)| *end <= len).unwrap();
+        // A record counts when it is whole; its seal of ten bytes may be missing.
+        let expected = states.iter().rev().find(|(_, end)| end - 10 <= len).unwrap();
         assert_eq!(read_manifest(&bytes[..len], NUMBER, Path::new("m")).unwrap(), expected.0, "cut at {len}");
     }
 }
@@ -99,17 +100,80 @@ fn a_state_survives_as_the_first_record_of_the_next_manifest() {
     }
 }
 
+/// What a bit may be flipped in, and what may be read then.
 #[test]
-fn a_flipped_bit_before_the_last_record_is_damage() {
+fn a_flipped_bit_is_damage_or_takes_nothing_back() {
     let (bytes, states) = manifest();
-    let last = states[states.len() - 2].1;
-    for at in 0..last {
+    let whole = &states[states.len() - 1].0;
+    let mut harmless = 0;
+    for at in 0..bytes.len() {
+        for bit in [1, 4, 128] {
+            let mut bad = bytes.clone();
+            bad[at] ^= bit;
+            match read_manifest(&bad, NUMBER, Path::new("m")) {
+                Ok(state) => {
+                    assert_eq!(state, *whole, "byte {at}");
+                    harmless += 1;
+                }
+                Err(error) => assert!(matches!(error, Error::Corrupt { .. } | Error::UnknownFormat { .. })),
+            }
+        }
+    }
+    // Those of the seals, but for the first one, which says that there are seals.
+    assert_eq!(harmless, (states.len() - 1) * 10 * 3);
+}
+
+#[test]
+fn only_the_last_record_can_be_cut() {
+    let (bytes, states) = manifest();
+    for (number, (_, end)) in states.iter().enumerate().rev().skip(1) {
         let mut bad = bytes.clone();
+        bad[end + 8] ^= 4;
+        let scan = scan_manifest(&bad, NUMBER, Path::new("m"));
+        if number == states.len() - 2 {
+            let ManifestScan { state, damage } = scan.unwrap();
+            assert_eq!(state, states[number].0);
+            assert_eq!(damage.unwrap().0, *end);
+        } else {
+            assert!(matches!(scan, Err(Error::Corrupt { .. })), "{scan:?}");
+        }
+    }
+}
+
+/// The seal may be lost although the record behind it, which was not synced either, is not.
+#[test]
+fn a_seal_that_was_never_whole_is_none() {
+    let (bytes, states) = manifest();
+    for (number, (_, end)) in states.iter().enumerate().skip(1) {
+        let mut torn = bytes.clone();
+        torn[end - 10..*end].fill(0);
+        assert_eq!(read_manifest(&torn, NUMBER, Path::new("m")).unwrap(), states[states.len() - 1].0);
+        // Nor is one that is the last.
+        assert_eq!(read_manifest(&torn[..*end], NUMBER, Path::new("m")).unwrap(), states[number].0);
+    }
+}
+
+#[test]
+fn a_manifest_without_seals_is_read_and_its_damage_seen() {
+    let (bytes, states) = manifest();
+    let mut unsealed = bytes[..crate::file_header::HEADER_BYTES].to_vec();
+    let mut ends = Vec::new();
+    // As an older version wrote it: the same records at other places.
+    let mut at = crate::file_header::HEADER_BYTES;
+    for (_, end) in &states {
+        let payload = &bytes[at + 8..end - 10];
+        unsealed.extend(record(NUMBER, unsealed.len() as u64, payload).unwrap());
+        ends.push(unsealed.len());
+        at = *end;
+    }
+    assert_eq!(read_manifest(&unsealed, NUMBER, Path::new("m")).unwrap(), states[states.len() - 1].0);
+    for at in 0..ends[ends.len() - 2] {
+        let mut bad = unsealed.clone();
         bad[at] ^= 4;
-        let result = read_manifest(&bad, NUMBER, Path::new("m"));
+        let read = read_manifest(&bad, NUMBER, Path::new("m"));
         assert!(
-            matches!(result, Err(Error::Corrupt { .. } | Error::UnknownFormat { .. })),
-            "byte {at}: {result:?}"
+            matches!(read, Err(Error::Corrupt { .. } | Error::UnknownFormat { .. })),
+            "byte {at}: {read:?}"
         );
     }
 }

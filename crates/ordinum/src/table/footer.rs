@@ -69,10 +69,20 @@ impl Footer {
         out.extend(env!("CARGO_PKG_VERSION").bytes().chain(std::iter::repeat(0)).take(WRITER_BYTES));
         out.extend_from_slice(&(self.format as u32).to_le_bytes());
         out.resize(CHECKED_BYTES, 0);
-        let sum = checksum(number, offset, &[&out]);
-        out.extend_from_slice(&sum.to_le_bytes());
-        out.extend_from_slice(&MAGIC);
-        out
+        seal(out, number, offset)
+    }
+
+    /// The bytes that a checksum is of.
+    pub(crate) const CHECKED_BYTES: usize = CHECKED_BYTES;
+
+    /// A footer of any bytes, with a number, a checksum and a magic that are right: for fuzzing.
+    pub(crate) fn sealed(bytes: &[u8], number: FileNumber, offset: u64) -> Vec<u8> {
+        let mut out = bytes.to_vec();
+        out.resize(CHECKED_BYTES, 0);
+        if let Some(place) = out.get_mut(48..).and_then(|rest| rest.first_chunk_mut::<8>()) {
+            *place = number.0.to_le_bytes();
+        }
+        seal(out, number, offset)
     }
 
     /// The file number that a footer tells.
@@ -142,6 +152,13 @@ impl Footer {
         let filter = (filter.payload_bytes != 0).then_some(filter);
         Ok(Footer { properties, top_index, filter, format, features })
     }
+}
+
+fn seal(mut checked: Vec<u8>, number: FileNumber, offset: u64) -> Vec<u8> {
+    let sum = checksum(number, offset, &[&checked]);
+    checked.extend_from_slice(&sum.to_le_bytes());
+    checked.extend_from_slice(&MAGIC);
+    checked
 }
 
 /// Takes fixed-width fields from the front of bytes.
