@@ -9,16 +9,18 @@ use ormdb_sim::torture::plan_of_transactions;
 
 /// The seeds that run with every test.
 const SEEDS: u64 = 12;
+/// Seeds that have found something: a schema that was applied twice, which makes nothing durable.
+const KEPT: [u64; 2] = [1_000_182, 2_000_391];
 
 #[test]
 fn transactions_survive_everything() {
     let mut total = Outcome::default();
-    for seed in 0..SEEDS {
+    for seed in (0..SEEDS).chain(KEPT) {
         let outcome =
             run(seed, plan_of_transactions(seed), &mut |_| {}).unwrap_or_else(|what| panic!("{what}"));
         total.add(&outcome);
     }
-    println!("{SEEDS} seeds: {total}");
+    println!("{total}");
     for (what, count) in [
         ("commits", total.commits),
         ("refusals", total.refused),
