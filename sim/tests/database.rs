@@ -40,7 +40,7 @@ fn damaged_databases_are_found_out() {
         damaged::try_seed(seed, &mut tally).unwrap_or_else(|what| panic!("{what}"));
     }
     println!("{tally:?}");
-    assert!(tally.refused > 5 && tally.found > 5 && tally.harmless > 5, "{tally:?}");
+    assert!(tally.refused > 5 && tally.found > 5 && tally.harmless > 0, "{tally:?}");
 }
 
 /// Threads, each life of which a power loss ends.
