@@ -288,6 +288,8 @@ fn database(model: &Model, seed: u64) -> Session {
     options.sampling = Sampling::OnRequest;
     let sides = [SemiJoins::ByCost, SemiJoins::FromParents, SemiJoins::FromChildren];
     options.semi_joins = sides[usize::try_from(seed % 3).unwrap()];
+    let ways = [ormdb::Intersections::ByCost, ormdb::Intersections::Always];
+    options.intersections = ways[usize::try_from(seed / 3 % 2).unwrap()];
     let database = Database::open_with("/db", options).unwrap();
     let schema = model.text();
     if let Err(errors) = database.apply_schema(&schema) {
