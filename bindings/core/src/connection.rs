@@ -5,14 +5,15 @@ use std::sync::{Arc, Weak};
 
 use ormdb_client::Address;
 use ormdb_proto::ir::Params;
-use ormdb_proto::{Access, Error, ErrorCode, Isolation, Outcome, Result};
+use ormdb_proto::{Access, Description, Error, ErrorCode, Isolation, Outcome, Result};
 use parking_lot::{Mutex, RwLock};
 
+use crate::changes::Changes;
 use crate::embedded::Embedded;
 use crate::options::OpenOptions;
 use crate::pool::Lane;
 use crate::remote::{self, Remote};
-use crate::stream::{self, Answer, Parts};
+use crate::stream::{self, Parts};
 use crate::task::{Cancel, Task};
 use crate::transaction::Transaction;
 
@@ -25,12 +26,40 @@ pub struct Connection {
 
 #[derive(Clone)]
 enum Way {
-    Embedded(Arc<Embedded>, Begun),
+    Embedded(Arc<Embedded>, Arc<Begun>),
     Remote(Arc<Remote>),
 }
 
-/// The transactions of an embedded connection that may be open.
-type Begun = Arc<Mutex<Vec<Weak<Mutex<Option<ormdb::Transaction>>>>>>;
+/// What was begun on an embedded connection, and ends with it.
+#[derive(Default)]
+struct Begun {
+    transactions: Open<ormdb::Transaction>,
+    changes: Open<ormdb::Changes>,
+}
+
+/// Those of what was begun that may be open.
+struct Open<T>(Mutex<Vec<Weak<Mutex<Option<T>>>>>);
+
+impl<T> Default for Open<T> {
+    fn default() -> Open<T> {
+        Open(Mutex::default())
+    }
+}
+
+impl<T> Open<T> {
+    fn keep(&self, held: &Arc<Mutex<Option<T>>>) {
+        let mut open = self.0.lock();
+        open.retain(|other| other.strong_count() > 0);
+        open.push(Arc::downgrade(held));
+    }
+
+    fn end(&self) {
+        let open = std::mem::take(&mut *self.0.lock());
+        for held in open.into_iter().filter_map(|held| held.upgrade()) {
+            drop(held.lock().take());
+        }
+    }
+}
 
 /// What became of a schema.
 #[derive(Debug)]
@@ -56,7 +85,7 @@ impl Connection {
             Ok(None) => {
                 let path = PathBuf::from(name);
                 Task::here(Lane::Statements, move || {
-                    Ok(Connection::of(Way::Embedded(Embedded::open(&path, &options)?, Begun::default())))
+                    Ok(Connection::of(Way::Embedded(Embedded::open(&path, &options)?, Arc::default())))
                 })
             }
             Ok(Some(address)) => match remote::runtime() {
@@ -94,23 +123,50 @@ impl Connection {
         }
     }
 
-    /// Runs one statement of the text language in a transaction of its own, and gives the result of a fetch part by part.
-    pub fn stream(&self, text: String, params: Params) -> Task<Answer> {
+    /// Runs one statement of the text language that gives rows in a transaction of its own, and gives them part by part. One that
+    /// gives none is refused, and not executed.
+    pub fn stream(&self, text: String, params: Params) -> Task<Parts> {
         match self.way() {
             Err(error) => Task::known(Err(error)),
             Ok(Way::Embedded(embedded, _)) => match embedded.session() {
                 Err(error) => Task::known(Err(error)),
                 Ok(session) => {
                     let cancel = Cancel::embedded(session.cancel_handle());
-                    Task::here(Lane::Statements, move || stream::read(session, text, params))
+                    Task::here(Lane::Statements, move || stream::read(session, &text, params))
                         .stopped_by(cancel)
                 }
             },
             Ok(Way::Remote(remote)) => there(&remote.clone(), async move {
-                let client = remote.pool()?.client().await?;
-                let sent = client.stream(&text, &params).await?;
-                Ok(Answer::Parts(Parts::of_server(client, sent, remote.runtime()?)))
+                let sent = remote.pool()?.stream(&text, &params).await?;
+                Ok(Parts::of_server(sent, remote.runtime()?))
             }),
+        }
+    }
+
+    /// What a statement takes and gives, in the schema as it is, without running it.
+    pub fn describe(&self, text: String) -> Task<Description> {
+        match self.way() {
+            Err(error) => Task::known(Err(error)),
+            Ok(Way::Embedded(embedded, _)) => Task::here(Lane::Statements, move || {
+                let session = embedded.session()?;
+                session.describe(&session.prepare(&text)?)
+            }),
+            Ok(Way::Remote(remote)) => {
+                there(&remote.clone(), async move { remote.pool()?.describe(&text).await })
+            }
+        }
+    }
+
+    /// Is told of commits from now on that write rows of these entities; of every entity where none is named.
+    pub fn subscribe(&self, entities: Vec<String>) -> Task<Changes> {
+        match self.way() {
+            Err(error) => Task::known(Err(error)),
+            Ok(Way::Embedded(embedded, begun)) => Task::here(Lane::Statements, move || {
+                Changes::begin_here(&embedded, &entities, |held| begun.changes.keep(held))
+            }),
+            Ok(Way::Remote(remote)) => {
+                there(&remote.clone(), async move { Changes::begin_there(&remote, &entities).await })
+            }
         }
     }
 
@@ -119,11 +175,7 @@ impl Connection {
         match self.way() {
             Err(error) => Task::known(Err(error)),
             Ok(Way::Embedded(embedded, begun)) => Task::here(Lane::Transactions, move || {
-                Transaction::begin_here(&embedded, isolation, access, |held| {
-                    let mut begun = begun.lock();
-                    begun.retain(|other| other.strong_count() > 0);
-                    begun.push(Arc::downgrade(held));
-                })
+                Transaction::begin_here(&embedded, isolation, access, |held| begun.transactions.keep(held))
             }),
             Ok(Way::Remote(remote)) => {
                 there(
@@ -177,9 +229,8 @@ impl Connection {
             let closed = way.write().take();
             match &closed {
                 Some(Way::Embedded(embedded, begun)) if embedded.database().is_ok() => {
-                    for held in begun.lock().drain(..).filter_map(|held| held.upgrade()) {
-                        drop(held.lock().take());
-                    }
+                    begun.transactions.end();
+                    begun.changes.end();
                 }
                 Some(Way::Remote(remote)) => {
                     if let Ok(pool) = remote.pool() {

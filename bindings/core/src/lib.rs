@@ -16,6 +16,7 @@
 //! # }
 //! ```
 
+mod changes;
 mod connection;
 mod embedded;
 mod options;
@@ -26,14 +27,16 @@ mod stream;
 mod task;
 mod transaction;
 
+pub use changes::Changes;
 pub use connection::{Connection, SchemaOutcome};
 pub use options::{Create, OpenOptions};
 pub use ormdb_proto::ir::Params;
-pub use ormdb_proto::result::Chunk;
+pub use ormdb_proto::message::Changed;
+pub use ormdb_proto::result::{Chunk, ResultShape};
 pub use ormdb_proto::{
-    Access, Error, ErrorCode, ErrorKind, Explanation, GraphResult, Isolation, MutationResult, Outcome, Retry,
-    Token, Value,
+    Access, Description, Error, ErrorCode, ErrorKind, Explanation, GraphResult, Isolation, MutationResult,
+    Outcome, Retry, Token, Value,
 };
-pub use stream::{Answer, Part, Parts};
+pub use stream::{Part, Parts};
 pub use task::{Cancel, Task};
 pub use transaction::Transaction;

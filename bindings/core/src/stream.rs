@@ -5,11 +5,11 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use ormdb::{Session, StreamPart, Streamed};
-use ormdb_client::{Client, ResultStream};
+use ormdb::{Prepared, Session, StreamPart, Streamed};
+use ormdb_client::ResultStream;
 use ormdb_proto::ir::Params;
 use ormdb_proto::result::{Chunk, ResultShape, Trailer};
-use ormdb_proto::{Error, ErrorCode, GraphResult, Outcome, Result};
+use ormdb_proto::{Error, ErrorCode, GraphResult, MutationResult, Outcome, Result};
 use parking_lot::Mutex;
 use tokio::runtime::Runtime;
 
@@ -18,14 +18,6 @@ use crate::task::{Cancel, Task};
 
 /// How many parts of an embedded stream wait to be taken.
 const PARTS_WAITING_MAX: usize = 2;
-
-/// What a statement that may be streamed gives.
-pub enum Answer {
-    /// The result of a fetch, part by part.
-    Parts(Parts),
-    /// The outcome of any other statement. A server gives rows or an error here.
-    Whole(Outcome),
-}
 
 /// The parts of a result, in order.
 pub struct Parts {
@@ -43,8 +35,8 @@ enum From {
 
 /// What a server sends.
 struct Sent {
-    /// None behind the end. The place on a connection is kept until then.
-    stream: Option<(ResultStream, Client)>,
+    /// None behind the end. Its place on a connection is kept until then.
+    stream: Option<ResultStream>,
     /// Known once the end was reached.
     trailer: Option<Trailer>,
 }
@@ -76,16 +68,16 @@ enum Message {
 }
 
 impl Parts {
-    pub(crate) fn of_whole(result: GraphResult) -> Parts {
+    fn of_whole(result: GraphResult) -> Parts {
         let shape = Arc::clone(result.shape());
         let source = Arc::new(Mutex::new(Source::Whole(result)));
         Parts { shape, from: From::Here(source, Cancel::default()) }
     }
 
     /// The parts that a server sends.
-    pub(crate) fn of_server(client: Client, stream: ResultStream, runtime: Arc<Runtime>) -> Parts {
+    pub(crate) fn of_server(stream: ResultStream, runtime: Arc<Runtime>) -> Parts {
         let shape = Arc::clone(stream.shape());
-        let sent = Sent { stream: Some((stream, client)), trailer: None };
+        let sent = Sent { stream: Some(stream), trailer: None };
         Parts { shape, from: From::There(Arc::new(tokio::sync::Mutex::new(sent)), runtime) }
     }
 
@@ -129,7 +121,7 @@ impl Parts {
 impl Sent {
     /// The next chunk; none behind the last one, and behind an error.
     async fn next(&mut self) -> Result<Option<Chunk>> {
-        let Some((stream, _)) = &mut self.stream else { return Ok(None) };
+        let Some(stream) = &mut self.stream else { return Ok(None) };
         let next = stream.next().await;
         if !matches!(next, Ok(Some(_))) {
             self.trailer = stream.trailer().copied();
@@ -181,31 +173,30 @@ impl std::convert::From<GraphResult> for Part {
     }
 }
 
-/// The answer that an outcome is.
-pub(crate) fn answer(outcome: Outcome) -> Answer {
-    match outcome {
-        Outcome::Fetched(result) => Answer::Parts(Parts::of_whole(result)),
-        other @ (Outcome::Written(_) | Outcome::Explained(_) | Outcome::Done { .. }) => Answer::Whole(other),
-    }
-}
-
 /// Begins to read on a thread of its own, and returns when the shape is known.
-pub(crate) fn read(session: Session, text: String, params: Params) -> Result<Answer> {
+///
+/// # Errors
+/// Those of the statement; `InvalidQuery` of one that gives no rows, which is not executed.
+pub(crate) fn read(session: Session, text: &str, params: Params) -> Result<Parts> {
+    let statement = session.prepare(text)?;
+    statement.require_rows()?;
     let cancel = Cancel::embedded(session.cancel_handle());
     let (sender, messages) = sync_channel(PARTS_WAITING_MAX);
     pool::run(Lane::Streams, move |started| {
-        let end = started.and_then(|()| read_parts(&session, &text, &params, &sender));
+        let end = started.and_then(|()| read_parts(&session, &statement, &params, &sender));
         // Where nobody waits for the end, nobody needs it.
         drop(sender.send(Message::End(end)));
     });
     match messages.recv() {
-        Ok(Message::Shape(shape)) => Ok(Answer::Parts(Parts {
-            shape,
-            from: From::Here(Arc::new(Mutex::new(Source::Reading(messages))), cancel),
-        })),
+        Ok(Message::Shape(shape)) => {
+            let source = Arc::new(Mutex::new(Source::Reading(messages)));
+            Ok(Parts { shape, from: From::Here(source, cancel) })
+        }
         Ok(Message::End(end)) => match end? {
-            Streamed::Whole(outcome) => Ok(answer(outcome)),
-            Streamed::Parts(_) => Err(out_of_order()),
+            Streamed::Whole(
+                Outcome::Fetched(result) | Outcome::Written(MutationResult { returned: Some(result), .. }),
+            ) => Ok(Parts::of_whole(result)),
+            Streamed::Whole(_) | Streamed::Parts(_) => Err(out_of_order()),
         },
         Ok(Message::Chunk(_)) | Err(_) => Err(out_of_order()),
     }
@@ -213,12 +204,11 @@ pub(crate) fn read(session: Session, text: String, params: Params) -> Result<Ans
 
 fn read_parts(
     session: &Session,
-    text: &str,
+    statement: &Prepared,
     params: &Params,
     sender: &SyncSender<Message>,
 ) -> Result<Streamed> {
-    let statement = session.prepare(text)?;
-    session.stream(&statement, params, &mut |part| {
+    session.stream(statement, params, &mut |part| {
         let message = match part {
             StreamPart::Shape(shape) => Message::Shape(shape),
             StreamPart::Chunk(chunk) => Message::Chunk(chunk),

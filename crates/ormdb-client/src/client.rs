@@ -9,12 +9,12 @@ use ormdb_proto::frame::FrameType;
 use ormdb_proto::ir::{Explain, Params, Statement};
 use ormdb_proto::message::{self, Message, SchemaApplied, encode};
 use ormdb_proto::{
-    Access, Error, ErrorCode, Explanation, GraphResult, Isolation, MutationResult, Outcome, Result, Retry,
+    Access, Error, Explanation, GraphResult, Isolation, MutationResult, Outcome, Result, Retry,
 };
 use rkyv::util::AlignedVec;
 
 use crate::address::{Address, Credentials};
-use crate::connection::Connection;
+use crate::connection::{Asked, Connection, Parts, Wants};
 use crate::pending::{Response, unexpected};
 use crate::pool::Lease;
 use crate::transaction::Transaction;
@@ -132,9 +132,11 @@ impl Client {
     /// Fetches a graph: the text must be a fetch, or a mutation that returns something.
     ///
     /// # Errors
-    /// As [`query`](Self::query); `InvalidQuery` if the statement gives no graph.
+    /// As [`query`](Self::query); `InvalidQuery` if the statement gives no graph, and is not executed.
     pub async fn fetch(&self, text: &str, params: &Params) -> Result<GraphResult> {
-        self.query(text, params).await.and_then(graph)
+        let query = message::Query { text: text.to_owned(), params: params.clone() };
+        let asked = self.asked(message::Query::KIND, Wants::Rows, encode(&query)?);
+        graph(self.connection.request(asked, self.deadline).await?)
     }
 
     /// The plan of a statement given as IR; a text begins with `explain` and is a query.
@@ -263,6 +265,15 @@ impl Client {
         self.connection.close();
     }
 
+    const fn asked(&self, kind: FrameType, wants: Wants, payload: AlignedVec) -> Asked {
+        Asked { kind, stream: self.stream, wants, payload }
+    }
+
+    /// Sends a request whose response is taken part by part.
+    pub(crate) async fn parts_of(&self, kind: FrameType, wants: Wants, payload: AlignedVec) -> Result<Parts> {
+        self.connection.stream(self.asked(kind, wants, payload), self.deadline).await
+    }
+
     pub(crate) const fn stream_number(&self) -> u32 {
         self.stream
     }
@@ -282,24 +293,23 @@ impl Client {
                 >,
             >,
     {
-        let payload = encode(message)?;
-        self.connection.request(M::KIND, self.stream, payload, self.deadline).await
+        let asked = self.asked(M::KIND, Wants::Anything, encode(message)?);
+        self.connection.request(asked, self.deadline).await
     }
 
     pub(crate) async fn send_empty(&self, kind: FrameType) -> Result<Response> {
-        self.connection.request(kind, self.stream, AlignedVec::new(), self.deadline).await
+        let asked = self.asked(kind, Wants::Anything, AlignedVec::new());
+        self.connection.request(asked, self.deadline).await
     }
 }
 
-/// The graph of a statement that gives one.
-pub(crate) fn graph(outcome: Outcome) -> Result<GraphResult> {
-    match outcome {
-        Outcome::Fetched(result) | Outcome::Written(MutationResult { returned: Some(result), .. }) => {
+/// The graph of a statement that was asked for one.
+fn graph(response: Response) -> Result<GraphResult> {
+    match response {
+        Response::Fetched(result) | Response::Written(MutationResult { returned: Some(result), .. }) => {
             Ok(result)
         }
-        Outcome::Written(_) | Outcome::Explained(_) | Outcome::Done { .. } => {
-            Err(Error::new(ErrorCode::InvalidQuery, "the statement was executed, yet it gives no graph"))
-        }
+        _ => Err(unexpected("a graph")),
     }
 }
 
@@ -313,6 +323,7 @@ pub(crate) fn outcome(response: Response) -> Result<Outcome> {
         | Response::SchemaApplied(_)
         | Response::SchemaRefused(_)
         | Response::Users(_)
+        | Response::Prepared(_)
         | Response::Pong => Err(unexpected("a result")),
     }
 }

@@ -48,6 +48,23 @@ pub(crate) struct Connection {
     reader: JoinHandle<()>,
 }
 
+/// A request that is to be sent.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) kind: FrameType,
+    pub(crate) stream: u32,
+    pub(crate) wants: Wants,
+    pub(crate) payload: AlignedVec,
+}
+
+/// What a statement has to give.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wants {
+    Anything,
+    /// Rows: one that gives none is not executed.
+    Rows,
+}
+
 #[derive(Debug)]
 struct Outgoing {
     header: FrameHeader,
@@ -101,28 +118,12 @@ impl Connection {
     }
 
     /// Sends a request and waits for its response, for as long as the deadline says.
-    pub(crate) async fn request(
-        &self,
-        kind: FrameType,
-        stream: u32,
-        payload: AlignedVec,
-        deadline: Option<Duration>,
-    ) -> Result<Response> {
-        let Some(deadline) = deadline else { return self.exchange(kind, stream, payload).await };
-        match tokio::time::timeout(deadline, self.exchange(kind, stream, payload)).await {
-            Ok(response) => response,
-            Err(_) => {
-                let message = format!("no answer within {} ms", deadline.as_millis());
-                let mut error =
-                    Error::new(ErrorCode::Cancelled, message).hint("a write may have been executed");
-                error.detail.maybe_executed = Some(true);
-                Err(error)
-            }
-        }
+    pub(crate) async fn request(&self, asked: Asked, deadline: Option<Duration>) -> Result<Response> {
+        within(deadline, self.exchange(asked)).await
     }
 
-    async fn exchange(&self, kind: FrameType, stream: u32, payload: AlignedVec) -> Result<Response> {
-        let header = self.header_of(kind, &payload)?;
+    async fn exchange(&self, Asked { kind, stream, wants, payload }: Asked) -> Result<Response> {
+        let header = self.header_of(kind, wants, &payload)?;
         let _slot = self.slots.acquire().await.map_err(|_| closed())?;
         let (id, answer) = self.pending.add()?;
         let _in_flight = InFlight { connection: self, id };
@@ -133,26 +134,31 @@ impl Connection {
         answer.await.map_err(|_| closed())?
     }
 
-    /// Sends a request whose response is taken part by part.
+    /// Sends a request whose response is taken part by part, each within the deadline.
     pub(crate) async fn stream(
         self: &Arc<Self>,
-        kind: FrameType,
-        stream: u32,
-        payload: AlignedVec,
+        Asked { kind, stream, wants, payload }: Asked,
+        deadline: Option<Duration>,
     ) -> Result<Parts> {
-        let header = self.header_of(kind, &payload)?;
-        let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(|_| closed())?;
+        let header = self.header_of(kind, wants, &payload)?;
+        let slot = Arc::clone(&self.slots).acquire_owned();
+        let slot = within(deadline, async { slot.await.map_err(|_| closed()) }).await?;
         let (id, receiver) = self.pending.add_in_parts()?;
-        let parts = Parts { connection: Arc::clone(self), id, receiver, taken: 0, _slot: slot };
+        let connection = Arc::clone(self);
+        let parts = Parts { connection, id, receiver, deadline, taken: 0, ended: None, slot: Some(slot) };
         let header = FrameHeader { request: id, ..header.on_stream(stream) };
         // If the writer is gone, the reader answers every request as lost.
         drop(self.outgoing.send(Outgoing { header, payload, awaited: true }).await);
         Ok(parts)
     }
 
-    fn header_of(&self, kind: FrameType, payload: &AlignedVec) -> Result<FrameHeader> {
+    fn header_of(&self, kind: FrameType, wants: Wants, payload: &AlignedVec) -> Result<FrameHeader> {
         // Where the server takes no frame so long, it would close the connection and every other request with it.
         let header = FrameHeader::of(kind, 0, [&**payload])?;
+        let header = match wants {
+            Wants::Anything => header,
+            Wants::Rows => header.for_rows(),
+        };
         if header.length > self.frame_bytes_max {
             let message = format!("the request of {} bytes is longer than the server takes", header.length);
             let mut error = Error::new(ErrorCode::LimitExceeded, message);
@@ -253,17 +259,43 @@ pub(crate) struct Parts {
     connection: Arc<Connection>,
     id: u32,
     receiver: mpsc::UnboundedReceiver<Result<Part>>,
-    /// The bytes of the chunk that was taken last: whoever asks for the next one is done with it.
+    /// How long each part may take.
+    deadline: Option<Duration>,
+    /// The bytes of the part that was taken last: whoever asks for the next one is done with it.
     taken: u64,
-    _slot: OwnedSemaphorePermit,
+    /// Why nothing more comes.
+    ended: Option<Error>,
+    /// Its place among the requests in flight.
+    slot: Option<OwnedSemaphorePermit>,
 }
 
 impl Parts {
     /// The next part; none behind the last one.
     ///
     /// # Errors
-    /// The server's; `ConnectionFailed` if the connection is lost, whose detail says whether the statement may have been executed.
+    /// The server's; `ConnectionFailed` if the connection is lost, whose detail says whether the statement may have been executed;
+    /// `Cancelled` past the deadline. Behind an error comes the same.
     pub(crate) async fn next(&mut self) -> Result<Option<Part>> {
+        if let Some(error) = &self.ended {
+            return Err(error.clone());
+        }
+        let next = within(self.deadline, self.receive()).await;
+        if let Err(error) = &next {
+            self.ended = Some(error.clone());
+            // Where it is the deadline's, the server goes on.
+            self.cancel();
+        }
+        next
+    }
+
+    /// The response goes on for as long as it is taken, and each part as long as it takes: the request has no place among those
+    /// in flight any more.
+    pub(crate) fn go_on(&mut self) {
+        self.slot = None;
+        self.deadline = None;
+    }
+
+    async fn receive(&mut self) -> Result<Option<Part>> {
         if self.taken > 0
             && let Some(grant) = self.connection.pending.taken(self.id, std::mem::take(&mut self.taken))
         {
@@ -271,19 +303,34 @@ impl Parts {
             self.connection.grants.send(grant).ok();
         }
         let part = self.receiver.recv().await.transpose()?;
-        if let Some(Part::Chunk(chunk)) = &part {
-            self.taken = u64::try_from(chunk.byte_len()).unwrap_or(u64::MAX);
-        }
+        self.taken = part.as_ref().map_or(0, Part::cost);
         Ok(part)
+    }
+
+    fn cancel(&self) {
+        if self.connection.pending.abandon(self.id) {
+            self.connection.notify(FrameType::Cancel, 0, self.id);
+        }
     }
 }
 
 impl Drop for Parts {
     fn drop(&mut self) {
-        if self.connection.pending.abandon(self.id) {
-            self.connection.notify(FrameType::Cancel, 0, self.id);
-        }
+        self.cancel();
     }
+}
+
+/// What comes of `work` within the deadline.
+async fn within<T>(deadline: Option<Duration>, work: impl Future<Output = Result<T>>) -> Result<T> {
+    let Some(deadline) = deadline else { return work.await };
+    tokio::time::timeout(deadline, work).await.unwrap_or_else(|_| Err(too_late(deadline)))
+}
+
+fn too_late(deadline: Duration) -> Error {
+    let message = format!("no answer within {} ms", deadline.as_millis());
+    let mut error = Error::new(ErrorCode::Cancelled, message).hint("a write may have been executed");
+    error.detail.maybe_executed = Some(true);
+    error
 }
 
 fn closed() -> Error {

@@ -22,6 +22,7 @@
 //! ```
 
 mod address;
+mod changes;
 mod client;
 mod connection;
 #[doc(hidden)]
@@ -36,6 +37,7 @@ mod transport;
 mod users;
 
 pub use address::{Address, Credentials, PORT_DEFAULT};
+pub use changes::Changes;
 pub use client::{Client, ConnectOptions};
 pub use ormdb_derive::{ClientLabel as FromLabel, ClientRow as FromRow};
 pub use ormdb_proto::typed::{self, FromLabel, FromRow, RowPlan};

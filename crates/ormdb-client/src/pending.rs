@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use ormdb_proto::bytes::AlignedBytes;
 use ormdb_proto::frame::{FrameHeader, FrameType, violation};
-use ormdb_proto::message::{Done, Mutation, SchemaApplied, SchemaRefused, Text, Users, decode};
+use ormdb_proto::message::{Changed, Done, Mutation, SchemaApplied, SchemaRefused, Text, Users, decode};
 use ormdb_proto::result::{Chunk, ResultShape, Trailer};
-use ormdb_proto::{Error, ErrorCode, Explanation, GraphResult, MutationResult, Result, User};
+use ormdb_proto::{Description, Error, ErrorCode, Explanation, GraphResult, MutationResult, Result, User};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
@@ -27,6 +27,7 @@ pub(crate) enum Response {
     SchemaRefused(Vec<Error>),
     Done(Done),
     Users(Vec<User>),
+    Prepared(Description),
     Pong,
 }
 
@@ -39,8 +40,21 @@ pub(crate) enum Part {
     Chunk(Chunk),
     /// The end of the graph.
     Trailer(Trailer),
+    /// Commits that a subscriber is told of, and the credit that this costs.
+    Changed(Changed, u32),
     /// What is no graph.
     Response(Response),
+}
+
+impl Part {
+    /// The credit that it costs, which the server is given back.
+    pub(crate) fn cost(&self) -> u64 {
+        match self {
+            Part::Chunk(chunk) => u64::try_from(chunk.byte_len()).unwrap_or(u64::MAX),
+            Part::Changed(_, cost) => u64::from(*cost),
+            Part::Shape(_) | Part::Trailer(_) | Part::Response(_) => 0,
+        }
+    }
 }
 
 /// The requests in flight of one connection.
@@ -182,7 +196,7 @@ impl Pending {
         let part = request.read(header, payload, self.window_bytes)?;
         let is_last = header.is_last();
         match (&part, is_last) {
-            (Ok(Part::Shape(_) | Part::Chunk(_)), true) => {
+            (Ok(Part::Shape(_) | Part::Chunk(_) | Part::Changed(..)), true) => {
                 return Err(violation("a response ended before it was whole"));
             }
             (Ok(Part::Response(_)) | Err(_), false) => {
@@ -197,7 +211,7 @@ impl Pending {
             }
             return Ok(None);
         }
-        let bytes = if matches!(part, Ok(Part::Chunk(_))) { u64::from(header.length) } else { 0 };
+        let bytes = part.as_ref().map_or(0, Part::cost);
         Ok(if request.keep(part) { request.taken(header.request, bytes, self.window_bytes) } else { None })
     }
 }
@@ -220,6 +234,12 @@ impl Request {
         payload: &AlignedBytes,
         window_bytes: u32,
     ) -> Result<Result<Part>> {
+        if header.kind.costs_credit() {
+            if window_bytes > 0 && self.unpaid >= u64::from(window_bytes) {
+                return Err(violation(format!("a frame of type {:?} came without credit", header.kind)));
+            }
+            self.unpaid = self.unpaid.saturating_add(u64::from(header.length));
+        }
         Ok(Ok(match header.kind {
             FrameType::Shape => {
                 let shape: ResultShape = decode(payload)?;
@@ -232,16 +252,16 @@ impl Request {
             }
             FrameType::Chunk => {
                 let shape = self.shape.as_ref().ok_or_else(|| violation("a chunk came before its shape"))?;
-                if window_bytes > 0 && self.unpaid >= u64::from(window_bytes) {
-                    return Err(violation("a chunk came without credit"));
-                }
                 let chunk = Chunk::open(payload, shape)?;
                 let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
                 self.rows = self.rows.saturating_add(count(chunk.rows()));
                 self.bytes = self.bytes.saturating_add(count(chunk.byte_len()));
-                self.unpaid = self.unpaid.saturating_add(u64::from(header.length));
                 Part::Chunk(chunk)
             }
+            FrameType::Changed => match self.taker {
+                Taker::Parts(_) => Part::Changed(decode(payload)?, header.length),
+                Taker::Whole(_) => return Err(violation("commits are told to who does not ask for them")),
+            },
             FrameType::Trailer => {
                 let trailer: Trailer = decode(payload)?;
                 if self.shape.is_none() {
@@ -269,7 +289,7 @@ impl Request {
                 match part {
                     Ok(Part::Chunk(chunk)) => whole.chunks.push(chunk),
                     Ok(Part::Trailer(trailer)) => whole.result = whole.graph(self.shape.clone(), trailer),
-                    Ok(Part::Shape(_) | Part::Response(_)) | Err(_) => {}
+                    Ok(Part::Shape(_) | Part::Changed(..) | Part::Response(_)) | Err(_) => {}
                 }
                 true
             }
@@ -290,7 +310,9 @@ impl Request {
                         Ok(Response::Written(MutationResult { returned: whole.result.take(), ..written }))
                     }
                     Part::Response(response) => Ok(response),
-                    Part::Shape(_) | Part::Chunk(_) => Err(violation("a response has no end")),
+                    Part::Shape(_) | Part::Chunk(_) | Part::Changed(..) => {
+                        Err(violation("a response has no end"))
+                    }
                 });
                 // A caller that is gone needs no answer.
                 drop(whole.answer.send(answer));
@@ -334,9 +356,16 @@ fn response(kind: FrameType, payload: &AlignedBytes) -> Result<Response> {
         FrameType::SchemaRefused => Response::SchemaRefused(decode::<SchemaRefused>(payload)?.errors),
         FrameType::Done => Response::Done(decode(payload)?),
         FrameType::Users => Response::Users(decode::<Users>(payload)?.users),
+        FrameType::Prepared => {
+            let described: Description = decode(payload)?;
+            described.validate()?;
+            Response::Prepared(described)
+        }
         FrameType::Pong => Response::Pong,
         FrameType::Shape
         | FrameType::Chunk
+        | FrameType::Changed
+        | FrameType::Subscribe
         | FrameType::Trailer
         | FrameType::Error
         | FrameType::Welcome

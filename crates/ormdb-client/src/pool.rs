@@ -16,10 +16,11 @@ use std::time::Duration;
 
 use ormdb_proto::ir::{Params, Statement};
 use ormdb_proto::message::SchemaApplied;
-use ormdb_proto::{Access, Error, GraphResult, Isolation, Outcome, Result};
+use ormdb_proto::{Access, Description, Error, GraphResult, Isolation, Outcome, Result};
 
 use crate::address::Address;
-use crate::client::{Client, graph};
+use crate::changes::Changes;
+use crate::client::Client;
 use crate::stream::ResultStream;
 use crate::transaction::Transaction;
 pub use options::PoolOptions;
@@ -123,11 +124,49 @@ impl Pool {
     /// # Errors
     /// As [`Client::fetch`] and [`Pool::query`].
     pub async fn fetch(&self, text: &str, params: &Params) -> Result<GraphResult> {
-        self.query(text, params).await.and_then(graph)
+        let mut attempts = self.attempts(Repeat::of_text(text));
+        loop {
+            let client = attempts.client().await?;
+            match attempts.within(client.fetch(text, params)).await {
+                Ok(result) => return Ok(result),
+                Err(error) => attempts.pause_or_end(error).await?,
+            }
+        }
+    }
+
+    /// What a statement takes and gives, in the schema as it is: see [`Client::prepare`].
+    ///
+    /// # Errors
+    /// As [`Client::prepare`] and [`Pool::query`].
+    pub async fn describe(&self, text: &str) -> Result<Description> {
+        let mut attempts = self.attempts(Repeat::Always);
+        loop {
+            let client = attempts.client().await?;
+            match attempts.within(client.prepare(text)).await {
+                Ok(prepared) => return Ok(prepared.description().clone()),
+                Err(error) => attempts.pause_or_end(error).await?,
+            }
+        }
+    }
+
+    /// Is told of commits, on a place that the subscription keeps until it is dropped: see [`Client::subscribe`]. It ends with its
+    /// connection, and whoever is told so subscribes again.
+    ///
+    /// # Errors
+    /// As [`Client::subscribe`] and [`Pool::query`].
+    pub async fn subscribe(&self, entities: &[&str]) -> Result<Changes> {
+        let mut attempts = self.attempts(Repeat::Always);
+        loop {
+            let client = attempts.client().await?;
+            match attempts.within(client.subscribe(entities)).await {
+                Ok(changes) => return Ok(changes),
+                Err(error) => attempts.pause_or_end(error).await?,
+            }
+        }
     }
 
     /// Fetches a graph chunk by chunk, on a place that the stream keeps until it is dropped. Until its shape is there it is begun
-    /// again as [`Pool::query`] says, and the deadline holds; afterwards neither.
+    /// again as [`Pool::query`] says; afterwards the deadline is that of each chunk.
     ///
     /// # Errors
     /// As [`Client::stream`] and [`Pool::query`].
@@ -135,6 +174,10 @@ impl Pool {
         let mut attempts = self.attempts(Repeat::of_text(text));
         loop {
             let client = attempts.client().await?;
+            let client = match self.options.deadline {
+                Some(deadline) => client.with_deadline(deadline),
+                None => client,
+            };
             match attempts.within(client.stream(text, params)).await {
                 Ok(stream) => return Ok(stream),
                 Err(error) => attempts.pause_or_end(error).await?,

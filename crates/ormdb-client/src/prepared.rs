@@ -1,11 +1,11 @@
 //! Statements that a server has parsed, by their numbers.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use ormdb_proto::frame::FrameType;
 use ormdb_proto::ir::{Params, Statement};
 use ormdb_proto::message::{ClosePrepared, ExecutePrepared, Message, Prepare, StatementSource, encode};
-use ormdb_proto::{Error, ErrorCode, Outcome, Result};
+use ormdb_proto::{Description, Error, ErrorCode, Outcome, Result};
 
 use crate::client::{Client, outcome};
 use crate::connection::Connection;
@@ -21,13 +21,23 @@ pub struct Prepared(Arc<Inner>);
 struct Inner {
     connection: Arc<Connection>,
     id: u32,
+    description: OnceLock<Description>,
+}
+
+impl Prepared {
+    /// What it took and gave when it was prepared: the types of its parameters, and the shape of its rows. A later schema may
+    /// change both.
+    pub fn description(&self) -> &Description {
+        static NOTHING: Description = Description { params: Vec::new(), shape: None };
+        self.0.description.get().unwrap_or(&NOTHING)
+    }
 }
 
 impl Client {
-    /// Has the server parse a statement, to run it many times.
+    /// Has the server parse a statement, to run it many times, and tell what it takes and gives.
     ///
     /// # Errors
-    /// As [`query`](Self::query); `LimitExceeded` if the connection has too many.
+    /// What is wrong with it whatever the values of its parameters are; `LimitExceeded` if the connection has too many.
     pub async fn prepare(&self, text: &str) -> Result<Prepared> {
         self.prepare_source(StatementSource::Text(text.to_owned())).await
     }
@@ -43,9 +53,13 @@ impl Client {
     async fn prepare_source(&self, statement: StatementSource) -> Result<Prepared> {
         let id = self.connection().next_prepared();
         // Made first, so that it is closed too where its answer is not waited for.
-        let prepared = Prepared(Arc::new(Inner { connection: Arc::clone(self.connection()), id }));
+        let (connection, description) = (Arc::clone(self.connection()), OnceLock::new());
+        let prepared = Prepared(Arc::new(Inner { connection, id, description }));
         match self.send(&Prepare { id, statement }).await? {
-            Response::Done(_) => Ok(prepared),
+            Response::Prepared(described) => {
+                prepared.0.description.get_or_init(|| described);
+                Ok(prepared)
+            }
             _ => Err(unexpected("that it is prepared")),
         }
     }

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
+use ormdb_proto::Result;
 use ormdb_proto::ir::Params;
 use ormdb_proto::message::{self, Message, encode};
 use ormdb_proto::result::{Chunk, ResultShape, RowPlan, Trailer};
 use ormdb_proto::typed::FromRow;
-use ormdb_proto::{Error, ErrorCode, Result};
 
 use crate::client::Client;
-use crate::connection::Parts;
+use crate::connection::{Parts, Wants};
 use crate::pending::{Part, unexpected};
 
 /// A result that is taken chunk by chunk. The server sends no more ahead than the connection's window; dropped before its end, the
@@ -28,7 +28,7 @@ impl Client {
     /// waits for who is slow in taking the chunks.
     ///
     /// # Errors
-    /// As [`fetch`](Self::fetch). The handle's deadline does not bound it: that is for whoever takes the chunks.
+    /// As [`fetch`](Self::fetch). The handle's deadline is that of each wait: for the shape here, and for each chunk.
     pub async fn stream(&self, text: &str, params: &Params) -> Result<ResultStream> {
         let query = message::Query { text: text.to_owned(), params: params.clone() };
         self.stream_of(message::Query::KIND, encode(&query)?).await
@@ -39,15 +39,14 @@ impl Client {
         kind: ormdb_proto::frame::FrameType,
         payload: rkyv::util::AlignedVec,
     ) -> Result<ResultStream> {
-        let mut parts = self.connection().stream(kind, self.stream_number(), payload).await?;
+        let mut parts = self.parts_of(kind, Wants::Rows, payload).await?;
         match parts.next().await? {
             Some(Part::Shape(shape)) => {
                 Ok(ResultStream { _client: self.clone(), parts, shape, trailer: None })
             }
-            Some(Part::Response(_)) => {
-                Err(Error::new(ErrorCode::InvalidQuery, "the statement was executed, yet it gives no graph"))
+            Some(Part::Response(_) | Part::Chunk(_) | Part::Trailer(_) | Part::Changed(..)) | None => {
+                Err(unexpected("a graph"))
             }
-            Some(Part::Chunk(_) | Part::Trailer(_)) | None => Err(unexpected("a graph")),
         }
     }
 }
@@ -61,7 +60,8 @@ impl ResultStream {
     /// The next chunk; none behind the last one. Whoever asks for the next one is done with the one before: the server sends more.
     ///
     /// # Errors
-    /// As [`Client::query`]: a statement may fail behind chunks that were taken.
+    /// As [`Client::query`]: a statement may fail behind chunks that were taken. `Cancelled` if the chunk does not come within the
+    /// deadline of the handle; the result ends with it.
     pub async fn next(&mut self) -> Result<Option<Chunk>> {
         loop {
             match self.parts.next().await? {
@@ -69,7 +69,7 @@ impl ResultStream {
                 Some(Part::Trailer(trailer)) => self.trailer = Some(trailer),
                 // The counts of a write.
                 Some(Part::Response(_)) => {}
-                Some(Part::Shape(_)) => return Err(unexpected("one graph")),
+                Some(Part::Shape(_) | Part::Changed(..)) => return Err(unexpected("one graph")),
                 None => return Ok(None),
             }
         }

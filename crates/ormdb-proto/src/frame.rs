@@ -8,7 +8,7 @@
 //!  0 magic "ORMF"
 //!  4 u8  version of the frame layout, 1
 //!  5 u8  type
-//!  6 u16 flags: 1 the last frame of a response
+//!  6 u16 flags: 1 the last frame of a response, 2 a statement that has to give rows
 //!  8 u32 stream: 0, or the transaction that the request belongs to
 //! 12 u32 request: chosen by the client, unique among its requests in flight
 //! 16 u32 length of the payload
@@ -31,6 +31,8 @@ pub const HEADER_LEN: usize = 32;
 pub const FRAME_VERSION: u8 = 1;
 /// Flag: no frame of this response follows.
 pub const FLAG_LAST: u16 = 1;
+/// Flag of a request: its statement has to give rows, and is not executed if it gives none.
+pub const FLAG_ROWS: u16 = 2;
 
 const MAGIC: [u8; 4] = *b"ORMF";
 const CHECKED_LEN: usize = 28;
@@ -108,6 +110,8 @@ frame_types! {
     ExecutePrepared = 22;
     /// Client: forgets a prepared statement.
     ClosePrepared = 23;
+    /// Client: wants to be told of commits from now on.
+    Subscribe = 24;
     /// Server: answers a hello.
     Welcome = 128;
     /// Server: the shape of a result; chunks follow.
@@ -138,12 +142,30 @@ frame_types! {
     Challenge = 141;
     /// Server: the users that were asked for.
     Users = 142;
+    /// Server: a statement was prepared, and what it takes and gives.
+    Prepared = 143;
+    /// Server, to a subscriber: there were commits.
+    Changed = 144;
 }
 
 impl FrameType {
     /// Whether clients send it.
     pub const fn is_request(self) -> bool {
         self.code() < 128
+    }
+
+    /// Whether it costs credit: of these a server may send many that nobody takes.
+    pub const fn costs_credit(self) -> bool {
+        matches!(self, FrameType::Chunk | FrameType::Changed)
+    }
+
+    /// The flags that it may have.
+    const fn flags_known(self) -> u16 {
+        match self {
+            FrameType::Query | FrameType::Execute | FrameType::ExecutePrepared => FLAG_ROWS,
+            other if other.is_request() => 0,
+            _ => FLAG_LAST,
+        }
     }
 }
 
@@ -204,6 +226,18 @@ impl FrameHeader {
         self.flags & FLAG_LAST != 0
     }
 
+    /// With the flag that the statement has to give rows.
+    #[must_use]
+    pub const fn for_rows(mut self) -> FrameHeader {
+        self.flags |= FLAG_ROWS;
+        self
+    }
+
+    /// Whether the statement has to give rows.
+    pub const fn wants_rows(&self) -> bool {
+        self.flags & FLAG_ROWS != 0
+    }
+
     /// The bytes on the wire.
     pub fn encode(&self) -> [u8; HEADER_LEN] {
         let mut out = [0; HEADER_LEN];
@@ -255,7 +289,7 @@ impl FrameHeader {
         let kind = FrameType::from_code(*kind)
             .ok_or_else(|| violation(format!("frames of type {kind} are not known")))?;
         let flags = u16::from_le_bytes([*f0, *f1]);
-        if flags & !FLAG_LAST != 0 || (kind.is_request() && flags != 0) {
+        if flags & !kind.flags_known() != 0 {
             return Err(violation(format!("the flags {flags:#x} of a frame are not known")));
         }
         let length = u32::from_le_bytes(*length);

@@ -7,7 +7,7 @@ use crate::bytes::AlignedBytes;
 use crate::error::Error;
 use crate::frame::{self, FrameHeader, FrameType};
 use crate::message;
-use crate::outcome::Explanation;
+use crate::outcome::{Description, Explanation};
 use crate::result::{ResultShape, Trailer};
 use crate::scram::{ChannelBinding, ClientLogin, NONCE_BYTES, ServerLogin, Verifier};
 
@@ -114,6 +114,11 @@ pub fn message(kind: FrameType, payload: &[u8]) {
         }
         FrameType::Credit => drop(message::decode::<message::Credit>(payload)),
         FrameType::Prepare => drop(message::decode::<message::Prepare>(payload)),
+        FrameType::Prepared => {
+            drop(message::decode::<Description>(payload).and_then(|described| described.validate()));
+        }
+        FrameType::Subscribe => drop(message::decode::<message::Subscribe>(payload)),
+        FrameType::Changed => drop(message::decode::<message::Changed>(payload)),
         FrameType::ExecutePrepared => drop(message::decode::<message::ExecutePrepared>(payload)),
         FrameType::ClosePrepared => drop(message::decode::<message::ClosePrepared>(payload)),
         FrameType::AddUser => drop(message::decode::<message::AddUser>(payload)),

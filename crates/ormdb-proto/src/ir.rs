@@ -9,11 +9,11 @@
 use rkyv::{Archive, Deserialize, Serialize};
 
 mod control;
-mod depth;
 mod expr;
 mod fetch;
 mod lock;
 mod mutation;
+mod walk;
 
 pub use control::{ConstraintTiming, Control};
 pub use expr::{AggregateFunction, BinaryOp, Expr, Quantifier, RelationAggregate, TextMatch, UnaryOp};
@@ -97,5 +97,17 @@ impl Statement {
     /// Whether the statement can write.
     pub const fn writes(&self) -> bool {
         !matches!(self, Statement::Fetch(_) | Statement::Control(_))
+    }
+
+    /// Whether it gives rows: a fetch does, and a write that returns something.
+    pub const fn gives_rows(&self) -> bool {
+        match self {
+            Statement::Fetch(_) => true,
+            Statement::Create(create) => create.returning.is_some(),
+            Statement::Update(update) => update.returning.is_some(),
+            Statement::Upsert(upsert) => upsert.returning.is_some(),
+            Statement::Delete(delete) => delete.returning.is_some(),
+            Statement::Control(_) => false,
+        }
     }
 }

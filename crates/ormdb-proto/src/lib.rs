@@ -26,7 +26,7 @@ pub mod value;
 
 pub use error::{Detail, Error, ErrorCode, ErrorKind, Result};
 pub use isolation::{Access, Isolation};
-pub use outcome::{Explanation, MutationResult, Outcome};
+pub use outcome::{Description, Explanation, MutationResult, Outcome, Parameter};
 pub use result::{GraphResult, typed};
 pub use retry::Retry;
 pub use token::Token;

@@ -165,6 +165,26 @@ pub struct ClosePrepared {
     pub id: u32,
 }
 
+/// Asks to be told of commits from now on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub struct Subscribe {
+    /// The entities whose rows are of interest; of none, those of all entities.
+    pub entities: Vec<String>,
+}
+
+/// What was committed since a subscriber was told the last time.
+#[derive(Clone, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub struct Changed {
+    /// The newest of these commits. All up to it have been told.
+    pub token: Token,
+    /// The entities of which rows were written, by name, without doubles.
+    pub entities: Vec<String>,
+    /// The version of the schema, if it changed.
+    pub schema: Option<u64>,
+    /// Whether it is not known what was written: rows of any entity may have been.
+    pub everything: bool,
+}
+
 /// Adds a user. The password is not sent: its keys are made by the client.
 #[derive(Clone, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
 pub struct AddUser {

@@ -2,7 +2,8 @@
 
 use rkyv::{Archive, Deserialize, Serialize};
 
-use crate::result::GraphResult;
+use crate::error::Result;
+use crate::result::{GraphResult, ResultShape};
 use crate::token::Token;
 
 /// What a statement gives back.
@@ -55,5 +56,33 @@ impl Explanation {
             Err(_) => self.json.clone(),
         };
         Explanation { text, json: self.json }
+    }
+}
+
+/// What a statement takes and gives, in the schema as it is.
+#[derive(Clone, Debug, Default, PartialEq, Archive, Serialize, Deserialize)]
+pub struct Description {
+    /// Its parameters, each once.
+    pub params: Vec<Parameter>,
+    /// What its rows are like; none if it gives none, or if that depends on the value of a parameter.
+    pub shape: Option<ResultShape>,
+}
+
+/// A parameter of a statement.
+#[derive(Clone, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub struct Parameter {
+    /// Its name, without the `$`.
+    pub name: String,
+    /// The type of its place, as a schema writes it: `decimal(12,2)`, `Role[]`; none where the place takes several types.
+    pub ty: Option<String>,
+}
+
+impl Description {
+    /// Checks the invariants of what came from outside.
+    ///
+    /// # Errors
+    /// `ProtocolViolation`.
+    pub fn validate(&self) -> Result<()> {
+        self.shape.as_ref().map_or(Ok(()), ResultShape::validate)
     }
 }

@@ -18,6 +18,7 @@ mod outgoing;
 mod prepared;
 mod request;
 mod sender;
+mod subscription;
 mod transaction;
 mod window;
 

@@ -6,7 +6,9 @@
 //! [`SHARED_ATTEMPTS`] times runs alone, so that it cannot starve; (4) nobody waits for a lock of data while it
 //! holds `commits`, which whoever has that lock may need for its commit.
 
+mod log;
 mod reads;
+mod schema;
 mod users;
 
 use std::fmt;
@@ -20,7 +22,8 @@ use ormdb_proto::ir::{Fetch, Params, Statement};
 use ormdb_proto::{Error, ErrorCode, Isolation, MutationResult, Result, Token};
 use parking_lot::{Mutex, RwLock};
 
-use crate::catalog::{self, Applied, Catalog, Change, StoredVersion};
+use crate::catalog::{self, Catalog};
+use crate::changes::Hub;
 use crate::check::{self, CheckReport};
 use crate::context::{Ctx, WriteCtx};
 use crate::engine::{EngineResult, engine_error, is_conflict};
@@ -67,6 +70,7 @@ struct Inner {
     plans: PlanCache,
     statistics: Arc<Statistics>,
     sampler: Sampler,
+    hub: Hub,
     options: Options,
 }
 
@@ -112,6 +116,7 @@ impl Database {
                 plans: PlanCache::default(),
                 statistics,
                 sampler,
+                hub: Hub::new(),
                 options,
             }),
         };
@@ -127,34 +132,6 @@ impl Database {
     /// The current catalog: the schema model and its text.
     pub fn catalog(&self) -> Arc<Catalog> {
         self.inner.catalog.read().clone()
-    }
-
-    /// Changes the schema to what `text` says, at once for all sessions. Durable when this returns. Commits wait
-    /// meanwhile; reads go on.
-    ///
-    /// # Errors
-    /// Every error of the text, with its place; [`ErrorCode::MigrationRefused`] for each change that is not safe while
-    /// the database is in use. Nothing was changed then.
-    pub fn apply_schema(&self, text: &str) -> std::result::Result<Applied, Vec<Error>> {
-        let _alone = self.inner.commits.write();
-        let Inner { engine, families, sequences, catalog, .. } = &*self.inner;
-        catalog::apply::apply(engine, families, sequences, catalog, text, self.now())
-    }
-
-    /// What applying `text` would change.
-    ///
-    /// # Errors
-    /// As of [`Database::apply_schema`].
-    pub fn preview_schema(&self, text: &str) -> std::result::Result<Vec<Change>, Vec<Error>> {
-        catalog::apply::preview(&self.inner.engine, &self.inner.families, text)
-    }
-
-    /// Every version of the schema that was applied, oldest first.
-    ///
-    /// # Errors
-    /// [`ErrorCode::Corrupt`] if one cannot be read.
-    pub fn schema_history(&self) -> Result<Vec<StoredVersion>> {
-        catalog::store::history(&self.inner.engine.snapshot(), &self.inner.families)
     }
 
     /// Reads everything and compares it: every checksum, every row, every index entry, every foreign key. The report
@@ -332,7 +309,9 @@ impl Database {
         if planted(Bug::SkipCommitSync) {
             return Ok(self.token(commit.seqno()));
         }
-        Ok(self.token(commit.reach(self.inner.options.durability).engine()?))
+        let reached = commit.reach(self.inner.options.durability).engine()?;
+        self.inner.hub.tell();
+        Ok(self.token(reached))
     }
 
     pub(crate) fn history(&self) -> u64 {
@@ -483,6 +462,7 @@ impl Drop for Inner {
     fn drop(&mut self) {
         // Numbers that cannot be given back leave a gap, which sequences may have.
         drop(self.sequences.settle());
+        self.hub.stop();
         self.sampler.stop();
         // Statistics that cannot be saved are made again.
         drop(self.statistics.save());

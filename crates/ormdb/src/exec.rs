@@ -87,7 +87,33 @@ pub(crate) fn stream_shaped(
     see: &mut dyn FnMut(StreamPart) -> Result<()>,
 ) -> Result<Trailer> {
     let plan = ctx.plans.plan_shaped(ctx, shaped)?;
-    with_values(ctx, &plan, &shaped.fetch, &shaped.lifted, |ctx, plan, access| {
+    stream_cached(ctx, &plan, &shaped.fetch, &shaped.lifted, fan_outs, see)
+}
+
+/// Runs a fetch as [`stream_shaped`] does, whatever its conditions depend on.
+///
+/// # Errors
+/// As of [`stream_shaped`].
+pub(crate) fn stream(
+    ctx: &Ctx<'_>,
+    fetch: &Fetch,
+    fan_outs: FanOuts,
+    see: &mut dyn FnMut(StreamPart) -> Result<()>,
+) -> Result<Trailer> {
+    let fetch = place::resolved(ctx, fetch)?;
+    let (plan, lifted) = ctx.plans.plan(ctx, &fetch)?;
+    stream_cached(ctx, &plan, &fetch, &lifted, fan_outs, see)
+}
+
+fn stream_cached(
+    ctx: &Ctx<'_>,
+    cached: &CachedPlan,
+    fetch: &Fetch,
+    lifted: &[Value],
+    fan_outs: FanOuts,
+    see: &mut dyn FnMut(StreamPart) -> Result<()>,
+) -> Result<Trailer> {
+    with_values(ctx, cached, fetch, lifted, |ctx, plan, access| {
         let run = Run::new(*ctx, plan.steps);
         let mut trailer = Trailer { token: ctx.token(), plan: 0, rows: 0, bytes: 0 };
         see(StreamPart::Shape(Arc::clone(&plan.shape)))?;

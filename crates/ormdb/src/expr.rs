@@ -37,7 +37,7 @@ mod tests;
 pub(crate) use arithmetic::{Average, Sum};
 pub(crate) use datum::Datum;
 pub(crate) use node::{Comparison, Node};
-pub(crate) use parameters::{LIFTED_SIGN, Parameters, Used, Values};
+pub(crate) use parameters::{LIFTED_SIGN, Parameters, Used, Values, Wanted};
 pub(crate) use scope::{External, LocalScope, Scope};
 pub(crate) use text_match::Matcher;
 

@@ -3,9 +3,11 @@
 //! This file is the table of contents; docs/ARCHITECTURE.md tells how the parts join.
 
 pub mod catalog;
+mod changes;
 pub mod check;
 pub(crate) mod context;
 mod database;
+mod describe;
 pub(crate) mod engine;
 pub(crate) mod exec;
 pub(crate) mod expr;
@@ -27,16 +29,18 @@ mod version;
 pub(crate) mod write;
 
 pub use catalog::{Applied, Catalog};
+pub use changes::Changes;
 pub use database::{Database, Login};
 pub use exec::StreamPart;
 pub use limits::Limits;
 pub use options::{Intersections, Options, Sampling, SemiJoins};
 pub use ormdb_derive::{EmbeddedLabel as FromLabel, EmbeddedRow as FromRow};
 pub use ormdb_proto::ir::{Explain, Params, Statement};
+pub use ormdb_proto::message::Changed;
 pub use ormdb_proto::typed::{self, FromLabel, FromRow, RowPlan};
 pub use ormdb_proto::{
-    Access, Error, ErrorCode, ErrorKind, Explanation, GraphResult, Isolation, MutationResult, Outcome,
-    Result, Retry, Token, User, Value,
+    Access, Description, Error, ErrorCode, ErrorKind, Explanation, GraphResult, Isolation, MutationResult,
+    Outcome, Parameter, Result, Retry, Token, User, Value,
 };
 pub use plan::{PlanStats, Prepared};
 pub use purge::Purged;

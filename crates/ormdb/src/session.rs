@@ -5,7 +5,9 @@ mod context;
 
 use ormdb_proto::ir::{Explain, Fetch, Params, Statement};
 use ormdb_proto::result::Trailer;
-use ormdb_proto::{Access, Error, ErrorCode, Explanation, GraphResult, Isolation, Outcome, Result, Retry};
+use ormdb_proto::{
+    Access, Error, ErrorCode, Explanation, GraphResult, Isolation, MutationResult, Outcome, Result, Retry,
+};
 
 use crate::database::Database;
 use crate::exec::{FanOuts, StreamPart};
@@ -50,6 +52,14 @@ impl Session {
     pub fn with_access(mut self, access: Access) -> Session {
         self.context.access = access;
         self
+    }
+
+    pub(crate) const fn database(&self) -> &Database {
+        &self.database
+    }
+
+    pub(crate) const fn context(&self) -> &SessionContext {
+        &self.context
     }
 
     /// Whether the user of the session may write.
@@ -127,8 +137,8 @@ impl Session {
     /// Runs a prepared statement as [`Session::run_prepared`]; a fetch hands its result on to `see` part by part, as it is read:
     /// the first chunk is there before the second one is looked for, and no more than one is held.
     ///
-    /// A fetch that depends on the place of a row, locks rows or reads the past, and every other statement, gives its outcome
-    /// whole, and `see` sees nothing.
+    /// A fetch that locks rows, and every other statement, gives its outcome whole, and `see` sees nothing: what a write returns holds
+    /// only when the whole statement does.
     ///
     /// # Errors
     /// As [`Session::execute`], also behind parts that `see` has seen; and the first of `see`, which ends the fetch.
@@ -172,15 +182,19 @@ impl Session {
         self.run_prepared(prepared, params).map(Streamed::Whole)
     }
 
-    /// Runs one fetch of the text language and returns its graph.
+    /// Runs one statement of the text language that gives rows, a fetch or a write that returns something, and returns its graph.
     ///
     /// # Errors
-    /// As [`Session::query`]; of a statement that is no fetch, [`ErrorCode::InvalidQuery`].
+    /// As [`Session::query`]; [`ErrorCode::InvalidQuery`] of a statement that gives no rows, which is not executed.
     pub fn fetch(&self, text: &str, params: &Params) -> Result<GraphResult> {
-        match self.query(text, params)? {
-            Outcome::Fetched(result) => Ok(result),
+        let prepared = self.prepare(text)?;
+        prepared.require_rows()?;
+        match self.run_prepared(&prepared, params)? {
+            Outcome::Fetched(result) | Outcome::Written(MutationResult { returned: Some(result), .. }) => {
+                Ok(result)
+            }
             Outcome::Written(_) | Outcome::Explained(_) | Outcome::Done { .. } => {
-                Err(Error::new(ErrorCode::InvalidQuery, "the statement is no fetch; run it with `query`"))
+                Err(Error::new(ErrorCode::Internal, "a statement that gives rows gave none"))
             }
         }
     }

@@ -121,7 +121,8 @@ impl Transaction {
         params: &Params,
         see: &mut dyn FnMut(StreamPart) -> Result<()>,
     ) -> Result<Streamed> {
-        let (None, Some(shaped)) = (prepared.explain(), prepared.shaped()) else {
+        let fetch = prepared.lockless_fetch().filter(|fetch| fetch.as_of.is_none());
+        let (None, Some(fetch)) = (prepared.explain(), fetch) else {
             return self.run_prepared(prepared, params).map(Streamed::Whole);
         };
         // It writes and locks nothing, so that there is nothing to take back, and it conflicts with nobody.
@@ -130,7 +131,11 @@ impl Transaction {
             self.engine.as_mut().ok_or_else(closed)?.refresh_snapshot().engine()?;
         }
         let ctx = self.context(&session, params)?;
-        exec::stream_shaped(&ctx.read(), shaped, FanOuts::Whole, see).map(Streamed::Parts)
+        match prepared.shaped() {
+            Some(shaped) => exec::stream_shaped(&ctx.read(), shaped, FanOuts::Whole, see),
+            None => exec::stream(&ctx.read(), fetch, FanOuts::Whole, see),
+        }
+        .map(Streamed::Parts)
     }
 
     /// Runs one statement inside the transaction.

@@ -7,7 +7,7 @@ use ormdb_proto::ir::Params;
 use ormdb_proto::message::{self, encode};
 use ormdb_proto::result::{ResultShape, ShapeColumn, ShapeNode};
 use ormdb_proto::scram::{ChannelBinding, ClientLogin, ITERATIONS_MIN, NONCE_BYTES, ServerLogin, Verifier};
-use ormdb_proto::{Access, Token, User, Value, block, fuzzing};
+use ormdb_proto::{Access, Description, Parameter, Token, User, Value, block, fuzzing};
 
 /// What the first byte of an input says about the others.
 const FRAME: u8 = 0;
@@ -66,6 +66,20 @@ fn seed_frames() -> Result<Vec<Vec<u8>>> {
     let statement = message::StatementSource::Statement(Box::new(parse_statement(fetch)?.statement));
     frame(FrameType::Prepare, &encode(&message::Prepare { id: 3, statement })?)?;
     frame(FrameType::ExecutePrepared, &encode(&message::ExecutePrepared { id: 3, params: params.clone() })?)?;
+    let shape = || ResultShape {
+        nodes: vec![ShapeNode {
+            entity: "Artist".to_owned(),
+            columns: vec![ShapeColumn::new("id", block::ColumnType::Scalar(block::ColumnKind::Int64))],
+            edges: Vec::new(),
+        }],
+    };
+    let param = Parameter { name: "p".to_owned(), ty: Some("decimal(12,2)".to_owned()) };
+    let described = Description { params: vec![param], shape: Some(shape()) };
+    frame(FrameType::Prepared, &encode(&described)?)?;
+    let entities = vec!["Artist".to_owned(), "Album".to_owned()];
+    frame(FrameType::Subscribe, &encode(&message::Subscribe { entities: entities.clone() })?)?;
+    let changed = message::Changed { token: Token::new(7, 9), entities, schema: Some(3), everything: false };
+    frame(FrameType::Changed, &encode(&changed)?)?;
     frame(FrameType::Query, &encode(&message::Query { text: fetch.to_owned(), params: params.clone() })?)?;
     for text in [fetch, write] {
         let statement = parse_statement(text)?.statement;
@@ -76,9 +90,7 @@ fn seed_frames() -> Result<Vec<Vec<u8>>> {
         FrameType::Error,
         &encode(&Error::new(ErrorCode::UnknownField, "again").entity("Artist").field("name"))?,
     )?;
-    let column = ShapeColumn::new("id", block::ColumnType::Scalar(block::ColumnKind::Int64));
-    let node = ShapeNode { entity: "Artist".to_owned(), columns: vec![column], edges: Vec::new() };
-    frame(FrameType::Shape, &encode(&ResultShape { nodes: vec![node] })?)?;
+    frame(FrameType::Shape, &encode(&shape())?)?;
     Ok(frames)
 }
 

@@ -51,7 +51,10 @@ fn unknown_types_and_flags_break_the_protocol() {
     for kind in 0..=255u8 {
         assert_eq!(resealed(|b| b[5] = kind).is_ok(), FrameType::from_code(kind).is_some(), "type {kind}");
     }
-    assert!(resealed(|b| b[6] = 1).is_err(), "a request has no flags");
+    assert!(resealed(|b| b[6] = 1).is_err(), "a request is not the last frame of a response");
+    assert!(resealed(|b| b[6] = 2).is_ok_and(|header| header.wants_rows()));
+    assert!(resealed(|b| (b[5], b[6]) = (FrameType::Commit.code(), 2)).is_err());
+    assert!(resealed(|b| (b[5], b[6]) = (FrameType::Trailer.code(), 2)).is_err());
     assert!(resealed(|b| (b[5], b[6]) = (FrameType::Trailer.code(), 1)).is_ok());
     assert!(resealed(|b| (b[5], b[7]) = (FrameType::Trailer.code(), 1)).is_err());
     assert!(resealed(|b| b[24] = 1).is_err(), "reserved bytes");

@@ -15,7 +15,7 @@ use rkyv::{Archive, Deserialize, Portable, Serialize};
 use crate::error::{Error, ErrorCode, Result};
 use crate::frame::{FrameType, violation};
 use crate::ir::DEPTH_MAX;
-use crate::outcome::Explanation;
+use crate::outcome::{Description, Explanation};
 use crate::result::{ResultShape, Trailer};
 
 /// The deepest nesting of pointers in a message: no level of the IR takes more than three.
@@ -40,6 +40,8 @@ messages! {
     super::Challenge => Challenge;
     super::Credit => Credit;
     super::Prepare => Prepare;
+    super::Subscribe => Subscribe;
+    super::Changed => Changed;
     super::ExecutePrepared => ExecutePrepared;
     super::ClosePrepared => ClosePrepared;
     super::AddUser => AddUser;
@@ -63,6 +65,7 @@ messages! {
     super::SchemaRefused => SchemaRefused;
     super::Done => Done;
     Explanation => Plan;
+    Description => Prepared;
     Error => Error;
 }
 

@@ -1,7 +1,7 @@
 //! One connection: reads requests, has them run, and sends the responses as they come.
 //!
-//! Invariants: (1) a request holds one of the connection's slots until its response is queued, and without a free slot
-//! nothing more is read; (2) the number of a request in flight is not used twice; (3) when the connection ends, its
+//! Invariants: (1) a request but a subscription holds one of the connection's slots until its response is queued, and without a
+//! free slot nothing more is read; (2) the number of a request in flight is not used twice; (3) when the connection ends, its
 //! requests are cancelled and its transactions rolled back.
 
 use std::collections::HashMap;
@@ -23,6 +23,7 @@ use super::link::{Incoming, ReadHalf, WriteHalf};
 use super::outgoing::{self, Outgoing, Reply};
 use super::prepared::{PreparedStatements, Taken};
 use super::sender::{BlockingSender, Sender};
+use super::subscription::Subscriptions;
 use super::transaction::{StreamRequest, Streams};
 use super::window::Window;
 use super::{Shared, handshake, request};
@@ -64,6 +65,7 @@ impl InFlight {
 struct State {
     streams: Streams,
     prepared: PreparedStatements,
+    subscriptions: Subscriptions,
 }
 
 /// Why a connection ends.
@@ -247,12 +249,17 @@ impl Requests {
             self.answer(reply, window, Err(stopping)).await;
             return Ok(());
         }
+        if header.kind == FrameType::Subscribe {
+            if let Err(error) = state.subscriptions.start(self, &header, &payload, &window) {
+                self.answer(reply, window, Err(error)).await;
+            }
+            return Ok(());
+        }
         let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else { return Ok(()) };
-        let body = match state.prepared.take(&header, payload, &self.session) {
+        let body = match state.prepared.take(&header, payload, (&self.session, reply)) {
             Taken::Request(body) => body,
             Taken::Answered(response) => {
                 if !unawaited {
-                    let response = response.and_then(|()| reply.done());
                     self.answer(reply, window, response).await;
                 }
                 return Ok(());
@@ -350,7 +357,8 @@ impl Requests {
         }
     }
 
-    async fn send(&self, frame: Outgoing) {
+    /// Queues a frame.
+    pub(super) async fn send(&self, frame: Outgoing) {
         // If the writer is gone, so is the client.
         drop(self.outgoing.send(frame).await);
     }

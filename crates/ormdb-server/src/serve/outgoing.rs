@@ -5,9 +5,9 @@ use std::time::Duration;
 use ormdb::StreamPart;
 use ormdb_client::framed::write_frame;
 use ormdb_proto::frame::{FrameHeader, FrameType};
-use ormdb_proto::message::{Done, Mutation, encode};
+use ormdb_proto::message::{Changed, Done, Mutation, encode};
 use ormdb_proto::result::{Chunk, ResultShape};
-use ormdb_proto::{Error, ErrorCode, GraphResult, MutationResult, Result};
+use ormdb_proto::{Description, Error, ErrorCode, GraphResult, MutationResult, Result};
 use rkyv::util::AlignedVec;
 use tokio::io::{AsyncWriteExt, BufWriter};
 use tokio::sync::mpsc;
@@ -25,11 +25,11 @@ pub(super) struct Outgoing {
 
 impl Outgoing {
     fn new(header: FrameHeader, payload: Payload) -> Outgoing {
-        let cost = if header.kind == FrameType::Chunk { header.length } else { 0 };
+        let cost = if header.kind.costs_credit() { header.length } else { 0 };
         Outgoing { header, payload, cost }
     }
 
-    /// The credit that it takes: that of a chunk, its bytes.
+    /// The credit that it takes: of frames that cost any, their bytes.
     pub(super) const fn cost(&self) -> u32 {
         self.cost
     }
@@ -71,6 +71,11 @@ impl Reply {
         Ok(vec![self.last(FrameType::Done, encode(&Done { token: None })?)?])
     }
 
+    /// The response of a statement that was prepared.
+    pub(super) fn prepared(self, described: &Description) -> Result<Vec<Outgoing>> {
+        Ok(vec![self.last(FrameType::Prepared, encode(described)?)?])
+    }
+
     /// The response that is an error.
     pub(super) fn error(self, error: &Error) -> Result<Outgoing> {
         self.last(FrameType::Error, encode(error)?)
@@ -94,6 +99,11 @@ impl Reply {
         let MutationResult { created, updated, deleted, token, .. } = *written;
         frames.push(self.last(FrameType::Mutation, encode(&Mutation { created, updated, deleted, token })?)?);
         Ok(frames)
+    }
+
+    /// What a subscriber is told.
+    pub(super) fn changed(self, changed: &Changed) -> Result<Outgoing> {
+        self.message(FrameType::Changed, encode(changed)?)
     }
 
     /// A part of a result that is still being read.

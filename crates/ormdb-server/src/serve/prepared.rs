@@ -9,8 +9,9 @@ use ormdb::{Prepared, Session};
 use ormdb_proto::bytes::AlignedBytes;
 use ormdb_proto::frame::{FrameHeader, FrameType};
 use ormdb_proto::message::{ClosePrepared, ExecutePrepared, Prepare, StatementSource, decode};
-use ormdb_proto::{Error, ErrorCode, Result};
+use ormdb_proto::{Description, Error, ErrorCode, Result};
 
+use super::outgoing::{Outgoing, Reply};
 use super::request::Body;
 
 /// The most prepared statements of a connection.
@@ -29,16 +30,24 @@ pub(super) struct PreparedStatements {
 pub(super) enum Taken {
     /// It is to be run.
     Request(Body),
-    /// It was about a prepared statement, and is done, or failed.
-    Answered(Result<()>),
+    /// It was about a prepared statement, and is answered by this.
+    Answered(Result<Vec<Outgoing>>),
 }
 
 impl PreparedStatements {
     /// Takes what is about prepared statements; what is not goes through as it is.
-    pub(super) fn take(&mut self, header: &FrameHeader, payload: AlignedBytes, session: &Session) -> Taken {
+    pub(super) fn take(
+        &mut self,
+        header: &FrameHeader,
+        payload: AlignedBytes,
+        (session, reply): (&Session, Reply),
+    ) -> Taken {
         match header.kind {
-            FrameType::Prepare => Taken::Answered(self.prepare(&payload, session)),
-            FrameType::ClosePrepared => Taken::Answered(self.close(&payload)),
+            FrameType::Prepare => {
+                let prepared = self.prepare(&payload, session);
+                Taken::Answered(prepared.and_then(|described| reply.prepared(&described)))
+            }
+            FrameType::ClosePrepared => Taken::Answered(self.close(&payload).and_then(|()| reply.done())),
             FrameType::ExecutePrepared => match self.find(&payload) {
                 Ok(body) => Taken::Request(body),
                 Err(error) => Taken::Answered(Err(error)),
@@ -47,7 +56,7 @@ impl PreparedStatements {
         }
     }
 
-    fn prepare(&mut self, payload: &AlignedBytes, session: &Session) -> Result<()> {
+    fn prepare(&mut self, payload: &AlignedBytes, session: &Session) -> Result<Description> {
         let bytes = payload.len();
         // Seen before the message is read: reading and parsing happen beside all other requests of the connection.
         if self.statements.len() >= PREPARED_MAX || self.bytes.saturating_add(bytes) > PREPARED_BYTES_MAX {
@@ -69,9 +78,10 @@ impl PreparedStatements {
                 session.prepare_statement(*statement)
             }
         };
+        let described = session.describe(&prepared)?;
         self.statements.insert(id, (prepared, bytes));
         self.bytes += bytes;
-        Ok(())
+        Ok(described)
     }
 
     fn find(&self, payload: &AlignedBytes) -> Result<Body> {

@@ -22,6 +22,16 @@ pub(super) enum Body {
 /// # Errors
 /// Those of the message and of the text.
 fn statement(session: &Session, header: &FrameHeader, body: &Body) -> Result<Option<(Prepared, Params)>> {
+    let found = statement_of(session, header, body)?;
+    if let Some((prepared, _)) = &found
+        && header.wants_rows()
+    {
+        prepared.require_rows()?;
+    }
+    Ok(found)
+}
+
+fn statement_of(session: &Session, header: &FrameHeader, body: &Body) -> Result<Option<(Prepared, Params)>> {
     let payload = match body {
         Body::Prepared(prepared, params) => return Ok(Some((prepared.clone(), params.clone()))),
         Body::Message(payload) => payload,

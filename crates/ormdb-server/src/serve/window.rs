@@ -82,6 +82,27 @@ impl Window {
         Ok(())
     }
 
+    /// Waits until there is credit.
+    ///
+    /// # Errors
+    /// As [`Window::try_spend`].
+    pub(super) async fn has_credit(&self) -> Result<()> {
+        while !self.try_spend(0)? {
+            self.changed.notified().await;
+        }
+        Ok(())
+    }
+
+    /// Completes when the response is not wanted any more.
+    pub(super) async fn closed(&self) -> Error {
+        loop {
+            if let Err(error) = self.try_spend(0) {
+                return error;
+            }
+            self.changed.notified().await;
+        }
+    }
+
     /// Ends the waiting: the response is not wanted any more.
     pub(super) fn close(&self) {
         self.state.lock().is_closed = true;

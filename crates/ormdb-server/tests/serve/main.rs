@@ -19,6 +19,7 @@ mod prepared;
 mod process;
 mod shutdown;
 mod streaming;
+mod subscriptions;
 mod tls;
 mod transactions;
 mod typed;

@@ -14,6 +14,14 @@ async fn statements_are_prepared_and_run_many_times() {
     let none = Params::none();
     let create = client.prepare("create Artist { name: $name } return { id }").await.unwrap();
     let by_name = client.prepare("Artist where name startsWith $name order by name { name }").await.unwrap();
+    let described = by_name.description();
+    assert_eq!(
+        (described.params[0].name.as_str(), described.params[0].ty.as_deref()),
+        ("name", Some("string"))
+    );
+    assert_eq!(described.shape.as_ref().unwrap().nodes[0].columns[0].name, "name");
+    assert_eq!(create.description().shape.as_ref().unwrap().nodes[0].columns[0].name, "id");
+    assert_eq!(client.prepare("Artst").await.unwrap_err().code, ErrorCode::UnknownEntity);
     let named = |name: &str| Params::none().with("name", name);
     // Many at once, over the one connection.
     let mut tasks = tokio::task::JoinSet::new();

@@ -110,8 +110,62 @@ async fn a_slow_reader_holds_up_nobody() {
     let written = narrow.query("update Artist set { kind: band } return { name }", &none).await.unwrap();
     let ormdb::Outcome::Written(written) = written else { panic!("{written:?}") };
     assert_eq!((written.updated as usize, written.returned.unwrap().len()), (ROWS + 1, ROWS + 1));
-    let no_graph = client.stream("create Artist { name: \"z\" }", &none).await.unwrap_err();
-    assert_eq!(no_graph.code, ErrorCode::InvalidQuery);
+    // What a reader that names a row or a version finds comes in parts as well.
+    let token = narrow.fetch("Artist limit 1", &none).await.unwrap().trailer().token.to_string();
+    let past = Params::none().with("t", token);
+    for text in ["Artist order by id after [1] { name }", "Artist as of $t { name }"] {
+        let mut stream = narrow.stream(text, &past).await.unwrap();
+        let (mut rows, mut chunks) = (0, 0);
+        while let Some(chunk) = stream.next().await.unwrap() {
+            (rows, chunks) = (rows + chunk.rows(), chunks + 1);
+        }
+        assert!(rows >= ROWS && chunks > 5, "{text}: {rows} rows in {chunks} chunks");
+    }
+}
+
+/// A statement that gives no rows is refused before it runs, however it is sent.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_gives_no_rows_is_not_executed_for_rows() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path(), &[]);
+    let client = server.client().await;
+    client.apply_schema(SCHEMA).await.unwrap();
+    let none = Params::none();
+    let create = client.prepare("create Artist { name: \"z\" }").await.unwrap();
+    for text in ["create Artist { name: \"z\" }", "explain Artist", "commit"] {
+        assert_eq!(client.stream(text, &none).await.unwrap_err().code, ErrorCode::InvalidQuery, "{text}");
+        assert_eq!(client.fetch(text, &none).await.unwrap_err().code, ErrorCode::InvalidQuery, "{text}");
+    }
+    assert_eq!(client.stream_prepared(&create, &none).await.unwrap_err().code, ErrorCode::InvalidQuery);
+    let transaction = client.begin().await.unwrap();
+    let refused = transaction.fetch("create Artist { name: \"z\" }", &none).await.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::InvalidQuery);
+    transaction.commit().await.unwrap();
+    assert_eq!(client.fetch("Artist", &none).await.unwrap().len(), 0);
+    assert_eq!(client.fetch("create Artist { name: \"z\" } return { id }", &none).await.unwrap().len(), 1);
+}
+
+/// The deadline is that of each wait: a chunk that does not come ends the stream, and the statement on the server.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_chunk_that_does_not_come_in_time_ends_the_stream() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path(), &[]);
+    let client = server.client().await;
+    client.apply_schema(SCHEMA).await.unwrap();
+    let none = Params::none();
+    client.query("create Artist { name: \"a\" }", &none).await.unwrap();
+    let holder = client.begin().await.unwrap();
+    holder.query("update Artist[1] set { name: \"b\" }", &none).await.unwrap();
+    let hurried = client.with_deadline(Duration::from_millis(100));
+    let late =
+        hurried.stream("update Artist[1] set { name: \"c\" } return { name }", &none).await.unwrap_err();
+    assert_eq!((late.code, late.detail.maybe_executed), (ErrorCode::Cancelled, Some(true)));
+    holder.commit().await.unwrap();
+    // In time, it is as without one.
+    let mut stream = hurried.stream("Artist { name }", &none).await.unwrap();
+    assert_eq!(stream.next().await.unwrap().unwrap().rows(), 1);
+    assert!(stream.next().await.unwrap().is_none());
+    assert_eq!(client.fetch("Artist where name = \"c\"", &none).await.unwrap().len(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -43,7 +43,13 @@ impl Database {
         fan_outs: FanOuts,
         see: &mut dyn FnMut(StreamPart) -> Result<()>,
     ) -> Result<Option<Trailer>> {
-        let Some(shaped) = prepared.shaped() else { return Ok(None) };
+        let Some(shaped) = prepared.shaped() else {
+            let Some(fetch) = prepared.lockless_fetch() else { return Ok(None) };
+            let (catalog, snapshot) = self.snapshot_of(fetch, params)?;
+            let ctx = self.context(&catalog, &snapshot, session, params);
+            let ctx = Ctx { is_of_now: fetch.as_of.is_none(), ..ctx };
+            return exec::stream(&ctx, fetch, fan_outs, see).map(Some);
+        };
         let (catalog, snapshot) = self.snapshot();
         exec::stream_shaped(&self.context(&catalog, &snapshot, session, params), shaped, fan_outs, see)
             .map(Some)

@@ -64,6 +64,8 @@ enum Bend {
     Constant(Value),
     /// A parameter with a slot.
     Param(usize),
+    /// A parameter without a value, of a statement that is described.
+    Unknown(String),
     /// A list of such, or of what else.
     List(Vec<Checked>),
     /// A bare word that is no field: a label, or the error.
@@ -114,6 +116,9 @@ impl<'s> Checker<'_, 's> {
                 constant(self.schema(), &i32::try_from(*v).map_or(Value::Int64(*v), Value::Int32))
             }
             Expr::Literal(value) => constant(self.schema(), value),
+            Expr::Param { name, .. } if self.params.are_described() => {
+                Ok(Checked { bend: Bend::Unknown(name.clone()), ..Checked::null() })
+            }
             Expr::Param { name, span } => {
                 let value = self.params.pin(name).map_err(|error| at(error, *span))?;
                 constant(self.schema(), value)
@@ -244,9 +249,11 @@ impl<'s> Checker<'_, 's> {
     /// An operand of arithmetic: a text constant bends to the other operand's type, or to an interval beside a time.
     fn number_or_time(&mut self, checked: Checked, other: &Checked) -> Result<Checked> {
         let is_text = checked.ty.is_some_and(types::is_text);
+        let interval_or = |beside| if types::is_instant(beside) { INTERVAL } else { beside };
         match (&checked.bend, other.ty) {
+            (Bend::Unknown(_), Some(beside)) => self.bend_beside(checked, Some(interval_or(beside))),
             (Bend::Constant(value), Some(beside)) if is_text && !types::is_text(beside) => {
-                let want = if types::is_instant(beside) { INTERVAL } else { beside };
+                let want = interval_or(beside);
                 let datum = cast::bend(self.schema(), value, want)?;
                 Ok(Checked::fixed(Node::Const(datum), want))
             }
@@ -256,6 +263,8 @@ impl<'s> Checker<'_, 's> {
 
     fn concat(&mut self, left: Checked, right: Checked) -> Result<Checked> {
         let (l, r) = (left.ty, right.ty);
+        let array = |ty: Option<FieldType>| ty.filter(|ty| matches!(ty, FieldType::Array(_))).or(Some(TEXT));
+        let (left, right) = (self.known(left, array(r))?, self.known(right, array(l))?);
         let (left, right) = (self.beside_array(left, r)?, self.beside_array(right, l)?);
         let (l, r) = match (left.ty, right.ty) {
             (Some(l), Some(r)) => (l, r),
@@ -314,6 +323,7 @@ impl<'s> Checker<'_, 's> {
         pattern: &Expr,
     ) -> Result<Checked> {
         let (text, pattern) = (self.check(text)?, self.check(pattern)?);
+        let (text, pattern) = (self.known(text, Some(TEXT))?, self.known(pattern, Some(TEXT))?);
         let (text, pattern) = (self.settle(text)?, self.settle(pattern)?);
         for operand in [&text, &pattern] {
             if let Some(ty) = operand.ty.filter(|ty| !types::is_text(*ty)) {
@@ -356,6 +366,7 @@ impl<'s> Checker<'_, 's> {
 
     fn in_array(&mut self, operand: Checked, list: &Expr, negated: bool) -> Result<Checked> {
         let array = self.check(list)?;
+        let array = self.known(array, operand.ty.map(|ty| FieldType::Array(ty.scalar())))?;
         let array = match (&array.bend, operand.ty) {
             (Bend::Constant(value @ Value::Array(_)), Some(ty)) => {
                 let datum = constant_list(self.schema(), value, ty)?;

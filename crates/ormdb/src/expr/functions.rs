@@ -299,7 +299,10 @@ impl Function {
                 Kind::Json => checker.assign(arg, JSON)?,
                 // Of two arrays, a list is of what the first has.
                 Kind::Array => checker.beside_array(arg, first)?,
-                _ => checker.settle(arg)?,
+                _ => {
+                    let arg = checker.known(arg, kind.plain())?;
+                    checker.settle(arg)?
+                }
             };
             if let Some(ty) = arg.ty {
                 if !kind.takes(ty) {
@@ -386,6 +389,15 @@ impl Function {
 }
 
 impl Kind {
+    /// The type that is wanted, of a kind that is one type or as good as one.
+    const fn plain(self) -> Option<FieldType> {
+        match self {
+            Kind::Text | Kind::Printed | Kind::Step => Some(TEXT),
+            Kind::Int => Some(INT64),
+            _ => None,
+        }
+    }
+
     const fn takes(self, ty: FieldType) -> bool {
         use ScalarType as S;
         match self {

@@ -57,6 +57,27 @@ pub(crate) struct Parameters<'p> {
     used: Option<RefCell<Used>>,
     /// Whether what is being compiled runs at once, when no slot has its value.
     at_once: Cell<bool>,
+    /// What is wanted of parameters that have no value, where the statement is described and does not run.
+    wanted: Option<&'p Wanted>,
+}
+
+/// The types of the places of parameters that have no value: the first that is found of each.
+#[derive(Debug, Default)]
+pub(crate) struct Wanted(RefCell<Vec<(String, FieldType)>>);
+
+impl Wanted {
+    /// Takes note of the type of a parameter's place.
+    pub(crate) fn note(&self, name: &str, ty: FieldType) {
+        let mut wanted = self.0.borrow_mut();
+        if !wanted.iter().any(|(noted, _)| noted == name) {
+            wanted.push((name.to_owned(), ty));
+        }
+    }
+
+    /// The type of a parameter's place, if it was found.
+    pub(crate) fn of(&self, name: &str) -> Option<FieldType> {
+        self.0.borrow().iter().find(|(noted, _)| noted == name).map(|(_, ty)| *ty)
+    }
 }
 
 /// How a plan depends on parameters.
@@ -80,7 +101,17 @@ struct Slot {
 impl<'p> Parameters<'p> {
     /// Values that are compiled in.
     pub(crate) const fn fixed(values: Values<'p>) -> Parameters<'p> {
-        Parameters { values, used: None, at_once: Cell::new(true) }
+        Parameters { values, used: None, at_once: Cell::new(true), wanted: None }
+    }
+
+    /// No values: what is compiled is described, and does not run.
+    pub(crate) fn described(wanted: &'p Wanted) -> Parameters<'p> {
+        Parameters { wanted: Some(wanted), ..Parameters::none() }
+    }
+
+    /// The same values, for what is compiled a second time.
+    pub(crate) const fn once_more(&self) -> Parameters<'p> {
+        Parameters { values: self.values, used: None, at_once: Cell::new(true), wanted: self.wanted }
     }
 
     /// No values.
@@ -90,7 +121,7 @@ impl<'p> Parameters<'p> {
 
     /// Values that change from run to run, as far as the statement allows it.
     pub(crate) fn open(values: Values<'p>) -> Parameters<'p> {
-        Parameters { values, used: Some(RefCell::default()), at_once: Cell::new(false) }
+        Parameters { values, used: Some(RefCell::default()), at_once: Cell::new(false), wanted: None }
     }
 
     /// Compiles what runs at once: every value that it compares with is pinned.
@@ -101,9 +132,16 @@ impl<'p> Parameters<'p> {
         compiled
     }
 
-    /// The values, for what is not compiled.
-    pub(crate) const fn values(&self) -> Values<'p> {
-        self.values
+    /// Whether parameters have no values, and what is wanted of them is noted.
+    pub(super) const fn are_described(&self) -> bool {
+        self.wanted.is_some()
+    }
+
+    /// Takes note of the type of a parameter's place.
+    pub(super) fn want(&self, name: &str, ty: FieldType) {
+        if let Some(wanted) = self.wanted {
+            wanted.note(name, ty);
+        }
     }
 
     /// A value that is compiled in.

@@ -137,7 +137,7 @@ impl<'c, 'p> Binder<'c, 'p> {
             let condition =
                 Expr::binary(BinaryOp::Equal, Expr::path([field.name.as_str()]), part.value.clone());
             // The condition is compiled once more with the others: here no value is taken note of.
-            let params = Parameters::fixed(self.params.values());
+            let params = self.params.once_more();
             let mut scope = LocalScope::new(self.catalog.schema(), entity.entity());
             let want = FieldType::Scalar(ScalarType::Bool);
             let compiled = RowExpr::compile_in(&mut scope, &condition, Some(want), &params)?;

@@ -60,6 +60,10 @@ impl Checker<'_, '_> {
                 self.params.bend(self.schema(), *slot, beside)?;
                 Ok(Checked::fixed(Node::Param(*slot), beside))
             }
+            Bend::Unknown(name) => {
+                self.params.want(name, beside);
+                Ok(Checked::fixed(Node::Const(Datum::NULL), beside))
+            }
             Bend::Word(word, error) => match beside {
                 FieldType::Scalar(ScalarType::Enum(_)) => {
                     let datum = Datum::of_value(self.schema(), &Value::Enum(word.clone()), beside);
@@ -81,10 +85,18 @@ impl Checker<'_, '_> {
         }
     }
 
+    /// A parameter without a value as one of this type, if there is one; anything else as it is.
+    pub(in crate::expr) fn known(&mut self, checked: Checked, want: Option<FieldType>) -> Result<Checked> {
+        match &checked.bend {
+            Bend::Unknown(_) => self.bend_beside(checked, want),
+            _ => Ok(checked),
+        }
+    }
+
     /// Gives an open expression the type that it has by itself.
     pub(in crate::expr) fn settle(&mut self, checked: Checked) -> Result<Checked> {
         match checked.bend {
-            Bend::Fixed | Bend::Constant(_) | Bend::Param(_) => Ok(checked),
+            Bend::Fixed | Bend::Constant(_) | Bend::Param(_) | Bend::Unknown(_) => Ok(checked),
             Bend::Word(_, error) => Err(error),
             Bend::List(items) => {
                 let items = items.into_iter().map(|i| self.settle(i)).collect::<Result<Vec<_>>>()?;

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use ormdb_proto::Result;
 use ormdb_proto::ir::{Explain, Fetch, Statement};
 use ormdb_proto::outcome::Explanation;
+use ormdb_proto::{Error, ErrorCode, Result};
 
 use super::{PlanCache, Shaped};
 use crate::exec;
@@ -65,6 +65,26 @@ impl Prepared {
     /// The plan of it, shown as its text asks for.
     pub(crate) fn shown(&self, explanation: Explanation) -> Explanation {
         self.0.plan_format.shown(explanation)
+    }
+
+    /// Checks that it gives rows: it is a fetch, or a write that returns something.
+    ///
+    /// # Errors
+    /// [`ErrorCode::InvalidQuery`].
+    pub fn require_rows(&self) -> Result<()> {
+        if self.0.explain.is_none() && self.0.statement.gives_rows() {
+            return Ok(());
+        }
+        let error = Error::new(ErrorCode::InvalidQuery, "the statement gives no rows, and was not executed");
+        Err(error.hint("run it with `query`; a write gives rows with `return`"))
+    }
+
+    /// The fetch that it is, if that locks no rows.
+    pub(crate) fn lockless_fetch(&self) -> Option<&Fetch> {
+        match &self.0.statement {
+            Statement::Fetch(fetch) if fetch.lock.is_none() => Some(fetch),
+            _ => None,
+        }
     }
 
     pub(crate) fn shaped(&self) -> Option<&Shaped> {
