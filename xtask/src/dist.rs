@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::stages::node::Node;
-use crate::stages::{cargo, passes, target_directory};
+use crate::stages::{cargo, passes, python, target_directory};
 
 /// The profile of what is given away.
 const PROFILE: &str = "dist";
@@ -32,9 +32,13 @@ pub(crate) fn run(root: &Path) -> ExitCode {
 fn pack(root: &Path, target: &Path, out: &Path) -> io::Result<bool> {
     let built = target.join(PROFILE);
     let binary = format!("ormdb{EXE_SUFFIX}");
+    match std::fs::remove_dir_all(out) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     std::fs::create_dir_all(out)?;
     std::fs::copy(built.join(&binary), out.join(&binary))?;
-    if !npm_tarball(root, target, &built, out) {
+    if !(npm_tarball(root, target, &built, out) && wheel(root, target, out)) {
         return Ok(false);
     }
     for entry in std::fs::read_dir(out)? {
@@ -53,4 +57,15 @@ fn npm_tarball(root: &Path, target: &Path, built: &Path, out: &Path) -> bool {
     let mut pack = node.npm(&package);
     pack.args(["pack", "--pack-destination"]).arg(out);
     passes(&mut node.install(&package, built)) && passes(&mut pack)
+}
+
+/// The wheel, which maturin builds and which serves every Python from 3.10 on.
+fn wheel(root: &Path, target: &Path, out: &Path) -> bool {
+    let Some(mut maturin) = python::maturin(target) else {
+        println!("there is no maturin to build the wheel with");
+        return false;
+    };
+    maturin.args(["build", "--profile", PROFILE, "--out"]).arg(out);
+    maturin.current_dir(root.join("bindings/python")).env("CARGO_TARGET_DIR", target);
+    passes(&mut maturin)
 }

@@ -5,7 +5,7 @@
 //! (3) a stage that cannot start has failed.
 
 pub(crate) mod node;
-mod python;
+pub(crate) mod python;
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;

@@ -62,13 +62,17 @@ class Outcome {
 
   /** The nodes of the rows: their entities, columns with types, and edges. Undefined where there are no rows. */
   get nodes() {
-    if (this.#shape === undefined) return undefined;
-    return parseShape(this.#shape).nodes.map(({ entity, columns, edges }) => ({
-      entity,
-      columns: columns.map(({ name, kind, list }) => ({ name, type: KINDS[kind], list: list === true })),
-      edges: edges.map(({ alias, child, many }) => ({ name: alias, node: child, many })),
-    }));
+    return this.#shape === undefined ? undefined : nodesOf(this.#shape);
   }
+}
+
+/** The nodes of a shape, as programs see them. */
+function nodesOf(shape) {
+  return parseShape(shape).nodes.map(({ entity, columns, edges }) => ({
+    entity,
+    columns: columns.map(({ name, kind, list }) => ({ name, type: KINDS[kind], list: list === true })),
+    edges: edges.map(({ alias, child, many }) => ({ name: alias, node: child, many })),
+  }));
 }
 
 class Rows extends Outcome {
@@ -86,4 +90,4 @@ class Written extends Outcome {
   }
 }
 
-module.exports = { Answers };
+module.exports = { Answers, nodesOf };

@@ -6,7 +6,8 @@ const { hydrationOptions, Hydrators } = require('./hydrator');
 const { native, operation, atOnce } = require('./native');
 const { optionsOf } = require('./options');
 const { writeParams } = require('./params');
-const { Answers } = require('./answer');
+const { Answers, nodesOf } = require('./answer');
+const { Changes } = require('./changes');
 const { rowsOfAnswer } = require('./rows');
 const { rowsOf } = require('./stream');
 const { Transaction, runTransaction } = require('./transaction');
@@ -107,13 +108,37 @@ class Database {
     return this.fetchSync(text, params, options)[0] ?? null;
   }
 
-  /** The rows of a fetch, part by part: `for await (const row of db.stream(…))`. A loop that is left ends the statement. */
+  /**
+   * The rows of a statement, part by part: `for await (const row of db.stream(…))`. A loop that is left ends the statement. One
+   * that gives no rows is refused, and not executed.
+   */
   stream(text, params, options) {
     const { signal, ...values } = optionsOf(options, CALL_OPTIONS);
     // Written at once: the parameters may be changed before the first row is asked for.
     const bytes = Buffer.from(writeParams(params));
     const start = (completions, number) => this.#connection.stream(completions, number, text, bytes);
     return rowsOf(start, this.#answers.making(values), signal);
+  }
+
+  /** What a statement takes and gives, in the schema as it is, without running it: `{params, nodes, shape}`. */
+  async describe(text) {
+    const json = await operation((completions, number) => this.#connection.describe(completions, number, text));
+    const { params, shape } = JSON.parse(json);
+    return { params, nodes: shape === null ? null : nodesOf(shape), shape };
+  }
+
+  /**
+   * Is told of commits from now on that write rows of these entities, or of any where none is named:
+   * `for await (const changed of await db.subscribe(['User']))`.
+   */
+  async subscribe(entities = [], options) {
+    const { signal } = optionsOf(options, ['signal']);
+    if (!Array.isArray(entities)) throw error('invalid_value', 'a subscription names entities in an array');
+    const raw = await operation(
+      (completions, number) => this.#connection.subscribe(completions, number, entities.map(String)),
+      signal,
+    );
+    return new Changes(raw, signal);
   }
 
   /** Begins a transaction, which the caller ends. */

@@ -149,6 +149,41 @@ export interface Done {
 
 export type Outcome<Row = AnyRow> = Rows<Row> | Written<Row> | Plan | Done;
 
+/** What a statement takes and gives. */
+export interface Description {
+  /** The parameters. The type is as a schema writes it, `decimal(12,2)` or `Role[]`; null where the place takes several types. */
+  readonly params: readonly { readonly name: string; readonly type: string | null }[];
+  /** The nodes of the rows; null where there are none, or a parameter decides. */
+  readonly nodes: readonly OutcomeNode[] | null;
+  /** The same for `createHydrator`. */
+  readonly shape: string | null;
+}
+
+/** What was committed since the last notice. */
+export interface Changed {
+  /** The newest of these commits; all up to it have been told. */
+  readonly token: string;
+  /** The entities of which rows were written. */
+  readonly entities: readonly string[];
+  /** The version of the schema, if it changed. */
+  readonly schema?: number;
+  /** Whether it is not known what was written. */
+  readonly everything: boolean;
+}
+
+/** A subscription. It ends with its connection, by an `UnavailableError`: who subscribes again takes everything for changed. */
+export class Changes implements AsyncIterableIterator<Changed>, AsyncDisposable {
+  private constructor();
+  /** The version from which on commits are told. */
+  readonly since: string;
+  /** The next notice, once there is one. What is not taken is joined to it. */
+  next(): Promise<IteratorResult<Changed, undefined>>;
+  /** Ends it. */
+  return(): Promise<IteratorResult<Changed, undefined>>;
+  [Symbol.asyncIterator](): this;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
 /** The entities of a schema, as `ormdb generate ts` writes them. */
 export type EntityTypes = { [name: string]: { row: unknown; create: object; update: object; key: object } };
 type AnyEntities = { [name: string]: { row: AnyRow; create: Params; update: Params; key: Params } };
@@ -187,8 +222,14 @@ export class Database<Entities = AnyEntities> implements AsyncDisposable {
   fetchSync<Row = AnyRow>(text: string, params?: Params | null, options?: ValueOptions): Row[];
   /** As `fetchOne`, at once. */
   fetchOneSync<Row = AnyRow>(text: string, params?: Params | null, options?: ValueOptions): Row | null;
-  /** The rows of a fetch, part by part: `for await (const row of db.stream(…))`. A loop that is left ends the statement. */
+  /** The rows of a statement, part by part: `for await (const row of db.stream(…))`. A loop that is left ends the statement. One
+   * that gives no rows is refused, and not executed. */
   stream<Row = AnyRow>(text: string, params?: Params | null, options?: CallOptions): AsyncGenerator<Row, void, void>;
+  /** What a statement takes and gives, in the schema as it is, without running it. */
+  describe(text: string): Promise<Description>;
+  /** Is told of commits from now on that write rows of these entities, or of any where none is named. What is told is made for
+   * caches: whatever was read before of the entities of a notice may be stale. */
+  subscribe(entities?: readonly (keyof Entities & string)[], options?: { signal?: AbortSignal }): Promise<Changes>;
   /** Begins a transaction, which the caller ends. */
   begin(options?: BeginOptions): Promise<Transaction<Entities>>;
   /** Runs `body` in a transaction and commits it; runs it again while it conflicts with others. */

@@ -1,6 +1,7 @@
 // @ormdb/client: ormDB for Node, embedded or remote.
 'use strict';
 
+const { Changes } = require('./changes');
 const { connect, connectSync, Database } = require('./database');
 const { Decimal } = require('./decimal');
 const { classes } = require('./errors');
@@ -13,6 +14,7 @@ exports.connect = connect;
 exports.connectSync = connectSync;
 exports.Database = Database;
 exports.Transaction = Transaction;
+exports.Changes = Changes;
 exports.typed = typed;
 exports.Decimal = Decimal;
 exports.DateTime = DateTime;

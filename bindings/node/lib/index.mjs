@@ -6,6 +6,7 @@ export const {
   connectSync,
   Database,
   Transaction,
+  Changes,
   typed,
   Decimal,
   DateTime,

@@ -5,15 +5,10 @@
 'use strict';
 
 const { operation } = require('./native');
-const { rowsOfAnswer } = require('./rows');
 
 /** The rows of a statement that `start` begins. */
 async function* rowsOf(start, making, signal) {
   const begun = await operation(start, signal);
-  if (begun.kind !== undefined) {
-    yield* rowsOfAnswer(making.outcome(begun));
-    return;
-  }
   const hydrate = making.hydrator(begun.shape);
   const ask = () => operation((completions, number) => begun.next(completions, number), signal);
   let next = ask();

@@ -3,19 +3,20 @@
 
 use std::sync::Arc;
 
-use napi::bindgen_prelude::{Either6, FnArgs, Function, Null};
+use napi::bindgen_prelude::{Either7, FnArgs, Function, Null};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
 use ormdb_bindings::{Cancel, Task};
 use ormdb_proto::Result;
 
+use crate::changes::Changes;
 use crate::connection::Connection;
 use crate::error_text;
 use crate::outcome::{RawAnswer, RawParts};
 use crate::transaction::Transaction;
 
 /// What an operation gives to JavaScript.
-pub(crate) type Delivered = Either6<RawAnswer, Connection, Transaction, RawParts, String, Null>;
+pub(crate) type Delivered = Either7<RawAnswer, Connection, Transaction, RawParts, String, Null, Changes>;
 
 /// The arguments of the callback: the number of the operation, its error as JSON or null, and what it gives.
 type Arguments = FnArgs<(u32, Option<String>, Option<Delivered>)>;

@@ -10,10 +10,12 @@ use ormdb_bindings::{
 use ormdb_proto::Result;
 use serde_json::{Value, json};
 
+use crate::changes::Changes;
 use crate::completions::{Completions, Delivered, Stop};
 use crate::error_text::{self, thrown};
 use crate::outcome::{RawAnswer, RawParts};
 use crate::params;
+use crate::shape_text;
 use crate::transaction::Transaction;
 
 /// How a connection is opened.
@@ -83,6 +85,23 @@ impl Connection {
     ) -> napi::Result<Stop> {
         let params = params::read(bytes).map_err(|error| thrown(&error))?;
         Ok(completions.deliver(number, self.0.stream(text, params), RawParts::of))
+    }
+
+    /// What a statement takes and gives: `{"params": [{"name", "type"}], "shape"}` as JSON, whose shape is a text again.
+    #[napi]
+    pub fn describe(&self, completions: &Completions, number: u32, text: String) -> Stop {
+        completions.deliver(number, self.0.describe(text), |described| {
+            let shape = described.shape.as_ref().map(shape_text::of).transpose()?;
+            let params = described.params.iter().map(|param| json!({ "name": param.name, "type": param.ty }));
+            let params = params.collect::<Vec<Value>>();
+            Ok(Delivered::E(json!({ "params": params, "shape": shape }).to_string()))
+        })
+    }
+
+    /// Is told of commits.
+    #[napi]
+    pub fn subscribe(&self, completions: &Completions, number: u32, entities: Vec<String>) -> Stop {
+        completions.deliver(number, self.0.subscribe(entities), |begun| Ok(Delivered::G(Changes::new(begun))))
     }
 
     /// Begins a transaction.

@@ -5,6 +5,7 @@
 //! (2) bytes of results that came from outside of the process are verified before JavaScript has them; (3) an operation that was
 //! asked for under a number calls back with that number exactly once.
 
+mod changes;
 mod completions;
 mod connection;
 mod error_text;

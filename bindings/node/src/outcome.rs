@@ -2,7 +2,7 @@
 
 use napi::bindgen_prelude::{BigInt, Null, Uint8Array};
 use napi_derive::napi;
-use ormdb_bindings::{Answer, Chunk, Error, ErrorCode, Outcome, Part, Parts, Token};
+use ormdb_bindings::{Chunk, Error, ErrorCode, Outcome, Part, Parts, Token};
 use ormdb_proto::Result;
 use ormdb_proto::result::ResultShape;
 
@@ -157,13 +157,8 @@ impl RawParts {
 }
 
 impl RawParts {
-    /// What JavaScript gets of a statement that may be streamed.
-    pub(crate) fn of(answer: Answer) -> Result<Delivered> {
-        Ok(match answer {
-            Answer::Parts(parts) => {
-                Delivered::D(RawParts { shape: shape_text::of(parts.shape())?, parts: Some(parts) })
-            }
-            Answer::Whole(outcome) => Delivered::A(RawAnswer::of(outcome)?),
-        })
+    /// What JavaScript gets of a statement that is streamed.
+    pub(crate) fn of(parts: Parts) -> Result<Delivered> {
+        Ok(Delivered::D(RawParts { shape: shape_text::of(parts.shape())?, parts: Some(parts) }))
     }
 }

@@ -143,6 +143,52 @@ for (const where of ['embedded', 'remote']) {
       await assert.rejects(async () => {
         for await (const _ of db.stream('User { nmae }'));
       }, { code: 'unknown_field' });
+      // What gives no rows is refused, and not executed.
+      for (const text of ['delete User', 'explain User', 'commit']) {
+        await assert.rejects(async () => {
+          for await (const _ of db.stream(text));
+        }, { code: 'invalid_query' });
+      }
+      assert.equal((await db.fetch('User { id }')).length, names.length);
+    });
+
+    it('describes statements', async (t) => {
+      const db = await opened(t);
+      const described = await db.describe('User where name startsWith $p limit $n { name, seen }');
+      assert.deepEqual(described.params, [{ name: 'p', type: 'string' }, { name: 'n', type: 'int64' }]);
+      assert.deepEqual(described.nodes.map(({ entity, columns }) => [entity, columns.map(({ name }) => name)]), [['User', ['name', 'seen']]]);
+      assert.equal(typeof client.createHydrator(described.shape), 'function');
+      const written = await db.describe('delete User[$id]');
+      assert.deepEqual([written.params, written.nodes, written.shape], [[{ name: 'id', type: 'int64' }], null, null]);
+      await assert.rejects(db.describe('User { nmae }'), { code: 'unknown_field' });
+    });
+
+    it('tells of commits', { timeout: 60_000 }, async (t) => {
+      const db = await opened(t);
+      const changes = await db.subscribe(['User']);
+      const every = await db.subscribe();
+      const { token } = await db.query('create User { name: "a" }');
+      const { done, value } = await every.next();
+      assert.deepEqual([done, value], [false, { token, entities: ['User'], everything: false }]);
+      assert.equal(typeof changes.since, 'string');
+      let told = 0;
+      for await (const changed of changes) {
+        assert.deepEqual(changed.entities, ['User']);
+        if (++told === 2) break;
+        await db.query('update User[1] set { seen: 1 }');
+      }
+      await assert.rejects(changes.next(), { code: 'connection_failed' });
+      await assert.rejects(db.subscribe(['Usr']), { code: 'unknown_entity' });
+      const aborted = await db.subscribe([], { signal: AbortSignal.timeout(50) });
+      await assert.rejects(aborted.next(), { code: 'cancelled' });
+      await db.applySchema(`${await db.schema()}\nentity Tag {\n  id int64 @id\n}\n`);
+      let changed;
+      do changed = (await every.next()).value;
+      while (changed.schema === undefined);
+      assert.equal(typeof changed.schema, 'number');
+      const ended = assert.rejects(every.next(), { code: 'connection_failed' });
+      await db.close();
+      await ended;
     });
 
     it('has errors with everything that a program needs', async (t) => {

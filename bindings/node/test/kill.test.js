@@ -12,7 +12,7 @@ const WRITERS = 4;
 /** The writes that are acknowledged between two kills, at least. */
 const WRITES_BETWEEN = 25;
 
-it(`loses no acknowledged write over ${KILLS} kills of the server`, { timeout: 120_000 }, async (t) => {
+it(`loses no acknowledged write over ${KILLS} kills of the server`, { timeout: 60_000 + 10_000 * KILLS }, async (t) => {
   const dir = directory(t);
   let server = await serve(dir);
   t.after(() => server.kill());

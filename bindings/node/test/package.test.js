@@ -24,3 +24,8 @@ it('is a package that installs without a compiler', { timeout: 120_000 }, (t) =>
   const code = `import { connect } from '@ormdb/client'; const db = await connect('data'); console.log(db.isEmbedded); await db.close();`;
   assert.equal(execFileSync(process.execPath, ['--input-type=module', '-e', code], { cwd: app, encoding: 'utf8' }), 'true\n');
 });
+
+it('is the same for import and require', async () => {
+  const imported = await import('../lib/index.mjs');
+  assert.deepEqual(Object.keys(imported).sort(), Object.keys(require('..')).sort());
+});

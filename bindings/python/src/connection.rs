@@ -4,14 +4,15 @@
 
 use std::time::Duration;
 
-use ormdb_bindings::{Access, Answer, Create, Isolation, OpenOptions, Outcome, SchemaOutcome, Task};
+use ormdb_bindings::{Access, Create, Isolation, OpenOptions, Outcome, SchemaOutcome, Task};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyAny, PyDict};
 
+use crate::changes::Changes;
 use crate::error::{OrRaise, exceptions};
 use crate::mailbox::{Call, Mailbox};
-use crate::outcome;
+use crate::outcome::{self, Description};
 use crate::params::params;
 use crate::result::Stream;
 use crate::transaction::Transaction;
@@ -80,10 +81,10 @@ impl Connection {
         text: &str,
         params: Option<&Bound<'py, PyDict>>,
         keywords: Option<&Bound<'py, PyDict>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    ) -> PyResult<Bound<'py, Stream>> {
         let task = self.0.stream(text.to_owned(), self::params(params, keywords)?);
-        let answer = wait::wait(py, Some(text), task)?;
-        streamed(py, text, answer)
+        let parts = wait::wait(py, Some(text), task)?;
+        Bound::new(py, Stream::new(text.to_owned(), parts))
     }
 
     /// Begins to run a fetch whose rows are taken part by part.
@@ -98,9 +99,37 @@ impl Connection {
     ) -> PyResult<Call> {
         let task = self.0.stream(text.to_owned(), self::params(params, keywords)?);
         let text = text.to_owned();
-        Ok(mailbox.begin(future, task, move |py, answer| {
-            streamed(py, &text, answer.or_raise(py, Some(&text))?).map(Bound::unbind)
+        Ok(mailbox.begin(future, task, move |py, parts| {
+            let parts = parts.or_raise(py, Some(&text))?;
+            Ok(Py::new(py, Stream::new(text, parts))?.into_any())
         }))
+    }
+
+    /// What a statement takes and gives, in the schema as it is, without running it.
+    fn describe(&self, py: Python<'_>, text: &str) -> PyResult<Description> {
+        let task = self.0.describe(text.to_owned());
+        wait::wait(py, Some(text), task).map(|described| Description::of(py, text, described))
+    }
+
+    /// Begins to describe a statement.
+    fn start_describe(&self, mailbox: &Mailbox, future: &Bound<'_, PyAny>, text: String) -> Call {
+        mailbox.begin(future, self.0.describe(text.clone()), move |py, described| {
+            let described = Description::of(py, &text, described.or_raise(py, Some(&text))?);
+            Ok(Py::new(py, described)?.into_any())
+        })
+    }
+
+    /// Is told of commits from now on.
+    fn subscribe_to(&self, py: Python<'_>, entities: Vec<String>) -> PyResult<Changes> {
+        let task = self.0.subscribe(entities);
+        wait::wait(py, None, task).map(Changes)
+    }
+
+    /// Begins to be told of commits.
+    fn start_subscribe(&self, mailbox: &Mailbox, future: &Bound<'_, PyAny>, entities: Vec<String>) -> Call {
+        mailbox.begin(future, self.0.subscribe(entities), |py, begun| {
+            Ok(Py::new(py, Changes(begun.or_raise(py, None)?))?.into_any())
+        })
     }
 
     /// Begins a transaction of several statements.
@@ -208,13 +237,6 @@ pub(crate) fn begin(mailbox: &Mailbox, future: &Bound<'_, PyAny>, text: &str, ta
     mailbox.begin(future, task, move |py, outcome| {
         outcome::object(py, &text, outcome.or_raise(py, Some(&text))?).map(Bound::unbind)
     })
-}
-
-fn streamed<'py>(py: Python<'py>, text: &str, answer: Answer) -> PyResult<Bound<'py, PyAny>> {
-    match answer {
-        Answer::Parts(parts) => Ok(Bound::new(py, Stream::new(text.to_owned(), parts))?.into_any()),
-        Answer::Whole(outcome) => outcome::object(py, text, outcome),
-    }
 }
 
 fn applied(py: Python<'_>, text: &str, outcome: PyResult<SchemaOutcome>) -> PyResult<Vec<String>> {

@@ -6,6 +6,7 @@
 
 mod arrow;
 mod build;
+mod changes;
 mod collector;
 mod column;
 mod connection;
@@ -30,13 +31,15 @@ mod _native {
     #[pymodule_export]
     use crate::arrow::{ArrowBatch, ArrowTable};
     #[pymodule_export]
+    use crate::changes::{Changed, Changes};
+    #[pymodule_export]
     use crate::connection::Connection;
     #[pymodule_export]
     use crate::interval::Interval;
     #[pymodule_export]
     use crate::mailbox::{Call, Mailbox};
     #[pymodule_export]
-    use crate::outcome::{Done, Explanation, Written};
+    use crate::outcome::{Description, Done, Explanation, Written};
     #[pymodule_export]
     use crate::params::Typed;
     #[pymodule_export]

@@ -1,10 +1,13 @@
 //! What statements give, as Python sees it.
 
+use std::sync::Arc;
+
 use ormdb_bindings::{MutationResult, Outcome};
 use pyo3::prelude::*;
 use pyo3::types::PyAny;
 
-use crate::result::Result;
+use crate::layout::Layout;
+use crate::result::{Node, Result};
 
 /// What a write did.
 #[pyclass(frozen, get_all, module = "ormdb")]
@@ -35,6 +38,44 @@ pub(crate) struct Explanation {
     text: String,
     /// For tools: a JSON document.
     json: String,
+}
+
+/// What a statement takes and gives.
+#[pyclass(frozen, module = "ormdb")]
+pub(crate) struct Description {
+    params: Vec<(String, Option<String>)>,
+    layout: Option<Arc<Layout>>,
+}
+
+impl Description {
+    pub(crate) fn of(py: Python<'_>, text: &str, described: ormdb_bindings::Description) -> Description {
+        let ormdb_bindings::Description { params, shape } = described;
+        let params = params.into_iter().map(|param| (param.name, param.ty)).collect();
+        // The first result of the statement finds it there.
+        let layout = shape.map(|shape| Layout::of(py, text, &Arc::new(shape)));
+        Description { params, layout }
+    }
+}
+
+#[pymethods]
+impl Description {
+    /// The parameters: name, and type as a schema writes it, or `None` where the place takes several types.
+    #[getter]
+    fn params(&self) -> Vec<(String, Option<String>)> {
+        self.params.clone()
+    }
+
+    /// The nodes of the rows, as `Result.shape` has them; `None` where there are none, or a parameter decides.
+    #[getter]
+    fn shape(&self, py: Python<'_>) -> Option<Vec<Node>> {
+        self.layout.as_ref().map(|layout| Node::all(py, layout))
+    }
+
+    fn __repr__(&self) -> String {
+        let params =
+            self.params.iter().map(|(name, ty)| format!("${name}: {}", ty.as_deref().unwrap_or("?")));
+        format!("<ormdb.Description: {}>", params.collect::<Vec<_>>().join(", "))
+    }
 }
 
 #[pymethods]

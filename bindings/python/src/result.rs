@@ -15,7 +15,7 @@ use crate::arrow::{self, ArrowTable, What};
 use crate::build::{self, Form};
 use crate::collector::Pause;
 use crate::error::OrRaise;
-use crate::layout::Layout;
+use crate::layout::{Layout, NodeLayout};
 use crate::mailbox::{Call, Mailbox};
 use crate::row::View;
 use crate::wait;
@@ -199,17 +199,7 @@ impl Result {
     /// The nodes of the result: node 0 has the rows, and edges lead to the others.
     #[getter]
     fn shape(&self, py: Python<'_>) -> Vec<Node> {
-        let layout = &self.view.layout;
-        layout
-            .shape
-            .nodes
-            .iter()
-            .zip(&layout.nodes)
-            .map(|(shape, node)| {
-                let members = node.members.iter().map(|member| member.name.bind(py).to_string()).collect();
-                Node::of(shape, members)
-            })
-            .collect()
+        Node::all(py, &self.view.layout)
     }
 
     /// The version token of the snapshot that was read; `None` of a part.
@@ -225,6 +215,16 @@ impl Result {
 }
 
 impl Node {
+    /// The nodes of a shape.
+    pub(crate) fn all(py: Python<'_>, layout: &Layout) -> Vec<Node> {
+        let nodes = layout.shape.nodes.iter().zip(&layout.nodes);
+        let node = |(shape, node): (&ShapeNode, &NodeLayout)| {
+            let members = node.members.iter().map(|member| member.name.bind(py).to_string()).collect();
+            Node::of(shape, members)
+        };
+        nodes.map(node).collect()
+    }
+
     fn of(shape: &ShapeNode, members: Vec<String>) -> Node {
         let columns = shape.columns.iter().map(|column| {
             let ty = match column.ty {

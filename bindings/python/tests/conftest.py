@@ -43,19 +43,20 @@ def binary() -> str:
 class Server:
     """`ormdb serve` over a directory; it can be killed, and started again on its port."""
 
-    def __init__(self, path: pathlib.Path) -> None:
+    def __init__(self, path: pathlib.Path, *options: str) -> None:
         self.path = path
+        self.options = options
         self.listen = "127.0.0.1:0"
         self.start()
 
     def start(self) -> None:
-        command = [binary(), "serve", str(self.path), "--listen", self.listen]
+        command = [binary(), "serve", str(self.path), "--listen", self.listen, *self.options]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         self.url = line.removeprefix("listening on ").split(" and ")[0].strip()
-        assert self.url.startswith("ormdb://"), f"the server said {line!r}"
-        self.listen = self.url.removeprefix("ormdb://")
+        assert self.url.startswith("ormdb"), f"the server said {line!r}"
+        self.listen = self.url.split("://")[1]
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)

@@ -24,7 +24,7 @@ def test_the_readme_of_the_package(tmp_path: pathlib.Path, monkeypatch: pytest.M
     first, *others = snippets(PACKAGE / "README.md")
     names: dict[str, object] = {"__name__": "readme"}
     run(first, names)
-    assert len(others) == 3
+    assert len(others) == 4
     # The first one closes its connection.
     names["db"] = ormdb.connect("blog.ormdb")
     for snippet in others:

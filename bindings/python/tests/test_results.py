@@ -161,6 +161,28 @@ def test_streams(db: ormdb.Connection) -> None:
     with db.stream("Artist { name }") as stream:
         assert next(iter(stream)).name == "0"
     assert list(stream) == []
-    # A server says so itself.
-    with pytest.raises((TypeError, ormdb.RequestError)):
-        db.stream("delete Artist")
+    returned = db.stream('update Artist[1] set { name: "first" } return { name }')
+    assert [row.name for row in returned] == ["first"]
+    # What gives no rows is refused, and not executed.
+    for text in ["delete Artist", "explain Artist", "commit"]:
+        with pytest.raises(ormdb.RequestError) as raised:
+            db.stream(text)
+        assert raised.value.code == "invalid_query"
+    assert len(db.fetch("Artist { id }")) == 500
+
+
+def test_statements_are_described(db: ormdb.Connection) -> None:
+    text = "Artist where kind = $kind and born > $since { name, kind, albums limit $n { price } }"
+    described = db.describe(text)
+    assert described.params == [("kind", "Kind"), ("since", "date"), ("n", "int64")]
+    assert described.shape is not None
+    artist, album = described.shape
+    assert (artist.entity, artist.members) == ("Artist", ["name", "kind", "albums"])
+    assert artist.columns[1] == ("kind", "enum", ["solo", "band"])
+    assert album.columns == [("price", "decimal", [])]
+    written = db.describe("create Album { title: $title, price: $price, artistId: $of }")
+    assert written.params == [("title", "string"), ("price", "decimal(10,2)"), ("of", "int64")]
+    assert written.shape is None
+    with pytest.raises(ormdb.RequestError) as raised:
+        db.describe("Artist { nme }")
+    assert (raised.value.code, raised.value.suggestion) == ("unknown_field", "name")

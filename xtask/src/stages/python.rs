@@ -12,9 +12,12 @@ use std::process::{Command, Stdio};
 use super::{Outcome, cargo, passes, passes_and_keeps, target_directory};
 use crate::missing;
 
+/// What builds the wheel, of the versions that bindings/python/pyproject.toml names.
+const MATURIN: &str = "maturin>=1.8,<2";
+
 /// What the tests need beside the package.
 const TEST_PACKAGES: &[&str] =
-    &["maturin>=1.8,<2", "mypy>=1.15", "polars>=1.0", "pyarrow>=18", "pydantic>=2", "pytest>=8"];
+    &[MATURIN, "mypy>=1.15", "polars>=1.0", "pyarrow>=18", "pydantic>=2", "pytest>=8"];
 
 /// The profile of the server: that of the stage `tests`, so that little is built twice.
 const SERVER_PROFILE: &str = "test";
@@ -144,6 +147,23 @@ pub(super) fn is_there() -> bool {
         let python = Command::new("python3").args(["-c", asks]).stderr(Stdio::null()).status();
         python.is_ok_and(|status| status.success())
     })
+}
+
+/// The maturin of an environment in the target directory, if need be after installing it.
+pub(crate) fn maturin(target: &Path) -> Option<Command> {
+    let directory = target.join("maturin");
+    let python = directory.join("bin/python");
+    let command = || {
+        let mut command = Command::new(&python);
+        command.args(["-m", "maturin"]);
+        command
+    };
+    let is_made = || {
+        let version = command().arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+        version.is_ok_and(|status| status.success())
+    };
+    let made = is_made() || (is_there() && environment_is_made(&directory, &[MATURIN]) && is_made());
+    made.then(command)
 }
 
 /// Makes an environment with packages of pip in a directory, which is emptied first.

@@ -29,8 +29,8 @@ function directory(t) {
 }
 
 /** Starts a server of a directory, on any free port or a given one. */
-async function serve(dir, port = 0) {
-  const child = spawn(binary(), ['serve', path.join(dir, 'data'), '--listen', `127.0.0.1:${port}`], {
+async function serve(dir, port = 0, options = []) {
+  const child = spawn(binary(), ['serve', path.join(dir, 'data'), '--listen', `127.0.0.1:${port}`, ...options], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const ended = new Promise((resolve) => child.once('exit', resolve));

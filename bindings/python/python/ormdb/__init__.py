@@ -12,9 +12,9 @@
 from __future__ import annotations
 
 from . import aio, errors
-from ._native import Done, Explanation, Interval, Node, Result, Row, Typed, Withheld, Written
+from ._native import Changed, Description, Done, Explanation, Interval, Node, Result, Row, Typed, Withheld, Written
 from ._native import withheld as _withheld
-from ._sync import Connection, Stream, Transaction, connect
+from ._sync import Changes, Connection, Stream, Transaction, connect
 from .aio import connect as connect_async
 from .errors import (
     BugError,
@@ -54,6 +54,8 @@ __all__ = [
     "WITHHELD",
     "BugError",
     "Cancelled",
+    "Changed",
+    "Changes",
     "CheckViolation",
     "Connection",
     "ConnectionFailed",
@@ -61,6 +63,7 @@ __all__ = [
     "DatabaseLocked",
     "Deadlock",
     "DeniedError",
+    "Description",
     "Done",
     "Error",
     "Explanation",

@@ -7,7 +7,10 @@ __all__ = [
     "ArrowBatch",
     "ArrowTable",
     "Call",
+    "Changed",
+    "Changes",
     "Connection",
+    "Description",
     "Done",
     "Explanation",
     "Interval",
@@ -151,6 +154,15 @@ class Done:
     def token(self) -> str | None: ...
 
 @final
+class Description:
+    """What a statement takes and gives."""
+
+    @property
+    def params(self) -> list[tuple[str, str | None]]: ...
+    @property
+    def shape(self) -> list[Node] | None: ...
+
+@final
 class Explanation:
     """The plan of a fetch."""
 
@@ -177,12 +189,29 @@ class Stream:
     def start_next_part(self, mailbox: Mailbox, future: asyncio.Future[Any]) -> Call: ...
     def close(self) -> None: ...
 
-class Connection:
-    def __new__(cls, location: str, *, create: bool = True, timeout: float = 10.0) -> Connection: ...
-    @staticmethod
-    def start_open(
-        mailbox: Mailbox, future: asyncio.Future[Any], location: str, *, create: bool = True, timeout: float = 10.0
-    ) -> Call: ...
+@final
+class Changed:
+    """What was committed since the last notice."""
+
+    @property
+    def token(self) -> str: ...
+    @property
+    def entities(self) -> list[str]: ...
+    @property
+    def schema(self) -> int | None: ...
+    @property
+    def everything(self) -> bool: ...
+
+class Changes:
+    @property
+    def since(self) -> str: ...
+    def next(self, timeout: float | None = None) -> Changed | None: ...
+    def start_next(self, mailbox: Mailbox, future: asyncio.Future[Any], timeout: float | None = None) -> Call: ...
+    def close(self) -> None: ...
+
+class _Statements:
+    """What connections and transactions have in common. It is of the types alone: neither inherits from it."""
+
     def query(
         self, text: str, params: _Params | None = None, /, **keywords: Any
     ) -> Result | Written | Explanation | Done: ...
@@ -194,9 +223,14 @@ class Connection:
         params: _Params | None = None,
         keywords: _Params | None = None,
     ) -> Call: ...
-    def stream_parts(
-        self, text: str, params: _Params | None = None, /, **keywords: Any
-    ) -> Stream | Written | Explanation | Done: ...
+
+class Connection(_Statements):
+    def __new__(cls, location: str, *, create: bool = True, timeout: float = 10.0) -> Connection: ...
+    @staticmethod
+    def start_open(
+        mailbox: Mailbox, future: asyncio.Future[Any], location: str, *, create: bool = True, timeout: float = 10.0
+    ) -> Call: ...
+    def stream_parts(self, text: str, params: _Params | None = None, /, **keywords: Any) -> Stream: ...
     def start_stream(
         self,
         mailbox: Mailbox,
@@ -205,6 +239,10 @@ class Connection:
         params: _Params | None = None,
         keywords: _Params | None = None,
     ) -> Call: ...
+    def describe(self, text: str) -> Description: ...
+    def start_describe(self, mailbox: Mailbox, future: asyncio.Future[Any], text: str) -> Call: ...
+    def subscribe_to(self, entities: list[str]) -> Changes: ...
+    def start_subscribe(self, mailbox: Mailbox, future: asyncio.Future[Any], entities: list[str]) -> Call: ...
     def begin(self, isolation: str = "serializable", read_only: bool = False) -> Transaction: ...
     def start_begin(
         self, mailbox: Mailbox, future: asyncio.Future[Any], isolation: str, read_only: bool
@@ -220,18 +258,7 @@ class Connection:
     @property
     def embedded(self) -> bool: ...
 
-class Transaction:
-    def query(
-        self, text: str, params: _Params | None = None, /, **keywords: Any
-    ) -> Result | Written | Explanation | Done: ...
-    def start_query(
-        self,
-        mailbox: Mailbox,
-        future: asyncio.Future[Any],
-        text: str,
-        params: _Params | None = None,
-        keywords: _Params | None = None,
-    ) -> Call: ...
+class Transaction(_Statements):
     def savepoint(self, name: str) -> None: ...
     def rollback_to(self, name: str) -> None: ...
     def release(self, name: str) -> None: ...

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from . import _native
-from ._native import Done, Explanation, Result, Row, Written
+from ._native import Changed, Done, Explanation, Result, Row, Written
 from ._retry import RETRIES_MAX, pause_s
 from .errors import Error
 
@@ -66,11 +66,18 @@ class Connection(_native.Connection):
         return explanation_of(self.query(f"explain {text}", params, **keywords))
 
     def stream(self, text: str, params: Params | None = None, /, **keywords: Any) -> Stream:
-        """Runs a fetch whose rows are read while they are used, with no more than a few parts of them held."""
-        parts = self.stream_parts(text, params, **keywords)
-        if not isinstance(parts, _native.Stream):
-            raise TypeError("the statement was executed, yet it gives no rows")
-        return Stream(parts)
+        """Runs a statement whose rows are read while they are used, with no more than a few parts of them held.
+
+        One that gives no rows is refused, and not executed.
+        """
+        return Stream(self.stream_parts(text, params, **keywords))
+
+    def subscribe(self, *entities: str) -> Changes:
+        """Is told of commits from now on that write rows of these entities, or of any where none is named: iterate over it.
+
+        What is told is made for caches: whatever was read before of the entities of a notice may be stale.
+        """
+        return Changes(self.subscribe_to(list(entities)))
 
     def transaction(self, isolation: str = "serializable", *, read_only: bool = False) -> Transaction:
         """A transaction, as a context: it is committed at the end of the block, and rolled back by an exception."""
@@ -216,6 +223,36 @@ class Stream:
         self._native.close()
 
     def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+class Changes:
+    """What is told of commits. Iterate over it, or ask for the `next` notice; a context closes it."""
+
+    def __init__(self, native: _native.Changes) -> None:
+        self._native = native
+
+    @property
+    def since(self) -> str:
+        """The version token from which on commits are told."""
+        return self._native.since
+
+    def next(self, timeout: float | None = None) -> Changed | None:
+        """The next notice; `None` where that takes longer than `timeout` seconds. What is not taken is joined to one notice."""
+        return self._native.next(timeout)
+
+    def __iter__(self) -> Iterator[Changed]:
+        while (changed := self._native.next()) is not None:
+            yield changed
+
+    def close(self) -> None:
+        """Ends it."""
+        self._native.close()
+
+    def __enter__(self) -> Changes:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from . import _native
-from ._native import Call, Explanation, Mailbox, Result, Row, Written
+from ._native import Call, Changed, Description, Explanation, Mailbox, Result, Row, Written
 from ._retry import RETRIES_MAX, pause_s
 from ._sync import Answer, Params, explanation_of, result_of, written_of
 from .errors import Error
@@ -100,21 +100,35 @@ class Connection:
         return explanation_of(await _run(self._native.start_query, f"explain {text}", params, keywords))
 
     async def stream(self, text: str, params: Params | None = None, /, **keywords: Any) -> AsyncIterator[Row]:
-        """The rows of a fetch, read while they are used: `async for row in db.stream(…)`."""
+        """The rows of a statement, read while they are used: `async for row in db.stream(…)`.
+
+        One that gives no rows is refused, and not executed.
+        """
         async for part in self.stream_parts(text, params, **keywords):
             for row in part:
                 yield row
 
     async def stream_parts(self, text: str, params: Params | None = None, /, **keywords: Any) -> AsyncIterator[Result]:
         """The results that the whole is made of, read while they are used."""
-        stream = await _run(self._native.start_stream, text, params, keywords)
-        if not isinstance(stream, _native.Stream):
-            raise TypeError("the statement was executed, yet it gives no rows")
+        stream: _native.Stream = await _run(self._native.start_stream, text, params, keywords)
         try:
             while (part := await _run(stream.start_next_part)) is not None:
                 yield part
         finally:
             stream.close()
+
+    async def describe(self, text: str) -> Description:
+        """What a statement takes and gives, in the schema as it is, without running it."""
+        described: Description = await _run(self._native.start_describe, text)
+        return described
+
+    def subscribe(self, *entities: str) -> Changes:
+        """Is told of commits that write rows of these entities, or of any where none is named.
+
+        `async with db.subscribe("User") as changes`, and `async for changed in changes`. What is told is made for caches: whatever
+        was read before of the entities of a notice may be stale.
+        """
+        return Changes(self._native, list(entities))
 
     def transaction(self, isolation: str = "serializable", *, read_only: bool = False) -> Transaction:
         """A transaction, as an `async with`: committed at the end of the block, rolled back by an exception."""
@@ -166,6 +180,49 @@ class Connection:
 
     async def __aenter__(self) -> Connection:
         return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.close()
+
+
+class Changes:
+    """What is told of commits: begin it, or use it in an `async with`, and iterate over it."""
+
+    def __init__(self, connection: _native.Connection, entities: list[str]) -> None:
+        self._connection = connection
+        self._entities = entities
+        self._begun: _native.Changes | None = None
+
+    async def begin(self) -> Changes:
+        """Begins it: what is committed from here on is told."""
+        self._begun = await _run(self._connection.start_subscribe, self._entities)
+        return self
+
+    def _native(self) -> _native.Changes:
+        if self._begun is None:
+            raise RuntimeError("the subscription has not begun: use it in an `async with`, or await `begin`")
+        return self._begun
+
+    @property
+    def since(self) -> str:
+        """The version token from which on commits are told."""
+        return self._native().since
+
+    async def next(self, timeout: float | None = None) -> Changed | None:
+        """The next notice; `None` where that takes longer than `timeout` seconds. What is not taken is joined to one notice."""
+        changed: Changed | None = await _run(self._native().start_next, timeout)
+        return changed
+
+    async def __aiter__(self) -> AsyncIterator[Changed]:
+        while (changed := await self.next()) is not None:
+            yield changed
+
+    async def close(self) -> None:
+        """Ends it."""
+        self._native().close()
+
+    async def __aenter__(self) -> Changes:
+        return await self.begin()
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self.close()
