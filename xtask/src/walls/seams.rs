@@ -72,6 +72,7 @@ const THREAD_SEAM: &[&str] = &[
     "crates/ordinum/src/compaction/side_by_side.rs",
     "crates/ordinum/src/db/background.rs",
     "crates/ordinum/src/models/",
+    "crates/ormdb/src/changes.rs",
     "crates/ormdb/src/statistics/sampler.rs",
 ];
 
@@ -102,6 +103,7 @@ const DECODERS: &[&str] = &[
     "crates/ormdb-proto/src/message.rs",
     "crates/ormdb-proto/src/result.rs",
     "crates/ormdb/src/catalog/record.rs",
+    "crates/ormdb/src/changes/reader.rs",
     "crates/ormdb/src/statistics/record.rs",
     "crates/ormdb/src/store/index.rs",
     "crates/ormdb/src/store/key.rs",
