@@ -123,10 +123,7 @@ fn a_stream_gives_its_parts_and_then_the_trailer() {
     for id in 0..10 {
         create(&connection, id).unwrap();
     }
-    let Answer::Parts(parts) = connection.stream("User { id }".to_owned(), Params::none()).wait().unwrap()
-    else {
-        panic!("no parts");
-    };
+    let parts = connection.stream("User { id }".to_owned(), Params::none()).wait().unwrap();
     let mut rows = 0;
     while let Some(part) = by_callback(parts.next()).unwrap() {
         rows += part.chunks().iter().map(crate::Chunk::root_rows).sum::<usize>();
@@ -135,8 +132,15 @@ fn a_stream_gives_its_parts_and_then_the_trailer() {
     assert_eq!(parts.trailer().unwrap().rows, 10);
     // A stream that nobody reads to its end keeps nothing open.
     drop(connection.stream("User { id }".to_owned(), Params::none()).wait().unwrap());
-    let written = connection.stream("delete User".to_owned(), Params::none()).wait().unwrap();
-    assert!(matches!(written, Answer::Whole(Outcome::Written(result)) if result.deleted == 10));
+    // What gives no rows is refused, and not executed.
+    let refused = connection.stream("delete User".to_owned(), Params::none()).wait();
+    assert_eq!(refused.map(drop).unwrap_err().code, ErrorCode::InvalidQuery);
+    assert_eq!(count(&connection), 10);
+    let returned = connection.stream("delete User return { id }".to_owned(), Params::none()).wait().unwrap();
+    assert_eq!(
+        returned.next().wait().unwrap().unwrap().chunks().iter().map(crate::Chunk::root_rows).sum::<usize>(),
+        10
+    );
 }
 
 #[test]
