@@ -137,10 +137,10 @@ async fn an_answer_of_another_kind_is_no_answer() {
     let text = encode(&Text { text: "entity E {}".to_owned() }).unwrap().to_vec();
     let error = answer(vec![(FrameType::Text, 1, true, text)], b"").await.unwrap_err();
     assert_eq!(error.code, ErrorCode::ProtocolViolation);
-    // A statement may be done without a graph; whoever fetches asked for one.
+    // A statement that gives no graph is refused where one is asked for: a server that says it is done breaks the protocol.
     let done = encode(&Done { token: None }).unwrap().to_vec();
     let error = answer(vec![(FrameType::Done, 1, true, done)], b"").await.unwrap_err();
-    assert_eq!(error.code, ErrorCode::InvalidQuery);
+    assert_eq!(error.code, ErrorCode::ProtocolViolation);
 }
 
 #[tokio::test]

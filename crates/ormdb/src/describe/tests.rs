@@ -114,7 +114,7 @@ fn a_fetch_is_described() {
             "$a string, $b date, $c int64 -> Artist(x Scalar(String), y Scalar(Date), z Scalar(String))",
         ),
         ("Artist { nme }", "unknown_field: `Artist` has no field or relation `nme`"),
-        ("Artst { name }", "unknown_entity: there is no entity `Artst`"),
+        ("Artst { name }", "unknown_entity: no entity is named `Artst`"),
     ];
     check(&session, &cases);
 }
@@ -129,7 +129,7 @@ fn a_write_is_described() {
         ),
         ("create Artist { name: $n }", "$n string(80) -> nothing known"),
         (
-            "update Album where artist.name = $n set { price += $more, title: $a || title, partOf: connect Album[$id] } return { price }",
+            "update Album where artist.name = $n set { price += $more, title: $a || title, partOf: connect [$id] } return { price }",
             "$n string(80), $more decimal(10,2), $a string, $id int64 -> Album(price Scalar(Decimal))",
         ),
         (
@@ -143,7 +143,7 @@ fn a_write_is_described() {
     check(&session, &cases);
 }
 
-/// A statement that is described runs with values of the types that were told.
+/// A write without `return` was executed before it failed.
 #[test]
 fn what_gives_no_rows_is_not_executed_for_rows() {
     let (_dir, session) = session();
@@ -152,5 +152,8 @@ fn what_gives_no_rows_is_not_executed_for_rows() {
         assert_eq!(session.fetch(text, &none).unwrap_err().code, ErrorCode::InvalidQuery, "{text}");
     }
     assert_eq!(session.fetch("Artist", &none).unwrap().len(), 0);
-    assert_eq!(session.fetch("create Artist { name: \"a\" } return { id }", &none).unwrap().len(), 1);
+    assert_eq!(
+        session.fetch("create Artist { name: \"a\", tags: [] } return { id }", &none).unwrap().len(),
+        1
+    );
 }
