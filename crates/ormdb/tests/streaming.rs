@@ -84,10 +84,32 @@ fn the_first_chunk_leaves_before_the_second_is_read() {
 fn what_does_not_stream_comes_as_a_whole() {
     let (_directory, database) = notes(1);
     let session = database.session();
-    for text in ["delete Note[7]", "explain Note { id }", "Note order by id after [0] { id }"] {
+    for text in ["delete Note[7]", "explain Note { id }", "Note for update { id }"] {
         let statement = session.prepare(text).unwrap();
         let outcome = session.stream(&statement, &Params::none(), &mut |_| panic!("{text} streams"));
         assert!(matches!(outcome, Ok(Streamed::Whole(_)) | Err(_)), "{text}");
+    }
+}
+
+/// What depends on the place of a row, or reads the past, leaves chunk by chunk too.
+#[test]
+fn cursors_and_the_past_stream() {
+    let (_directory, database) = notes(1);
+    let session = database.session();
+    let token = session.fetch("Note { id }", &Params::none()).unwrap().trailer().token;
+    let params = Params::none().with("t", token.to_string());
+    for text in ["Note order by id after [-1] { id }", "Note as of $t { id }"] {
+        let statement = session.prepare(text).unwrap();
+        let mut rows = 0;
+        let mut see = |part| {
+            if let StreamPart::Chunk(chunk) = part {
+                rows += chunk.root_rows();
+            }
+            Ok(())
+        };
+        let outcome = session.stream(&statement, &params, &mut see).unwrap();
+        assert!(matches!(outcome, Streamed::Parts(_)), "{text}");
+        assert_eq!(rows, session.fetch("Note { id }", &Params::none()).unwrap().len(), "{text}");
     }
 }
 
