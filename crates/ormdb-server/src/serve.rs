@@ -63,6 +63,11 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// Whether the server is stopping.
+    fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
+    }
+
     /// Completes when the server is stopping.
     async fn stopped(&self) {
         // An error means that the server is gone.

@@ -94,11 +94,11 @@ fn what_does_not_stream_comes_as_a_whole() {
 /// What depends on the place of a row, or reads the past, leaves chunk by chunk too.
 #[test]
 fn cursors_and_the_past_stream() {
-    let (_directory, database) = notes(1);
+    let (_directory, database) = notes(3);
     let session = database.session();
     let token = session.fetch("Note { id }", &Params::none()).unwrap().trailer().token;
     let params = Params::none().with("t", token.to_string());
-    for text in ["Note order by id after [-1] { id }", "Note as of $t { id }"] {
+    for text in ["Note order by id after [0] { id }", "Note as of $t { id }"] {
         let statement = session.prepare(text).unwrap();
         let mut rows = 0;
         let mut see = |part| {
@@ -109,7 +109,8 @@ fn cursors_and_the_past_stream() {
         };
         let outcome = session.stream(&statement, &params, &mut see).unwrap();
         assert!(matches!(outcome, Streamed::Parts(_)), "{text}");
-        assert_eq!(rows, session.fetch("Note { id }", &Params::none()).unwrap().len(), "{text}");
+        assert_eq!(rows, session.fetch(text, &params).unwrap().len(), "{text}");
+        assert!(rows >= 2, "{text}: {rows}");
     }
 }
 

@@ -56,6 +56,8 @@ impl Subscriptions {
         tokio::spawn(async move {
             let ended = tell(&requests, &changes, reply, &window).await;
             drop((changes, place));
+            // The connection may have ended first, for the same reason.
+            let ended = if requests.shared.is_stopping() { stopping() } else { ended };
             requests.answer(reply, window, Err(ended)).await;
         });
         Ok(())
