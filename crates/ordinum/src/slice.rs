@@ -30,6 +30,15 @@ impl Slice {
         }
         Some(Slice(Bytes::Pinned { owner, at, len }))
     }
+
+    /// The same bytes for who keeps them: a part of a larger block is copied, so that the block may go.
+    #[must_use]
+    pub fn detached(self) -> Slice {
+        match &self.0 {
+            Bytes::Pinned { owner, len, .. } if (**owner).as_ref().len() / 2 > *len => Slice::from(&*self),
+            Bytes::Pinned { .. } | Bytes::Own(_) => self,
+        }
+    }
 }
 
 impl Deref for Slice {

@@ -12,6 +12,8 @@ mod anomalies;
 mod constraints;
 #[path = "isolation/deferred.rs"]
 mod deferred;
+#[path = "isolation/idle.rs"]
+mod idle;
 #[path = "isolation/locks.rs"]
 mod locks;
 #[path = "isolation/savepoints.rs"]

@@ -48,7 +48,7 @@ use crate::super_version::SuperVersion;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Mutex, RwLock};
 use crate::table::Lookup;
-use crate::transaction::{Check, OpenTransaction, Overlay, OwnWrites, RangeTracker};
+use crate::transaction::{Check, OpenTransaction, Overlay, OwnWrites, RangeTracker, Since, Versions};
 use crate::version::{SeparatedValues, TableStore};
 
 /// The shared state of an open database.
@@ -324,22 +324,42 @@ impl Core {
         check: &Check<'_>,
         writes: &Overlay,
     ) -> Result<Option<(Pin, OpenTransaction)>> {
-        let (pin, open) = {
+        let (pin, open, since) = {
             let mut commits = self.commits.lock();
             let last = commits.last;
             if last == check.read_at {
                 return Ok(None);
             }
-            commits.recent.validate_moved(check, writes)?;
-            (self.pins.pin(|| last), commits.recent.open(last))
+            let since = commits.recent.validate_moved(check, writes)?;
+            (self.pins.pin(|| last), commits.recent.open(last), since)
         };
         self.publication.wait_for(pin.seqno);
+        if since == Since::Forgotten {
+            Versions { core: self, before: check.read_at, now: pin.seqno }.check(check, writes)?;
+        }
         Ok(Some((pin, open)))
     }
 
+    /// Whether commits behind the snapshot of a transaction are forgotten.
+    pub(crate) fn has_forgotten(&self, read_at: SeqNo) -> bool {
+        self.commits.lock().recent.has_forgotten(read_at)
+    }
+
     /// Refuses if a commit after `read_at`, which a transaction reads at, changed something in the range.
-    pub(crate) fn check_unchanged(&self, family: FamilyId, range: &KeyRange, read_at: SeqNo) -> Result<()> {
-        self.commits.lock().recent.check_unchanged(family, range, read_at)
+    pub(crate) fn check_unchanged(
+        &self,
+        family: &ColumnFamily,
+        range: &KeyRange,
+        read_at: SeqNo,
+    ) -> Result<()> {
+        let since = self.commits.lock().recent.check_unchanged(family.family.id, range, read_at)?;
+        match since {
+            Since::Unchanged => Ok(()),
+            Since::Forgotten => {
+                let (pin, _open) = self.open_transaction();
+                Versions { core: self, before: read_at, now: pin.seqno }.check_range(family, range)
+            }
+        }
     }
 }
 

@@ -121,7 +121,7 @@ impl Transaction {
     /// has of it is the newest, among those that lock.
     ///
     /// # Errors
-    /// [`Error::Conflict`] if so, or if the snapshot is older than what is remembered of commits.
+    /// [`Error::Conflict`] if so.
     pub fn check_key_unchanged(&self, family: &ColumnFamily, key: &[u8]) -> Result<()> {
         self.check_unchanged(family, &KeyRange::only(key))
     }
@@ -135,7 +135,8 @@ impl Transaction {
     }
 
     /// Moves the snapshot to the newest commit, and returns its sequence number. Writes, locks and savepoints stay. It costs
-    /// what this transaction depends on, and the smaller of what it wrote and what others committed since the snapshot. A
+    /// what this transaction depends on, and the smaller of what it wrote and what others committed since the snapshot; where
+    /// others committed so much that it is not remembered, what it depends on is read again and compared. A
     /// transaction that does so before each statement reads what is committed then, and with
     /// [`Validation::Snapshot`] only its writes have to stay as they were.
     ///
@@ -188,7 +189,7 @@ impl Transaction {
 
     /// Refuses if a commit behind the snapshot changed something in the range.
     fn check_unchanged(&self, family: &ColumnFamily, range: &KeyRange) -> Result<()> {
-        self.db.core().check_unchanged(family.family.id, range, self.pin.seqno)
+        self.db.core().check_unchanged(family, range, self.pin.seqno)
     }
 
     pub(super) fn tracks(&self) -> bool {

@@ -16,6 +16,7 @@ mod locking;
 mod overlay;
 mod read_set;
 mod recent;
+mod versions;
 
 use std::fmt;
 use std::time::Duration;
@@ -37,7 +38,8 @@ pub use locking::Concurrency;
 use overlay::Written;
 pub(crate) use overlay::{Overlay, OwnWrites};
 pub(crate) use read_set::{RangeTracker, ReadSet};
-pub(crate) use recent::{OpenTransaction, RecentWrites};
+pub(crate) use recent::{OpenTransaction, RecentWrites, Since};
+pub(crate) use versions::Versions;
 
 /// What a commit is checked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -200,6 +202,11 @@ impl Transaction {
         self.writes.len()
     }
 
+    /// About how much memory the writes hold, and what undoes them.
+    pub const fn write_bytes(&self) -> usize {
+        self.writes.bytes()
+    }
+
     /// Whether the transaction wrote nothing.
     pub fn is_empty(&self) -> bool {
         self.writes.len() == 0
@@ -258,8 +265,8 @@ impl Transaction {
     /// transaction that wrote nothing (which is always consistent and is not validated).
     ///
     /// # Errors
-    /// [`Error::Conflict`] if a commit after the snapshot changed what this transaction depends on, or if the
-    /// transaction is older than what is remembered of recent commits. Nothing is written then; run it again.
+    /// [`Error::Conflict`] if a commit after the snapshot changed what this transaction depends on. Nothing is written then;
+    /// run it again.
     pub fn commit(self, durability: Durability) -> Result<SeqNo> {
         self.order()?.reach(durability)
     }
@@ -273,17 +280,24 @@ impl Transaction {
     }
 
     /// Validates, orders, logs and applies what was written.
-    fn order(self) -> Result<Commit> {
+    fn order(mut self) -> Result<Commit> {
         if self.writes.len() == 0 {
             return Ok(Commit::nothing_written(self.db.clone(), self.pin.seqno));
         }
         let mut batch = self.batch()?;
-        batch.set_header(self.header)?;
-        let reads = self.reads.into_inner();
-        let check = Check { read_at: self.pin.seqno, reads: &reads };
-        let commit = Db::commit(&self.db, &batch, Some(&check));
-        drop((self.open, self.held));
-        commit
+        batch.set_header(std::mem::take(&mut self.header))?;
+        loop {
+            let check = Check { read_at: self.pin.seqno, reads: self.reads.get_mut() };
+            let commit = Db::commit(&self.db, &batch, Some(&check));
+            let has_forgotten = || self.db.core().has_forgotten(self.pin.seqno);
+            if matches!(commit, Err(Error::Conflict { .. })) && has_forgotten() {
+                // It is old, and nobody knows what changed: what it depends on is compared, without holding up others.
+                self.refresh_snapshot()?;
+                continue;
+            }
+            drop((self.open, self.held));
+            return commit;
+        }
     }
 
     /// The writes.

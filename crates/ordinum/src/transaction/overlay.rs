@@ -113,12 +113,30 @@ struct OfFamily {
 pub(crate) struct Overlay {
     families: Vec<(ColumnFamily, OfFamily)>,
     undo: Vec<Undo>,
-    /// Live savepoints: id, and how long `undo` was.
-    savepoints: Vec<(u64, usize)>,
+    /// Live savepoints.
+    savepoints: Vec<Saved>,
     next_savepoint: u64,
+    /// What was written, about as memory holds it; what is overwritten counts until it is rolled back.
+    bytes: usize,
 }
 
+/// What was there when a savepoint was set.
+#[derive(Clone, Copy)]
+struct Saved {
+    id: u64,
+    undo: usize,
+    bytes: usize,
+}
+
+/// What a write of a key holds beside key and value, and what undoes it.
+const WRITE_OVERHEAD_BYTES: usize = size_of::<Vec<u8>>() + size_of::<Written>() + size_of::<Undo>();
+
 impl Overlay {
+    /// About how much memory the writes hold.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub(super) fn len(&self) -> usize {
         let ranges = |of: &OfFamily| usize::try_from(of.ranges.len()).unwrap_or(usize::MAX);
         self.families.iter().map(|(_, of)| of.keys.len() + ranges(of)).sum()
@@ -136,6 +154,8 @@ impl Overlay {
     }
 
     pub(super) fn set(&mut self, family: &ColumnFamily, key: &[u8], value: Written) {
+        let held = key.len() + value.value().map_or(0, |value| value.len()) + WRITE_OVERHEAD_BYTES;
+        self.bytes = self.bytes.saturating_add(held);
         let before = self.of_mut(family).keys.insert(key.to_vec(), value);
         if !self.savepoints.is_empty() {
             self.undo.push(Undo::Key { family: family.clone(), key: key.to_vec(), before });
@@ -186,14 +206,15 @@ impl Overlay {
     pub(super) fn savepoint(&mut self) -> u64 {
         let id = self.next_savepoint;
         self.next_savepoint += 1;
-        self.savepoints.push((id, self.undo.len()));
+        self.savepoints.push(Saved { id, undo: self.undo.len(), bytes: self.bytes });
         id
     }
 
     pub(super) fn rollback_to(&mut self, savepoint: u64) -> Result<()> {
-        let (at, undo_len) = self.find(savepoint)?;
+        let (at, saved) = self.find(savepoint)?;
         self.savepoints.truncate(at + 1);
-        for undo in self.undo.split_off(undo_len).into_iter().rev() {
+        self.bytes = saved.bytes;
+        for undo in self.undo.split_off(saved.undo).into_iter().rev() {
             match undo {
                 Undo::Key { family, key, before: Some(value) } => {
                     self.of_mut(&family).keys.insert(key, value);
@@ -216,9 +237,9 @@ impl Overlay {
         Ok(())
     }
 
-    fn find(&self, savepoint: u64) -> Result<(usize, usize)> {
-        let at = self.savepoints.iter().position(|(id, _)| *id == savepoint);
-        at.and_then(|at| Some((at, self.savepoints.get(at)?.1))).ok_or_else(|| Error::InvalidArgument {
+    fn find(&self, savepoint: u64) -> Result<(usize, Saved)> {
+        let at = self.savepoints.iter().position(|saved| saved.id == savepoint);
+        at.and_then(|at| Some((at, *self.savepoints.get(at)?))).ok_or_else(|| Error::InvalidArgument {
             message: "the savepoint does not exist any more".to_owned(),
         })
     }

@@ -2,7 +2,8 @@
 //!
 //! Invariants, all kept in the ordered section of a commit:
 //! (1) while a transaction is open, every commit since the oldest open snapshot is remembered, unless the bound on
-//!     memory was reached: then `floor` rose, and transactions below it conflict;
+//!     memory was reached: then `floor` rose, and of transactions below it nothing is known here ([`Versions`] compares what
+//!     they depend on);
 //! (2) without open transactions nothing is remembered.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -18,8 +19,8 @@ use crate::range_delete::{RangeTombstone, RangeTombstones};
 use crate::reader::KeyRange;
 use crate::sync::Mutex;
 
-/// The most bytes of keys that are remembered.
-pub(crate) const RECENT_WRITES_BYTES_MAX: usize = 64 << 20;
+/// The most bytes of keys that are remembered; few in tests, which go beyond.
+pub(crate) const RECENT_WRITES_BYTES_MAX: usize = if cfg!(test) { 1 << 20 } else { 64 << 20 };
 /// What a remembered key costs beside its bytes.
 const KEY_OVERHEAD_BYTES: usize = 96;
 
@@ -35,6 +36,16 @@ struct Written {
     seqno: SeqNo,
     keys: Vec<WrittenKey>,
     ranges: Vec<(FamilyId, RangeTombstone)>,
+}
+
+/// What is known of something that is not known to have changed since a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Since {
+    /// It did not change.
+    Unchanged,
+    /// Nothing: commits behind the snapshot are forgotten.
+    Forgotten,
 }
 
 /// Recent commits: which keys they wrote, and which ranges they deleted.
@@ -176,12 +187,23 @@ impl RecentWrites {
         true
     }
 
-    /// Refuses if a commit after `read_at` changed something in the range.
-    pub(crate) fn check_unchanged(&self, family: FamilyId, range: &KeyRange, read_at: SeqNo) -> Result<()> {
-        if read_at < self.floor {
-            return Err(Error::Conflict { read_at, newer: self.floor });
+    /// Whether commits after `read_at` are forgotten.
+    pub(crate) fn has_forgotten(&self, read_at: SeqNo) -> bool {
+        read_at < self.floor
+    }
+
+    /// Refuses if a commit after `read_at` is known to have changed something in the range.
+    pub(crate) fn check_unchanged(
+        &self,
+        family: FamilyId,
+        range: &KeyRange,
+        read_at: SeqNo,
+    ) -> Result<Since> {
+        if self.has_forgotten(read_at) {
+            return Ok(Since::Forgotten);
         }
-        refuse(read_at, self.newer_in(family, range, read_at))
+        refuse(read_at, self.newer_in(family, range, read_at))?;
+        Ok(Since::Unchanged)
     }
 
     /// Ranges that are forgotten hurt nobody, for they are older than every transaction; they go once they are the most.
@@ -197,13 +219,13 @@ impl RecentWrites {
         }
     }
 
-    /// Refuses a commit that depends on what a later commit changed.
+    /// Refuses a commit that depends on what a later commit changed, and one of whose time commits are forgotten.
     pub(crate) fn validate(&self, check: &Check<'_>, batch: &Batch) -> Result<()> {
         let read_at = check.read_at;
         if planted(Bug::SkipValidation) {
             return Ok(());
         }
-        if read_at < self.floor {
+        if self.has_forgotten(read_at) {
             return Err(Error::Conflict { read_at, newer: self.floor });
         }
         if self.commits.back().is_none_or(|commit| commit.seqno <= read_at) {
@@ -225,20 +247,21 @@ impl RecentWrites {
         self.validate_reads(check)
     }
 
-    /// Refuses a transaction whose snapshot moves to the newest commit, if one since the old snapshot changed what it writes
-    /// or read. Of what it wrote and what the commits wrote the smaller is gone over: a long transaction that moves often looks
+    /// Refuses a transaction whose snapshot moves to the newest commit, if one since the old snapshot is known to have changed
+    /// what it writes or read. Of what it wrote and what the commits wrote the smaller is gone over: a long transaction that moves often looks
     /// at each commit once in its life, and a short one that comes late does not look at all that happened meanwhile.
-    pub(crate) fn validate_moved(&self, check: &Check<'_>, writes: &Overlay) -> Result<()> {
+    pub(crate) fn validate_moved(&self, check: &Check<'_>, writes: &Overlay) -> Result<Since> {
         let read_at = check.read_at;
-        if read_at < self.floor {
-            return Err(Error::Conflict { read_at, newer: self.floor });
+        if self.has_forgotten(read_at) {
+            return Ok(Since::Forgotten);
         }
         let newer = match self.has_more_behind(read_at, writes.len()) {
             true => self.newer_of_writes(writes, read_at),
             false => self.newer_of_commits(writes, read_at),
         };
         refuse(read_at, newer)?;
-        self.validate_reads(check)
+        self.validate_reads(check)?;
+        Ok(Since::Unchanged)
     }
 
     /// Whether the commits after `read_at` wrote more keys and ranges than these.

@@ -80,7 +80,7 @@ fn both_ways_to_validate_a_moving_snapshot_agree() {
         assert_eq!(newer.is_some(), newest.is_some(), "seed {seed}");
         assert!(newer <= newest && newer.is_none_or(|newer| newer > read_at), "seed {seed}");
         let check = Check { read_at, reads: &ReadSet::default() };
-        let moved: Result<()> = recent.validate_moved(&check, &writes);
+        let moved = recent.validate_moved(&check, &writes);
         assert_eq!(moved.is_err(), newer.is_some(), "seed {seed}");
         refused += u32::from(newer.is_some());
         by_writes += u32::from(recent.has_more_behind(read_at, writes.len()));
