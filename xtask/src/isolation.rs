@@ -23,7 +23,8 @@ pub(crate) fn run(root: &Path, args: &[String]) -> ExitCode {
     if !rest.is_empty() {
         return misused();
     }
-    let tests = ["test", "-p", "ormdb", "--test", "concurrency", "--", "--nocapture", "--test-threads", "1"];
+    let tests =
+        ["test", "-p", "ormdb-sim", "--test", "concurrency", "--", "--nocapture", "--test-threads", "1"];
     command.args(tests);
     if passes(&mut command) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

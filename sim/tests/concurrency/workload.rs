@@ -5,9 +5,10 @@ use std::fmt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
-use ormdb::{Database, Error, ErrorCode, Isolation, Outcome, Params, Result, Retry, Session, Transaction};
+use std::time::Duration;
 
-use super::history::{History, Op};
+use ormdb::{Database, Error, ErrorCode, Isolation, Outcome, Params, Result, Retry, Session, Transaction};
+use ormdb_sim::history::{Fate, Final, History, Op, Transaction as Recorded};
 
 pub(crate) const SCHEMA: &str = r#"
 entity Account {
@@ -61,6 +62,10 @@ pub(crate) struct Tally {
     pub(crate) appends: u64,
     /// Transactions that were given up after all their retries.
     pub(crate) given_up: u64,
+    /// Dependencies between transactions that were looked at.
+    pub(crate) edges: u64,
+    /// How long the threads ran.
+    pub(crate) took: Duration,
 }
 
 impl Tally {
@@ -69,13 +74,19 @@ impl Tally {
         self.reads += other.reads;
         self.appends += other.appends;
         self.given_up += other.given_up;
+        self.edges += other.edges;
+        self.took += other.took;
     }
 }
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Tally { commits, reads, appends, given_up } = self;
-        write!(f, "{commits} commits, {reads} reads, {appends} appends, {given_up} given up")
+        let Tally { commits, reads, appends, given_up, edges, took } = self;
+        let seconds = took.as_secs_f64();
+        write!(
+            f,
+            "{seconds:.1} s, {commits} commits, {reads} reads, {appends} appends, {edges} dependencies, {given_up} given up"
+        )
     }
 }
 
@@ -88,6 +99,8 @@ pub(crate) struct Round<'d> {
     owners: Vec<AtomicUsize>,
     counted: Vec<AtomicI64>,
     next_value: AtomicI64,
+    /// Numbers what happens.
+    moments: AtomicU64,
     history: Mutex<History>,
     commits: AtomicU64,
     reads: AtomicU64,
@@ -120,6 +133,11 @@ fn items_of(row: &serde_json::Value) -> Vec<i64> {
     row["items"].as_array().unwrap().iter().map(|item| item.as_i64().unwrap()).collect()
 }
 
+fn appends(history: &History) -> u64 {
+    let ops = history.transactions.iter().flat_map(|transaction| &transaction.ops);
+    ops.filter(|op| matches!(op, Op::Append { .. })).count() as u64
+}
+
 /// Moves money, in the way that is right at the level.
 pub(crate) fn transfer(transaction: &mut Transaction, from: i64, to: i64, amount: i64) -> Result<()> {
     if transaction.isolation() == Isolation::ReadCommitted {
@@ -135,6 +153,34 @@ pub(crate) fn transfer(transaction: &mut Transaction, from: i64, to: i64, amount
         write(transaction, &format!("update Account[{id}] set {{ balance: {balance} }}"))?;
     }
     Ok(())
+}
+
+/// How the statements of [`family`] may be refused.
+pub(crate) const FAMILY_REFUSALS: [ErrorCode; 3] =
+    [ErrorCode::UniqueViolation, ErrorCode::ForeignKeyViolation, ErrorCode::RecordNotFound];
+
+/// Statements of a transaction that makes a parent or takes one away, or refers to one.
+pub(crate) fn family(random: &mut fastrand::Rng) -> Vec<String> {
+    let id = random.i64(0..PARENTS);
+    match random.u8(..8) {
+        0 => vec![format!("create Parent {{ id: {id} }}")],
+        1 => vec![format!("delete Parent[{id}]")],
+        2 => vec![format!("delete Child where parentId = {id}"), format!("delete Parent[{id}]")],
+        3 => vec![format!("update Parent[{id}] set {{ note += 1, childs: create {{}} }}")],
+        4 => {
+            vec![format!("create Child {{ parentId: {id} }}"), format!("create Pet {{ parentId: {id} }}")]
+        }
+        5 => {
+            vec![format!("upsert Parent[{id}] create {{ pets: create [{{}}, {{}}] }} update {{ note += 1 }}")]
+        }
+        6 => {
+            vec![format!("Parent[{id}] for key share {{ id }}"), format!("create Pet {{ parentId: {id} }}")]
+        }
+        _ => vec![format!(
+            "update Child where parentId = {id} limit 2 set {{ parentId: {} }}",
+            random.i64(0..PARENTS)
+        )],
+    }
 }
 
 /// Makes the accounts, if they are not there.
@@ -168,6 +214,7 @@ impl<'d> Round<'d> {
             owners: (0..EMAILS).map(|_| AtomicUsize::new(0)).collect(),
             counted: (0..COUNTERS).map(|_| AtomicI64::new(0)).collect(),
             next_value: AtomicI64::new(1),
+            moments: AtomicU64::new(1),
             history: Mutex::default(),
             commits: AtomicU64::new(0),
             reads: AtomicU64::new(0),
@@ -284,34 +331,9 @@ impl<'d> Round<'d> {
 
     /// Parents come and go while others begin to refer to them.
     fn family(&self, random: &mut fastrand::Rng) {
-        let id = random.i64(0..PARENTS);
-        let expected =
-            [ErrorCode::UniqueViolation, ErrorCode::ForeignKeyViolation, ErrorCode::RecordNotFound];
-        let texts = match random.u8(..8) {
-            0 => vec![format!("create Parent {{ id: {id} }}")],
-            1 => vec![format!("delete Parent[{id}]")],
-            2 => vec![format!("delete Child where parentId = {id}"), format!("delete Parent[{id}]")],
-            3 => vec![format!("update Parent[{id}] set {{ note += 1, childs: create {{}} }}")],
-            4 => {
-                vec![format!("create Child {{ parentId: {id} }}"), format!("create Pet {{ parentId: {id} }}")]
-            }
-            5 => vec![format!(
-                "upsert Parent[{id}] create {{ pets: create [{{}}, {{}}] }} update {{ note += 1 }}"
-            )],
-            6 => vec![
-                format!("Parent[{id}] for key share {{ id }}"),
-                format!("create Pet {{ parentId: {id} }}"),
-            ],
-            _ => vec![format!(
-                "update Child where parentId = {id} limit 2 set {{ parentId: {} }}",
-                random.i64(0..PARENTS)
-            )],
-        };
-        self.transact(&expected, |transaction| {
-            for text in &texts {
-                transaction.query(text, &Params::none())?;
-            }
-            Ok(())
+        let texts = family(random);
+        self.transact(&FAMILY_REFUSALS, |transaction| {
+            texts.iter().try_for_each(|text| transaction.query(text, &Params::none()).map(drop))
         });
     }
 
@@ -346,12 +368,19 @@ impl<'d> Round<'d> {
         }
     }
 
+    fn moment(&self) -> u64 {
+        self.moments.fetch_add(1, Ordering::SeqCst)
+    }
+
     /// Reads some lists and appends to some.
     fn append(&self, random: &mut fastrand::Rng) {
         let plan: Vec<(i64, bool)> =
             (0..random.usize(1..5)).map(|_| (self.base + random.i64(0..LISTS), random.bool())).collect();
         let mut ops = Vec::new();
+        // Each attempt begins behind the moment that the one before took.
+        let (mut began, mut before_next) = (0, self.moment());
         let done = self.transact(&[], |transaction| {
+            (began, before_next) = (before_next, self.moment());
             ops.clear();
             for (list, appends) in &plan {
                 if *appends {
@@ -360,13 +389,15 @@ impl<'d> Round<'d> {
                     ops.push(Op::Append { list: *list, value });
                 } else {
                     let read = rows(transaction, &format!("List[{list}] {{ items }}"))?;
-                    ops.push(Op::Read { list: *list, items: items_of(&read[0]) });
+                    ops.push(Op::ReadList { list: *list, items: items_of(&read[0]) });
                 }
             }
             Ok(())
         });
         if done {
-            self.history.lock().unwrap().push(ops);
+            let (ended, level) = (self.moment(), self.level);
+            let recorded = Recorded { ops, fate: Fate::Committed, level, began, ended };
+            self.history.lock().unwrap().transactions.push(recorded);
         }
     }
 
@@ -391,9 +422,8 @@ impl<'d> Round<'d> {
             .map(|id| (id, items_of(&all(&format!("List[{id}] {{ items }}"))[0])))
             .collect();
         let history = self.history.into_inner().unwrap();
-        if let Err(violation) = history.check(&lists, level) {
-            panic!("{level}: {violation}");
-        }
+        let end = Final { lists, registers: BTreeMap::new() };
+        let checked = history.check(Some(&end)).unwrap_or_else(|violation| panic!("{level}: {violation}"));
         let report = self.database.check(10).unwrap();
         assert_eq!(report.findings_total, 0, "{level}: {:?}", report.findings);
         let stats = self.database.engine_stats().locks;
@@ -401,8 +431,10 @@ impl<'d> Round<'d> {
         Tally {
             commits: self.commits.into_inner(),
             reads: self.reads.into_inner(),
-            appends: history.appends(),
+            appends: appends(&history),
             given_up: self.given_up.into_inner(),
+            edges: checked.edges,
+            took: Duration::ZERO,
         }
     }
 }

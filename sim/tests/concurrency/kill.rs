@@ -9,16 +9,19 @@ use std::time::Duration;
 use std::{env, thread};
 
 use ordinum::clock::{Clock, OsClock};
-use ormdb::{Database, ErrorCode, Isolation, Outcome, Params, Retry, Session};
+use ormdb::{Database, Error, ErrorCode, Isolation, Outcome, Params, Retry, Session};
 
-use super::workload::{SCHEMA, accounts, json, money_of, open_accounts, transfer};
+use super::workload::{FAMILY_REFUSALS, SCHEMA, accounts, family, json, money_of, open_accounts, transfer};
 use super::{THREADS, minutes, seed};
 
 const DIRECTORY: &str = "ORMDB_ISOLATION_DIRECTORY";
 const GENERATION: &str = "ORMDB_ISOLATION_GENERATION";
 const LISTS: i64 = 6;
+const COUNTERS: i64 = 3;
 /// How often it is killed where nothing is said.
 const KILLS: u64 = 4;
+/// Then a new database begins, so that lists stay short.
+const KILLS_PER_DATABASE: u64 = 24;
 /// The transactions of one thread in one process are fewer than this.
 const VALUES_PER_THREAD: i64 = 1 << 24;
 
@@ -31,17 +34,33 @@ fn the_process_that_is_killed() {
     thread::scope(|scope| {
         for at in 0..THREADS as i64 {
             let database = &database;
-            scope.spawn(move || work(database, (generation * THREADS as i64 + at) * VALUES_PER_THREAD, at));
+            let first = (generation * THREADS as i64 + at) * VALUES_PER_THREAD;
+            scope.spawn(move || work(database, level_of(generation), first));
         }
     });
 }
 
-/// Moves money, appends to lists and claims names, and tells what was committed, until it is killed.
-fn work(database: &Database, first: i64, at: i64) {
+/// The level at which a process works.
+fn level_of(generation: i64) -> Isolation {
+    Isolation::ALL[generation as usize % Isolation::ALL.len()]
+}
+
+/// Moves money, appends to lists, counts and claims names, and tells what was committed, until it is killed; between, parents come
+/// and go.
+fn work(database: &Database, level: Isolation, first: i64) {
     let session = database.session().with_retry(Retry { retries_max: 200, ..Retry::default() });
-    let level = Isolation::ALL[at as usize % Isolation::ALL.len()];
     let mut random = fastrand::Rng::with_seed(first as u64);
     for value in first..first + VALUES_PER_THREAD {
+        let texts = family(&mut random);
+        let related = session.transact_with(level, |transaction| {
+            texts.iter().try_for_each(|text| transaction.query(text, &Params::none()).map(drop))
+        });
+        if let Err(error) = related
+            && !is_conflict(&error)
+            && !FAMILY_REFUSALS.contains(&error.code)
+        {
+            return tell(&format!("violation {error:?}"));
+        }
         let (from, to) = (random.i64(0..accounts()), random.i64(0..accounts()));
         let (list, amount) = (random.i64(0..LISTS), random.i64(1..30));
         let written = session.transact_with(level, |transaction| {
@@ -49,6 +68,8 @@ fn work(database: &Database, first: i64, at: i64) {
             transaction.query(&append, &Params::none())?;
             let claim = format!("create Claim {{ email: \"{value}\", owner: {list} }}");
             transaction.query(&claim, &Params::none())?;
+            let count = format!("update Counter[{}] set {{ n += 1 }}", list % COUNTERS);
+            transaction.query(&count, &Params::none())?;
             transaction.savepoint("money")?;
             match if from == to { Ok(()) } else { transfer(transaction, from, to, amount) } {
                 // There is not enough of it.
@@ -57,15 +78,20 @@ fn work(database: &Database, first: i64, at: i64) {
             }
         });
         match written {
-            // One write, so that a line is whole or not there.
-            Ok(()) => std::io::stdout().write_all(format!("\ndone {list} {value}\n").as_bytes()).unwrap(),
-            Err(error) if matches!(error.code, ErrorCode::SerializationConflict | ErrorCode::Deadlock) => {}
-            Err(error) => {
-                std::io::stdout().write_all(format!("\nviolation {error:?}\n").as_bytes()).unwrap();
-                return;
-            }
+            Ok(()) => tell(&format!("done {list} {value}")),
+            Err(error) if is_conflict(&error) => {}
+            Err(error) => return tell(&format!("violation {error:?}")),
         }
     }
+}
+
+fn is_conflict(error: &Error) -> bool {
+    matches!(error.code, ErrorCode::SerializationConflict | ErrorCode::Deadlock)
+}
+
+/// One write, so that a line is whole or not there.
+fn tell(line: &str) {
+    std::io::stdout().write_all(format!("\n{line}\n").as_bytes()).unwrap();
 }
 
 #[test]
@@ -73,29 +99,45 @@ fn a_process_that_is_killed_breaks_nothing() {
     let (seed, clock) = (seed(), OsClock::default());
     let mut random = fastrand::Rng::with_seed(seed);
     let whole = minutes().unwrap_or(Duration::ZERO);
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("db");
-    let money = {
-        let database = Database::open(&path).unwrap();
-        database.apply_schema(SCHEMA).unwrap();
-        let session = database.session();
-        for id in 0..LISTS {
-            session.query(&format!("create List {{ id: {id}, items: [] }}"), &Params::none()).unwrap();
-        }
-        open_accounts(&session)
-    };
-    let mut told: BTreeMap<i64, i64> = BTreeMap::new();
-    let mut generation = 0;
+    let mut by_level = Isolation::ALL.map(|level| (level, 0));
+    let (mut generation, mut all_told) = (0, 0);
     while generation < KILLS || clock.monotonic() < whole {
-        run_and_kill(&path, generation, random.usize(20..600), &mut told);
-        let database = Database::open(&path).unwrap();
-        verify(&database.session(), &told, money, generation as i64);
-        let report = database.check(10).unwrap();
-        assert_eq!(report.findings_total, 0, "kill {generation}: {:?}", report.findings);
-        generation += 1;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("db");
+        let money = set_up(&path);
+        let mut told: BTreeMap<i64, i64> = BTreeMap::new();
+        for _ in 0..KILLS_PER_DATABASE {
+            if generation >= KILLS && clock.monotonic() >= whole {
+                break;
+            }
+            let before = told.len();
+            run_and_kill(&path, generation, random.usize(20..600), &mut told);
+            let database = Database::open(&path).unwrap();
+            verify(&database.session(), &told, money, generation as i64);
+            let report = database.check(10).unwrap();
+            assert_eq!(report.findings_total, 0, "kill {generation}: {:?}", report.findings);
+            by_level[generation as usize % Isolation::ALL.len()].1 += told.len() - before;
+            generation += 1;
+        }
+        all_told += told.len();
     }
-    println!("{generation} kills, {} transactions were told of, no violation", told.len());
-    assert!(told.len() > THREADS);
+    println!("{generation} kills, {all_told} transactions were told of, no violation");
+    by_level.iter().for_each(|(level, told)| println!("{level}: {told} transactions"));
+    assert!(all_told > THREADS);
+}
+
+/// Makes the database; returns the money that is in it.
+fn set_up(path: &Path) -> i64 {
+    let database = Database::open(path).unwrap();
+    database.apply_schema(SCHEMA).unwrap();
+    let session = database.session();
+    for id in 0..LISTS {
+        session.query(&format!("create List {{ id: {id}, items: [] }}"), &Params::none()).unwrap();
+    }
+    for id in 0..COUNTERS {
+        session.query(&format!("create Counter {{ id: {id}, n: 0 }}"), &Params::none()).unwrap();
+    }
+    open_accounts(&session)
 }
 
 /// Starts the process, and kills it when it told of so many transactions.
@@ -147,6 +189,16 @@ fn verify(session: &Session, told: &BTreeMap<i64, i64>, money: i64, generation: 
         }
     }
     assert_eq!(claims, listed, "kill {generation}: a transaction is there by halves");
+    for row in all("Counter { id, n }") {
+        let id = row["id"].as_i64().unwrap();
+        let counted = listed.values().filter(|list| *list % COUNTERS == id).count();
+        assert_eq!(row["n"].as_i64(), Some(counted as i64), "kill {generation}: counter {id}");
+    }
+    for entity in ["Child", "Pet"] {
+        let orphan = all(&format!("{entity} {{ id, parent {{ id }} }}"));
+        let orphan = orphan.iter().find(|row| row["parent"].is_null());
+        assert!(orphan.is_none(), "kill {generation}: {entity} {orphan:?} has no parent");
+    }
     for (value, list) in told {
         assert_eq!(listed.get(value), Some(list), "kill {generation}: {value} was committed and is gone");
     }
