@@ -46,6 +46,7 @@ mod split;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use budget::check_memory;
 pub(crate) use place::has_cursor;
 pub(crate) use portions::FanOuts;
 use portions::Portions;

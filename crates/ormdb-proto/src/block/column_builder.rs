@@ -137,6 +137,17 @@ impl ColumnBuilder {
         self.rows == 0
     }
 
+    /// The bytes of the values so far.
+    pub fn byte_len(&self) -> usize {
+        match &self.values {
+            Values::Bool(bits) => bits.bytes.len(),
+            Values::Fixed { bytes, .. } => bytes.len(),
+            Values::Decimal { bytes, scales, .. } => bytes.len() + scales.len(),
+            Values::Text { offsets, bytes } => offsets.len() + bytes.len(),
+            Values::List { offsets, elements } => offsets.len() + elements.byte_len(),
+        }
+    }
+
     /// Adds a value; null adds a null.
     ///
     /// # Errors

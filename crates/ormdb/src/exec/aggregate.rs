@@ -10,6 +10,9 @@ use ormdb_proto::{Error, ErrorCode, Result};
 use crate::expr::{Average, Datum, Sum};
 use crate::store::key::{self, Direction};
 
+/// What a value that is told apart from others holds beside its bytes: a place in a table that is half full at the least.
+pub(super) const SEEN_BYTES: usize = 2 * size_of::<Vec<u8>>() + size_of::<usize>();
+
 /// An aggregate of the values so far; nulls are passed over.
 pub(super) struct Accumulator {
     function: AggregateFunction,
@@ -39,7 +42,7 @@ impl Accumulator {
         if let Some(seen) = &mut self.seen {
             let mut key = Vec::new();
             key::push_column(&mut key, value, Direction::Ascending);
-            kept = size_of::<Vec<u8>>() + key.len();
+            kept = SEEN_BYTES + key.len();
             if !seen.insert(key) {
                 return Ok(0);
             }
@@ -60,7 +63,9 @@ impl Accumulator {
                     if self.function == AggregateFunction::Min { order.is_lt() } else { order.is_gt() }
                 };
                 if better {
+                    let before = self.best.heap_bytes();
                     self.best = Datum::Ref(value.clone()).into_owned();
+                    kept += self.best.heap_bytes().saturating_sub(before);
                 }
             }
         }

@@ -10,6 +10,9 @@ use super::{derive, fan_out};
 use crate::expr::{Node, RowExpr};
 use crate::plan::{Level, Plan};
 
+/// So many values of a column are written before the next look at what the statement may use.
+const ROWS_AT_ONCE: usize = 4096;
+
 /// The chunk of these root rows, which stand in the order asked for, and of all that is included below them.
 pub(super) fn chunk(run: &Run<'_>, plan: &Plan<'_>, roots: &[FetchedRow]) -> Result<Chunk> {
     let held = run.budget.held();
@@ -18,6 +21,8 @@ pub(super) fn chunk(run: &Run<'_>, plan: &Plan<'_>, roots: &[FetchedRow]) -> Res
     builder.put_roots(&numbers)?;
     level(run, &plan.root, roots, &mut builder)?;
     let chunk = builder.finish()?;
+    // For a moment the chunk stands beside what it is made of.
+    run.budget.fits(chunk.byte_len())?;
     run.budget.release_to(held);
     run.budget.add_result(chunk.byte_len())?;
     run.budget.hold(chunk.byte_len())?;
@@ -56,6 +61,7 @@ pub(super) fn part(
         run.timed(include.level.step, || level(run, &include.level, rows, &mut builder))?;
     }
     let chunk = builder.finish()?;
+    run.budget.fits(chunk.byte_len())?;
     run.budget.release_to(held);
     run.budget.add_result(chunk.byte_len())?;
     run.budget.hold(chunk.byte_len())?;
@@ -96,7 +102,10 @@ fn own_columns(
     match slots(level) {
         Some(slots) => fields(run, level, &slots, rows, block),
         None => derive::each(run, &level.columns, level.entity, rows, &mut |_, column, value| {
-            block.column(column)?.push(value)
+            let column = block.column(column)?;
+            let before = column.byte_len();
+            column.push(value)?;
+            run.budget.hold(column.byte_len().saturating_sub(before))
         }),
     }
 }
@@ -126,8 +135,13 @@ fn fields(
     for (column, slot) in slots.iter().enumerate() {
         let column = block.column(column)?;
         column.reserve(views.len());
-        for view in &views {
-            column.push(&view.get(*slot)?)?;
+        for views in views.chunks(ROWS_AT_ONCE) {
+            run.budget.check()?;
+            let before = column.byte_len();
+            for view in views {
+                column.push(&view.get(*slot)?)?;
+            }
+            run.budget.hold(column.byte_len().saturating_sub(before))?;
         }
     }
     Ok(())

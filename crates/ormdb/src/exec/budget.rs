@@ -159,6 +159,14 @@ impl<'r> Budget<'r> {
         held.saturating_add(number(bytes)) > self.session.limits.memory_bytes_max / 2
     }
 
+    /// Refuses if so many bytes more, of something that is in the making, would be too many.
+    pub(super) fn fits(&self, bytes: usize) -> Result<()> {
+        let held = self.bytes.get();
+        let result = self.hold(bytes);
+        self.bytes.set(held);
+        result
+    }
+
     /// How much is held.
     pub(super) const fn held(&self) -> u64 {
         self.bytes.get()
@@ -181,12 +189,24 @@ impl<'r> Budget<'r> {
                 self.until_check.set(left);
                 Ok(())
             }
-            None => {
-                self.until_check.set(CHECK_EVERY);
-                self.session.check_cancelled()
-            }
+            None => self.check(),
         }
     }
+
+    /// Looks whether the statement was cancelled or is out of time: before work that is more than a few rows.
+    pub(super) fn check(&self) -> Result<()> {
+        self.until_check.set(CHECK_EVERY);
+        self.session.check_cancelled()
+    }
+}
+
+/// Refuses a statement that holds so much memory beside what is counted here, if that is too much.
+///
+/// # Errors
+/// `OverBudget`, with both numbers.
+pub(crate) fn check_memory(session: &SessionContext, bytes: u64) -> Result<()> {
+    let allowed = session.limits.memory_bytes_max;
+    if bytes > allowed { Err(over("memory_bytes_max", "bytes of memory", allowed, bytes)) } else { Ok(()) }
 }
 
 #[allow(clippy::cast_precision_loss, reason = "an estimate")]

@@ -78,6 +78,8 @@ fn each_given(
 ) -> Result<()> {
     let held = run.budget.held();
     let externals = externals(run, projection, entity, given, rows)?;
+    // What `see` holds stays.
+    let held = run.budget.held().saturating_sub(held);
     for (at, row) in rows.iter().enumerate() {
         run.budget.tick()?;
         let fields = row.view(entity)?;
@@ -87,7 +89,7 @@ fn each_given(
             see(at, column, &value.view())?;
         }
     }
-    run.budget.release_to(held);
+    run.budget.release(usize::try_from(held).unwrap_or(usize::MAX));
     Ok(())
 }
 
@@ -187,7 +189,9 @@ fn derive(
         DerivationKind::Lookup { values, slots } => {
             let mut found: Vec<Datum<'static>> = Vec::with_capacity(children.rows.len() * slots.len());
             each(run, values, derivation.target, &children.rows, &mut |_, _, value| {
-                found.push(Datum::Ref(value.clone()).into_owned());
+                let value = Datum::Ref(value.clone()).into_owned();
+                run.budget.hold(size_of::<Datum<'_>>() + value.heap_bytes())?;
+                found.push(value);
                 Ok(())
             })?;
             for row in 0..rows.len() {
@@ -208,7 +212,7 @@ fn derive(
             let values = aggregated(run, aggregate, derivation.target, &children)?;
             for row in 0..rows.len() {
                 let group = children.of(row).iter().filter_map(|child| values.get(place(*child)));
-                externals.set(row, aggregate.slot, aggregate.of(group)?);
+                externals.set(row, aggregate.slot, aggregate.of(run, group)?);
             }
         }
     }
@@ -250,7 +254,9 @@ fn aggregated(
     let mut values = vec![None; children.rows.len()];
     each(run, value, target, &rows, &mut |at, _, value| {
         if let Some(slot) = places.get(at).and_then(|place| values.get_mut(*place)) {
-            *slot = Some(Datum::Ref(value.clone()).into_owned());
+            let value = Datum::Ref(value.clone()).into_owned();
+            run.budget.hold(size_of::<Datum<'_>>() + value.heap_bytes())?;
+            *slot = Some(value);
         }
         Ok(())
     })?;
@@ -280,16 +286,23 @@ impl AggregateDerivation<'_> {
     }
 
     /// The aggregate of values; none stands for a row that is left out.
-    fn of<'v>(&self, values: impl Iterator<Item = &'v Option<Datum<'static>>>) -> Result<Datum<'static>> {
+    fn of<'v>(
+        &self,
+        run: &Run<'_>,
+        values: impl Iterator<Item = &'v Option<Datum<'static>>>,
+    ) -> Result<Datum<'static>> {
+        let held = run.budget.held();
         let mut aggregate = Accumulator::new(self.function, self.distinct);
         for value in values.flatten() {
             match &self.value {
                 None => aggregate.add_row(),
                 Some(_) => {
-                    aggregate.add(&value.view())?;
+                    run.budget.tick()?;
+                    run.budget.hold(aggregate.add(&value.view())?)?;
                 }
             }
         }
+        run.budget.release_to(held);
         aggregate.finish(self.ty)
     }
 }

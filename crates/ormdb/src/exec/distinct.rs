@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use ormdb_proto::Result;
 
+use super::aggregate::SEEN_BYTES;
 use super::rows::FetchedRow;
 use super::run::Run;
 use super::{derive, sort};
@@ -45,7 +46,7 @@ impl Seen {
         let keys = keys(run, entity, distinct, &rows)?;
         let mut first = Vec::new();
         for (row, key) in rows.into_iter().zip(keys) {
-            let bytes = key.len();
+            let bytes = SEEN_BYTES + key.len();
             if self.0.insert(key) {
                 run.budget.hold(bytes)?;
                 first.push(row);

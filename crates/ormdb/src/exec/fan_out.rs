@@ -29,6 +29,11 @@ const PIECE_MIN: usize = 16;
 
 /// How many entries are held at most before their rows are read.
 const ENTRIES_MAX: usize = 8192;
+/// What the number of a row holds in its group, and in the vectors that lead there.
+const NUMBER_BYTES: usize = 2 * size_of::<u32>() + size_of::<usize>();
+/// What a row of which several groups may have one holds beside itself: its key in a table, and who has it.
+const SHARED_BYTES: usize =
+    2 * size_of::<(Key, Option<u32>)>() + 2 * size_of::<(usize, u32)>() + NUMBER_BYTES;
 
 /// The rows below some parents.
 #[derive(Default)]
@@ -74,7 +79,7 @@ pub(super) fn fan_out_until(
         return Ok(Children::default());
     }
     let near = fan.edge.unwrap_or(fan.target);
-    let keys = parent_keys(fan.from, near, &fan.access.near, parents)?;
+    let keys = parent_keys(run, fan.from, near, &fan.access.near, parents)?;
     if keys.distinct.is_empty() {
         return Ok(Children::default());
     }
@@ -112,7 +117,7 @@ pub(super) fn counts(
     if !edges_lead_to_rows(fan) || fan.live_edge.is_some() {
         return Ok(None);
     }
-    let keys = parent_keys(fan.from, near, access, parents)?;
+    let keys = parent_keys(run, fan.from, near, access, parents)?;
     let mut scanner = Scanner::new(run, near, source, access.covered, Served::Exact, false)?;
     let mut counts = Vec::with_capacity(keys.distinct.len());
     for (group, key) in keys.distinct.iter().enumerate() {
@@ -127,11 +132,12 @@ pub(super) fn counts(
                     scanner.read(run, step, group, &mut lane, piece, &mut edges)?;
                     let held = run.budget.held();
                     let edges = run.rows_of(step, edge, source, access.covered, edges)?;
-                    let found = parent_keys(edge, fan.target, far, &edges)?.distinct;
+                    let found = parent_keys(run, edge, fan.target, far, &edges)?.distinct;
                     run.budget.release_to(held);
                     if rows.is_empty() && lane.is_done() {
                         break found.len();
                     }
+                    run.budget.hold(2 * found.len() * size_of::<Key>())?;
                     rows.extend(found);
                     if lane.is_done() || rows.len() >= most {
                         break rows.len();
@@ -287,7 +293,7 @@ impl Gather<'_, '_, '_> {
         if let Some(rows) = self.groups.get_mut(group) {
             rows.push(number);
         }
-        Ok(())
+        self.run.budget.hold(NUMBER_BYTES)
     }
 
     /// Adds rows of which several groups may have one.
@@ -297,6 +303,7 @@ impl Gather<'_, '_, '_> {
         let mut keys: Vec<(usize, Key)> = Vec::with_capacity(of_group.len());
         for (group, row) in of_group {
             keys.push((group, row.key.clone()));
+            self.run.budget.hold(size_of::<(usize, Key)>() + SHARED_BYTES)?;
             if !self.found.by_key.contains_key(&row.key) {
                 self.found.by_key.insert(row.key.clone(), None);
                 fresh.push(row);
@@ -327,7 +334,7 @@ impl Gather<'_, '_, '_> {
     ) -> Result<Vec<(usize, FetchedRow)>> {
         let edges = self.live_edges(edge, edges)?;
         let (groups, edges): (Vec<usize>, Vec<FetchedRow>) = edges.into_iter().unzip();
-        let keys = parent_keys(edge, self.fan.target, far, &edges)?;
+        let keys = parent_keys(self.run, edge, self.fan.target, far, &edges)?;
         let rows = match far.source {
             Some(_) => get_whole(self.run, self.step, self.fan.target, far, &keys.distinct)?,
             None => {
@@ -356,6 +363,7 @@ impl Gather<'_, '_, '_> {
         let env = self.run.env();
         let mut kept = Vec::with_capacity(edges.len());
         for (group, row) in edges {
+            self.run.budget.tick()?;
             if live.test(&row.view(edge)?, &env)? == Some(true) {
                 kept.push((group, row));
             }
@@ -369,11 +377,13 @@ impl Gather<'_, '_, '_> {
             let keys = sort::keys(self.run, self.fan.target, &self.selection.order, &self.found.rows)?;
             let key = |row: &u32| usize::try_from(*row).ok().and_then(|row| keys.get(row));
             for group in &mut self.groups {
-                group.sort_unstable_by(|a, b| key(a).cmp(&key(b)));
+                let rows = std::mem::take(group);
+                *group = sort::ordered(self.run, rows, |a, b| key(a).cmp(&key(b)))?;
             }
         }
         if let Some(distinct) = &self.selection.distinct {
             let keys = distinct::keys(self.run, self.fan.target, distinct, &self.found.rows)?;
+            self.run.budget.hold(keys.iter().map(sort::key_bytes).sum())?;
             for group in &mut self.groups {
                 let mut seen = HashSet::new();
                 group.retain(|row| usize::try_from(*row).is_ok_and(|row| seen.insert(keys.get(row))));

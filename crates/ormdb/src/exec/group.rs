@@ -9,7 +9,7 @@ use ormdb_proto::Result;
 use ormdb_proto::ir::End;
 use ormdb_proto::result::{Chunk, ChunkBuilder};
 
-use super::aggregate::Accumulator;
+use super::aggregate::{Accumulator, SEEN_BYTES};
 use super::run::Run;
 use super::{CHUNK_ROWS, derive, root, sort};
 use crate::expr::{Datum, EvalEnv, NoRow};
@@ -92,7 +92,8 @@ impl Groups<'_, '_> {
             self.plan.aggregates.iter().map(|a| Accumulator::new(a.function, a.distinct)).collect();
         let held: usize = values.iter().map(|v| size_of::<Datum<'_>>() + v.heap_bytes()).sum();
         let state = size_of::<Group>() + size_of::<Accumulator>() * aggregates.len();
-        self.run.budget.hold(held + state + 2 * key.len())?;
+        // Its key stands in a table that is half full at the least, and in the list of groups, which doubles.
+        self.run.budget.hold(held + 2 * state + SEEN_BYTES + 2 * key.len())?;
         self.at = self.groups.len();
         self.numbers.insert(key.clone(), self.at);
         self.groups.push(Group { key, values, aggregates });
@@ -140,9 +141,10 @@ impl Groups<'_, '_> {
                 sort::push(&mut place, &expr.eval(&NoRow, &env)?.view(), *direction);
             }
             place.extend_from_slice(&key);
+            run.budget.hold(sort::key_bytes(&place))?;
             wanted.push((place, externals));
         }
-        wanted.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        wanted = sort::ordered(run, wanted, |(a, _), (b, _)| a.cmp(b))?;
         let limit = group.limit.unwrap_or(usize::MAX);
         if group.end == End::Last {
             wanted.truncate(wanted.len().saturating_sub(group.offset));
@@ -159,6 +161,7 @@ impl Groups<'_, '_> {
             builder.put_roots(&numbers)?;
             let block = builder.entity(plan.root.node)?;
             for (_, externals) in rows {
+                run.budget.tick()?;
                 let env = EvalEnv { externals, ..run.env() };
                 for (column, expr) in group.columns.iter().enumerate() {
                     block.column(column)?.push(&expr.eval(&NoRow, &env)?.view())?;

@@ -6,6 +6,8 @@ use ormdb_proto::Result;
 use ormdb_proto::schema::FieldId;
 
 use super::rows::{FetchedRow, Key};
+use super::run::Run;
+use super::sort;
 use crate::catalog::EntityInfo;
 use crate::expr::RowSource;
 use crate::plan::{HopAccess, Source};
@@ -21,6 +23,7 @@ pub(super) struct ParentKeys {
 
 /// The keys that lead from parents to what is below them: what the keys of their children begin with.
 pub(super) fn parent_keys(
+    run: &Run<'_>,
     from: &EntityInfo,
     target: &EntityInfo,
     access: &HopAccess,
@@ -30,12 +33,13 @@ pub(super) fn parent_keys(
     let mut encoder = KeyEncoder::new(target, access.source)?;
     let mut keys: Vec<(Key, usize)> = Vec::with_capacity(parents.len());
     for (at, parent) in parents.iter().enumerate() {
+        run.budget.tick()?;
         if let Some(key) = encoder.key(&parent.view(from)?, &local)? {
             keys.push((key, at));
         }
     }
     if !keys.is_sorted() {
-        keys.sort_unstable();
+        keys = sort::ordered(run, keys, Ord::cmp)?;
     }
     let mut distinct: Vec<Key> = Vec::with_capacity(keys.len());
     let mut of_parent = vec![None; parents.len()];

@@ -10,7 +10,6 @@ use super::scan::{Lane, Scanner};
 use super::semi_join::RelatedReader;
 use super::{CHUNK_BYTES, CHUNK_ROWS, sort};
 use crate::catalog::EntityInfo;
-use crate::engine::EngineResult;
 use crate::plan::{Path, RootAccess, RowSelection, Served, Source};
 
 /// How many rows are read at once where nothing bounds them.
@@ -53,7 +52,7 @@ pub(super) fn read(
             Some(distinct) => seen.first(run, entity, distinct, rows)?,
         };
         run.budget.hold(rows.iter().map(FetchedRow::held_bytes).sum())?;
-        taken.extend(rows);
+        taken.extend(rows.into_iter().map(FetchedRow::kept));
         Ok(())
     })?;
     if selection.distinct.is_some() {
@@ -151,15 +150,16 @@ fn sorted(
         }
         let rows = run.accept(step, entity, selection, access, batch)?;
         let keys = sort::keys(run, entity, &selection.order, &rows)?;
-        best.extend(keys.into_iter().zip(rows));
+        best.extend(keys.into_iter().zip(rows.into_iter().map(FetchedRow::kept)));
         // Twice as many as are wanted, then half of them go: each row is moved a bounded number of times.
         if best.len() / 2 > wanted.max(BATCH_ROWS) {
             best.select_nth_unstable_by(wanted, |(a, _), (b, _)| a.cmp(b));
-            let dropped = best.drain(wanted..).map(|(key, row)| key.len() + row.held_bytes()).sum();
+            let dropped =
+                best.drain(wanted..).map(|(key, row)| sort::key_bytes(&key) + row.held_bytes()).sum();
             run.budget.release(dropped);
         }
     }
-    best.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    let best = sort::ordered(run, best, |(a, _), (b, _)| a.cmp(b))?;
     let mut rows = best.into_iter().map(|(_, row)| row).take(wanted).skip(window.offset);
     loop {
         let chunk: Vec<FetchedRow> = rows.by_ref().take(CHUNK_ROWS).collect();
@@ -199,8 +199,8 @@ fn in_order(
     let held = run.budget.held();
     let keys = sort::keys(run, entity, &selection.order, &rows)?;
     run.budget.release_to(held);
-    let mut keyed: Vec<(Vec<u8>, FetchedRow)> = keys.into_iter().zip(rows).collect();
-    keyed.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    let keyed: Vec<(Vec<u8>, FetchedRow)> = keys.into_iter().zip(rows).collect();
+    let keyed = sort::ordered(run, keyed, |(a, _), (b, _)| a.cmp(b))?;
     Ok(keyed.into_iter().map(|(_, row)| row).collect())
 }
 
@@ -310,8 +310,7 @@ impl<'a, 'r> PathReader<'a, 'r> {
 
 /// The index entries of these keys that are there.
 pub(super) fn entries_of(run: &Run<'_>, step: usize, keys: &[Key]) -> Result<Vec<Entry>> {
-    let slices: Vec<&[u8]> = keys.iter().map(Key::as_slice).collect();
-    let values = run.ctx.reader.multi_get(&run.ctx.families.indexes, &slices).engine()?;
+    let values = run.get(&run.ctx.families.indexes, keys)?;
     run.count(step, |stats| stats.entries += keys.len());
     let entry =
         |(key, value): (&Key, Option<ordinum::Slice>)| value.map(|value| Entry { key: key.clone(), value });

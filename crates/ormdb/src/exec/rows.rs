@@ -64,6 +64,11 @@ impl FetchedRow {
         Ok(FetchedRow { key: row_key(entity, primary_key), bytes: Slice::from(row) })
     }
 
+    /// The same row for who keeps it: one that lies in a block with others holds on to no more than itself.
+    pub(super) fn kept(self) -> FetchedRow {
+        FetchedRow { bytes: self.bytes.detached(), ..self }
+    }
+
     /// How much memory it holds.
     pub(super) fn held_bytes(&self) -> usize {
         let key = if self.key.spilled() { self.key.len() } else { 0 };

@@ -20,6 +20,9 @@ use crate::plan::{Derivation, RelatedPath, RootAccess, RowSelection, Source, Ste
 use crate::store::corrupt;
 use crate::store::layout;
 
+/// How many keys are looked up before the next look at whether the statement was cancelled: each may be a block to read.
+const LOOKUPS_AT_ONCE: usize = 512;
+
 /// One run of a plan.
 pub(crate) struct Run<'r> {
     pub(super) ctx: Ctx<'r>,
@@ -54,6 +57,14 @@ pub(super) struct Entry {
     pub(super) key: Key,
     /// Empty where nobody reads it.
     pub(super) value: Slice,
+}
+
+impl Entry {
+    /// How much memory it holds, what leads on from it counted in.
+    pub(super) fn held_bytes(&self) -> usize {
+        let key = if self.key.spilled() { self.key.len() } else { 0 };
+        size_of::<Entry>() + size_of::<usize>() + key
+    }
 }
 
 impl<'r> Run<'r> {
@@ -180,13 +191,8 @@ impl<'r> Run<'r> {
 
     /// The rows of row keys, in the order of the keys; none where there is no row.
     pub(super) fn get_rows(&self, step: usize, keys: &[Key]) -> Result<Vec<Option<FetchedRow>>> {
-        self.budget.tick()?;
-        let slices: Vec<&[u8]> = keys.iter().map(Key::as_slice).collect();
-        let values = self.ctx.reader.multi_get(&self.ctx.families.rows, &slices).engine()?;
+        let values = self.get(&self.ctx.families.rows, keys)?;
         self.count(step, |stats| stats.lookups += keys.len());
-        if values.len() != keys.len() {
-            return Err(Error::new(ErrorCode::Internal, "a multi-get lost keys"));
-        }
         let row = |(key, value): (&Key, Option<Slice>)| {
             let Some(bytes) = value else { return Ok(None) };
             let row = FetchedRow { key: key.clone(), bytes };
@@ -194,6 +200,25 @@ impl<'r> Run<'r> {
             Ok(Some(row))
         };
         keys.iter().zip(values).map(row).collect()
+    }
+
+    /// The values of keys, so many at a time that a cancelled statement ends soon wherever they lie.
+    pub(super) fn get(&self, family: &ordinum::ColumnFamily, keys: &[Key]) -> Result<Vec<Option<Slice>>> {
+        let mut all = Vec::new();
+        for keys in keys.chunks(LOOKUPS_AT_ONCE) {
+            self.budget.check()?;
+            let slices: Vec<&[u8]> = keys.iter().map(Key::as_slice).collect();
+            let values = self.ctx.reader.multi_get(family, &slices).engine()?;
+            if values.len() != keys.len() {
+                return Err(Error::new(ErrorCode::Internal, "a multi-get lost keys"));
+            }
+            if all.is_empty() {
+                all = values;
+            } else {
+                all.extend(values);
+            }
+        }
+        Ok(all)
     }
 
     /// Those rows that the session may see and the condition accepts.

@@ -69,6 +69,8 @@ impl<'k> Lane<'k> {
 const STEPS_AT_FIRST: usize = 4;
 /// How many entries are stepped over at most.
 const STEPS_MAX: usize = 16;
+/// So many entries are read before the next look at what the statement may hold.
+const ENTRIES_AT_ONCE: usize = 8192;
 
 /// One cursor for many lanes.
 pub(super) struct Scanner {
@@ -150,6 +152,9 @@ impl Scanner {
                         Slice::default()
                     };
                     entries.push(Entry { key: Key::from_slice(self.cursor.key()), value });
+                    if entries.len().is_multiple_of(ENTRIES_AT_ONCE) {
+                        run.budget.fits(entries.iter().map(Entry::held_bytes).sum())?;
+                    }
                 }
                 // What cannot tie with what was read is not looked at.
                 let full = self.ties.is_none() && want.is_some_and(|want| entries.len() - first >= want);

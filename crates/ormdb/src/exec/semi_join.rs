@@ -12,6 +12,7 @@ use super::root::{BATCH_ROWS, PathReader};
 use super::rows::{FetchedRow, Key};
 use super::run::Run;
 use super::scan::{Lane, Scanner};
+use super::sort;
 use crate::catalog::EntityInfo;
 use crate::plan::{Derivation, HopAccess, RelatedPath, RowSelection, Served, Source};
 
@@ -79,7 +80,7 @@ impl<'a> RelatedReader<'a> {
                 let covered = self.path.edges.as_ref().is_some_and(|hop| hop.covered);
                 let edges = run.rows_of(below, edge, *source, covered, entries)?;
                 let edges = live_edges(run, edge, self.derivation, edges)?;
-                let mut keys = parent_keys(edge, entity, &self.path.rows, &edges)?.distinct;
+                let mut keys = parent_keys(run, edge, entity, &self.path.rows, &edges)?.distinct;
                 run.budget.release_to(held);
                 if self.path.reverse {
                     keys.reverse();
@@ -138,7 +139,7 @@ fn related_keys(
 ) -> Result<Vec<Key>> {
     let mut keys = Keys::default();
     each_related(run, derivation, path, near, hop, &mut |found| keys.add(run, found).map(|()| true))?;
-    Ok(keys.sorted())
+    keys.sorted(run)
 }
 
 /// Hands on the keys of what lies behind the related rows that are sought, a batch at a time, until `see` has enough. A key may
@@ -161,7 +162,7 @@ pub(super) fn each_related(
         }
         let rows = run.accept(step, target, sought, &path.access, batch)?;
         run.count(step, |stats| stats.rows += rows.len());
-        let found = parent_keys(target, near, hop, &rows)?.distinct;
+        let found = parent_keys(run, target, near, hop, &rows)?.distinct;
         run.budget.release_to(held);
         if !see(found)? {
             return Ok(());
@@ -182,7 +183,7 @@ fn over_edges(
     each_over_edges(run, edge, entity, derivation, (hop, to_rows), of_edges, &mut |found| {
         keys.add(run, found).map(|()| true)
     })?;
-    Ok(keys.sorted())
+    keys.sorted(run)
 }
 
 /// Hands on the keys of the rows that edges of these keys join, a batch at a time, until `see` has enough.
@@ -206,7 +207,7 @@ pub(super) fn each_over_edges(
         scanner.read(run, step, 0, &mut lane, Some(BATCH_ROWS), &mut entries)?;
         let edges = run.rows_of(step, edge, source, hop.covered, entries)?;
         let edges = live_edges(run, edge, derivation, edges)?;
-        let found = parent_keys(edge, entity, to_rows, &edges)?.distinct;
+        let found = parent_keys(run, edge, entity, to_rows, &edges)?.distinct;
         run.budget.release_to(held);
         if !see(found)? {
             return Ok(());
@@ -226,6 +227,7 @@ fn live_edges(
     let env = run.env();
     let mut kept = Vec::with_capacity(edges.len());
     for row in edges.drain(..) {
+        run.budget.tick()?;
         if live.test(&row.view(edge)?, &env)? == Some(true) {
             kept.push(row);
         }
@@ -244,9 +246,9 @@ impl Keys {
         Ok(())
     }
 
-    fn sorted(mut self) -> Vec<Key> {
-        self.0.sort_unstable();
-        self.0.dedup();
-        self.0
+    fn sorted(self, run: &Run<'_>) -> Result<Vec<Key>> {
+        let mut keys = sort::ordered(run, self.0, Ord::cmp)?;
+        keys.dedup();
+        Ok(keys)
     }
 }

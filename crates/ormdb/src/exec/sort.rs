@@ -5,6 +5,8 @@
 //! then                   | primary key |
 //! ```
 
+use std::cmp::Ordering;
+
 use ormdb_proto::Result;
 use ormdb_proto::value::ValueRef;
 
@@ -14,6 +16,9 @@ use super::run::Run;
 use crate::catalog::EntityInfo;
 use crate::plan::{KeyDirection, Order};
 use crate::store::key::{self, Direction};
+
+/// So many items are sorted without a look at whether the statement was cancelled.
+const RUN_ITEMS: usize = 1 << 15;
 
 const NULL_FIRST: u8 = 0;
 const VALUE: u8 = 1;
@@ -45,8 +50,69 @@ pub(super) fn keys(
         }
         Ok(())
     })?;
-    run.budget.hold(keys.iter().map(Vec::len).sum())?;
+    run.budget.hold(keys.iter().map(key_bytes).sum())?;
     Ok(keys)
+}
+
+/// What a key of an order holds.
+pub(super) fn key_bytes(key: &Vec<u8>) -> usize {
+    size_of::<Vec<u8>>() + key.len()
+}
+
+/// The items in their order, which is total. Many are sorted in runs that are merged, so that a cancelled statement ends in
+/// between.
+pub(super) fn ordered<T>(
+    run: &Run<'_>,
+    mut items: Vec<T>,
+    compare: impl Fn(&T, &T) -> Ordering + Copy,
+) -> Result<Vec<T>> {
+    if items.len() <= RUN_ITEMS {
+        items.sort_unstable_by(compare);
+        return Ok(items);
+    }
+    // They are moved once for each merge, to where there is room for all of them.
+    let held = run.budget.held();
+    run.budget.hold(items.len().saturating_mul(size_of::<T>()))?;
+    let mut runs: Vec<Vec<T>> = Vec::with_capacity(items.len() / RUN_ITEMS + 1);
+    while !items.is_empty() {
+        run.budget.check()?;
+        let mut part = items.split_off(items.len().saturating_sub(RUN_ITEMS));
+        part.sort_unstable_by(compare);
+        runs.push(part);
+    }
+    drop(items);
+    while runs.len() > 1 {
+        let mut merged_runs = Vec::with_capacity(runs.len().div_ceil(2));
+        let mut rest = runs.into_iter();
+        while let Some(one) = rest.next() {
+            merged_runs.push(match rest.next() {
+                Some(other) => merged(run, one, other, compare)?,
+                None => one,
+            });
+        }
+        runs = merged_runs;
+    }
+    run.budget.release_to(held);
+    Ok(runs.pop().unwrap_or_default())
+}
+
+/// Two runs as one.
+fn merged<T>(
+    run: &Run<'_>,
+    one: Vec<T>,
+    other: Vec<T>,
+    compare: impl Fn(&T, &T) -> Ordering,
+) -> Result<Vec<T>> {
+    let mut out = Vec::with_capacity(one.len() + other.len());
+    let (mut one, mut other) = (one.into_iter().peekable(), other.into_iter().peekable());
+    while let (Some(a), Some(b)) = (one.peek(), other.peek()) {
+        run.budget.tick()?;
+        let first = if compare(a, b).is_le() { one.next() } else { other.next() };
+        out.extend(first);
+    }
+    out.extend(one);
+    out.extend(other);
+    Ok(out)
 }
 
 /// Appends bytes of a value that sort as it does.

@@ -40,6 +40,7 @@ pub(super) fn each_part(
     for (at, include) in plan.root.includes.iter().enumerate() {
         let held = run.budget.held();
         let near = parent_keys(
+            run,
             include.fan.from,
             include.fan.target,
             &include.fan.access.near,

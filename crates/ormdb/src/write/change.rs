@@ -156,7 +156,7 @@ impl<'a> Writer<'a> {
         old: Option<&Row>,
         new: Option<&Row>,
     ) -> Result<()> {
-        self.ctx.session.check_cancelled()?;
+        self.check_budget()?;
         let store = info.store();
         let moved = old.map(|r| &r.key) != new.map(|r| &r.key);
         let new_key = new.map(|row| store.primary_key.row_key(&row.key));

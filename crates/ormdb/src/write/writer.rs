@@ -12,6 +12,7 @@ use super::reference::{Pending, WaitingByRow};
 use super::referred::Referred;
 use crate::catalog::EntityInfo;
 use crate::context::WriteCtx;
+use crate::exec;
 use crate::statistics::RowDeltas;
 use crate::store::row::RowView;
 
@@ -62,11 +63,14 @@ pub(crate) struct Writer<'a> {
     pub(super) waiting_by_row: Option<WaitingByRow>,
     pub(super) nesting: usize,
     pub(super) referred: Referred,
+    /// What the writes of its transaction held before it.
+    held_before: usize,
 }
 
 impl<'a> Writer<'a> {
     /// A writer of one statement.
     pub(crate) fn new(ctx: WriteCtx<'a>) -> Writer<'a> {
+        let held_before = ctx.txn.write_bytes();
         Writer {
             ctx,
             written: Written::default(),
@@ -76,7 +80,15 @@ impl<'a> Writer<'a> {
             waiting_by_row: None,
             nesting: 0,
             referred: Referred::default(),
+            held_before,
         }
+    }
+
+    /// Refuses to go on with a statement that was cancelled, or whose writes hold more memory than it may.
+    pub(super) fn check_budget(&self) -> Result<()> {
+        self.ctx.session.check_cancelled()?;
+        let held = self.ctx.txn.write_bytes().saturating_sub(self.held_before);
+        exec::check_memory(self.ctx.session, u64::try_from(held).unwrap_or(u64::MAX))
     }
 
     /// Runs the statement. After an error, the caller takes back what it wrote.
