@@ -33,6 +33,11 @@ impl Expr {
     }
 }
 
+/// PostgreSQL's functions of a float4 give a float8; those of ormDB stay with the type.
+fn single(sql: String, ty: Ty) -> String {
+    if ty == Ty::F32 { format!("({sql})::float4") } else { sql }
+}
+
 impl Maker<'_> {
     pub fn alias(&mut self) -> String {
         self.aliases += 1;
@@ -74,7 +79,7 @@ impl Maker<'_> {
             return None;
         }
         let field = self.one(&fields);
-        Some(Expr::of(field.name.clone(), format!("{alias}.{}", field.name), ty))
+        Some(Expr::of(field.orm(), format!("{alias}.{}", field.name), ty))
     }
 
     /// A value of this type; none where nothing says so.
@@ -85,6 +90,12 @@ impl Maker<'_> {
             }
             return self.typed(ty);
         }
+        if !matches!(ty, Ty::I64 | Ty::Dec)
+            && self.chance(10)
+            && let Some(made) = self.aggregate(ty, entity, alias, depth - 1)
+        {
+            return Some(made);
+        }
         if self.chance(6)
             && let Some(chosen) = self.chosen(ty, entity, alias, depth - 1)
         {
@@ -92,7 +103,9 @@ impl Maker<'_> {
         }
         let made = match ty {
             Ty::Bool => Some(self.condition(entity, alias, depth)),
-            Ty::I16 | Ty::I32 | Ty::I64 | Ty::Dec | Ty::F64 => self.number(ty, entity, alias, depth - 1),
+            Ty::I16 | Ty::I32 | Ty::I64 | Ty::Dec | Ty::F32 | Ty::F64 => {
+                self.number(ty, entity, alias, depth - 1)
+            }
             Ty::Text => self.text(entity, alias, depth - 1),
             Ty::Date | Ty::Instant | Ty::Local | Ty::Time | Ty::Interval => {
                 self.time(ty, entity, alias, depth - 1)
@@ -161,12 +174,13 @@ impl Maker<'_> {
             (0 | 1, _) => {
                 let (op, by) =
                     self.one(&[("+", 1), ("-", 2), ("*", 2), ("/", 3), ("%", 4), ("/", -2), ("%", -3)]);
-                if ty == Ty::F64 && op == "%" {
+                if matches!(ty, Ty::F32 | Ty::F64) && op == "%" {
                     return None;
                 }
                 let a = self.value(ty, entity, alias, depth)?;
                 // A whole number that fits is an int32 by itself.
                 let (by_orm, by_sql) = match ty {
+                    Ty::F32 => (format!("float32({by}e0)"), format!("'{by}'::float4")),
                     Ty::F64 => (format!("{by}e0"), format!("'{by}'::float8")),
                     _ => (by.to_string(), format!("'{by}'::int4")),
                 };
@@ -176,12 +190,13 @@ impl Maker<'_> {
                 }
                 Some(Expr { parts: vec![a], ..Expr::of(orm, sql, ty) })
             }
-            (2, Ty::I32 | Ty::I64 | Ty::Dec | Ty::F64) => {
+            (2, Ty::I32 | Ty::I64 | Ty::Dec | Ty::F32 | Ty::F64) => {
                 let lower: &[Ty] = match ty {
                     Ty::I32 => &[Ty::I16, Ty::I32],
                     Ty::I64 => &[Ty::I16, Ty::I32, Ty::I64],
                     Ty::Dec => &[Ty::I16, Ty::I32, Ty::I64, Ty::Dec],
-                    _ => &[Ty::I16, Ty::I32, Ty::I64, Ty::F64],
+                    Ty::F32 => &[Ty::F32],
+                    _ => &[Ty::I16, Ty::I32, Ty::I64, Ty::F32, Ty::F64],
                 };
                 let lower = self.one(lower);
                 let (a, b) =
@@ -198,14 +213,14 @@ impl Maker<'_> {
                 Some(match self.rng.u8(..3) {
                     0 => Expr::of(format!("abs({})", a.orm), format!("abs({})", a.sql), ty),
                     1 => Expr::of(format!("-({})", a.orm), format!("-({})", a.sql), ty),
-                    _ if matches!(ty, Ty::Dec | Ty::F64) => {
+                    _ if matches!(ty, Ty::Dec | Ty::F32 | Ty::F64) => {
                         let (orm, sql) = self.one(&[
                             ("floor", "floor"),
                             ("ceil", "ceil"),
                             ("round", "round"),
                             ("truncate", "trunc"),
                         ]);
-                        Expr::of(format!("{orm}({})", a.orm), format!("{sql}({})", a.sql), ty)
+                        Expr::of(format!("{orm}({})", a.orm), single(format!("{sql}({})", a.sql), ty), ty)
                     }
                     _ if ty == Ty::I16 => return None,
                     _ => Expr::of(format!("(3 * {})", a.orm), format!("('3'::int4 * {})", a.sql), ty),
@@ -247,7 +262,8 @@ impl Maker<'_> {
                 ))
             }
             (4, Ty::F64) => {
-                let a = self.value(ty, entity, alias, depth)?;
+                let of = self.one(&[Ty::F32, Ty::F64]);
+                let a = self.value(of, entity, alias, depth)?;
                 Some(Expr::of(format!("sqrt(abs({}))", a.orm), format!("sqrt(abs({}))", a.sql), ty))
             }
             (5.., _) => {
@@ -256,7 +272,8 @@ impl Maker<'_> {
                     Ty::I32 => &[Ty::I16],
                     Ty::I64 => &[Ty::I16, Ty::I32],
                     Ty::Dec => &[Ty::I16, Ty::I32, Ty::I64],
-                    _ => &[Ty::I16, Ty::I32, Ty::I64, Ty::Dec],
+                    Ty::F32 => &[Ty::I16, Ty::I32, Ty::I64, Ty::Dec],
+                    _ => &[Ty::I16, Ty::I32, Ty::I64, Ty::Dec, Ty::F32],
                 };
                 let from = self.one(froms);
                 let a = self.value(from, entity, alias, depth)?;
@@ -509,7 +526,19 @@ impl Maker<'_> {
         }
         let (function, of) = match ty {
             Ty::I64 => self.one(&[("sum", Ty::I16), ("sum", Ty::I32), ("min", Ty::I64), ("max", Ty::I64)]),
-            _ => self.one(&[
+            Ty::F32 => self.one(&[("sum", Ty::F32), ("min", Ty::F32), ("max", Ty::F32)]),
+            Ty::F64 => self.one(&[
+                ("sum", Ty::F64),
+                ("avg", Ty::F32),
+                ("avg", Ty::F64),
+                ("min", Ty::F64),
+                ("max", Ty::F64),
+            ]),
+            Ty::I16 | Ty::I32 | Ty::Text | Ty::Date | Ty::Instant | Ty::Local | Ty::Time | Ty::Color => {
+                (self.one(&["min", "max"]), ty)
+            }
+            Ty::Bool | Ty::Bytes | Ty::Uuid | Ty::Interval | Ty::Json | Ty::Ints | Ty::Texts => return None,
+            Ty::Dec => self.one(&[
                 ("sum", Ty::Dec),
                 ("sum", Ty::I64),
                 ("avg", Ty::I32),
@@ -518,7 +547,9 @@ impl Maker<'_> {
                 ("avg", Ty::I64),
             ]),
         };
-        let value = self.value(of, relation.target, &below, depth.min(1))?;
+        // Sums of floats depend on their order unless they are exact.
+        let depth = if matches!(of, Ty::F32 | Ty::F64) { 0 } else { depth.min(1) };
+        let value = self.value(of, relation.target, &below, depth)?;
         let distinct = if self.chance(4) { "distinct " } else { "" };
         Some(Expr::of(
             format!("{function}({distinct}{name}: {}{also})", value.orm),

@@ -35,7 +35,8 @@ pub fn groups(maker: &mut Maker<'_>) -> Groups {
     for _ in 0..maker.rng.usize(..3) {
         let ty = maker.one(&Ty::ALL);
         // Decimals and floats of one value have several texts, and which of them stands for a group is chance.
-        let depth = if matches!(ty, Ty::Dec | Ty::F64 | Ty::Interval) { 0 } else { maker.rng.usize(..3) };
+        let depth =
+            if matches!(ty, Ty::Dec | Ty::F32 | Ty::F64 | Ty::Interval) { 0 } else { maker.rng.usize(..3) };
         by.extend(
             maker
                 .value(ty, entity, &alias, depth)
@@ -78,18 +79,32 @@ fn aggregate(maker: &mut Maker<'_>, entity: usize, alias: &str) -> Aggregate {
         ("count", Ty::Bool, Ty::I64),
         ("count", Ty::Text, Ty::I64),
         ("count", Ty::Date, Ty::I64),
+        ("count", Ty::Uuid, Ty::I64),
+        ("count", Ty::F32, Ty::I64),
+        ("sum", Ty::I16, Ty::I64),
         ("sum", Ty::I32, Ty::I64),
         ("sum", Ty::I64, Ty::Dec),
-        ("avg", Ty::I16, Ty::Dec),
         ("sum", Ty::Dec, Ty::Dec),
+        ("sum", Ty::F32, Ty::F32),
+        ("sum", Ty::F64, Ty::F64),
+        ("avg", Ty::I16, Ty::Dec),
+        ("avg", Ty::I32, Ty::Dec),
+        ("avg", Ty::I64, Ty::Dec),
         ("avg", Ty::Dec, Ty::Dec),
+        ("avg", Ty::F32, Ty::F64),
+        ("avg", Ty::F64, Ty::F64),
         ("max", Ty::Text, Ty::Text),
         ("min", Ty::Date, Ty::Date),
+        ("max", Ty::I16, Ty::I16),
         ("max", Ty::I64, Ty::I64),
+        ("min", Ty::F32, Ty::F32),
+        ("max", Ty::F64, Ty::F64),
         ("min", Ty::Color, Ty::Color),
-        ("sum", Ty::F64, Ty::F64),
+        ("max", Ty::Instant, Ty::Instant),
+        ("min", Ty::Local, Ty::Local),
+        ("max", Ty::Time, Ty::Time),
     ]);
-    let depth = if of == Ty::F64 || of == Ty::Color { 0 } else { 1 };
+    let depth = if matches!(of, Ty::F32 | Ty::F64 | Ty::Color) { 0 } else { 1 };
     match maker.value(of, entity, alias, depth) {
         Some(value) if maker.rng.u8(..4) > 0 => {
             // A name alone would be that of a relation.

@@ -1,7 +1,7 @@
 //! Random graph fetches, each in both languages, and what is tried to make one smaller.
 
 use super::expr::{Expr, Maker};
-use super::schema::Model;
+use super::schema::{Entity, Model};
 use super::value::Ty;
 
 /// A selection of rows under an alias.
@@ -21,6 +21,8 @@ pub struct Select {
     pub last: bool,
     pub offset: u32,
     pub items: Vec<Item>,
+    /// Whether deleted rows are shown.
+    pub with_deleted: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -34,7 +36,14 @@ pub struct OrderKey {
 pub enum Item {
     Field(String, Ty),
     Computed(String, Expr),
-    Include { name: String, relation: usize, levels: usize, select: Select },
+    /// A whole struct: its members, and whether it may be null.
+    Struct(String, Vec<(String, Ty)>, bool),
+    Include {
+        name: String,
+        relation: usize,
+        levels: usize,
+        select: Select,
+    },
 }
 
 /// Where the condition of a join stands, until it is known.
@@ -70,9 +79,35 @@ const HOW: [&str; 8] = [
 
 /// All rows of an entity.
 pub fn all(maker: &mut Maker<'_>, entity: usize) -> Select {
-    let columns = &maker.model.entities[entity].columns;
-    let items = columns.iter().map(|column| Item::Field(column.name.clone(), column.ty)).collect();
-    Select { items, ..Select::of(entity, maker.alias()) }
+    let alias = maker.alias();
+    let this = &maker.model.entities[entity];
+    let plain = this.columns.iter().filter(|column| column.of_struct().is_none());
+    let mut items: Vec<Item> = plain.map(|column| Item::Field(column.name.clone(), column.ty)).collect();
+    items.extend(this.structs.iter().map(|(name, _)| structure(this, name)));
+    if this.soft {
+        items.push(deleted(&alias));
+    }
+    Select { items, with_deleted: this.soft, ..Select::of(entity, alias) }
+}
+
+/// A whole struct of an entity.
+fn structure(entity: &Entity, name: &str) -> Item {
+    let members = entity.columns.iter().filter(|column| column.of_struct() == Some(name));
+    let members = members.map(|column| (column.name.clone(), column.ty)).collect();
+    Item::Struct(name.to_owned(), members, entity.structs.iter().any(|(n, optional)| n == name && *optional))
+}
+
+/// Whether a row of an entity that keeps them is deleted.
+fn deleted(alias: &str) -> Item {
+    Item::Computed(
+        "gone".to_owned(),
+        Expr {
+            orm: "(deletedAt is not null)".to_owned(),
+            sql: format!("({alias}.deletedAt is not null)"),
+            ty: Ty::Bool,
+            parts: Vec::new(),
+        },
+    )
 }
 
 /// A random fetch.
@@ -95,10 +130,19 @@ fn select(maker: &mut Maker<'_>, entity: usize, levels: usize) -> Select {
     let filter = (0..filter).map(|_| maker.condition(entity, &alias, 3)).collect();
     let order = (0..maker.rng.usize(..3)).filter_map(|_| order_key(maker, entity, &alias)).collect();
     let mut items: Vec<Item> = Vec::new();
-    for column in &this.columns {
+    for column in this.columns.iter().filter(|column| column.of_struct().is_none()) {
         if maker.rng.bool() {
             items.push(Item::Field(column.name.clone(), column.ty));
         }
+    }
+    for (name, _) in &this.structs {
+        if maker.rng.bool() {
+            items.push(structure(this, name));
+        }
+    }
+    let with_deleted = this.soft && maker.rng.u8(..4) == 0;
+    if with_deleted {
+        items.push(deleted(&alias));
     }
     for at in 0..maker.rng.usize(..3) {
         let ty = maker.one(&Ty::ALL);
@@ -110,7 +154,9 @@ fn select(maker: &mut Maker<'_>, entity: usize, levels: usize) -> Select {
         for at in 0..maker.rng.usize(..3) {
             let relation = maker.rng.usize(..this.relations.len());
             let target = this.relations[relation].target;
-            let select = select(maker, target, levels - 1);
+            let mut select = select(maker, target, levels - 1);
+            // Of several rows that had its place, the one that was deleted last stands there.
+            select.with_deleted &= !this.relations[relation].to_one;
             let below = levels;
             let levels = if target == entity && maker.rng.bool() { maker.rng.usize(2..4) } else { 1 };
             let name = if levels > 1 { format!("y{below}_{at}") } else { format!("x{at}") };
@@ -134,7 +180,18 @@ fn select(maker: &mut Maker<'_>, entity: usize, levels: usize) -> Select {
     let last = maker.rng.u8(..4) == 0;
     let limit = (last || maker.rng.u8(..3) == 0).then(|| maker.rng.u32(..5));
     let offset = if maker.rng.u8(..5) == 0 { maker.rng.u32(..4) } else { 0 };
-    Select { filter, order, distinct, cursor, limit, last, offset, items, ..Select::of(entity, alias) }
+    Select {
+        filter,
+        order,
+        distinct,
+        cursor,
+        limit,
+        last,
+        offset,
+        items,
+        with_deleted,
+        ..Select::of(entity, alias)
+    }
 }
 
 fn order_key(maker: &mut Maker<'_>, entity: usize, alias: &str) -> Option<OrderKey> {
@@ -159,6 +216,7 @@ impl Select {
             last: false,
             offset: 0,
             items: Vec::new(),
+            with_deleted: false,
         }
     }
 
@@ -170,6 +228,9 @@ impl Select {
 
     fn selection(&self, model: &Model) -> String {
         let mut out = String::new();
+        if self.with_deleted {
+            out.push_str(" with deleted");
+        }
         if !self.filter.is_empty() {
             let filter: Vec<&str> = self.filter.iter().map(|e| e.orm.as_str()).collect();
             out.push_str(&format!(" where {}", filter.join(" and ")));
@@ -193,7 +254,7 @@ impl Select {
             out.push_str(&format!(" offset {}", self.offset));
         }
         let items = self.items.iter().map(|item| match item {
-            Item::Field(name, _) => name.clone(),
+            Item::Field(name, _) | Item::Struct(name, ..) => name.clone(),
             Item::Computed(name, expr) => format!("{name}: {}", expr.orm),
             Item::Include { name, relation, levels, select } => {
                 let relation = &model.entities[self.entity].relations[*relation].name;
@@ -221,6 +282,18 @@ impl Select {
         match item {
             Item::Field(name, ty) => format!("'{name}', {}", ty.out(&format!("{alias}.{name}"))),
             Item::Computed(name, expr) => format!("'{name}', {}", expr.ty.out(&expr.sql)),
+            Item::Struct(name, members, optional) => {
+                let parts = members.iter().map(|(column, ty)| {
+                    let (_, member) = column.split_once("__").unwrap();
+                    format!("'{member}', {}", ty.out(&format!("{alias}.{column}")))
+                });
+                let built = format!("json_build_object({})", parts.collect::<Vec<_>>().join(", "));
+                let there = format!("{alias}.{name}__m0 is not null");
+                match optional {
+                    true => format!("'{name}', case when {there} then {built} end"),
+                    false => format!("'{name}', {built}"),
+                }
+            }
             Item::Include { name, relation, levels, select } => {
                 let relation = &model.entities[self.entity].relations[*relation];
                 let first = if relation.to_one { " -> 0" } else { "" };
@@ -244,6 +317,7 @@ impl Select {
 
     fn rows_of(&self, model: &Model, condition: &str, items: Vec<String>) -> String {
         let (this, alias) = (&model.entities[self.entity], &self.alias);
+        let table = if self.with_deleted { this.table() } else { this.name.clone() };
         let items = items.join(", ");
         let mut conditions: Vec<&str> = vec![condition];
         conditions.extend(self.filter.iter().map(|e| e.sql.as_str()));
@@ -256,7 +330,7 @@ impl Select {
                 format!(
                     "(select c.p from (select {alias}.*, row_number() over (order by {order}) p from {} {alias}) c \
                      where {condition})",
-                    this.name
+                    table
                 )
             };
             let same = this.key.iter().map(|at| {
@@ -283,7 +357,7 @@ impl Select {
             "coalesce((select json_agg(o.j order by o.n) from (select i.j, i.n from (select json_build_object({items}) j, \
              row_number() over (order by {order}) n, {first} d from {} {alias} where {}) i \
              where i.d = 1 order by i.n{way}{limit} offset {}) o), '[]'::json)",
-            this.name,
+            table,
             conditions.join(" and "),
             self.offset
         )
@@ -318,7 +392,7 @@ impl Select {
                         all.push(less);
                     }
                 }
-                Item::Field(..) => {}
+                Item::Field(..) | Item::Struct(..) => {}
             }
         }
         for at in 0..self.filter.len() {

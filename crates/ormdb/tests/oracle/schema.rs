@@ -24,6 +24,10 @@ pub struct Entity {
     pub attributes: Vec<String>,
     /// The keys of rows that were written; some of them may be gone.
     pub keys: Vec<Vec<Lit>>,
+    /// Whether deleted rows are kept and hidden.
+    pub soft: bool,
+    /// Its fields that are structs: the name, and whether it may be null. Members are columns `name__member`.
+    pub structs: Vec<(String, bool)>,
 }
 
 #[derive(Clone)]
@@ -32,6 +36,18 @@ pub struct Column {
     pub ty: Ty,
     pub nullable: bool,
     pub unique: bool,
+}
+
+impl Column {
+    /// Its name in ormDB: a member of a struct stands behind its struct.
+    pub fn orm(&self) -> String {
+        self.name.replacen("__", ".", 1)
+    }
+
+    /// The struct that it is a member of.
+    pub fn of_struct(&self) -> Option<&str> {
+        self.name.split_once("__").map(|(name, _)| name)
+    }
 }
 
 #[derive(Clone)]
@@ -78,6 +94,17 @@ impl Relation {
 }
 
 impl Entity {
+    /// The table that has all of its rows; under its name stands a view of those that are not deleted, if there are such.
+    pub fn table(&self) -> String {
+        if self.soft { format!("{}_all", self.name) } else { self.name.clone() }
+    }
+
+    /// Whether a column is a member of a struct that may be null.
+    pub fn is_optional_member(&self, column: &Column) -> bool {
+        let of = column.of_struct();
+        self.structs.iter().any(|(name, optional)| *optional && of == Some(name))
+    }
+
     /// The columns of its key, of an alias.
     pub fn key_sql(&self, alias: &str) -> String {
         let names = self.key.iter().map(|at| format!("{alias}.{}", self.columns[*at].name));
@@ -118,6 +145,10 @@ pub fn model(rng: &mut Rng) -> Model {
             foreign_key(rng, &mut model, from, to, at)
         }
     }
+    for at in 0..model.entities.len() {
+        let is_target = |entity: &Entity| entity.foreign.iter().any(|foreign| foreign.target == at);
+        model.entities[at].soft = rng.u8(..4) == 0 && !model.entities.iter().any(is_target);
+    }
     for entity in &mut model.entities {
         for _ in 0..rng.usize(..3) {
             let mut columns: Vec<&Column> = entity.columns.iter().filter(|c| c.ty.is_key()).collect();
@@ -125,7 +156,7 @@ pub fn model(rng: &mut Rng) -> Model {
             let columns: Vec<String> = columns
                 .iter()
                 .take(1 + rng.usize(..2))
-                .map(|c| format!("{}{}", c.name, ["", " desc"][rng.usize(..2)]))
+                .map(|c| format!("{}{}", c.orm(), ["", " desc"][rng.usize(..2)]))
                 .collect();
             let attribute = format!("@@index({})", columns.join(", "));
             if !entity.attributes.contains(&attribute) && !columns.is_empty() {
@@ -158,6 +189,18 @@ fn entity(rng: &mut Rng, at: usize) -> Entity {
         let ty = Ty::ALL[rng.usize(..Ty::ALL.len())];
         let nullable = rng.u8(..3) > 0;
         entity.columns.push(Column { nullable, ..column(format!("f{number}"), ty) });
+    }
+    for (name, optional) in [("s", false), ("o", true)] {
+        if rng.u8(..4) > 0 {
+            continue;
+        }
+        entity.structs.push((name.to_owned(), optional));
+        for member in 0..rng.usize(1..4) {
+            let ty = Ty::ALL[rng.usize(..Ty::ALL.len())];
+            // The first member tells whether the struct is there.
+            let nullable = optional || member > 0 && rng.bool();
+            entity.columns.push(Column { nullable, ..column(format!("{name}__m{member}"), ty) });
+        }
     }
     if rng.u8(..3) == 0 {
         entity.columns.push(Column {
@@ -294,8 +337,24 @@ impl Model {
     pub fn text(&self) -> String {
         let mut out = format!("enum Color {{ {} }}\n", value::LABELS.join(", "));
         for entity in &self.entities {
+            for (name, _) in &entity.structs {
+                out.push_str(&format!("struct {}{name} {{\n", entity.name));
+                for column in entity.columns.iter().filter(|column| column.of_struct() == Some(name)) {
+                    let (_, member) = column.name.split_once("__").unwrap();
+                    let mark = if column.nullable && member != "m0" { "?" } else { "" };
+                    out.push_str(&format!("  {member} {}{mark}\n", column.ty.orm()));
+                }
+                out.push_str("}\n");
+            }
             out.push_str(&format!("entity {} {{\n", entity.name));
-            for column in &entity.columns {
+            for (name, optional) in &entity.structs {
+                let mark = if *optional { "?" } else { "" };
+                out.push_str(&format!("  {name} {}{name}{mark}\n", entity.name));
+            }
+            if entity.soft {
+                out.push_str("  deletedAt datetime?\n  @@softDelete(deletedAt)\n");
+            }
+            for column in entity.columns.iter().filter(|column| column.of_struct().is_none()) {
                 let mark = if column.nullable { "?" } else { "" };
                 let unique = if column.unique { " @unique" } else { "" };
                 out.push_str(&format!("  {} {}{mark}{unique}\n", column.name, column.ty.orm()));
@@ -322,19 +381,35 @@ impl Model {
                 .iter()
                 .map(|column| {
                     let null = if column.nullable { "" } else { " not null" };
-                    let unique = if column.unique { " unique" } else { "" };
+                    let unique = if column.unique && !entity.soft { " unique" } else { "" };
                     format!("{} {}{null}{unique}", column.name, column.ty.sql())
                 })
                 .collect();
             lines.push(format!("primary key ({})", names(entity, &entity.key).join(", ")));
-            out.push_str(&format!("create table {} ({});\n", entity.name, lines.join(", ")));
+            if entity.soft {
+                lines.push("deletedAt timestamptz".to_owned());
+            }
+            let table = entity.table();
+            out.push_str(&format!("create table {table} ({});\n", lines.join(", ")));
+            if !entity.soft {
+                continue;
+            }
+            for column in entity.columns.iter().filter(|column| column.unique) {
+                let name = &column.name;
+                out.push_str(&format!("create unique index on {table} ({name}) where deletedAt is null;\n"));
+            }
+            out.push_str(&format!(
+                "create view {} as select * from {table} where deletedAt is null;\n",
+                entity.name
+            ));
         }
         for entity in &self.entities {
             for foreign in &entity.foreign {
                 let target = &self.entities[foreign.target];
                 out.push_str(&format!(
-                    "alter table {} add foreign key ({}) references {} ({}) on delete {} on update {};\n",
-                    entity.name,
+                    "alter table {} add foreign key ({}) references {} ({}) on delete {} on update {} \
+                     deferrable initially immediate;\n",
+                    entity.table(),
                     names(entity, &foreign.columns).join(", "),
                     target.name,
                     names(target, &target.key).join(", "),
@@ -365,6 +440,13 @@ impl Model {
                 })
             })
             .collect();
+        for (name, _) in this.structs.iter().filter(|(_, optional)| *optional) {
+            let members: Vec<usize> =
+                (0..row.len()).filter(|at| this.columns[*at].of_struct() == Some(name)).collect();
+            if row[members[0]].is_none() {
+                members.iter().for_each(|at| row[*at] = None);
+            }
+        }
         for foreign in &this.foreign {
             let target = &self.entities[foreign.target];
             let nullable = this.columns[foreign.columns[0]].nullable;

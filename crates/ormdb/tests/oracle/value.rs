@@ -9,6 +9,7 @@ pub enum Ty {
     I32,
     I64,
     Dec,
+    F32,
     F64,
     Text,
     Bytes,
@@ -35,12 +36,13 @@ pub struct Lit {
 }
 
 impl Ty {
-    pub const ALL: [Ty; 18] = [
+    pub const ALL: [Ty; 19] = [
         Ty::Bool,
         Ty::I16,
         Ty::I32,
         Ty::I64,
         Ty::Dec,
+        Ty::F32,
         Ty::F64,
         Ty::Text,
         Ty::Bytes,
@@ -56,7 +58,7 @@ impl Ty {
         Ty::Texts,
     ];
 
-    pub const NUMBERS: [Ty; 5] = [Ty::I16, Ty::I32, Ty::I64, Ty::Dec, Ty::F64];
+    pub const NUMBERS: [Ty; 6] = [Ty::I16, Ty::I32, Ty::I64, Ty::Dec, Ty::F32, Ty::F64];
 
     /// The type in a schema.
     pub const fn orm(self) -> &'static str {
@@ -66,6 +68,7 @@ impl Ty {
             Ty::I32 => "int32",
             Ty::I64 => "int64",
             Ty::Dec => "decimal(12,2)",
+            Ty::F32 => "float32",
             Ty::F64 => "float64",
             Ty::Text => "string",
             Ty::Bytes => "bytes",
@@ -90,6 +93,7 @@ impl Ty {
             Ty::I32 => "int4",
             Ty::I64 => "int8",
             Ty::Dec => "numeric(12,2)",
+            Ty::F32 => "float4",
             Ty::F64 => "float8",
             Ty::Text => "text",
             Ty::Bytes => "bytea",
@@ -120,12 +124,13 @@ impl Ty {
     }
 
     pub const fn is_number(self) -> bool {
-        matches!(self, Ty::I16 | Ty::I32 | Ty::I64 | Ty::Dec | Ty::F64)
+        matches!(self, Ty::I16 | Ty::I32 | Ty::I64 | Ty::Dec | Ty::F32 | Ty::F64)
     }
 
     /// A value of PostgreSQL as it stands in a JSON answer of ormDB.
     pub fn out(self, sql: &str) -> String {
         match self {
+            Ty::F32 => format!("'{}' || ({sql})::text", super::json::SINGLE),
             Ty::F64 => format!("'{}' || ({sql})::text", super::json::FLOAT),
             Ty::Instant => format!("replace(to_json({sql})#>>'{{}}', '+00:00', 'Z')"),
             Ty::Bytes | Ty::Interval | Ty::Uuid | Ty::Time => format!("({sql})::text"),
@@ -169,7 +174,7 @@ fn of_number(rng: &mut Rng, ty: Ty, n: i64) -> Lit {
             let text = format!("{sign}{}.{:02}", size / 100, size % 100);
             plain(text.clone(), &text)
         }
-        Ty::F64 => {
+        Ty::F32 | Ty::F64 => {
             #[expect(clippy::cast_precision_loss, reason = "few digits")]
             let value = n as f64 * 0.25;
             plain(format!("{value}e0"), &value.to_string())
@@ -262,6 +267,7 @@ pub fn typed(rng: &mut Rng, ty: Ty) -> Option<Lit> {
         Ty::Color => return None,
         Ty::I16 => format!("int16({})", lit.orm),
         Ty::I64 => format!("int64({})", lit.orm),
+        Ty::F32 => format!("float32({})", lit.orm),
         Ty::Ints | Ty::Texts if lit.orm == "[]" => return None,
         // The elements of a list of numbers are int64.
         Ty::Ints => return None,
