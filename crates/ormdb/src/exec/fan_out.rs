@@ -383,7 +383,7 @@ impl Gather<'_, '_, '_> {
         }
         if let Some(distinct) = &self.selection.distinct {
             let keys = distinct::keys(self.run, self.fan.target, distinct, &self.found.rows)?;
-            self.run.budget.hold(keys.iter().map(sort::key_bytes).sum())?;
+            self.run.budget.hold(keys.iter().map(|key| sort::key_bytes(key)).sum())?;
             for group in &mut self.groups {
                 let mut seen = HashSet::new();
                 group.retain(|row| usize::try_from(*row).is_ok_and(|row| seen.insert(keys.get(row))));

@@ -50,12 +50,12 @@ pub(super) fn keys(
         }
         Ok(())
     })?;
-    run.budget.hold(keys.iter().map(key_bytes).sum())?;
+    run.budget.hold(keys.iter().map(|key| key_bytes(key)).sum())?;
     Ok(keys)
 }
 
 /// What a key of an order holds.
-pub(super) fn key_bytes(key: &Vec<u8>) -> usize {
+pub(super) fn key_bytes(key: &[u8]) -> usize {
     size_of::<Vec<u8>>() + key.len()
 }
 
