@@ -127,6 +127,26 @@ fn a_limit_per_parent_over_an_index_reads_about_the_limit() {
 }
 
 #[test]
+fn a_count_that_is_compared_reads_one_row_more_than_the_number() {
+    let session = shop();
+    let read = |text: &str| analyze(&session, text)["below"][0]["entries_read"].as_u64().unwrap();
+    // Three artists of 500 albums each.
+    assert_eq!(read("Artist where count(albums) > 2 { id }"), 9);
+    assert_eq!(read("Artist where 4 = count(albums) { id }"), 15);
+    assert_eq!(read("Artist where count(albums) < -7 { id }"), 3);
+    assert!(read("Artist where count(albums where year >= 10) >= 2 { id }") <= 3 * 64);
+    // What is selected as well is counted to its end.
+    assert_eq!(read("Artist where count(albums) > 2 or count(albums) = 0 order by count(albums) { id }"), 9);
+    let all = session.fetch("Artist where count(albums) > 2 { n: count(albums) }", &Params::none()).unwrap();
+    assert_eq!(all.to_json().unwrap().to_string(), r#"[{"n":500},{"n":500},{"n":500}]"#);
+    let counts = |text: &str| session.fetch(text, &Params::none()).unwrap().len();
+    let of = |condition: &str| counts(&format!("Artist where count(albums) {condition} {{ id }}"));
+    let found =
+        ["= 500", "> 499", "> 500", ">= 500", "< 500", "!= 500", "<= 499.5", "in (500)", "= null"].map(of);
+    assert_eq!(found, [3, 3, 0, 3, 0, 0, 0, 3, 0]);
+}
+
+#[test]
 fn limits_are_named_and_count_what_is_held() {
     let session = shop();
     let limited =
