@@ -45,10 +45,10 @@ it('lets users in over TLS, and nobody else', { timeout: 60_000 }, async (t) => 
   await assert.rejects(reader.query('create A { id: 3 }'), { code: 'permission_denied', kind: 'denied' });
   await assert.rejects(reader.applySchema('entity B {\n  id int64 @id\n}\n'), { code: 'permission_denied' });
 
-  for (const login of ['', 'ann:wrong@', 'nobody:two@']) {
+  for (const login of ['', 'ann:guessed@', 'nobody:guessed@']) {
     const refused = await connect(url(login)).catch((error) => error);
     assert.equal(refused.code, 'authentication_failed', String(refused));
-    assert.doesNotMatch(refused.message, /wrong|two/);
+    assert.doesNotMatch(refused.message, /guessed/);
   }
   // Another authority than the server's, no TLS at all, and a file that is not there.
   await assert.rejects(connect(server.url.replace('://', `://${ann}`)), { code: 'connection_failed' });

@@ -7,6 +7,7 @@ import pathlib
 import signal
 import threading
 import time
+from collections.abc import Iterator
 
 import ormdb
 import pytest
@@ -15,6 +16,14 @@ from conftest import Server
 
 #: How often the server is killed: a hundred times where it is asked for (`ORMDB_KILLS`).
 KILLS = int(os.environ.get("ORMDB_KILLS", "5"))
+
+
+@pytest.fixture(autouse=True)
+def interrupts_are_raised() -> Iterator[None]:
+    """As in a program that has a terminal: one that was started in the background has SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def interrupt_when(begun: threading.Event) -> threading.Thread:

@@ -72,12 +72,12 @@ def test_who_reads_only_writes_nothing(guarded: Server) -> None:
 
 
 def test_nobody_else_is_let_in(guarded: Server) -> None:
-    for login in ["", "ann:wrong@", "nobody:two@"]:
+    for login in ["", "ann:guessed@", "nobody:guessed@"]:
         with pytest.raises(ormdb.DeniedError) as raised:
             ormdb.connect(url(guarded, login))
         assert raised.value.code == "authentication_failed"
         # No password stands in an error.
-        assert "wrong" not in str(raised.value) and "two" not in str(raised.value)
+        assert "guessed" not in str(raised.value)
     # Another authority than the server's, and no TLS at all.
     with pytest.raises(ormdb.UnavailableError):
         ormdb.connect(guarded.url.replace("://", f"://{ANN}"))
