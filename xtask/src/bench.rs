@@ -8,6 +8,8 @@ use crate::stages::{cargo, passes, target_directory};
 
 const ENGINE: &str = "bench/engine/Cargo.toml";
 const GRAPH: &str = "bench/graph/Cargo.toml";
+const IMDB: &str = "bench/imdb/Cargo.toml";
+const ALL: [&str; 3] = [ENGINE, GRAPH, IMDB];
 
 /// Runs the benchmark of the storage engine.
 pub(crate) fn run(root: &Path, args: &[String]) -> ExitCode {
@@ -17,6 +19,11 @@ pub(crate) fn run(root: &Path, args: &[String]) -> ExitCode {
 /// Runs the benchmark of the database.
 pub(crate) fn graph(root: &Path, args: &[String]) -> ExitCode {
     start(root, GRAPH, "graph-bench", args)
+}
+
+/// The command of the benchmark of a movie site, whose options follow.
+pub(crate) fn imdb(root: &Path) -> Command {
+    in_bench(root, IMDB, &["run", "--release", "--bin", "imdb-bench"])
 }
 
 /// What stands before a `--` is for cargo, what follows for the program; without one, all is.
@@ -42,7 +49,7 @@ pub(crate) fn instructions(root: &Path, args: &[String]) -> ExitCode {
 /// Format, lints and tests, without RocksDB, which needs a library of the system.
 pub(crate) fn check(root: &Path) -> ExitCode {
     let passed = is_formatted(root)
-        && [ENGINE, GRAPH].into_iter().all(|manifest| {
+        && ALL.into_iter().all(|manifest| {
             let mut lints = in_bench(root, manifest, &["clippy", "--all-targets"]);
             lints.args(["--", "-D", "warnings"]);
             passes(&mut lints) && passes(&mut in_bench(root, manifest, &["test"]))
@@ -52,7 +59,7 @@ pub(crate) fn check(root: &Path) -> ExitCode {
 
 /// Whether the sources are formatted; nothing is built or fetched for that.
 pub(crate) fn is_formatted(root: &Path) -> bool {
-    [ENGINE, GRAPH].into_iter().all(|manifest| {
+    ALL.into_iter().all(|manifest| {
         let mut command = cargo(root);
         command.args(["fmt", "--check", "--manifest-path", manifest]);
         passes(&mut command)

@@ -8,6 +8,7 @@
 
 mod bench;
 mod dist;
+mod imdb;
 mod isolation;
 mod missing;
 mod oracle;
@@ -37,6 +38,7 @@ usage: cargo xtask TASK
   bench ARGS   Ordinum beside other engines; `cargo xtask bench -- --help` lists the options, and what stands before
                the `--` is for cargo: `cargo xtask bench --features rocksdb -- --quick`
   bench-graph ARGS  ormDB, embedded, beside SQLite; `cargo xtask bench-graph -- --help` lists the options
+  bench-imdb ARGS  a movie site on ormDB beside PostgreSQL and SQLite, from Rust, Python and Node; `--help` lists the options
   instructions ARGS  instructions of the engine's hot paths beside those that are kept; needs valgrind
   bench-check  format, lints and tests of the benchmarks, which have dependencies that `test` never builds
 ";
@@ -60,6 +62,7 @@ fn main() -> ExitCode {
         (Some("isolation"), rest) => isolation::run(&root, rest),
         (Some("bench"), rest) => bench::run(&root, rest),
         (Some("bench-graph"), rest) => bench::graph(&root, rest),
+        (Some("bench-imdb"), rest) => imdb::run(&root, rest),
         (Some("instructions"), rest) => bench::instructions(&root, rest),
         (Some("bench-check"), []) => bench::check(&root),
         (Some("help" | "--help" | "-h"), []) => {

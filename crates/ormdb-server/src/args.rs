@@ -114,6 +114,9 @@ pub(crate) struct Serve {
     /// The longest frame that is read, in MiB.
     #[arg(long, default_value_t = 16, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(crate) frame_mib_max: u32,
+    /// Memory for blocks of the database's files that were read, in MiB.
+    #[arg(long, default_value_t = 64, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
+    pub(crate) cache_mib: u32,
     /// Seconds that a connection may be quiet; clients give signs of life by themselves.
     #[arg(long, default_value_t = 300.0, value_name = "SECONDS")]
     pub(crate) idle_timeout: f64,

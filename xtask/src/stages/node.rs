@@ -80,10 +80,22 @@ impl Node {
         npm
     }
 
+    /// Where Node is.
+    pub(crate) fn place(&self) -> PathBuf {
+        self.place_of("node")
+    }
+
+    fn place_of(&self, name: &str) -> PathBuf {
+        let places = env::split_paths(&self.path);
+        places
+            .map(|place| place.join(name))
+            .find(|place| place.is_file())
+            .unwrap_or_else(|| PathBuf::from(name))
+    }
+
     fn program(&self, name: &str) -> Command {
         // By the place where it is: `Command` looks in this process's path.
-        let place = env::split_paths(&self.path).map(|place| place.join(name)).find(|place| place.is_file());
-        let mut command = Command::new(place.unwrap_or_else(|| PathBuf::from(name)));
+        let mut command = Command::new(self.place_of(name));
         command.env("PATH", &self.path);
         command
     }

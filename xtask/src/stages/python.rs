@@ -141,7 +141,7 @@ impl Place {
 }
 
 /// Whether there is a Python that the stage can do with, if need be after installing it.
-pub(super) fn is_there() -> bool {
+pub(crate) fn is_there() -> bool {
     missing::installed("Python", &["python3", "python3-venv"], || {
         let asks = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))";
         let python = Command::new("python3").args(["-c", asks]).stderr(Stdio::null()).status();
@@ -167,7 +167,7 @@ pub(crate) fn maturin(target: &Path) -> Option<Command> {
 }
 
 /// Makes an environment with packages of pip in a directory, which is emptied first.
-pub(super) fn environment_is_made(directory: &Path, packages: &[&str]) -> bool {
+pub(crate) fn environment_is_made(directory: &Path, packages: &[&str]) -> bool {
     let mut venv = Command::new("python3");
     venv.args(["-m", "venv", "--clear"]).arg(directory);
     let mut pip = Command::new(directory.join("bin/python"));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ormdb::Database;
+use ormdb::{Database, Options};
 
 use crate::args::Serve;
 use crate::exit::{Failure, Result};
@@ -29,7 +29,9 @@ pub(crate) fn run(args: Serve) -> Result<()> {
         drain_timeout: seconds("drain-timeout", args.drain_timeout)?,
         ..defaults
     };
-    let database = Database::open(&args.path)?;
+    let mut open = Options::default();
+    open.engine.block_cache_bytes = u64::from(args.cache_mib) << 20;
+    let database = Database::open_with(&args.path, open)?;
     serve::run(options, database, |addresses| {
         output::print(&format!("listening on {}", addresses.join(" and ")))
     })
