@@ -28,6 +28,7 @@ mod assemble;
 mod budget;
 mod derive;
 mod distinct;
+mod entries;
 mod fan_out;
 mod group;
 mod intersect;

@@ -5,6 +5,7 @@ use ormdb_proto::value::ValueRef;
 use ormdb_proto::{Error, ErrorCode, Result};
 
 use super::aggregate::Accumulator;
+use super::entries;
 use super::fan_out::{self, Children};
 use super::rows::FetchedRow;
 use super::run::Run;
@@ -169,6 +170,14 @@ fn derive(
         };
         for (row, count) in counts.into_iter().enumerate() {
             externals.set(row, aggregate.slot, Datum::Ref(ValueRef::Int64(integer(count)?)));
+        }
+        return Ok(());
+    }
+    if let DerivationKind::Aggregate(aggregate) = &derivation.kind
+        && let Some(values) = entries::aggregates(run, derivation, aggregate, rows)?
+    {
+        for (row, value) in values.into_iter().enumerate() {
+            externals.set(row, aggregate.slot, value);
         }
         return Ok(());
     }

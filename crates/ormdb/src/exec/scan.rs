@@ -197,6 +197,30 @@ impl Scanner {
         Ok(count)
     }
 
+    /// Shows the values of all entries that begin with these bytes; gives their number.
+    pub(super) fn each_value(
+        &mut self,
+        run: &Run<'_>,
+        step: usize,
+        prefix: &[u8],
+        see: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<usize> {
+        self.stands_for = None;
+        let mut count = 0;
+        let mut valid = self.begin(&Span::Prefix(prefix))?;
+        while valid && self.cursor.key().starts_with(prefix) {
+            run.budget.tick()?;
+            count += 1;
+            see(self.cursor.value().engine()?)?;
+            valid = self.step()?;
+        }
+        if !self.reverse {
+            self.passed = Some(Key::from_slice(prefix));
+        }
+        run.count(step, |stats| stats.entries += count);
+        Ok(count)
+    }
+
     /// Whether the entry that the cursor stands on is equal to another in the columns that matter.
     fn ties_with(&self, entry: Option<&Entry>) -> Result<bool> {
         let (Some(ties), Some(entry)) = (&self.ties, entry) else { return Ok(false) };

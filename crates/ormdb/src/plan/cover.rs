@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use ormdb_proto::schema::FieldId;
 
-use super::{HopAccess, Level, Projection, RowSelection, Source};
+use super::{AggregateDerivation, HopAccess, Level, Projection, RowSelection, Source};
 use crate::catalog::EntityInfo;
 use crate::store::key;
 
@@ -37,6 +37,14 @@ impl Needed {
         let mut needed = Needed::default();
         needed.selection(rows);
         needed.hop(hop);
+        needed
+    }
+
+    /// The fields that are read of the rows that are aggregated.
+    pub(super) fn of_aggregate(rows: &RowSelection<'_>, aggregate: &AggregateDerivation<'_>) -> Needed {
+        let mut needed = Needed::default();
+        needed.selection(rows);
+        aggregate.filter.iter().chain(&aggregate.value).for_each(|projection| needed.projection(projection));
         needed
     }
 

@@ -87,6 +87,23 @@ impl FanAccess {
         Ok(access)
     }
 
+    /// Takes an index that has all that is read of the rows, if there is one: the rows need not be read then. Of an access for
+    /// which order does not matter.
+    pub(super) fn cover(&mut self, target: &EntityInfo, navigation: &Navigation, needed: &Needed) {
+        let Navigation::Direct(hop) = navigation else { return };
+        if self.near.whole || self.near.source == Some(Source::Primary) {
+            return;
+        }
+        let covering = order::sources(target).find_map(|source| {
+            let (pairs, _) =
+                needed.covered_by(target, source).then(|| hop_columns(target, hop, source))??;
+            Some(HopAccess { covered: true, ..HopAccess::with(target, Some(source), pairs) })
+        });
+        if let Some(near) = covering.filter(|near| !near.whole) {
+            self.near = near;
+        }
+    }
+
     /// Of edges, nothing is read but what leads on.
     fn cover_edges(&mut self, edge: &EntityInfo) {
         if let (Some(far), Some(source)) = (&self.far, self.near.source) {

@@ -7,6 +7,7 @@ use ormdb_proto::ir::{AggregateFunction, DeletedRows, Expr, Quantifier, Relation
 use ormdb_proto::schema::{Entity, FieldType, Relation, RelationId, ScalarType, Schema};
 use ormdb_proto::{Error, ErrorCode, Result, Value};
 
+use super::cover::Needed;
 use super::{
     AggregateDerivation, Derivation, DerivationKind, Fan, FanAccess, Projection, RowSelection, kept, policy,
 };
@@ -178,7 +179,7 @@ fn derivation<'c>(
 ) -> Result<Derivation<'c>> {
     let navigation = from.navigation(relation)?;
     let edge = edge_of(plan.catalog, navigation)?;
-    let fan = Fan {
+    let mut fan = Fan {
         navigation,
         from,
         target,
@@ -190,6 +191,9 @@ fn derivation<'c>(
     let limit = matches!(&kind, DerivationKind::Related { .. }).then_some(1);
     let deleted = kept::deleted(plan.catalog, target, DeletedRows::Hidden)?;
     let rows = RowSelection::visible(policy::predicate(target), deleted, limit);
+    if let DerivationKind::Aggregate(aggregate) = &kind {
+        fan.access.cover(target, navigation, &Needed::of_aggregate(&rows, aggregate));
+    }
     Ok(Derivation { step: plan.steps.next(), name, fan, target, rows, kind })
 }
 
