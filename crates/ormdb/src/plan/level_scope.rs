@@ -179,7 +179,7 @@ fn derivation<'c>(
 ) -> Result<Derivation<'c>> {
     let navigation = from.navigation(relation)?;
     let edge = edge_of(plan.catalog, navigation)?;
-    let mut fan = Fan {
+    let fan = Fan {
         navigation,
         from,
         target,
@@ -191,9 +191,6 @@ fn derivation<'c>(
     let limit = matches!(&kind, DerivationKind::Related { .. }).then_some(1);
     let deleted = kept::deleted(plan.catalog, target, DeletedRows::Hidden)?;
     let rows = RowSelection::visible(policy::predicate(target), deleted, limit);
-    if let DerivationKind::Aggregate(aggregate) = &kind {
-        fan.access.cover(target, navigation, &Needed::of_aggregate(&rows, aggregate));
-    }
     Ok(Derivation { step: plan.steps.next(), name, fan, target, rows, kind })
 }
 
@@ -329,10 +326,16 @@ impl<'c> Scope<'c> for LevelScope<'c, '_> {
         };
         let kind = DerivationKind::Aggregate(made);
         let made = derivation(self.plan, self.entity, target, relation.id, relation.name.clone(), kind)?;
-        self.derivations.push(match sought {
+        let mut made = match sought {
             Some(sought) => sought.within(made),
             None => made,
-        });
+        };
+        if let DerivationKind::Aggregate(aggregate) = &made.kind {
+            // Which fields are read is known now that the condition is.
+            let needed = Needed::of_aggregate(&made.rows, aggregate);
+            made.fan.access.cover(target, made.fan.navigation, &needed);
+        }
+        self.derivations.push(made);
         Ok(External { slot, ty: Some(ty) })
     }
 }
