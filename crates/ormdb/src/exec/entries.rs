@@ -35,7 +35,7 @@ pub(super) fn aggregates(
     if !derivation.rows.is_unfiltered() || !is_beside_keys(value, format, rows) {
         return Ok(None);
     }
-    let keys = parent_keys(fan.from, target, access, parents)?;
+    let keys = parent_keys(run, fan.from, target, access, parents)?;
     let mut scanner = Scanner::new(run, target, source, true, Served::Exact, false)?;
     let new = || Accumulator::new(aggregate.function, aggregate.distinct);
     let mut of_keys = Vec::with_capacity(keys.distinct.len());
