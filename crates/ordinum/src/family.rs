@@ -17,7 +17,7 @@ use crate::sync::RwLock;
 use crate::sync::atomic::{AtomicBool, Ordering};
 
 /// The id of a column family. The default family is 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct FamilyId(pub(crate) u32);
 
 /// The name of the family that every database has.

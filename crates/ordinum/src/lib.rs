@@ -10,6 +10,7 @@ pub mod fuzz_targets;
 pub mod inspect;
 #[doc(hidden)]
 pub mod planted;
+pub mod rescue;
 
 pub(crate) mod batch;
 pub(crate) mod cache;

@@ -12,6 +12,7 @@ use super::side_by_side::side_by_side;
 use super::slices::{KeySlice, slices};
 use super::{Compaction, CompactionFilter, CompactionOptions, Retention};
 use crate::error::{Error, Result};
+use crate::family::FamilyId;
 use crate::file_name::{FileKind, FileNumber};
 use crate::key::SeqNo;
 use crate::merge_operator::Operator;
@@ -61,7 +62,9 @@ pub(crate) struct Job<'a> {
     pub(crate) options: &'a CompactionOptions,
     /// The value-log files whose values move to new places, so that the files can go.
     pub(crate) given_up: &'a BTreeSet<FileNumber>,
-    /// What merge entries mean.
+    /// The family whose tables they are.
+    pub(crate) family: FamilyId,
+    /// Its name, and what its merge entries mean.
     pub(crate) operator: Operator<'a>,
     /// What is asked about entries.
     pub(crate) filter: Option<&'a dyn CompactionFilter>,

@@ -130,7 +130,9 @@ fn open(shared: &Shared<'_>) -> Result<Open> {
     let number = shared.begin_file(FileKind::Table);
     let job = shared.job;
     let options = job.options.table_options(job.compaction.output_level);
-    Ok(Open { number, builder: job.store.create(number, &options, Haste::Patient)?, shadowed: 0 })
+    let mut builder = job.store.create(number, &options, Haste::Patient)?;
+    builder.set_family(job.family, job.operator.family);
+    Ok(Open { number, builder, shadowed: 0 })
 }
 
 impl FileMeta {

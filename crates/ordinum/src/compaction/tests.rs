@@ -11,6 +11,7 @@ use fastrand::Rng;
 use super::*;
 use crate::cache::{BlockCache, CacheUse};
 use crate::error::{Error, Result};
+use crate::family::FamilyId;
 use crate::file_name::FileNumber;
 use crate::fs::{Fs, MemoryFs};
 use crate::iter::InternalIterator;
@@ -121,6 +122,7 @@ impl Bed {
 
     fn run(&self, compaction: &Compaction) -> Result<CompactionOutcome> {
         let job = Job {
+            family: FamilyId(0),
             operator: Operator { family: "default", merges: None },
             store: &self.store,
             compaction,
@@ -396,6 +398,7 @@ fn a_job_that_ends_early_leaves_no_tables() {
     let (compaction, _) = pick_range(&bed.levels, &bed.options, 0, &|_, _| true).unwrap();
     let stop = AtomicBool::new(false);
     let job = Job {
+        family: FamilyId(0),
         operator: Operator { family: "default", merges: None },
         store: &bed.store,
         compaction: &compaction,

@@ -174,6 +174,7 @@ impl Core {
             retention: &self.retention(),
             options,
             given_up: &given_up(&turn.levels, &options.values, level, turn.compaction.may_uncover_bytes()),
+            family: turn.family.family.id,
             operator: turn.family.family.operator(),
             filter,
             slices_max,

@@ -183,8 +183,10 @@ impl Core {
         let options = family.options().compaction();
         let number = begin_file(FileKind::Table);
         let operator = family.family.operator();
+        let mut builder = self.store.create(number, &options.table_options(0), Haste::Urgent)?;
+        builder.set_family(family.family.id, family.name());
         let mut writing = Writing {
-            builder: self.store.create(number, &options.table_options(0), Haste::Urgent)?,
+            builder,
             separation: Separation::new(&self.store, &options.values, Haste::Urgent, || {
                 begin_file(FileKind::ValueLog)
             }),

@@ -15,12 +15,12 @@ use crate::key::SeqNo;
 use crate::planted::{Bug, planted};
 
 /// Bytes before the payload of a record.
-const RECORD_HEADER_BYTES: usize = 8;
+pub(super) const RECORD_HEADER_BYTES: usize = 8;
 
 /// The payload of a seal: a use of no features, which changes nothing and which older versions read as well.
 pub(crate) const SEAL: [u8; 2] = [18, 0];
 /// A seal with its header.
-const SEAL_BYTES: usize = RECORD_HEADER_BYTES + SEAL.len();
+pub(super) const SEAL_BYTES: usize = RECORD_HEADER_BYTES + SEAL.len();
 
 /// The live manifest and the state that it stands for.
 #[derive(Debug)]
@@ -245,7 +245,7 @@ fn walk(
     }
 }
 
-fn record_at(bytes: &[u8], number: FileNumber, at: usize) -> Option<&[u8]> {
+pub(super) fn record_at(bytes: &[u8], number: FileNumber, at: usize) -> Option<&[u8]> {
     let (sum, rest) = bytes.get(at..)?.split_first_chunk::<4>()?;
     let (len, rest) = rest.split_first_chunk::<4>()?;
     let len = u32::from_le_bytes(*len);

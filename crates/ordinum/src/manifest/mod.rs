@@ -25,6 +25,7 @@
 mod current;
 mod edit;
 mod file;
+mod intact;
 mod state;
 mod undo;
 mod words;
@@ -32,6 +33,7 @@ mod words;
 pub(crate) use current::{read_current, write_current};
 pub(crate) use edit::{Edit, take_name};
 pub(crate) use file::{Manifest, ManifestScan, SEAL, read_edits, read_manifest, record, scan_manifest};
+pub(crate) use intact::{IntactRecord, intact_records};
 pub(crate) use state::{FamilyState, LogState, Mark, State};
 
 use crate::file_header::FileType;

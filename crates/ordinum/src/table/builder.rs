@@ -1,6 +1,7 @@
 //! Writes a table, entry by entry, in order.
 
 use crate::error::{Error, Result};
+use crate::family::FamilyId;
 use crate::file_name::FileNumber;
 use crate::fs::WritableFile;
 use crate::key::{self, Kind, SeqNo, compare, push_internal, split_trailer};
@@ -12,7 +13,7 @@ use crate::table::filter;
 use crate::table::footer::{FEATURE_RANGE_TOMBSTONES, FEATURE_VALUE_LOG, Footer, TableFormat};
 use crate::table::handle::BlockHandle;
 use crate::table::options::{Compression, TableOptions};
-use crate::table::properties::Properties;
+use crate::table::properties::{Properties, TableFamily};
 use crate::table::range_block;
 use crate::value_log::{self, ValuePointer, ValueShare};
 
@@ -158,6 +159,11 @@ impl TableBuilder {
     /// older than it, in this table and in others.
     pub(crate) fn set_range_tombstones(&mut self, tombstones: Vec<RangeTombstone>) {
         self.range_tombstones = tombstones;
+    }
+
+    /// Has the table say which family it is of.
+    pub(crate) fn set_family(&mut self, id: FamilyId, name: &str) {
+        self.properties.family = Some(TableFamily { id, name: name.to_owned() });
     }
 
     /// About how long the file would be if it were finished now.

@@ -14,7 +14,8 @@
 //! footer  see footer.rs; contents of a block see block.rs, and block_v1.rs for tables of the first format
 //! ```
 //!
-//! A table knows nothing of levels, of column families, or of which versions are still visible.
+//! A table knows nothing of levels, or of which versions are still visible; of column families it has the name and number of its
+//! own, for those who find it without a manifest.
 
 mod block;
 mod block_builder;
@@ -45,12 +46,13 @@ pub(crate) use block_v1::rewrite as rewrite_former;
 pub(crate) use builder::{TableBuilder, TableSummary};
 pub(crate) use concat::{Concat, Opener};
 pub(crate) use filter::hash_key;
-pub(crate) use footer::{FEATURE_RANGE_TOMBSTONES, FEATURE_VALUE_LOG, Footer, TableFormat};
+pub(crate) use footer::{FEATURE_RANGE_TOMBSTONES, FEATURE_VALUE_LOG, FOOTER_BYTES, Footer, TableFormat};
 pub(crate) use handle::BlockHandle;
 pub(crate) use lookup::Lookup;
 pub use options::Compression;
 pub(crate) use options::TableOptions;
 pub(crate) use origin::Origin;
+pub(crate) use properties::Properties;
 pub(crate) use range_block::decode as decode_range_tombstones;
 pub(crate) use reader::TableReader;
 pub(crate) use table_iter::TableIter;

@@ -3,13 +3,15 @@
 //! Names that a reader does not know are skipped, so that later versions may add some.
 //!
 //! ```text
-//! entry   user key = name, trailer = 0, value = u64 little-endian, the bytes of an internal key, or shares
+//! entry   user key = name, trailer = 0, value = u64 little-endian, the bytes of an internal key, shares, or a family
+//! family  | id varint | name |
 //! ```
 #![deny(clippy::indexing_slicing)]
 
 use std::sync::Arc;
 
 use crate::error::Result;
+use crate::family::{FAMILY_NAME_BYTES_MAX, FamilyId};
 use crate::iter::InternalIterator;
 use crate::key::{SeqNo, split_internal};
 use crate::table::block::Block;
@@ -18,6 +20,7 @@ use crate::table::block_iter::BlockIter;
 use crate::table::handle::BlockHandle;
 use crate::table::origin::Origin;
 use crate::value_log::{ValueShare, push_shares, take_shares};
+use crate::varint;
 
 /// What a table says about itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,6 +47,31 @@ pub(crate) struct Properties {
     pub(crate) values: Vec<ValueShare>,
     /// Number of range tombstones, and their block; none if there are none.
     pub(crate) range_tombstones: Option<(u64, BlockHandle)>,
+    /// The column family that it was written for: for a rescue, which may have no manifest that says so. Not there in tables
+    /// of older versions, and in those that are ingested.
+    pub(crate) family: Option<TableFamily>,
+}
+
+/// The column family that a table was written for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TableFamily {
+    pub(crate) id: FamilyId,
+    pub(crate) name: String,
+}
+
+impl TableFamily {
+    fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        varint::push_u32(&mut out, self.id.0);
+        out.extend_from_slice(self.name.as_bytes());
+        out
+    }
+
+    fn decode(mut value: &[u8]) -> Option<TableFamily> {
+        let id = FamilyId(varint::take_u32(&mut value)?);
+        let name = Some(value).filter(|name| name.len() <= FAMILY_NAME_BYTES_MAX)?;
+        Some(TableFamily { id, name: String::from_utf8(name.to_vec()).ok()? })
+    }
 }
 
 impl Properties {
@@ -61,6 +89,7 @@ impl Properties {
             ("data_blocks", number(self.data_blocks)),
             ("deletions", number(self.deletions)),
             ("entries", number(self.entries)),
+            ("family", self.family.as_ref().map(TableFamily::encode).unwrap_or_default()),
             ("key_bytes", number(self.key_bytes)),
             ("largest", self.largest.clone()),
             ("max_seqno", number(self.max_seqno.get())),
@@ -122,6 +151,10 @@ impl Properties {
             b"data_blocks" => self.data_blocks = number()?,
             b"deletions" => self.deletions = number()?,
             b"entries" => self.entries = number()?,
+            b"family" => {
+                self.family = Some(TableFamily::decode(value)?);
+                return Some(0);
+            }
             b"key_bytes" => self.key_bytes = number()?,
             b"largest" => self.largest = value.to_vec(),
             b"max_seqno" => self.max_seqno = SeqNo::new(number()?)?,

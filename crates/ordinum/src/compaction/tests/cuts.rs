@@ -43,6 +43,7 @@ fn slices_have_about_the_same_work() {
     let (compaction, _) = pick_range(&bed.levels, &bed.options, 0, &|_, _| true).unwrap();
     let retention = bed.retention();
     let job = Job {
+        family: FamilyId(0),
         operator: Operator { family: "default", merges: None },
         store: &bed.store,
         compaction: &compaction,
