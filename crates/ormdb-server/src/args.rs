@@ -41,7 +41,7 @@ pub(crate) enum Command {
     Schema(SchemaCommand),
     /// Verify a database: every checksum, every index entry against its row, every foreign key.
     Check(Check),
-    /// Look into the files of a database, or verify them.
+    /// Look into the files of a database, verify them, or rescue what is intact of them.
     #[command(subcommand)]
     Storage(StorageCommand),
     /// Add users to a database, list them, change their passwords, take them away.
@@ -260,6 +260,17 @@ pub(crate) enum StorageCommand {
     Verify {
         /// The directory of the database.
         dir: PathBuf,
+    },
+    /// Make a new database of all that is intact in a damaged one, and tell what was lost. The damaged one must be closed, and is
+    /// not changed.
+    Rescue {
+        /// The directory of the damaged database.
+        from: PathBuf,
+        /// The directory of the new one: empty, or not there.
+        to: PathBuf,
+        /// How the report is printed.
+        #[arg(long, value_enum, default_value_t = Format::Table)]
+        format: Format,
     },
 }
 

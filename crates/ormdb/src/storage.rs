@@ -8,6 +8,7 @@ use ormdb_proto::{Error, Result};
 use crate::engine::{EngineResult, engine_error};
 
 pub use ordinum::inspect::FileContents;
+pub use ordinum::rescue::{Loss, Lost, Report, RescuedFamily};
 
 /// What verifying the files of a directory found.
 #[derive(Debug)]
@@ -45,4 +46,21 @@ pub fn verify(directory: &Path) -> Result<Verified> {
     let report = engine.verify().engine()?;
     let damages = report.damages.into_iter().map(engine_error).collect();
     Ok(Verified { files: report.files, bytes: report.bytes, damages })
+}
+
+/// Makes a new database in `to`, which is empty or not there, of all that is intact of the one in `from`, which nobody has open and which
+/// is not changed. What was lost is in the report. Rows and index entries come over each for themselves: where something was lost,
+/// [`crate::Database::check`] tells which of them have no partner in the new database.
+///
+/// # Errors
+/// [`crate::ErrorCode::InvalidValue`] if there is no file of a database in `from`, or something in `to`;
+/// [`crate::ErrorCode::DatabaseLocked`]; [`crate::ErrorCode::IncompatibleFormat`] of a newer version; [`crate::ErrorCode::Io`] if the new
+/// database cannot be written: what is in `to` is incomplete then.
+pub fn rescue(from: &Path, to: &Path) -> Result<Report> {
+    match ordinum::rescue::rescue(from, to, &crate::Options::default().engine) {
+        Err(ordinum::Error::InvalidArgument { message }) => {
+            Err(Error::new(crate::ErrorCode::InvalidValue, message))
+        }
+        done => done.engine(),
+    }
 }

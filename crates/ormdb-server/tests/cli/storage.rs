@@ -53,3 +53,31 @@ fn a_damaged_file_is_told_with_its_offset() {
     assert_ne!(ran.status, 0, "{ran:?}");
     assert!(!bench.path("nowhere.ormdb").exists());
 }
+
+#[test]
+fn what_is_intact_is_rescued_and_opens_with_its_rows() {
+    let bench = Bench::shop();
+    bench.ok(&["query", "shop.ormdb", "create Maker { id: 7, name: \"Ada\" }"]);
+    let refused = bench.run(&["query", "shop.ormdb", "create Maker { id: 8, name: \"Ada\" }"]);
+    assert_ne!(refused.status, 0);
+    let whole = bench.ok(&["storage", "rescue", "shop.ormdb", "whole.ormdb"]);
+    assert!(whole.contains("rows: ") && whole.contains("no loss"), "{whole}");
+    // The first third of the manifest: no opening goes on from there.
+    let manifest = file(&bench, "MANIFEST-", "");
+    let mut bytes = fs::read(&manifest).unwrap();
+    bytes[70] ^= 1;
+    fs::write(&manifest, bytes).unwrap();
+    assert_eq!(bench.run(&["query", "shop.ormdb", "Maker { id }"]).status, 7);
+    let ran = bench.run(&["storage", "rescue", "shop.ormdb", "new.ormdb"]);
+    assert_eq!(ran.status, 7, "{ran:?}");
+    assert!(ran.out.contains("lost: a part of the manifest") && ran.out.contains("1 loss"), "{ran:?}");
+    let found = bench.ok(&["query", "new.ormdb", "Maker { id, name }", "--format", "json"]);
+    assert!(found.contains("Ada"), "{found}");
+    assert!(bench.ok(&["check", "new.ormdb"]).contains("no damage"));
+    let json = bench.run(&["storage", "rescue", "shop.ormdb", "json.ormdb", "--format", "json"]).out;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&json["whole"], &json["losses"][0]["lost"]), (&false.into(), &"Manifest".into()));
+    // Only into an empty directory, and only of a database.
+    assert_eq!(bench.run(&["storage", "rescue", "shop.ormdb", "new.ormdb"]).status, 1);
+    assert_eq!(bench.run(&["storage", "rescue", "nowhere.ormdb", "other.ormdb"]).status, 5);
+}
