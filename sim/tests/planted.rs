@@ -28,6 +28,7 @@ fn found_by(bug: Bug) -> Found {
         Bug::CutAttested | Bug::IgnoreLogChecksum | Bug::SkipSeal => Found::ByDamage,
         Bug::PublishBeforeApply | Bug::PutBackStale | Bug::WaitUnannounced => Found::ByModels,
         Bug::SkipDirectorySync
+        | Bug::SkipParentSync
         | Bug::SkipTableSync
         | Bug::SkipLogSync
         | Bug::IgnoreFailedSync

@@ -6,6 +6,8 @@
 pub enum Bug {
     /// A flush does not sync the directory that has its table.
     SkipDirectorySync,
+    /// The directory above a new database is not synced.
+    SkipParentSync,
     /// A table is not synced before the manifest names it.
     SkipTableSync,
     /// The log is not synced, and said to be.
@@ -66,8 +68,9 @@ pub enum Bug {
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Bug; 29] = [
+    pub const ALL: [Bug; 30] = [
         Bug::SkipDirectorySync,
+        Bug::SkipParentSync,
         Bug::SkipTableSync,
         Bug::SkipLogSync,
         Bug::IgnoreFailedSync,

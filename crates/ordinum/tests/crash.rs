@@ -272,3 +272,46 @@ fn a_full_disk_at_any_operation_leaves_the_database_consistent() {
 fn a_failed_sync_at_any_operation_leaves_the_database_consistent() {
     cut_everywhere(30..32, Fault::FailedSync, 9);
 }
+
+/// What was acknowledged was lost with its directory, whose name nobody had made durable.
+#[test]
+fn a_new_database_stays_where_it_was_made() {
+    let options = |fs: &FaultFs, create_if_missing| Options {
+        fs: Arc::new(fs.clone()),
+        background: Background::Manual,
+        create_if_missing,
+        ..Options::default()
+    };
+    let open_and_write = |fs: &FaultFs| {
+        let db = Db::open("/above/inside/db", options(fs, true))?;
+        let mut batch = Batch::new();
+        batch.put(&db.default_column_family(), b"key", b"value")?;
+        db.write(batch, Durability::Synced)?;
+        let copied = db.checkpoint("/copies/first").map(drop);
+        Ok::<_, Error>(copied.is_ok())
+    };
+    let is_there = |disk: &MemoryFs, directory: &str| {
+        let db = Db::open(directory, options(&FaultFs::new(Arc::new(disk.clone())), false)).unwrap();
+        let value = db.get(&db.default_column_family(), b"key").unwrap();
+        assert_eq!(value.as_deref(), Some(&b"value"[..]), "{directory}");
+    };
+    for cut in 0..60 {
+        for how in [PowerLoss::LoseUnsynced, PowerLoss::Tear { seed: cut }] {
+            let disk = MemoryFs::new();
+            let fs = FaultFs::new(Arc::new(disk.clone()));
+            if cut > 0 {
+                // A process that is killed comes no further than here, and the next one goes on with what it finds.
+                fs.fail_after(cut, Fault::PowerCut);
+                drop(open_and_write(&fs));
+                fs.clear();
+                disk.kill_process();
+            }
+            let is_copied = open_and_write(&fs).unwrap();
+            disk.lose_power(how);
+            is_there(&disk, "/above/inside/db");
+            if is_copied {
+                is_there(&disk, "/copies/first");
+            }
+        }
+    }
+}

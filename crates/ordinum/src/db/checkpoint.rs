@@ -67,7 +67,7 @@ struct Contents {
 impl Core {
     pub(super) fn checkpoint(&self, to: &Path) -> Result<SeqNo> {
         let fs = &*self.options.fs;
-        fs.create_dir_all(to)?;
+        fs::create_directory(fs, to)?;
         clear_unfinished(fs, to)?;
         let _running = self.checkpoints.begin();
         let contents = self.contents()?;
@@ -76,9 +76,6 @@ impl Core {
         }
         fs.create(&to.join(CHECKPOINT))?.sync()?;
         fs.sync_dir(to)?;
-        if let Some(parent) = to.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            fs.sync_dir(parent)?;
-        }
         let filled = self.fill(to, &contents);
         if filled.is_err() {
             // What stays is refused by an opening, and cleared by the next checkpoint.

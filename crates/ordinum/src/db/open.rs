@@ -29,7 +29,7 @@ use crate::compaction::Mood;
 use crate::error::{Error, Result};
 use crate::family::{ColumnFamily, DEFAULT_FAMILY};
 use crate::file_name::{self, CHECKPOINT, FileKind, FileNumber, LOCK};
-use crate::fs::Fs;
+use crate::fs::{Fs, create_directory};
 use crate::history::{HistoryId, Position};
 use crate::ingestion::Ingestion;
 use crate::key::SeqNo;
@@ -52,7 +52,7 @@ impl Core {
         options.check()?;
         let fs = Arc::clone(&options.fs);
         if options.create_if_missing {
-            fs.create_dir_all(directory)?;
+            create_directory(&*fs, directory)?;
         } else if !fs.list(directory)?.iter().any(|name| file_name::parse(name).is_some()) {
             return Err(no_database(directory));
         }

@@ -3,8 +3,9 @@
 //! Invariants:
 //! (1) every operation that changes the file system (create, append, sync, rename, remove, sync of a directory) takes the
 //!     next number, from 1, so that a deterministic run can be repeated and cut at each number;
-//! (2) a full disk does not fail appends for which room was made before;
-//! (3) once a [`Fault::PowerCut`] has struck, every operation fails: the process is as good as dead.
+//! (2) so does every read, and every opening of a file to be read;
+//! (3) a full disk does not fail appends for which room was made before;
+//! (4) once a [`Fault::PowerCut`] has struck, every operation fails: the process is as good as dead.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -29,7 +30,7 @@ pub enum Fault {
     FailedSync,
 }
 
-/// How a read fails, once.
+/// How a read fails, once. Opening a file may fail too, but there are no bits in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadFault {
     /// With an input/output error.
@@ -94,12 +95,12 @@ impl FaultFs {
         plan.dead || plan.armed.is_some_and(is_due)
     }
 
-    /// The number of reads so far.
+    /// The number of reads and openings so far.
     pub fn reads(&self) -> u64 {
         self.plan.lock().reads
     }
 
-    /// Makes the read `after` reads from now fail, and no other; 1 is the next one. Replaces an earlier plan.
+    /// Makes the read, or the opening, `after` of them from now fail, and no other; 1 is the next one. Replaces an earlier plan.
     pub fn fail_read_after(&self, after: u64, fault: ReadFault) {
         let mut plan = self.plan.lock();
         plan.armed_read = Some((plan.reads + after, fault));
@@ -199,6 +200,9 @@ impl Fs for FaultFs {
 
     fn open(&self, path: &Path) -> Result<Arc<dyn RandomAccessFile>> {
         self.readable(path)?;
+        if let Some(ReadFault::IoError | ReadFault::Short) = self.next_read() {
+            return Err(failure("open", path, io::ErrorKind::Other));
+        }
         let inner = self.inner.open(path)?;
         Ok(Arc::new(FaultReadable { fs: self.clone(), inner, path: path.to_path_buf() }))
     }

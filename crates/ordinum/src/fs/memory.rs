@@ -2,7 +2,8 @@
 //!
 //! Invariants:
 //! (1) a directory has two sets of names: the current one, and the durable one that `sync_dir` copies from it; between them lies
-//!     the journal of what changed;
+//!     the journal of what changed. A directory is such a name too, and one that is lost takes along what is in it; one that
+//!     nobody created, but in which a file was, was always there;
 //! (2) a file has durable bytes: what `sync` covered. A power loss keeps those; what happens to the rest a seed says ([`torn`]);
 //! (3) handles opened before a power loss, or before the end of a process, are dead: they fail, and so cannot reach into
 //!     the next life;
@@ -12,6 +13,7 @@ mod torn;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -75,24 +77,54 @@ enum NameChange {
     Set(PathBuf, FileRef),
     Remove(PathBuf),
     Rename { from: PathBuf, to: PathBuf, file: FileRef },
+    Directory(PathBuf),
 }
 
 impl NameChange {
     fn directory(&self) -> Option<&Path> {
-        let (NameChange::Set(path, _) | NameChange::Remove(path) | NameChange::Rename { to: path, .. }) =
-            self;
+        let (NameChange::Set(path, _)
+        | NameChange::Remove(path)
+        | NameChange::Rename { to: path, .. }
+        | NameChange::Directory(path)) = self;
         path.parent()
     }
 
-    fn apply(&self, names: &mut BTreeMap<PathBuf, FileRef>) {
+    fn apply(&self, names: &mut Names) {
         match self {
-            NameChange::Set(path, file) => drop(names.insert(path.clone(), Arc::clone(file))),
-            NameChange::Remove(path) => drop(names.remove(path)),
+            NameChange::Set(path, file) => drop(names.files.insert(path.clone(), Arc::clone(file))),
+            NameChange::Remove(path) => drop(names.files.remove(path)),
             NameChange::Rename { from, to, file } => {
-                names.remove(from);
-                names.insert(to.clone(), Arc::clone(file));
+                names.files.remove(from);
+                names.files.insert(to.clone(), Arc::clone(file));
             }
+            NameChange::Directory(path) => drop(names.directories.insert(path.clone())),
         }
+    }
+}
+
+/// Names of files, and the directories that were created.
+#[derive(Clone, Debug, Default)]
+struct Names {
+    files: BTreeMap<PathBuf, FileRef>,
+    directories: BTreeSet<PathBuf>,
+}
+
+impl Names {
+    /// Whether there is such a directory.
+    fn has_directory(&self, path: &Path) -> bool {
+        let behind = (Bound::Excluded(path), Bound::Unbounded);
+        let is_parent = || {
+            let next = self.files.range::<Path, _>(behind).next();
+            next.is_some_and(|(file, _)| file.starts_with(path))
+        };
+        path.parent().is_none() || self.directories.contains(path) || is_parent()
+    }
+
+    /// Takes away what is in directories that are lost.
+    fn lose(&mut self, lost: &BTreeSet<PathBuf>) {
+        let stays = |path: &PathBuf| !path.ancestors().any(|above| lost.contains(above));
+        self.files.retain(|path, _| stays(path));
+        self.directories.retain(stays);
     }
 }
 
@@ -101,8 +133,8 @@ type FileRef = Arc<Mutex<FileBytes>>;
 #[derive(Debug, Default)]
 struct State {
     life: u64,
-    current: BTreeMap<PathBuf, FileRef>,
-    durable: BTreeMap<PathBuf, FileRef>,
+    current: Names,
+    durable: Names,
     /// What changed the durable names to the current ones, in order.
     journal: Vec<NameChange>,
     locks: BTreeSet<PathBuf>,
@@ -115,7 +147,7 @@ impl State {
     }
 
     /// What a power loss leaves.
-    fn survivors(&self, how: PowerLoss) -> BTreeMap<PathBuf, FileRef> {
+    fn survivors(&self, how: PowerLoss) -> Names {
         let mut random = match how {
             PowerLoss::LoseUnsynced => None,
             PowerLoss::Tear { seed } => Some(Random(seed)),
@@ -124,6 +156,8 @@ impl State {
         if let Some(random) = &mut random {
             torn_names(&self.journal, random, &mut names);
         }
+        let lost = self.current.directories.difference(&names.directories).cloned().collect();
+        names.lose(&lost);
         // By the file, so that its other names stay names of it.
         let mut kept: Vec<(FileRef, FileRef)> = Vec::new();
         let mut survive = |file: &FileRef| {
@@ -138,7 +172,8 @@ impl State {
             kept.push((Arc::clone(file), Arc::clone(&survivor)));
             survivor
         };
-        names.iter().map(|(path, file)| (path.clone(), survive(file))).collect()
+        names.files.values_mut().for_each(|file| *file = survive(file));
+        names
     }
 }
 
@@ -200,13 +235,13 @@ fn not_found(path: &Path) -> Error {
 }
 
 fn find(state: &State, path: &Path) -> Result<FileRef> {
-    state.current.get(path).cloned().ok_or_else(|| not_found(path))
+    state.current.files.get(path).cloned().ok_or_else(|| not_found(path))
 }
 
 impl Fs for MemoryFs {
     fn create(&self, path: &Path) -> Result<Box<dyn WritableFile>> {
         let mut state = self.state.lock();
-        if let Some(file) = state.current.get(path).cloned() {
+        if let Some(file) = state.current.files.get(path).cloned() {
             file.lock().empty();
             return Ok(Box::new(self.handle(&state, file, path, 0)));
         }
@@ -226,7 +261,7 @@ impl Fs for MemoryFs {
         let is_linked = {
             let state = self.state.lock();
             let file = find(&state, from)?;
-            state.current.values().filter(|other| Arc::ptr_eq(other, &file)).count() > 1
+            state.current.files.values().filter(|other| Arc::ptr_eq(other, &file)).count() > 1
         };
         if is_linked {
             self.remove(from)?;
@@ -266,16 +301,23 @@ impl Fs for MemoryFs {
     }
 
     fn exists(&self, path: &Path) -> Result<bool> {
-        Ok(self.state.lock().current.contains_key(path))
+        let state = self.state.lock();
+        Ok(state.current.files.contains_key(path) || state.current.has_directory(path))
     }
 
     fn list(&self, directory: &Path) -> Result<Vec<String>> {
         let state = self.state.lock();
-        let inside = state.current.keys().filter(|path| path.parent() == Some(directory));
+        let inside = state.current.files.keys().filter(|path| path.parent() == Some(directory));
         Ok(inside.filter_map(|path| path.file_name()?.to_str().map(str::to_owned)).collect())
     }
 
-    fn create_dir_all(&self, _directory: &Path) -> Result<()> {
+    fn create_dir_all(&self, directory: &Path) -> Result<()> {
+        let mut state = self.state.lock();
+        for path in directory.ancestors().collect::<Vec<_>>().into_iter().rev() {
+            if !state.current.has_directory(path) {
+                state.change(NameChange::Directory(path.to_path_buf()));
+            }
+        }
         Ok(())
     }
 
@@ -283,9 +325,11 @@ impl Fs for MemoryFs {
         let mut state = self.state.lock();
         let State { current, durable, journal, .. } = &mut *state;
         journal.retain(|change| change.directory() != Some(directory));
-        durable.retain(|path, _| path.parent() != Some(directory));
-        let inside = current.iter().filter(|(path, _)| path.parent() == Some(directory));
-        durable.extend(inside.map(|(path, file)| (path.clone(), Arc::clone(file))));
+        durable.files.retain(|path, _| path.parent() != Some(directory));
+        let inside = current.files.iter().filter(|(path, _)| path.parent() == Some(directory));
+        durable.files.extend(inside.map(|(path, file)| (path.clone(), Arc::clone(file))));
+        let inside = current.directories.iter().filter(|path| path.parent() == Some(directory));
+        durable.directories.extend(inside.cloned());
         Ok(())
     }
 
@@ -294,7 +338,7 @@ impl Fs for MemoryFs {
         if !state.locks.insert(path.to_path_buf()) {
             return Err(Error::Locked { path: path.to_path_buf() });
         }
-        if !state.current.contains_key(path) {
+        if !state.current.files.contains_key(path) {
             state.change(NameChange::Set(path.to_path_buf(), FileRef::default()));
         }
         Ok(Box::new(MemoryLock { fs: self.clone(), life: state.life, path: path.to_path_buf() }))

@@ -16,6 +16,7 @@ mod os;
 mod window;
 
 use std::fmt::Debug;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -23,7 +24,8 @@ pub use fault::{Fault, FaultFs, ReadFault};
 pub use memory::{MemoryFs, PowerLoss};
 pub use os::OsFs;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::planted::{Bug, planted};
 
 /// A file system.
 pub trait Fs: Send + Sync + Debug {
@@ -48,7 +50,7 @@ pub trait Fs: Send + Sync + Debug {
     }
     /// Removes the name of a file.
     fn remove(&self, path: &Path) -> Result<()>;
-    /// Whether a file has this name.
+    /// Whether a file or a directory has this name.
     fn exists(&self, path: &Path) -> Result<bool>;
     /// The names of the files in the directory, sorted.
     fn list(&self, directory: &Path) -> Result<Vec<String>>;
@@ -102,10 +104,46 @@ pub trait RandomAccessFile: Send + Sync + Debug {
 /// A lock on a file; dropping it gives the lock back.
 pub trait FileLock: Send + Sync + Debug {}
 
+/// Creates the directory and those above it, unless they exist, and makes their names durable: each before the next, so that a
+/// process that is killed leaves at most one whose name is not.
+pub(crate) fn create_directory(fs: &dyn Fs, directory: &Path) -> Result<()> {
+    let mut missing = Vec::new();
+    let mut above = Some(directory).filter(|path| !path.as_os_str().is_empty());
+    while let Some(path) = above
+        && !fs.exists(path)?
+    {
+        missing.push(path);
+        above = path.parent().filter(|path| !path.as_os_str().is_empty());
+    }
+    if let Some(existing) = above
+        && (!missing.is_empty() || fs.list(existing)?.is_empty())
+    {
+        // It may be the one that a process left. What may not be read above it is not ours.
+        sync_name(fs, existing).or_else(|error| match error {
+            Error::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+            error => Err(error),
+        })?;
+    }
+    missing.into_iter().rev().try_for_each(|path| {
+        fs.create_dir_all(path)?;
+        sync_name(fs, path)
+    })
+}
+
+/// Makes the name of the directory durable.
+fn sync_name(fs: &dyn Fs, directory: &Path) -> Result<()> {
+    match directory.parent() {
+        _ if planted(Bug::SkipParentSync) => Ok(()),
+        Some(parent) if parent.as_os_str().is_empty() => fs.sync_dir(Path::new(".")),
+        Some(parent) => fs.sync_dir(parent),
+        None => Ok(()),
+    }
+}
+
 /// The whole file, read through the seam.
 pub(crate) fn read_whole(fs: &dyn Fs, path: &Path) -> Result<Vec<u8>> {
     let file = fs.open(path)?;
-    let len = usize::try_from(file.len()?).map_err(|_| crate::Error::Corrupt {
+    let len = usize::try_from(file.len()?).map_err(|_| Error::Corrupt {
         file: path.to_path_buf(),
         offset: 0,
         expected: "a file that fits in memory".to_owned(),

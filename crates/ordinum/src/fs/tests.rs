@@ -147,6 +147,31 @@ fn a_torn_file_is_what_a_disk_may_leave() {
     }
 }
 
+/// A directory is a name in the one above it, and takes along what is in it.
+#[test]
+fn a_directory_that_was_not_synced_may_be_gone() {
+    let [above, inside, file] = ["/above", "/above/inside", "/above/inside/file"].map(Path::new);
+    let left_by = |synced: &[&str], how| {
+        let fs = MemoryFs::new();
+        assert!(!fs.exists(above).unwrap());
+        fs.create_dir_all(inside).unwrap();
+        fs.create(file).unwrap().sync().unwrap();
+        synced.iter().for_each(|directory| fs.sync_dir(Path::new(directory)).unwrap());
+        assert!(fs.exists(inside).unwrap());
+        fs.lose_power(how);
+        [above, inside, file].map(|path| fs.exists(path).unwrap())
+    };
+    let lost = |synced: &[&str]| left_by(synced, PowerLoss::LoseUnsynced);
+    assert_eq!(lost(&["/", "/above", "/above/inside"]), [true; 3]);
+    assert_eq!(lost(&["/", "/above"]), [true, true, false]);
+    assert_eq!(lost(&["/", "/above/inside"]), [true, false, false]);
+    assert_eq!(lost(&["/above", "/above/inside"]), [false; 3]);
+    let torn = (0..100).map(|seed| left_by(&[], PowerLoss::Tear { seed }));
+    let torn: std::collections::BTreeSet<[bool; 3]> = torn.collect();
+    let legal = [[false; 3], [true, false, false], [true, true, false], [true; 3]];
+    assert_eq!(torn, legal.into());
+}
+
 #[test]
 fn names_that_were_not_synced_may_come_or_not() {
     let [old, new, gone, linked] = ["/d/old", "/d/new", "/d/gone", "/d/linked"].map(Path::new);
@@ -193,5 +218,7 @@ fn a_read_fails_once_and_as_it_was_told() {
     fs.fail_read_after(1, ReadFault::IoError);
     assert!(matches!(file.read_at(0, &mut bytes), Err(Error::Io { .. })));
     file.read_at(0, &mut bytes).unwrap();
-    assert_eq!((&bytes, fs.reads()), (b"12345678", 5));
+    fs.fail_read_after(1, ReadFault::IoError);
+    assert!(matches!(fs.open(path), Err(Error::Io { operation: "open", .. })));
+    assert_eq!((&bytes, fs.reads()), (b"12345678", 7));
 }

@@ -1,9 +1,6 @@
 //! What a power loss leaves of what was written and not synced: one of the states that a disk may be in, chosen by a seed.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-
-use super::{FileBytes, FileRef, NameChange};
+use super::{FileBytes, NameChange, Names};
 
 /// What a disk writes at once.
 const SECTOR_BYTES: usize = 512;
@@ -60,11 +57,7 @@ fn sectors(file: &FileBytes, random: &mut Random) -> Vec<u8> {
 }
 
 /// Applies to the names all changes, none, the first ones, or any of them.
-pub(super) fn torn_names(
-    journal: &[NameChange],
-    random: &mut Random,
-    names: &mut BTreeMap<PathBuf, FileRef>,
-) {
+pub(super) fn torn_names(journal: &[NameChange], random: &mut Random, names: &mut Names) {
     let how = random.below(4);
     let first = random.below(journal.len() + 1);
     for (at, change) in journal.iter().enumerate() {
