@@ -96,3 +96,6 @@ fn without(op: &Op, part: usize) -> Option<Op> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -49,6 +49,7 @@ fn threads_survive_power_losses() {
     let outcome = threads::run(1, 4, Duration::from_millis(500)).unwrap_or_else(|what| panic!("{what}"));
     println!("threads: {outcome}");
     assert!(outcome.commits > 0, "no commits");
+    assert!(outcome.notices > 0, "no notices");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ordinum::clock::Clock;
-use ordinum::{Batch, Db, Durability, Error, Options, Reader, SeqNo};
+use ordinum::{Batch, Db, Durability, Error, KeyRange, Options, Reader, SeqNo};
 use ormdb_sim::writer::check;
 
 const SIM: &str = env!("CARGO_BIN_EXE_ormdb-sim");
@@ -239,10 +239,18 @@ fn a_directory_that_may_not_be_written_is_refused() {
     Db::open(&inside, Options { create_if_missing: false, ..Options::default() }).unwrap();
 }
 
-/// A clock whose time of day goes back and forth; what passes, passes.
-#[derive(Debug, Default)]
+/// A clock whose time of day is set again and again; what passes, passes.
+#[derive(Debug)]
 struct JumpingClock {
     calls: AtomicU64,
+    /// What time of day it is at a call.
+    day: fn(u64) -> u64,
+}
+
+impl JumpingClock {
+    fn new(day: fn(u64) -> u64) -> Arc<JumpingClock> {
+        Arc::new(JumpingClock { calls: AtomicU64::new(0), day })
+    }
 }
 
 impl Clock for JumpingClock {
@@ -251,29 +259,36 @@ impl Clock for JumpingClock {
     }
 
     fn unix(&self) -> Duration {
-        let calls = self.calls.fetch_add(1, Ordering::Relaxed);
-        Duration::from_secs(calls * 7919 * 7919 % (1 << 33))
+        Duration::from_secs((self.day)(self.calls.fetch_add(1, Ordering::Relaxed)))
     }
 
     fn wait(&self, _: Duration) {}
 }
 
-#[test]
-fn a_clock_that_jumps_takes_nothing_away_that_is_promised() {
+/// How far back can be read.
+const RETENTION: Duration = Duration::from_secs(1 << 20);
+const OPENINGS: usize = 4;
+const COMMITS: usize = 50;
+
+/// Commits and opens, over and over, under this time of day; each commit of the past is asked for behind each. Says how many could not be
+/// had any more. One that is pinned always can.
+fn live_under(day: fn(u64) -> u64) -> usize {
     let directory = tempfile::tempdir().unwrap();
     let mut commits: Vec<SeqNo> = Vec::new();
-    for _ in 0..4 {
-        let clock = Arc::new(JumpingClock::default());
-        let retention_age = Duration::from_secs(1 << 20);
-        let options = Options { clock, retention_age, ..Options::default() };
+    let mut too_old = 0;
+    for _ in 0..OPENINGS {
+        let options =
+            Options { clock: JumpingClock::new(day), retention_age: RETENTION, ..Options::default() };
         let db = Db::open(directory.path(), options).unwrap();
         let family = db.default_column_family();
-        for _ in 0..50 {
+        let (pinned, pinned_at) = (db.snapshot(), commits.len());
+        for _ in 0..COMMITS {
             let mut batch = Batch::new();
             batch.put(&family, b"key", commits.len().to_string().as_bytes()).unwrap();
             commits.push(db.write(batch, Durability::Buffered).unwrap());
             if commits.len().is_multiple_of(10) {
                 db.flush(&family).unwrap();
+                db.compact_range(&family, KeyRange::all()).unwrap();
             }
             for (number, at) in commits.iter().enumerate() {
                 match db.snapshot_at(*at) {
@@ -281,11 +296,35 @@ fn a_clock_that_jumps_takes_nothing_away_that_is_promised() {
                         let found = snapshot.get(&family, b"key").unwrap().unwrap();
                         assert_eq!(&*found, number.to_string().as_bytes());
                     }
-                    Err(error) => assert!(matches!(error, Error::TooOld { .. }), "{error}"),
+                    Err(error) => {
+                        assert!(matches!(error, Error::TooOld { .. }), "{error}");
+                        too_old += 1;
+                    }
                 }
             }
+            let found = pinned.get(&family, b"key").unwrap();
+            let expected = pinned_at.checked_sub(1).map(|before| before.to_string().into_bytes());
+            assert_eq!(found.as_deref(), expected.as_deref(), "what is pinned stays");
         }
+        drop(pinned);
         db.close().unwrap();
+    }
+    too_old
+}
+
+#[test]
+fn a_clock_that_jumps_takes_nothing_away_that_is_promised() {
+    // Back and forth over centuries: time that is said to have passed has passed.
+    let too_old = live_under(|call| call * 7919 * 7919 % (1 << 33));
+    assert!(too_old > 0, "nothing ever became too old");
+    // Back and forth within the window, to the beginning of time, and back a bit at each look: nothing may go.
+    let within: [fn(u64) -> u64; 3] = [
+        |call| (1 << 31) + call * 7919 * 7919 % ((1 << 20) - 1),
+        |call| if call < 100 { 1 << 31 } else { 0 },
+        |call| (1 << 31) - call,
+    ];
+    for day in within {
+        assert_eq!(live_under(day), 0, "what is in the window can be read");
     }
 }
 

@@ -10,6 +10,7 @@
 
 mod bed;
 pub mod damaged;
+mod listener;
 mod recorder;
 mod schema;
 mod state;
@@ -42,6 +43,8 @@ pub struct Outcome {
     pub transactions: u64,
     /// Dependencies between them.
     pub edges: u64,
+    /// Notices to subscribers that were checked.
+    pub notices: u64,
     /// What was done to the disk.
     pub disk: u64,
 }
@@ -58,18 +61,29 @@ impl Outcome {
         self.schemas += other.schemas;
         self.transactions += other.transactions;
         self.edges += other.edges;
+        self.notices += other.notices;
     }
 }
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Outcome {
-            steps, commits, refused, crashes, states, faults, schemas, transactions, edges, ..
+            steps,
+            commits,
+            refused,
+            crashes,
+            states,
+            faults,
+            schemas,
+            transactions,
+            edges,
+            notices,
+            ..
         } = self;
         write!(
             f,
             "{steps} steps, {commits} commits, {refused} refusals, {crashes} crashes, {states} states of the disk, {faults} \
-             faults, {schemas} schemas, {transactions} transactions with {edges} dependencies"
+             faults, {schemas} schemas, {transactions} transactions with {edges} dependencies, {notices} notices"
         )
     }
 }

@@ -20,6 +20,8 @@ pub(super) struct Recorder {
     greatest: [AtomicI64; AUTOINCREMENTED.len()],
     pub(super) refused: AtomicU64,
     pub(super) commits: AtomicU64,
+    /// The versions of acknowledged transactions that wrote.
+    versions: Mutex<Vec<u64>>,
 }
 
 /// What an open transaction did so far.
@@ -44,6 +46,7 @@ impl Recorder {
             greatest: floors.map(AtomicI64::new),
             refused: AtomicU64::new(0),
             commits: AtomicU64::new(0),
+            versions: Mutex::default(),
         }
     }
 
@@ -82,6 +85,16 @@ impl Recorder {
         }
         let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
         done.push(Transaction { ops, fate, level, began, ended });
+    }
+
+    /// A transaction that wrote was acknowledged, as this version.
+    pub(super) fn acknowledge(&self, version: u64) {
+        self.versions.lock().unwrap_or_else(PoisonError::into_inner).push(version);
+    }
+
+    /// All that were acknowledged.
+    pub(super) fn take_versions(&self) -> Vec<u64> {
+        std::mem::take(&mut self.versions.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(super) fn refuse(&self) {

@@ -1,5 +1,5 @@
 //! The same writers on threads of their own, until the machine loses power: what was acknowledged is there, all of it belongs together,
-//! and the history is one that the levels allow. The order of the threads is their own: a seed gives the choices alone.
+//! the history is one that the levels allow, and a subscriber was told of it. The order of the threads is their own: a seed gives the choices alone.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,8 +7,9 @@ use std::time::Duration;
 use fastrand::Rng;
 use ordinum::clock::{Clock, OsClock};
 use ordinum::fs::{Fault, FaultFs, MemoryFs, PowerLoss};
-use ormdb::{Database, Limits, Options};
+use ormdb::{Database, Limits, Options, Params};
 
+use super::listener::listen;
 use super::recorder::Recorder;
 use super::state::{AUTOINCREMENTED, State, agrees};
 use super::writer::Writer;
@@ -67,7 +68,9 @@ fn live(
     let recorder = Recorder::new(*value, [0; AUTOINCREMENTED.len()]);
     let seeds: Vec<u64> = (0..WRITERS).map(|_| rng.u64(..)).collect();
     let clock = OsClock::default();
-    let ended: Vec<Result<u64, Stop>> = std::thread::scope(|scope| {
+    let changes = database.session().subscribe(&[])?;
+    let (ended, heard): (Vec<Result<u64, Stop>>, _) = std::thread::scope(|scope| {
+        let listener = scope.spawn(|| listen(&changes, &fs));
         let threads: Vec<_> = (0..)
             .zip(seeds)
             .map(|(number, seed)| {
@@ -78,7 +81,9 @@ fn live(
         clock.wait(each);
         fs.fail_after(1, Fault::PowerCut);
         let panicked = || Err(Stop::Wrong("a writer has panicked".to_owned()));
-        threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| panicked())).collect()
+        let ended = threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| panicked())).collect();
+        let silent = || Err(Stop::Wrong("the subscriber has panicked".to_owned()));
+        (ended, listener.join().unwrap_or_else(|_| silent()))
     });
     let mut outcome = Outcome { crashes: 1, states: 1, ..Outcome::default() };
     for steps in ended {
@@ -86,10 +91,15 @@ fn live(
     }
     (outcome.refused, outcome.commits) = recorder.counts();
     *value = recorder.next_value();
+    let heard = heard?;
+    drop(changes);
     drop(database);
     disk.lose_power(PowerLoss::Tear { seed: rng.u64(..) });
     let database = Database::open_with("/db", options(Arc::new(disk.clone()), &settings))?;
     agrees(&database)?;
+    let newest = database.session().fetch("Register limit 1 { id }", &Params::none())?.trailer().token;
+    heard.check(&recorder.take_versions(), newest.seqno())?;
+    outcome.notices = heard.notices.len() as u64;
     let found = State::of(&database.session())?;
     let history = History {
         lists_before: last.end.lists.clone(),

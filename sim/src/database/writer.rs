@@ -192,9 +192,12 @@ impl Writer {
         }
         told("commit".to_owned());
         match open.transaction.commit() {
-            Ok(_) => {
+            Ok(token) => {
                 let wrote = open.record.wrote;
                 recorder.end(open.record, Fate::Committed);
+                if wrote {
+                    recorder.acknowledge(token.seqno());
+                }
                 Ok(if wrote { Step::Committed } else { Step::Quiet })
             }
             Err(error) if is_refusal(&error) => {
