@@ -32,7 +32,8 @@ usage: cargo xtask TASK
   torture [--minutes N] [--seed S]  the storage engine on a disk that fails, seed after seed, beside a model; a finding is
                made short. `test` runs some fixed seeds and the planted bugs
   soak [--minutes N] [--picture FILE]  a mixed load on the disk of this machine: memory, files and space within their bounds
-  sanitize     the engine's stress tests under AddressSanitizer and ThreadSanitizer, where a nightly toolchain has them
+  sanitize [address] [thread]  stress tests of the engine, and transactions on threads, under AddressSanitizer and
+               ThreadSanitizer, where a nightly toolchain has them
   models [--runs N] [--seed S]  threads of the storage engine in every order that a checker thinks of; `test` runs some
   isolation [--minutes N] [--seed S]  sixteen threads with invariants at every level, and a process that is killed
   bench ARGS   Ordinum beside other engines; `cargo xtask bench -- --help` lists the options, and what stands before
@@ -56,7 +57,7 @@ fn main() -> ExitCode {
         (Some("fuzz"), rest) => stages::only_fuzz(&root, rest),
         (Some("torture"), rest) => stages::simulate(&root, "torture", rest),
         (Some("soak"), rest) => stages::simulate(&root, "soak", rest),
-        (Some("sanitize"), []) => sanitize::run(&root),
+        (Some("sanitize"), names) => sanitize::run(&root, names),
         (Some("models"), rest) => stages::only_models(&root, rest),
         (Some("oracle"), rest) => oracle::run(&root, rest),
         (Some("isolation"), rest) => isolation::run(&root, rest),
