@@ -33,7 +33,7 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::file_name::{self, LOCK};
-use crate::fs::{FileLock, Fs};
+use crate::fs::{FileLock, Fs, create_directory};
 use crate::options::Options;
 use losses::Losses;
 use output::Output;
@@ -82,7 +82,7 @@ pub fn rescue(from: impl AsRef<Path>, to: impl AsRef<Path>, options: &Options) -
         return Err(Error::NoDatabase { directory: from.to_path_buf() });
     }
     let _lock = hold(fs, from, &names)?;
-    fs.create_dir_all(to)?;
+    create_directory(fs, to)?;
     if !fs.list(to)?.is_empty() {
         let message = format!("{} is not empty: a rescue makes a new database", to.display());
         return Err(Error::InvalidArgument { message });
