@@ -61,7 +61,8 @@ pub(crate) fn check(iter: &mut dyn InternalIterator, model: &[Entry], rng: &mut 
             1 => (iter.last(), "last"),
             2..5 => (iter.seek(&seek_key, seek_trailer), "seek"),
             5..8 => (iter.seek_before(&seek_key, seek_trailer), "seek_before"),
-            8..14 if at.is_some() => (iter.next(), "next"),
+            8..12 if at.is_some() => (iter.next(), "next"),
+            12..14 if at.is_some() => (iter.next_key(), "next_key"),
             14.. if at.is_some() => (iter.prev(), "prev"),
             _ => continue,
         };
@@ -71,6 +72,7 @@ pub(crate) fn check(iter: &mut dyn InternalIterator, model: &[Entry], rng: &mut 
             "seek" => Some(behind),
             "seek_before" => behind.checked_sub(1),
             "next" => at.map(|at| at + 1),
+            "next_key" => at.map(|at| at + model[at..].iter().take_while(|e| e.0 == model[at].0).count()),
             _ => at.and_then(|at| at.checked_sub(1)),
         }
         .filter(|at| *at < model.len());

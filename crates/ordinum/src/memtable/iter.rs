@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{At, HEAD, Memtable};
 use crate::error::Result;
-use crate::iter::InternalIterator;
+use crate::iter::{InternalIterator, STEPS_BEFORE_SEEK};
 use crate::key::{self, SeqNo};
 use crate::slice::Slice;
 
@@ -86,6 +86,25 @@ impl InternalIterator for MemtableIter {
         }
         let next = self.behind_batch(self.node);
         self.stand(next)
+    }
+
+    fn next_key(&mut self) -> Result<bool> {
+        let left = self.node;
+        if left == 0 {
+            return Ok(false);
+        }
+        // Nodes stay where they are, so that the key that is left needs no copy.
+        let key = self.memtable.key(left);
+        let (mut node, mut steps) = (self.memtable.next(left), 0u32);
+        while node != 0 && self.memtable.key(node) == key {
+            steps += 1;
+            node = if steps.is_multiple_of(STEPS_BEFORE_SEEK) {
+                self.memtable.at_or_after(&self.memtable.position(key, SeqNo::ZERO, 0))
+            } else {
+                self.memtable.next(node)
+            };
+        }
+        self.stand(node)
     }
 
     fn skip_on(&mut self, end: Option<&[u8]>, seqno: SeqNo) -> Result<bool> {

@@ -112,6 +112,11 @@ pub(super) struct RawEntry {
 }
 
 impl RawEntry {
+    /// How many bytes the key has behind the prefix.
+    pub(super) const fn rest_bytes(&self) -> usize {
+        self.rest_bytes
+    }
+
     /// The bytes of the key between prefix and tail.
     pub(super) fn head(&self) -> &[u8] {
         self.head.get(..self.rest_bytes).unwrap_or(&self.head)
@@ -228,7 +233,7 @@ impl Block {
     }
 
     /// The bytes of the tail of an entry's key that stand with the first key of its group.
-    pub(super) fn shared_tail(&self, index: usize, entry: &RawEntry) -> Result<&[u8]> {
+    fn shared_tail(&self, index: usize, entry: &RawEntry) -> Result<&[u8]> {
         if entry.shared == 0 {
             return Ok(&[]);
         }
@@ -236,23 +241,6 @@ impl Block {
         self.range(&first.tail)
             .get(..entry.shared)
             .ok_or_else(|| self.malformed("an entry that shares no more than there is"))
-    }
-
-    /// Whether the entries have one user key. If one of them is not there they have not.
-    pub(super) fn same_key(&self, a: usize, b: usize) -> Result<bool> {
-        match (self.heads().get(a), self.heads().get(b)) {
-            (Some(head_a), Some(head_b)) if head_a == head_b => {}
-            _ => return Ok(false),
-        }
-        let (entry_a, entry_b) = (self.entry(a)?, self.entry(b)?);
-        if entry_a.rest_bytes != entry_b.rest_bytes {
-            return Ok(false);
-        }
-        let tail = |index, entry| {
-            let shared = self.shared_tail(index, entry)?;
-            Ok(shared.iter().chain(self.range(&entry.tail)))
-        };
-        Ok(Iterator::eq(tail(a, &entry_a)?, tail(b, &entry_b)?))
     }
 
     /// Compares the user key of an entry with one that goes on behind the prefix with `rest`, whose head is the same.

@@ -1,6 +1,7 @@
 //! A cursor over the entries of a block.
 //!
-//! Invariant: while it stands on an entry, `user_key` is the whole user key of it.
+//! Invariants: (1) while it stands on an entry, `user_key` is the whole user key of it; (2) `group_tail` is the tail of the first
+//! key of the group that begins with the entry `group`.
 #![deny(clippy::indexing_slicing)]
 
 use std::ops::Range;
@@ -23,18 +24,24 @@ pub(crate) struct BlockIter {
     user_key: Vec<u8>,
     trailer: u64,
     value: Range<usize>,
+    /// The first entry of the group that was last looked into, or [`NOWHERE`].
+    group: usize,
+    group_tail: Range<usize>,
 }
 
 impl BlockIter {
     /// A cursor that stands nowhere.
     pub(crate) fn new(block: Arc<Block>) -> BlockIter {
-        BlockIter { user_key: block.prefix().to_vec(), block, index: NOWHERE, trailer: 0, value: 0..0 }
+        let user_key = block.prefix().to_vec();
+        let (index, group) = (NOWHERE, NOWHERE);
+        BlockIter { user_key, block, index, trailer: 0, value: 0..0, group, group_tail: 0..0 }
     }
 
     /// Goes to another block, and stands nowhere.
     pub(crate) fn reset(&mut self, block: Arc<Block>) {
         self.block = block;
         self.index = NOWHERE;
+        self.group = NOWHERE;
         self.user_key.clear();
         self.user_key.extend_from_slice(self.block.prefix());
     }
@@ -64,7 +71,8 @@ impl BlockIter {
         self.user_key.truncate(self.block.prefix().len());
         self.user_key.extend_from_slice(entry.head());
         if entry.shared > 0 {
-            self.user_key.extend_from_slice(self.block.shared_tail(index, &entry)?);
+            self.look_into_group(index)?;
+            self.user_key.extend_from_slice(shared_tail(&self.block, &self.group_tail, &entry)?);
         }
         self.user_key.extend_from_slice(self.block.range(&entry.tail));
         self.trailer = entry.trailer;
@@ -73,10 +81,47 @@ impl BlockIter {
         Ok(true)
     }
 
+    /// Finds the tail of the first key of an entry's group, unless it was the last one that was found.
+    #[inline]
+    fn look_into_group(&mut self, index: usize) -> Result<()> {
+        let group = self.block.group_of(index);
+        if self.group != group {
+            self.group_tail = self.block.entry(group)?.tail;
+            self.group = group;
+        }
+        Ok(())
+    }
+
+    /// Whether an entry has the key of the one that this stands on.
+    #[inline]
+    fn has_this_key(&mut self, index: usize, entry: &RawEntry) -> Result<bool> {
+        let prefix_bytes = self.block.prefix().len();
+        let rest = self.user_key.get(prefix_bytes..).unwrap_or_default();
+        let Some(tail) = rest.strip_prefix(entry.head()).filter(|_| rest.len() == entry.rest_bytes()) else {
+            return Ok(false);
+        };
+        // Keys that are alike mostly differ at their ends.
+        let Some(shared) = tail.strip_suffix(self.block.range(&entry.tail)) else { return Ok(false) };
+        if shared.is_empty() {
+            return Ok(true);
+        }
+        let shared = shared.len();
+        self.look_into_group(index)?;
+        let tail_at = prefix_bytes + entry.head().len();
+        Ok(self.user_key.get(tail_at..tail_at + shared)
+            == Some(shared_tail(&self.block, &self.group_tail, entry)?))
+    }
+
     /// The value, without a copy.
     fn pinned(&self) -> Slice {
         Arc::clone(&self.block).pin(self.value.clone())
     }
+}
+
+/// What the key of an entry shares with the first of its group, which has this tail.
+fn shared_tail<'b>(block: &'b Block, of_first: &Range<usize>, entry: &RawEntry) -> Result<&'b [u8]> {
+    let shared = block.range(of_first).get(..entry.shared);
+    shared.ok_or_else(|| block.malformed("an entry that shares no more than there is"))
 }
 
 impl InternalIterator for BlockIter {
@@ -111,11 +156,17 @@ impl InternalIterator for BlockIter {
 
     #[inline]
     fn next_key(&mut self) -> Result<bool> {
-        let mut index = self.index.saturating_add(1);
-        while self.block.same_key(index.wrapping_sub(1), index)? {
+        let (mut index, mut before) = (self.index.saturating_add(1), self.value.clone());
+        self.index = NOWHERE;
+        while index < self.block.entries() {
+            let entry = self.block.entry_behind(index, &before)?;
+            if !self.has_this_key(index, &entry)? {
+                return self.stand(index, entry);
+            }
+            before = entry.value;
             index += 1;
         }
-        if index == self.index.saturating_add(1) { self.next() } else { self.go(index) }
+        Ok(false)
     }
 
     #[inline]
