@@ -252,6 +252,19 @@ impl Core {
         keys: &[&[u8]],
         seqno: SeqNo,
     ) -> Result<Vec<Option<Slice>>> {
+        if let [key] = keys {
+            let found = view.get(key, seqno)?;
+            let live = view.live(family, key, found, &self.store)?;
+            return Ok(vec![live.map(|(value, _)| value)]);
+        }
+        if keys.is_sorted() {
+            let mut lookups: Vec<Lookup<'_>> = keys.iter().map(|key| Lookup::new(key)).collect();
+            view.multi_get(&mut lookups, seqno)?;
+            let live = lookups
+                .into_iter()
+                .map(|lookup| view.live(family, lookup.user_key, lookup.found, &self.store));
+            return live.map(|live| Ok(live?.map(|(value, _)| value))).collect();
+        }
         let mut order: Vec<usize> = (0..keys.len()).collect();
         order.sort_unstable_by_key(|at| keys[*at]);
         let mut lookups: Vec<Lookup<'_>> = order.iter().map(|at| Lookup::new(keys[*at])).collect();
