@@ -92,35 +92,54 @@ impl TupleLayout {
         if values.len() != self.columns.len() {
             return Err(Error::new(ErrorCode::Internal, "a row has the wrong number of values"));
         }
-        let mut bitmap = vec![0u8; bitmap_bytes(self.columns.len())];
-        let mut fixed = Vec::with_capacity(self.fixed_bytes);
-        let mut ends = Vec::with_capacity(self.variable_count);
-        let mut variable = Vec::new();
-        for (at, (column, value)) in self.columns.iter().zip(values).enumerate() {
-            if value.is_null() {
-                set_bit(&mut bitmap, at);
-            }
-            match column.place {
-                Place::Fixed { .. } => push_fixed(&mut fixed, column.ty.scalar(), value)?,
-                Place::Variable { .. } => {
-                    push_variable(&mut variable, column.ty, value)?;
-                    ends.push(u32::try_from(variable.len()).map_err(|_| too_large())?);
-                }
+        let bitmap_len = bitmap_bytes(self.columns.len());
+        out.reserve(1 + bitmap_len + self.fixed_bytes + self.variable_count * 2);
+        let flags_at = out.len();
+        out.resize(flags_at + 1 + bitmap_len, 0);
+        let (_, bitmap) = out.split_at_mut(flags_at + 1);
+        for (at, _) in values.iter().enumerate().filter(|(_, value)| value.is_null()) {
+            set_bit(bitmap, at);
+        }
+        for (column, value) in self.columns.iter().zip(values) {
+            if let Place::Fixed { .. } = column.place {
+                push_fixed(out, column.ty.scalar(), value)?;
             }
         }
-        let wide = variable.len() > usize::from(u16::MAX);
-        out.reserve(1 + bitmap.len() + fixed.len() + ends.len() * 4 + variable.len());
-        out.push(if wide { WIDE } else { 0 });
-        out.extend_from_slice(&bitmap);
-        out.extend_from_slice(&fixed);
-        for end in ends {
-            match u16::try_from(end) {
-                Ok(end) if !wide => out.extend_from_slice(&end.to_le_bytes()),
-                _ => out.extend_from_slice(&end.to_le_bytes()),
+        let ends_at = out.len();
+        if !self.encode_variable::<2>(values, out)? {
+            // Longer ones have wider ends.
+            out.truncate(ends_at);
+            if let Some(flags) = out.get_mut(flags_at) {
+                *flags = WIDE;
             }
+            self.encode_variable::<4>(values, out)?;
         }
-        out.extend_from_slice(&variable);
         Ok(())
+    }
+
+    /// Appends the ends of the variable part, each so many bytes wide, and that part; says whether the width was enough.
+    fn encode_variable<const WIDTH: usize>(
+        &self,
+        values: &[ValueRef<'_>],
+        out: &mut Vec<u8>,
+    ) -> Result<bool> {
+        let ends_at = out.len();
+        let variable_at = ends_at + self.variable_count * WIDTH;
+        out.resize(variable_at, 0);
+        for (column, value) in self.columns.iter().zip(values) {
+            let Place::Variable { ordinal } = column.place else { continue };
+            push_variable(out, column.ty, value)?;
+            let end = u32::try_from(out.len() - variable_at).map_err(|_| too_large())?.to_le_bytes();
+            let (end, above) = end.split_at(WIDTH);
+            if above.iter().any(|byte| *byte != 0) {
+                return Ok(false);
+            }
+            let at = ends_at + ordinal * WIDTH;
+            if let Some(place) = out.get_mut(at..at + WIDTH) {
+                place.copy_from_slice(end);
+            }
+        }
+        Ok(true)
     }
 
     /// The parts of a tuple.
