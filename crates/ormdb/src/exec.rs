@@ -32,6 +32,7 @@ mod entries;
 mod fan_out;
 mod group;
 mod intersect;
+mod known_rows;
 mod parent_keys;
 mod place;
 mod portions;

@@ -368,6 +368,14 @@ impl RowSelection<'_> {
         self.deleted.condition().is_none() && self.is_unconditional()
     }
 
+    /// Whether every row is accepted, where the filter is known to hold or is not.
+    pub(crate) const fn is_unfiltered_but(&self, filter_holds: bool) -> bool {
+        self.deleted.condition().is_none()
+            && self.policy.is_none()
+            && self.outer_filter.is_none()
+            && (filter_holds || self.filter.is_none())
+    }
+
     /// Whether every row is accepted that is not deleted.
     pub(crate) const fn is_unconditional(&self) -> bool {
         self.policy.is_none() && self.filter.is_none() && self.outer_filter.is_none()

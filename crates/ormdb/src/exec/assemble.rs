@@ -3,15 +3,17 @@
 use ormdb_proto::Result;
 use ormdb_proto::block::BlockBuilder;
 use ormdb_proto::result::{Chunk, ChunkBuilder};
+use smallvec::SmallVec;
 
 use super::rows::FetchedRow;
 use super::run::Run;
 use super::{derive, fan_out};
-use crate::expr::{Node, RowExpr};
 use crate::plan::{Level, Plan};
 
 /// So many values of a column are written before the next look at what the statement may use.
 const ROWS_AT_ONCE: usize = 4096;
+/// For so many columns of a level, what is known of each needs no memory of its own.
+const COLUMNS_AT_HAND: usize = 16;
 
 /// The chunk of these root rows, which stand in the order asked for, and of all that is included below them.
 pub(super) fn chunk(run: &Run<'_>, plan: &Plan<'_>, roots: &[FetchedRow]) -> Result<Chunk> {
@@ -99,40 +101,40 @@ fn own_columns(
     if level.columns.exprs.is_empty() {
         block.set_rows(rows.len());
     }
-    match slots(level) {
-        Some(slots) => fields(run, level, &slots, rows, block),
-        None => derive::each(run, &level.columns, level.entity, rows, &mut |_, column, value| {
-            let column = block.column(column)?;
-            let before = column.byte_len();
-            column.push(value)?;
-            run.budget.hold(column.byte_len().saturating_sub(before))
-        }),
+    let slots: SmallVec<[Option<usize>; COLUMNS_AT_HAND]> =
+        level.columns.exprs.iter().map(|expr| derive::slot(level.entity, expr)).collect();
+    fields(run, level, &slots, rows, block)?;
+    if slots.iter().all(Option::is_some) {
+        return Ok(());
     }
-}
-
-/// The slots of the columns, where all of them are fields of the row.
-fn slots(level: &Level<'_>) -> Option<Vec<usize>> {
-    let slot = |expr: &RowExpr| match expr.root() {
-        Node::Field(field) => level.entity.store().rows.slot(*field),
-        _ => None,
-    };
-    level.columns.exprs.iter().map(slot).collect()
+    let computed = (0..).zip(&level.columns.exprs).zip(&slots);
+    let computed = computed.filter(|(_, slot)| slot.is_none()).map(|(expr, _)| expr);
+    derive::each_of(run, &level.columns, computed, level.entity, rows, &mut |_, column, value| {
+        let column = block.column(column)?;
+        let before = column.byte_len();
+        column.push(value)?;
+        run.budget.hold(column.byte_len().saturating_sub(before))
+    })
 }
 
 /// Columns that are fields: from the bytes of the rows, column by column.
 fn fields(
     run: &Run<'_>,
     level: &Level<'_>,
-    slots: &[usize],
+    slots: &[Option<usize>],
     rows: &[FetchedRow],
     block: &mut BlockBuilder,
 ) -> Result<()> {
+    if slots.iter().all(Option::is_none) {
+        return Ok(());
+    }
     let mut views = Vec::with_capacity(rows.len());
     for row in rows {
         run.budget.tick()?;
         views.push(row.view(level.entity)?);
     }
     for (column, slot) in slots.iter().enumerate() {
+        let Some(slot) = slot else { continue };
         let column = block.column(column)?;
         column.reserve(views.len());
         for views in views.chunks(ROWS_AT_ONCE) {

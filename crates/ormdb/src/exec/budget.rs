@@ -125,6 +125,11 @@ impl<'r> Budget<'r> {
         self.check_memory()
     }
 
+    /// Gives back so many bytes of what was to be kept until the end.
+    pub(super) fn let_go(&self, bytes: usize) {
+        self.kept.set(self.kept.get().saturating_sub(number(bytes)));
+    }
+
     fn check_memory(&self) -> Result<()> {
         let bytes = self.bytes.get().saturating_add(self.kept.get());
         self.bytes_most.set(bytes.max(self.bytes_most.get()));

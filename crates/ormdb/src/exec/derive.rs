@@ -3,6 +3,7 @@
 use ormdb_proto::ir::{AggregateFunction, Quantifier};
 use ormdb_proto::value::ValueRef;
 use ormdb_proto::{Error, ErrorCode, Result};
+use smallvec::SmallVec;
 
 use super::aggregate::Accumulator;
 use super::entries;
@@ -10,10 +11,14 @@ use super::fan_out::{self, Children};
 use super::rows::FetchedRow;
 use super::run::Run;
 use crate::catalog::EntityInfo;
-use crate::expr::{Datum, EvalEnv, NoRow, eval_constant};
+use crate::expr::{Datum, EvalEnv, NoRow, Node, RowExpr, eval_constant};
 use crate::plan::{
     AggregateDerivation, Derivation, DerivationKind, Path, Projection, RelatedPath, RootAccess, RowSelection,
+    Source,
 };
+
+/// For so many expressions, what is known of each needs no memory of its own.
+const EXPRS_AT_HAND: usize = 8;
 
 /// The externals of a batch of rows, row by row.
 struct Externals {
@@ -42,7 +47,27 @@ pub(super) fn each(
     rows: &[FetchedRow],
     see: &mut dyn FnMut(usize, usize, &ValueRef<'_>) -> Result<()>,
 ) -> Result<()> {
-    each_given(run, projection, entity, Given::default(), rows, see)
+    each_of(run, projection, (0..).zip(&projection.exprs), entity, rows, see)
+}
+
+/// The slot of an expression that is a field of the row.
+pub(super) fn slot(entity: &EntityInfo, expr: &RowExpr) -> Option<usize> {
+    match expr.root() {
+        Node::Field(field) => entity.store().rows.slot(*field),
+        _ => None,
+    }
+}
+
+/// As [`each`], of these expressions of the projection alone.
+pub(super) fn each_of<'e>(
+    run: &Run<'_>,
+    projection: &Projection<'_>,
+    exprs: impl Iterator<Item = (usize, &'e RowExpr)>,
+    entity: &EntityInfo,
+    rows: &[FetchedRow],
+    see: &mut dyn FnMut(usize, usize, &ValueRef<'_>) -> Result<()>,
+) -> Result<()> {
+    each_given(run, projection, exprs, entity, Given::default(), rows, see)
 }
 
 /// What an access tells of the conditions behind relations.
@@ -50,6 +75,8 @@ pub(super) fn each(
 pub(super) struct Given<'a> {
     /// The derivation that holds of every row.
     holds: Option<usize>,
+    /// Whether the condition on the row alone holds of every row.
+    pub(super) filters: bool,
     /// Derivations that are tested by the keys of all related rows that are sought.
     hashed: &'a [RelatedPath],
 }
@@ -64,14 +91,15 @@ impl<'a> Given<'a> {
             | Path::Ranges { .. }
             | Path::Intersection { .. } => None,
         };
-        Given { holds, hashed: &access.hashed }
+        Given { holds, filters: access.filters, hashed: &access.hashed }
     }
 }
 
-/// As [`each`], with what is known of derivations before.
-fn each_given(
+/// As [`each_of`], with what is known of derivations before.
+fn each_given<'e>(
     run: &Run<'_>,
     projection: &Projection<'_>,
+    exprs: impl Iterator<Item = (usize, &'e RowExpr)>,
     entity: &EntityInfo,
     given: Given<'_>,
     rows: &[FetchedRow],
@@ -81,13 +109,17 @@ fn each_given(
     let externals = externals(run, projection, entity, given, rows)?;
     // What `see` holds stays.
     let held = run.budget.held().saturating_sub(held);
+    let exprs: SmallVec<[(usize, &RowExpr, Option<usize>); EXPRS_AT_HAND]> =
+        exprs.map(|(column, expr)| (column, expr, slot(entity, expr))).collect();
     for (at, row) in rows.iter().enumerate() {
         run.budget.tick()?;
         let fields = row.view(entity)?;
         let env = EvalEnv { externals: externals.of(at), ..run.env() };
-        for (column, expr) in projection.exprs.iter().enumerate() {
-            let value = expr.eval(&fields, &env)?;
-            see(at, column, &value.view())?;
+        for (column, expr, slot) in &exprs {
+            match slot {
+                Some(slot) => see(at, *column, &fields.get(*slot)?)?,
+                None => see(at, *column, &expr.eval(&fields, &env)?.view())?,
+            }
         }
     }
     run.budget.release(usize::try_from(held).unwrap_or(usize::MAX));
@@ -103,7 +135,7 @@ pub(super) fn truths(
     rows: &[FetchedRow],
 ) -> Result<Vec<bool>> {
     let mut truths = Vec::with_capacity(rows.len());
-    each_given(run, condition, entity, given, rows, &mut |_, _, value| {
+    each_given(run, condition, (0..).zip(&condition.exprs), entity, given, rows, &mut |_, _, value| {
         truths.push(matches!(value, ValueRef::Bool(true)));
         Ok(())
     })?;
@@ -209,6 +241,10 @@ fn derive(
                     let value = child.and_then(|at| found.get(at + column)).unwrap_or(absent);
                     externals.set(row, *slot, value.clone());
                 }
+            }
+            let near = &derivation.fan.access.near;
+            if near.whole && near.source == Some(Source::Primary) && derivation.fan.edge.is_none() {
+                run.keep_rows(derivation.target, children.rows)?;
             }
         }
         DerivationKind::Related { quantifier, slot } => {

@@ -10,7 +10,7 @@ use super::parent_keys::parent_keys;
 use super::rows::FetchedRow;
 use super::run::Run;
 use super::scan::Scanner;
-use crate::expr::{Datum, RowExpr, RowSource};
+use crate::expr::{Datum, Node, RowExpr, RowSource};
 use crate::plan::{AggregateDerivation, Derivation, Served, Source};
 use crate::store::index::IndexFormat;
 use crate::store::row::RowFormat;
@@ -35,6 +35,11 @@ pub(super) fn aggregates(
     if !derivation.rows.is_unfiltered() || !is_beside_keys(value, format, rows) {
         return Ok(None);
     }
+    // Most are fields as they stand.
+    let place = match value.root() {
+        Node::Field(field) => place_of(*field, format, rows),
+        _ => None,
+    };
     let keys = parent_keys(run, fan.from, target, access, parents)?;
     let mut scanner = Scanner::new(run, target, source, true, Served::Exact, false)?;
     let new = || Accumulator::new(aggregate.function, aggregate.distinct);
@@ -44,10 +49,15 @@ pub(super) fn aggregates(
         let (mut group, mut kept) = (new(), 0);
         let count = scanner.each_value(run, step, key, &mut |bytes| {
             let tuple = format.covered(bytes)?.ok_or_else(no_tuple)?;
-            let entry = EntryFields { tuple, format, rows };
-            let held = group.add(&value.eval(&entry, &env)?.view())?;
-            kept += held;
-            run.budget.hold(held)
+            let held = match place {
+                Some(at) => group.add(&tuple.get(at)?)?,
+                None => group.add(&value.eval(&EntryFields { tuple, format, rows }, &env)?.view())?,
+            };
+            if held > 0 {
+                kept += held;
+                run.budget.hold(held)?;
+            }
+            Ok(())
         })?;
         run.budget.release(kept);
         run.count(step, |stats| {
@@ -71,9 +81,14 @@ fn local_value<'a>(aggregate: &'a AggregateDerivation<'_>) -> Option<&'a RowExpr
 }
 
 fn is_beside_keys(value: &RowExpr, format: &IndexFormat, rows: &RowFormat) -> bool {
-    let is_there =
-        |field: FieldId| rows.slot(field).is_some_and(|slot| format.covered_slots().contains(&slot));
+    let is_there = |field: FieldId| place_of(field, format, rows).is_some();
     value.fields().into_iter().all(is_there) && !format.covered_slots().is_empty()
+}
+
+/// Which of the values beside a key is a field.
+fn place_of(field: FieldId, format: &IndexFormat, rows: &RowFormat) -> Option<usize> {
+    let slot = rows.slot(field)?;
+    format.covered_slots().iter().position(|covered| *covered == slot)
 }
 
 /// The fields that stand beside the key of an entry.
@@ -85,8 +100,7 @@ struct EntryFields<'e> {
 
 impl RowSource for EntryFields<'_> {
     fn field(&self, field: FieldId) -> Result<ValueRef<'_>> {
-        let slot = self.rows.slot(field);
-        match self.format.covered_slots().iter().position(|covered| Some(*covered) == slot) {
+        match place_of(field, self.format, self.rows) {
             Some(at) => self.tuple.get(at),
             None => Err(Error::new(ErrorCode::Internal, format!("an entry is asked for the field {field}"))),
         }

@@ -432,7 +432,7 @@ pub(super) fn get_whole(
 ) -> Result<Vec<Option<FetchedRow>>> {
     let source = access.source.unwrap_or(Source::Primary);
     if source == Source::Primary {
-        return run.get_rows(step, keys);
+        return run.get_related(step, entity, keys);
     }
     let entries = root::entries_of(run, step, keys)?;
     let of_entry: Vec<Key> = entries.iter().map(|entry| entry.key.clone()).collect();

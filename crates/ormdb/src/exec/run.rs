@@ -10,6 +10,7 @@ use ormdb_proto::{Error, ErrorCode, Result};
 
 use super::budget::Budget;
 use super::derive::{self, Given};
+use super::known_rows::KnownRows;
 use super::related_keys::RelatedKeys;
 use super::rows::{FetchedRow, Key, row_key};
 use crate::catalog::EntityInfo;
@@ -30,6 +31,8 @@ pub(crate) struct Run<'r> {
     stats: RefCell<Vec<StepStats>>,
     /// By the step of a condition on related rows, the keys that those lead to which are sought; none where they were too many.
     related: RefCell<HashMap<usize, Option<Rc<RelatedKeys>>>>,
+    /// Rows that an include may show next.
+    known: RefCell<KnownRows>,
     /// What the steps inside the step that is being timed took.
     inner: Cell<Spent>,
     watched: Watched,
@@ -70,8 +73,8 @@ impl Entry {
 impl<'r> Run<'r> {
     pub(super) fn new(ctx: Ctx<'r>, steps: usize) -> Run<'r> {
         let stats = RefCell::new(vec![StepStats::default(); steps]);
-        let (related, inner) = (RefCell::default(), Cell::default());
-        Run { ctx, budget: Budget::new(ctx.session), stats, related, inner, watched: Watched::Time }
+        let (related, known, inner) = (RefCell::default(), RefCell::default(), Cell::default());
+        Run { ctx, budget: Budget::new(ctx.session), stats, related, known, inner, watched: Watched::Time }
     }
 
     /// A run that also tells which blocks each step read.
@@ -202,6 +205,33 @@ impl<'r> Run<'r> {
         keys.iter().zip(values).map(row).collect()
     }
 
+    /// As [`Run::get_rows`], of keys that ascend; those are not read that an expression has just read.
+    pub(super) fn get_related(
+        &self,
+        step: usize,
+        entity: &EntityInfo,
+        keys: &[Key],
+    ) -> Result<Vec<Option<FetchedRow>>> {
+        let Some(mut rows) = self.known.borrow().find(entity.id, keys) else {
+            return self.get_rows(step, keys);
+        };
+        self.budget.hold(rows.iter().flatten().map(FetchedRow::held_bytes).sum())?;
+        let unknown = |(key, row): (&Key, &Option<FetchedRow>)| row.is_none().then(|| key.clone());
+        let unknown: Vec<Key> = keys.iter().zip(&rows).filter_map(unknown).collect();
+        if !unknown.is_empty() {
+            let read = self.get_rows(step, &unknown)?;
+            for (place, row) in rows.iter_mut().filter(|row| row.is_none()).zip(read) {
+                *place = row;
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Keeps rows that were got by their whole primary keys, in the order of these, for who asks for them next.
+    pub(super) fn keep_rows(&self, entity: &EntityInfo, rows: Vec<FetchedRow>) -> Result<()> {
+        self.known.borrow_mut().keep(self, entity.id, rows)
+    }
+
     /// The values of keys, so many at a time that a cancelled statement ends soon wherever they lie.
     pub(super) fn get(&self, family: &ordinum::ColumnFamily, keys: &[Key]) -> Result<Vec<Option<Slice>>> {
         let mut all = Vec::new();
@@ -253,7 +283,7 @@ impl<'r> Run<'r> {
         rows: Vec<FetchedRow>,
     ) -> Result<Vec<FetchedRow>> {
         self.count(step, |stats| stats.examined += rows.len());
-        if selection.is_unfiltered() {
+        if selection.is_unfiltered_but(given.filters) {
             return Ok(rows);
         }
         let accepted = self.accepted(entity, selection, given, &rows)?;
@@ -284,8 +314,8 @@ impl<'r> Run<'r> {
             self.budget.tick()?;
             let fields = row.view(entity)?;
             let mut truth = true;
-            let conditions =
-                [selection.policy.as_ref(), selection.deleted.condition(), selection.filter.as_ref()];
+            let filter = selection.filter.as_ref().filter(|_| !given.filters);
+            let conditions = [selection.policy.as_ref(), selection.deleted.condition(), filter];
             for condition in conditions.into_iter().flatten() {
                 truth = truth && condition.test(&fields, &env)? == Some(true);
             }

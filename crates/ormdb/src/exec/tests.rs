@@ -124,6 +124,34 @@ fn explain_speaks() {
 }
 
 #[test]
+fn an_include_shows_the_rows_that_an_order_has_read() {
+    let db = music();
+    let lookups = |query: &str| {
+        let text = with(&db, query, |ctx, fetch| super::explain(ctx, fetch, Explain::Analyze).unwrap().json);
+        let shown: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let of = |step: &serde_json::Value| step["row_lookups"].as_u64().unwrap();
+        shown["below"].as_array().unwrap().iter().map(of).collect::<Vec<_>>()
+    };
+    // Four albums of two artists.
+    assert_eq!(lookups("Album { title, artist { name } }"), [2]);
+    assert_eq!(lookups("Album order by artist.country { title, artist { name } }"), [2, 0]);
+    assert_eq!(lookups("Album order by artist.country limit 1 { title, artist { name } }"), [2, 0]);
+    assert_eq!(lookups("Album { title, of: artist.country, artist { name } }"), [2, 0]);
+    // The artists that a condition passes over are read where they are shown.
+    assert_eq!(
+        lookups("Album order by artist.country { title, artist where country = \"DE\" { name } }"),
+        [2, 0]
+    );
+    assert_eq!(
+        json(
+            &db,
+            "Album order by artist.country desc, id { title, artist { name, albums order by artist.name { id } } }"
+        ),
+        json(&db, "Album order by id { title, artist { name, albums order by id { id } } }"),
+    );
+}
+
+#[test]
 fn the_value_of_a_key_reads_nothing_of_a_row() {
     let db = music();
     let refused = |query: &str| with(&db, query, |ctx, fetch| super::fetch(ctx, fetch).unwrap_err());

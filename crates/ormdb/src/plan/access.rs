@@ -58,6 +58,8 @@ pub(crate) struct RootAccess {
     pub(crate) ranged: bool,
     /// Whether the entries of the index have all that is read of the rows.
     pub(crate) covered: bool,
+    /// Whether every row of the path satisfies the condition on the row alone.
+    pub(crate) filters: bool,
     /// Conditions on related rows that are tested by the keys of all related rows that satisfy them.
     pub(crate) hashed: Vec<RelatedPath>,
 }
@@ -185,7 +187,7 @@ impl RootAccess {
     const fn nothing() -> RootAccess {
         let (equal_columns, ranged, covered) = (0, false, false);
         let (path, served) = (Path::Nothing, Served::Exact);
-        RootAccess { path, served, equal_columns, ranged, covered, hashed: Vec::new() }
+        RootAccess { path, served, equal_columns, ranged, covered, filters: false, hashed: Vec::new() }
     }
 }
 
@@ -375,8 +377,9 @@ impl Candidate {
                 Path::Ranges { source, ranges, reverse: self.reverse }
             }
         };
-        let (served, equal_columns, ranged) = (self.served, self.equal_columns, self.ranged);
-        Ok(RootAccess { path, served, equal_columns, ranged, covered: self.covered, hashed: Vec::new() })
+        let (served, equal_columns, ranged, covered) =
+            (self.served, self.equal_columns, self.ranged, self.covered);
+        Ok(RootAccess { path, served, equal_columns, ranged, covered, filters: false, hashed: Vec::new() })
     }
 
     /// Appends a column's value; says no where a primary key cannot have it.

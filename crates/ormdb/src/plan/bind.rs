@@ -98,6 +98,7 @@ impl<'c, 'p> Binder<'c, 'p> {
                     equal_columns: entity.primary_key.len(),
                     ranged: false,
                     covered: false,
+                    filters: false,
                     hashed: Vec::new(),
                 };
                 (self.level(entity, rows, &selection.items, 1)?, access)

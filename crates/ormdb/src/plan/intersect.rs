@@ -114,6 +114,7 @@ pub(super) fn cheaper(
         made.push(IntersectionPart { index, ranges, equal_columns, ranged });
     }
     let path = Path::Intersection { parts: made, reverse };
-    let access = RootAccess { path, served, equal_columns, ranged, covered: false, hashed: Vec::new() };
+    let (covered, filters) = (false, false);
+    let access = RootAccess { path, served, equal_columns, ranged, covered, filters, hashed: Vec::new() };
     Ok(Some((cost, access)))
 }

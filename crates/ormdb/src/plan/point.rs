@@ -1,7 +1,7 @@
 //! Fetches of one row by its key: the path is known when the plan is made, but for the values of the key.
 
 use ormdb_proto::Result;
-use ormdb_proto::schema::{FieldId, FieldType, IndexId};
+use ormdb_proto::schema::{FieldId, FieldType, IndexId, ScalarType};
 
 use super::bounds::as_key;
 use super::cover::Needed;
@@ -19,6 +19,13 @@ pub(super) struct Point {
     parts: Vec<(FieldType, Node)>,
     /// Whether the entry of the index has all that is read of the row.
     covered: bool,
+}
+
+/// Whether values of a type are equal where their keys are, whatever the type of the one that was asked for: none is rounded on
+/// its way into a key.
+const fn has_a_key_each(ty: FieldType) -> bool {
+    use ScalarType as T;
+    matches!(ty, FieldType::Scalar(T::Int16 | T::Int32 | T::Int64 | T::String { .. } | T::Uuid))
 }
 
 impl Point {
@@ -73,7 +80,8 @@ impl Point {
         let access = |path| {
             let equal_columns = self.parts.len();
             let (served, ranged, hashed) = (Served::Exact, false, Vec::new());
-            RootAccess { path, served, equal_columns, ranged, covered: self.covered, hashed }
+            let (covered, filters) = (self.covered, self.parts.iter().all(|(ty, _)| has_a_key_each(*ty)));
+            RootAccess { path, served, equal_columns, ranged, covered, filters, hashed }
         };
         let (mut key, format) = match self.index {
             None => (layout::rows_prefix(entity.id).to_vec(), None),

@@ -174,6 +174,7 @@ pub(super) fn cheaper(
             equal_columns: 0,
             ranged: false,
             covered: false,
+            filters: false,
             hashed: Vec::new(),
         };
         (way.cost, access)
