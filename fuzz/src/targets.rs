@@ -4,6 +4,7 @@ mod block;
 mod frame;
 mod log;
 mod query_text;
+mod record;
 mod schema_text;
 mod table;
 mod value;
@@ -38,7 +39,8 @@ pub const TARGETS: &[Target] = &[
     binary("frame", frame::seeds, frame::run),
     binary("log", log::seeds, log::run),
     text("query_text", query_text::DICTIONARY, query_text::run),
-    binary("row", Vec::new, ormdb::fuzz_row),
+    binary("record", record::seeds, ormdb::fuzz_targets::fuzz_record),
+    binary("row", Vec::new, ormdb::fuzz_targets::fuzz_row),
     text("schema_text", schema_text::DICTIONARY, schema_text::run),
     binary("table", table::seeds, table::run),
     text("value", value::DICTIONARY, value::run),

@@ -27,6 +27,7 @@ pub use diff::diff;
 pub use entity_info::{EntityInfo, Member, Referrer, UniqueKey};
 pub use navigation::{Hop, KeyAccess, Navigation};
 pub use record::StoredVersion;
+pub(crate) use record::{fuzz as fuzz_record, seed as record_seed};
 pub use resolve::resolve;
 
 #[cfg(test)]

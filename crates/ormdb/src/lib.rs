@@ -11,6 +11,8 @@ mod describe;
 pub(crate) mod engine;
 pub(crate) mod exec;
 pub(crate) mod expr;
+#[doc(hidden)]
+pub mod fuzz_targets;
 mod limits;
 mod mutation;
 mod options;
@@ -45,8 +47,6 @@ pub use ormdb_proto::{
 pub use plan::{PlanStats, Prepared};
 pub use purge::Purged;
 pub use session::{CancelHandle, Session, Streamed};
-#[doc(hidden)]
-pub use store::fuzz_row;
 pub use transaction::Transaction;
 
 /// The code of the project's README, which is compiled as a documentation test.

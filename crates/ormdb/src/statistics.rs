@@ -36,6 +36,7 @@ mod sketch;
 
 pub(crate) use deltas::RowDeltas;
 pub(crate) use figures::EntityFigures;
+pub(crate) use record::{fuzz as fuzz_record, seed as record_seed};
 pub(crate) use sampler::Sampler;
 
 /// So many changed rows are worth a save of the counts, or a new sample, whatever share of the rows they are.

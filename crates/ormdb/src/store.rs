@@ -63,12 +63,3 @@ impl EntityStore {
 pub(crate) fn corrupt(what: impl Into<String>) -> Error {
     Error::new(ErrorCode::Corrupt, what).hint("`ormdb check` lists every damage; restore a backup")
 }
-
-/// Decodes arbitrary bytes as a row of one field of every type, and as keys and an index entry of them.
-///
-/// An entry for fuzzing: it must return, whatever the bytes are.
-#[doc(hidden)]
-pub fn fuzz_row(bytes: &[u8]) {
-    row::fuzz(bytes);
-    key::fuzz(bytes);
-}

@@ -14,6 +14,8 @@ use ormdb_proto::schema::{Deferrable, Schema};
 use ormdb_proto::{Error, ErrorCode, Result};
 use serde::{Deserialize, Serialize};
 
+use super::compiled::Catalog;
+
 const MAGIC: &[u8; 4] = b"ORMC";
 const FORMAT: u16 = 1;
 /// Bit 0: an entity has a stored computed field.
@@ -93,6 +95,31 @@ pub(super) fn decode(record: &[u8]) -> Result<StoredVersion> {
         return Err(corrupt("fails its checksum"));
     }
     serde_json::from_slice(payload).map_err(|e| corrupt(&format!("cannot be read: {e}")))
+}
+
+/// Decodes arbitrary bytes as a record, as they are and behind a header that is right; what is read is compiled.
+pub(crate) fn fuzz(bytes: &[u8]) {
+    let mut sealed = [MAGIC, &FORMAT.to_le_bytes()[..], &KNOWN_FEATURES.to_le_bytes()].concat();
+    sealed.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes());
+    let checksum = crc32c::crc32c_append(crc32c::crc32c(&sealed), bytes);
+    sealed.extend_from_slice(&checksum.to_le_bytes());
+    sealed.extend_from_slice(bytes);
+    for record in [bytes, &sealed] {
+        let Ok(stored) = decode(record) else { continue };
+        let again = encode(&stored).and_then(|record| decode(&record));
+        assert_eq!(again.as_ref(), Ok(&stored), "a record reads back");
+        // That a schema does not hang together is an answer.
+        drop(Catalog::build(stored.schema, stored.text));
+    }
+}
+
+/// What a record of this schema holds behind its header.
+///
+/// # Errors
+/// As [`encode`].
+pub(crate) fn seed(schema: Schema, text: &str) -> Result<Vec<u8>> {
+    let stored = StoredVersion { version: schema.version, applied_at: 0, text: text.to_owned(), schema };
+    Ok(encode(&stored)?.split_off(HEADER_BYTES))
 }
 
 fn corrupt(how: &str) -> Error {

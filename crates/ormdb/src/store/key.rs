@@ -409,7 +409,7 @@ fn cut_short() -> Error {
 }
 
 /// Reads arbitrary bytes as columns of every type.
-pub(super) fn fuzz(bytes: &[u8]) {
+pub(crate) fn fuzz(bytes: &[u8]) {
     for scalar in super::row::every_scalar() {
         for direction in [Direction::Ascending, Direction::Descending] {
             for ty in [FieldType::Scalar(scalar), FieldType::Array(scalar)] {

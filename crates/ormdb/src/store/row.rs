@@ -300,7 +300,7 @@ pub(super) fn every_scalar() -> Vec<ScalarType> {
 }
 
 /// Reads arbitrary bytes as a tuple of every type.
-pub(super) fn fuzz(bytes: &[u8]) {
+pub(crate) fn fuzz(bytes: &[u8]) {
     let scalars = every_scalar();
     let types = scalars.iter().flat_map(|s| [FieldType::Scalar(*s), FieldType::Array(*s)]);
     let layout = TupleLayout::new(types);

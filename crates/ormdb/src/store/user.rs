@@ -85,6 +85,18 @@ pub(crate) fn decode(name: String, record: &[u8]) -> Result<(User, Verifier)> {
     Ok((User { name, access }, verifier))
 }
 
+/// Decodes arbitrary bytes as the key and the record of a user: what is read is written as it was read.
+pub(crate) fn fuzz(bytes: &[u8]) {
+    drop(name_of(bytes));
+    let Ok((user, verifier)) = decode("fuzz".to_owned(), bytes) else { return };
+    assert_eq!(encode(user.access, &verifier), bytes, "a record reads back");
+}
+
+/// The record of a user that does not exist.
+pub(crate) fn seed() -> Vec<u8> {
+    encode(Access::ReadOnly, &Verifier::of_nobody("fuzz", b""))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -91,6 +91,6 @@ fn arbitrary_bytes_give_answers() {
         let bytes: Vec<u8> = (0..rng.usize(0..60))
             .map(|_| if rng.bool() { rng.u8(..) } else { [0, 1, 2, 255, 254, 253][rng.usize(0..6)] })
             .collect();
-        super::super::fuzz_row(&bytes);
+        crate::fuzz_targets::fuzz_row(&bytes);
     }
 }
