@@ -2,6 +2,9 @@
 //!
 //! What is answered must be what one commit left. Which commit may depend on the damage: the end of a log that nothing attests
 //! is cut, wherever it begins. A family that was dropped behind that may be there still, or not.
+//! And what is intact is rescued (`rescued.rs`).
+
+mod rescued;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -42,6 +45,8 @@ pub struct Tally {
     pub harmless: u64,
     /// Those that a salvage opened although an opening refused.
     pub salvaged: u64,
+    /// Those of which a rescue told what was lost.
+    pub rescued: u64,
 }
 
 /// The files of a database that is not open, and what it holds.
@@ -239,6 +244,8 @@ fn check(
     damage: &Damage,
     tally: &mut Tally,
 ) -> Result<(), Stop> {
+    let rescued = rescued::check(image, files, damage)?;
+    tally.rescued += u64::from(!rescued.is_whole());
     let disk = disk_of(files)?;
     match Db::open("/db", image.options(&disk, RecoveryMode::Strict)) {
         Ok(db) => {

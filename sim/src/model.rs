@@ -147,6 +147,16 @@ impl Model {
         found.iter().enumerate().all(|(family, found)| self.past(family, at).is(found))
     }
 
+    /// Every value that the key ever had in a family of this name.
+    pub fn ever(&self, family: usize, key: &[u8]) -> impl Iterator<Item = &Rc<[u8]>> {
+        let dropped = self.dropped.iter().filter(move |dropped| dropped.family == family);
+        let versions = dropped.map(|dropped| &dropped.versions).chain([&self.versions[family]]);
+        versions
+            .filter_map(move |versions| versions.get(key))
+            .flatten()
+            .filter_map(|(_, value)| value.as_ref())
+    }
+
     /// Every key that was ever written to a family of this name.
     pub fn keys(&self, family: usize) -> BTreeSet<&[u8]> {
         let dropped = self.dropped.iter().filter(|dropped| dropped.family == family);

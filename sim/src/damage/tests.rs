@@ -11,6 +11,7 @@ fn damaged_databases_are_found_out() {
     assert!(tally.found > 20, "{tally:?}");
     assert!(tally.harmless > 20, "{tally:?}");
     assert!(tally.salvaged > 0, "{tally:?}");
+    assert!(tally.rescued > 20, "{tally:?}");
 }
 
 /// The front of the manifest, or of the last log, or neither has the drop of a family; or one of them has.
