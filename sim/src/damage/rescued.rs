@@ -1,7 +1,8 @@
 //! Rescues what is left of a damaged database, and holds it against the model.
 //!
 //! What the report does not tell as lost is what one commit left: the last one, unless the end of a log is gone that nothing attests.
-//! A key of which something was lost is absent, or has a value that it had once.
+//! A key of which something was lost is absent, or has a value that it had once. So has a key that was deleted, if the manifest has lost
+//! which files it dropped.
 
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -76,7 +77,9 @@ fn check_all_there(image: &Image, found: &[Rows], report: &Report, floor: SeqNo)
         };
         model.pasts(place, at).any(|past| {
             model.keys(place).into_iter().all(|key| {
-                is_lost(report, FAMILIES[place], key) || past.get(key).map(|(_, value)| value) == value(key)
+                let (expected, found) = (past.get(key).map(|(_, value)| value), value(key));
+                let is_back = report.may_have_dropped && expected.is_none();
+                found == expected || is_back || is_lost(report, FAMILIES[place], key)
             })
         })
     };

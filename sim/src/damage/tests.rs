@@ -31,7 +31,7 @@ fn a_family_that_is_dropped_behind_the_cut_is_found_or_is_not() {
         for end in 0..image.files[at].1.len() {
             let mut files = image.files.clone();
             files[at].1.truncate(end);
-            let damage = Damage { what: String::new(), how: How::More };
+            let damage = Damage { what: image.files[at].0.display().to_string(), how: How::More };
             let checked = check(&image, &files, &damage, &mut tally);
             checked.unwrap_or_else(|stop| panic!("{} cut at {end}: {stop}", files[at].0.display()));
         }

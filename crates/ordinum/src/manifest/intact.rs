@@ -28,6 +28,8 @@ pub(crate) struct IntactRecords {
     pub(crate) records: Vec<IntactRecord>,
     /// What is damaged, each place once; a last record that was never whole is not.
     pub(crate) damages: Vec<Error>,
+    /// Whether records behind the first may be among that: what they dropped is not known.
+    pub(crate) is_more_than_beginning: bool,
 }
 
 /// The intact records of the manifest with these bytes.
@@ -35,7 +37,8 @@ pub(crate) struct IntactRecords {
 /// # Errors
 /// [`Error::UnknownFormat`]: what such a manifest says, a newer version knows.
 pub(crate) fn intact_records(bytes: &[u8], number: FileNumber, path: &Path) -> Result<IntactRecords> {
-    let mut found = IntactRecords { records: Vec::new(), damages: Vec::new() };
+    let (records, damages) = (Vec::new(), Vec::new());
+    let mut found = IntactRecords { records, damages, is_more_than_beginning: false };
     match FileHeader::decode(bytes, MANIFEST_FILE, number, path) {
         Ok(_) => {}
         Err(error @ Error::UnknownFormat { .. }) => return Err(error),
@@ -56,7 +59,10 @@ pub(crate) fn intact_records(bytes: &[u8], number: FileNumber, path: &Path) -> R
                     Some(edits) => {
                         found.records.push(IntactRecord { begins: at == HEADER_BYTES, edits });
                     }
-                    None => found.damages.push(damaged(at, "edits that this version knows")),
+                    None => {
+                        found.damages.push(damaged(at, "edits that this version knows"));
+                        found.is_more_than_beginning = true;
+                    }
                 }
                 at += RECORD_HEADER_BYTES + payload.len();
                 at_seal = is_sealed;
@@ -70,14 +76,22 @@ pub(crate) fn intact_records(bytes: &[u8], number: FileNumber, path: &Path) -> R
                 let next = (at + 1..bytes.len()).find(|at| record_at(bytes, number, *at).is_some());
                 let Some(next) = next else { break };
                 found.damages.push(damaged(at, "a record: an intact one stands behind it"));
+                found.is_more_than_beginning |= at != HEADER_BYTES || said_end(bytes, at) != Some(next);
                 (at, at_seal) = (next, false);
             }
         }
     }
     if at == HEADER_BYTES {
         found.damages.push(damaged(at, "the record that begins a manifest"));
+        found.is_more_than_beginning = true;
     }
     Ok(found)
+}
+
+/// Where the record at `at` says that it ends.
+fn said_end(bytes: &[u8], at: usize) -> Option<usize> {
+    let len = bytes.get(at + 4..)?.first_chunk::<4>()?;
+    (at + RECORD_HEADER_BYTES).checked_add(usize::try_from(u32::from_le_bytes(*len)).ok()?)
 }
 
 fn decode(mut payload: &[u8]) -> Option<Vec<Edit>> {

@@ -18,6 +18,8 @@ pub(super) struct Version {
     pub(super) seqno: SeqNo,
     pub(super) kind: Kind,
     pub(super) value: Vec<u8>,
+    /// Which of the tables has it.
+    pub(super) table: usize,
 }
 
 impl Version {
@@ -89,7 +91,7 @@ impl Keys {
         while self.heap.peek().is_some_and(|first| first.key == found.key) {
             let Some(standing) = self.heap.pop() else { break };
             if let Some(entries) = self.tables.get(standing.table) {
-                found.take(standing.trailer, entries.entry().2);
+                found.take(standing.trailer, entries.entry().2, standing.table);
             }
             self.step(standing.table, losses);
         }
@@ -99,11 +101,11 @@ impl Keys {
 
 impl Versions {
     /// Takes the next entry of the key. Tables may have the same version twice: what a merge has read, and what it has made of it.
-    fn take(&mut self, trailer: u64, value: &[u8]) {
+    fn take(&mut self, trailer: u64, value: &[u8], table: usize) {
         let (seqno, kind) = split_trailer(trailer);
         // A newer version of the engine wrote another kind: the reader of its format would have refused the table.
         let Some(kind) = Kind::from_byte(kind) else { return };
-        let version = || Version { seqno, kind, value: value.to_vec() };
+        let version = || Version { seqno, kind, value: value.to_vec(), table };
         match self.versions.last_mut() {
             Some(last) if last.seqno == seqno => match (last.kind, kind) {
                 // What operands came to is as good as they.

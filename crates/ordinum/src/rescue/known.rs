@@ -41,6 +41,8 @@ pub(super) struct Known {
     pub(super) last: SeqNo,
     /// Whether this is all that there is to know.
     pub(super) is_whole: bool,
+    /// Whether records may be lost that dropped files which are there still.
+    pub(super) is_in_doubt: bool,
 }
 
 impl Known {
@@ -77,9 +79,16 @@ impl Known {
                 let missing =
                     Error::MissingFile { file: file.clone(), why: "every database has it".to_owned() };
                 losses.tell(Lost::Current, &file, &lost.err().unwrap_or(missing));
+                // One that an opening began and did not end says nothing.
+                while manifests.len() > 1
+                    && manifests.last().is_some_and(|last| !begins(fs, directory, *last))
+                {
+                    manifests.pop();
+                }
             }
         }
         let live = manifests.last().copied();
+        known.is_in_doubt = true;
         for number in manifests {
             let file = file_name::path(directory, FileKind::Manifest, number);
             let bytes = match read_whole(fs, &file) {
@@ -95,6 +104,7 @@ impl Known {
             if Some(number) == live {
                 found.damages.iter().for_each(|damage| losses.tell(Lost::Manifest, &file, damage));
                 known.is_whole = found.damages.is_empty();
+                known.is_in_doubt = found.is_more_than_beginning;
             }
             found.records.into_iter().for_each(|record| known.record(record));
         }
@@ -199,6 +209,13 @@ impl Known {
         }
         dropped.into_iter().for_each(|id| self.drop_family(id));
     }
+}
+
+/// Whether the record that begins the manifest is intact.
+fn begins(fs: &dyn Fs, directory: &Path, number: FileNumber) -> bool {
+    let file = file_name::path(directory, FileKind::Manifest, number);
+    let found = read_whole(fs, &file).and_then(|bytes| intact_records(&bytes, number, &file));
+    found.is_ok_and(|found| found.records.first().is_some_and(|first| first.begins))
 }
 
 impl KnownFamily {

@@ -32,6 +32,8 @@ pub(super) struct FoundLog {
     base: SeqNo,
     /// The last commit that is intact.
     last: SeqNo,
+    /// Where its record ends.
+    reached: u64,
     /// What is wrong behind that.
     damage: Option<Error>,
 }
@@ -54,7 +56,7 @@ impl Logs {
         let state = known.logs.get(&number).copied();
         let end = state.and_then(|log| log.end).map_or(LogEnd::Cut, LogEnd::At);
         let base = state.map_or(SeqNo::ZERO, |log| log.base);
-        let mut log = FoundLog { number, path, end, base, last: base, damage: None };
+        let mut log = FoundLog { number, path, end, base, last: base, reached: 0, damage: None };
         if let Err(damage) = self.look_into(fs, &mut log, known) {
             log.damage = Some(damage);
         }
@@ -71,6 +73,7 @@ impl Logs {
         log.base = FileHeader::decode(&bytes, LOG_FILE, number, &log.path)?.base;
         log.last = log.base;
         let scan = scan_log(&bytes, number, &log.path, log.end)?;
+        log.reached = scan.end;
         for record in &scan.records {
             let payload = bytes.get(record.payload.clone()).unwrap_or_default();
             let Some(event) = Event::decode(record.kind, record.seqno, payload) else {
@@ -99,8 +102,19 @@ impl Logs {
     }
 
     /// Tells where commits are missing of families whose tables do not have them.
-    pub(super) fn tell_losses(&self, known: &Known, losses: &mut Losses) {
-        let ends = self.logs.iter().skip(1).map(|next| next.base).chain([SeqNo::MAX]);
+    pub(super) fn tell_losses(&mut self, known: &Known, losses: &mut Losses) {
+        let flushed = known.families.values().map(|family| family.flushed_through).max();
+        let flushed = flushed.unwrap_or(SeqNo::ZERO);
+        // The last log was durable as far as any table reaches.
+        let last = self.logs.last_mut().filter(|last| last.last < flushed && last.damage.is_none());
+        let is_short = last.is_some();
+        if let Some(last) = last {
+            let expected = format!("a log that reaches what is in tables: {flushed}");
+            let found = format!("one that ends at {}", last.last);
+            last.damage = Some(Error::corrupt(&last.path, last.reached, &expected, &found));
+        }
+        let end = if is_short { flushed } else { SeqNo::MAX };
+        let ends = self.logs.iter().skip(1).map(|next| next.base).chain([end]);
         for (log, end) in self.logs.iter().zip(ends) {
             let Some(damage) = &log.damage else { continue };
             let mut is_loss = false;

@@ -6,7 +6,7 @@
 //! Invariants:
 //! (1) nothing is written into the directory, and nobody else has it open meanwhile;
 //! (2) a key of the new database has a value that it had once; where nothing is damaged that has something of the key, it has the newest;
-//! (3) what a file that is intact says was deleted stays deleted;
+//! (3) what a file that is intact says was deleted stays deleted, the manifest's records of dropped files included;
 //! (4) what may be missing is told: file, offset, and the keys, where they are known.
 //!
 //! - `known.rs` what the intact records of the manifests say;
@@ -97,9 +97,10 @@ pub fn rescue(from: impl AsRef<Path>, to: impl AsRef<Path>, options: &Options) -
         logs: survey.logs.logs.len() as u64,
         unnamed: std::mem::take(&mut survey.unnamed),
         left_out: std::mem::take(&mut survey.left_out),
+        may_have_dropped: survey.known.is_in_doubt,
         ..Report::default()
     };
-    let mut transfer = Transfer::new(fs, from, &mut losses, &mut output);
+    let mut transfer = Transfer::new(fs, from, &mut losses, &mut output, survey.known.is_in_doubt);
     tables.into_iter().try_for_each(|(id, tables)| transfer.tables(id, tables))?;
     transfer.logs(&survey)?;
     report.families = output.finish()?;

@@ -24,6 +24,9 @@ pub struct Report {
     /// Tables and logs that were read although nothing intact names them, for nothing intact says that they were dropped: what they
     /// have may have been deleted since.
     pub unnamed: Vec<PathBuf>,
+    /// Whether some of these may have been dropped: records of the manifest are lost that tell so. Then keys may be back that were
+    /// deleted since, and values that operands make of those are left out.
+    pub may_have_dropped: bool,
     /// Tables and logs that were not read: the manifest has dropped them, or does not have them.
     pub left_out: Vec<PathBuf>,
 }

@@ -64,9 +64,13 @@ impl Survey {
         let known = Known::read(fs, directory, names, losses)?;
         let survey = Survey { known, ..Survey::default() };
         let mut surveyor = Surveyor { fs, directory, files, losses, survey };
-        surveyor.survey.known.is_whole &= surveyor.has_all_files();
+        let has_all_files = surveyor.has_all_files();
+        surveyor.survey.known.is_whole &= has_all_files;
+        surveyor.survey.known.is_in_doubt |= !has_all_files;
         surveyor.take_logs();
         surveyor.take_tables();
+        // Without a file that no record names, none was written behind the records that are there.
+        surveyor.survey.known.is_in_doubt &= !surveyor.survey.unnamed.is_empty();
         surveyor.settle_families();
         Ok(surveyor.survey)
     }

@@ -37,6 +37,8 @@ pub(super) struct Transfer<'a> {
     values: Values<'a>,
     losses: &'a mut Losses,
     output: &'a mut Output,
+    /// Whether tables and logs may be among those that are read which were dropped.
+    is_in_doubt: bool,
 }
 
 /// What a chain of operands is applied to.
@@ -51,8 +53,9 @@ impl<'a> Transfer<'a> {
         from: &'a Path,
         losses: &'a mut Losses,
         output: &'a mut Output,
+        is_in_doubt: bool,
     ) -> Transfer<'a> {
-        Transfer { fs, from, values: Values::new(fs, from), losses, output }
+        Transfer { fs, from, values: Values::new(fs, from), losses, output, is_in_doubt }
     }
 
     fn name(&self, id: FamilyId) -> String {
@@ -167,7 +170,13 @@ impl<'a> Transfer<'a> {
         let mut operands: Vec<Vec<u8>> = Vec::new();
         let (mut bottom, mut bottom_seqno) = (Bottom::Absent, deleted);
         let newest = found.versions.first().map_or(SeqNo::ZERO, |newest| newest.seqno);
+        // Of one table the versions of a key follow one another; a table that was dropped has others than those that came since.
+        let mut is_followed = !self.is_in_doubt;
         for version in &found.versions {
+            if self.is_in_doubt && found.versions.first().is_some_and(|newest| newest.table != version.table)
+            {
+                break;
+            }
             match version.kind {
                 Kind::Merge => {
                     let entry = Entry::parse(&version.value);
@@ -185,7 +194,12 @@ impl<'a> Transfer<'a> {
                 Kind::Delete | Kind::RangeDelete => bottom = Bottom::Absent,
             }
             bottom_seqno = version.seqno;
+            is_followed = true;
             break;
+        }
+        if !is_followed {
+            let expected = "a manifest that tells which tables have what was before an operand";
+            return Err(self.damaged(expected, "damage where it may have dropped some"));
         }
         if self.losses.may_have(id, &found.key, bottom_seqno, newest) {
             return Err(self.damaged("all operands of the key", "damage where more of them may have been"));
@@ -243,7 +257,7 @@ impl<'a> Transfer<'a> {
         if kind == Kind::Merge {
             let damage = if !merges {
                 Some(self.damaged("the merge operator of the family in the options", "none, or another"))
-            } else if self.losses.may_have(id, key, settled.at(id, key), seqno) {
+            } else if self.is_unsettled(id, key, settled.at(id, key), seqno) {
                 Some(self.damaged("all that was before an operand", "damage where more may have been"))
             } else {
                 None
@@ -252,13 +266,18 @@ impl<'a> Transfer<'a> {
                 self.lose(Lost::Operand, id, key, seqno, &damage);
                 return Ok(());
             }
-        } else if merges && self.losses.touch(id) {
+        } else if merges && (self.is_in_doubt || self.losses.touch(id)) {
             settled.write(id, kind, key, value, seqno);
         }
         if let Some(family) = self.output.families.get_mut(&id) {
             family.told.operations += 1;
         }
         self.output.push(id, kind, key, value)
+    }
+
+    /// Whether it is not known what an operand is applied to, of a key that was put or deleted last at `settled`.
+    fn is_unsettled(&self, id: FamilyId, key: &[u8], settled: SeqNo, seqno: SeqNo) -> bool {
+        (self.is_in_doubt && settled == SeqNo::ZERO) || self.losses.may_have(id, key, settled, seqno)
     }
 
     /// Takes over tables that no manifest names yet.

@@ -65,6 +65,11 @@ fn print_report(report: &Report, from: &Path, to: &Path) -> Result<()> {
     for file in &report.unnamed {
         output::print(&format!("  taken although no manifest names it: {}", file.display()))?;
     }
+    if report.may_have_dropped {
+        output::print(
+            "  what was deleted may be back: the manifest has lost which of these files it dropped",
+        )?;
+    }
     for file in &report.left_out {
         output::print(&format!("  not taken, it was dropped or never used: {}", file.display()))?;
     }
@@ -117,6 +122,7 @@ fn json(report: &Report) -> serde_json::Value {
         "logs": report.logs,
         "families": families,
         "unnamed": names(&report.unnamed),
+        "mayHaveDropped": report.may_have_dropped,
         "leftOut": names(&report.left_out),
         "lossesTotal": report.losses_total,
         "losses": losses,
