@@ -95,7 +95,8 @@ impl Surveyor<'_> {
         let is_unnamed = |number: &FileNumber| {
             let path = self.path(FileKind::Log, *number);
             let first = self.fs.open(&path).and_then(|file| first_record(&*file, *number, &path));
-            newest.is_none_or(|newest| *number > newest) && !matches!(first, Ok(None))
+            // Without one the record that begins the manifest is lost, which had it.
+            newest.is_some_and(|newest| *number > newest) && !matches!(first, Ok(None))
         };
         known.tables.keys().all(|number| has(FileKind::Table, *number))
             && known.logs.keys().all(|number| has(FileKind::Log, *number))
