@@ -3,13 +3,15 @@
 //! Invariants: (1) at most as many requests are waited for as the server takes at a time, so that none waits unread
 //! behind another and a cancel gets through; (2) when either task ends, every request in flight is answered.
 
-use std::pin::Pin;
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use ormdb_proto::frame::{FrameHeader, FrameType, violation};
+use ormdb_proto::frame::{FrameHeader, FrameType, HEADER_LEN, violation};
 use ormdb_proto::message::{Credit, Message, Welcome, decode, encode};
 use ormdb_proto::{Error, ErrorCode, Result};
 use rkyv::util::AlignedVec;
@@ -31,6 +33,10 @@ const SILENT_HEARTBEATS_MAX: u32 = 3;
 const HEARTBEAT_MAX: Duration = Duration::from_secs(60);
 /// The shortest, whatever the server says.
 const HEARTBEAT_MIN: Duration = Duration::from_millis(100);
+/// Responses up to so many bytes are read by one system call.
+const READ_BYTES: usize = 32 << 10;
+/// Requests up to so many bytes are written by one.
+const WRITE_BYTES: usize = 16 << 10;
 /// Frames that wait to be written.
 const OUTGOING_MAX: usize = 64;
 
@@ -39,6 +45,7 @@ const OUTGOING_MAX: usize = 64;
 pub(crate) struct Connection {
     pending: Arc<Pending>,
     outgoing: mpsc::Sender<Outgoing>,
+    wire: Arc<Wire>,
     /// Credit on its way to the server: at most one for each half window that came.
     grants: mpsc::UnboundedSender<Grant>,
     slots: Arc<Semaphore>,
@@ -65,12 +72,34 @@ pub(crate) enum Wants {
     Rows,
 }
 
+/// Where frames are written: by the task that does, or by who sends one while nothing else is to be written.
+struct Wire(tokio::sync::Mutex<BufWriter<WriteHalf>>);
+
+impl fmt::Debug for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Wire")
+    }
+}
+
+/// What the task that writes is to write.
 #[derive(Debug)]
-struct Outgoing {
-    header: FrameHeader,
-    payload: AlignedVec,
-    /// Whether a response is waited for.
-    awaited: bool,
+enum Outgoing {
+    Frame {
+        header: FrameHeader,
+        payload: AlignedVec,
+        /// Whether a response is waited for.
+        awaited: bool,
+    },
+    /// What is in the buffer already.
+    Rest,
+}
+
+/// How much of a frame was written without waiting.
+enum Now {
+    Written,
+    /// All of it lies in the buffer.
+    Begun,
+    NotAtAll,
 }
 
 impl Connection {
@@ -88,7 +117,8 @@ impl Connection {
     async fn over(link: Link, address: &Address, options: &ConnectOptions) -> Result<Connection> {
         let seen = Arc::new(AtomicU64::new(0));
         let read = Counted { stream: link.read, seen: Arc::clone(&seen) };
-        let (mut read, mut write) = (BufReader::new(read), BufWriter::new(link.write));
+        let mut read = BufReader::with_capacity(READ_BYTES, read);
+        let mut write = BufWriter::with_capacity(WRITE_BYTES, link.write);
         let credentials = address.credentials().or(options.credentials.as_ref());
         let login = (options, credentials, link.binding);
         let welcome = handshake::shake_hands(&mut read, &mut write, login).await?;
@@ -96,7 +126,8 @@ impl Connection {
         let (outgoing, queue) = mpsc::channel(OUTGOING_MAX);
         let (grants, granted) = mpsc::unbounded_channel();
         let heartbeat = heartbeat(&welcome);
-        let writing = write_requests(write, (queue, granted), Arc::clone(&pending), heartbeat);
+        let wire = Arc::new(Wire(tokio::sync::Mutex::new(write)));
+        let writing = write_requests(Arc::clone(&wire), (queue, granted), Arc::clone(&pending), heartbeat);
         let responses = Responses {
             read,
             seen,
@@ -109,6 +140,7 @@ impl Connection {
         Ok(Connection {
             pending,
             outgoing,
+            wire,
             grants,
             slots: Arc::new(Semaphore::new(slots)),
             prepared: AtomicU32::new(0),
@@ -128,9 +160,7 @@ impl Connection {
         let (id, answer) = self.pending.add()?;
         let _in_flight = InFlight { connection: self, id };
         let header = FrameHeader { request: id, ..header.on_stream(stream) };
-        let outgoing = Outgoing { header, payload, awaited: true };
-        // If the writer is gone, the reader answers every request as lost.
-        drop(self.outgoing.send(outgoing).await);
+        self.send(Outgoing::Frame { header, payload, awaited: true }).await;
         answer.await.map_err(|_| closed())?
     }
 
@@ -147,9 +177,41 @@ impl Connection {
         let connection = Arc::clone(self);
         let parts = Parts { connection, id, receiver, deadline, taken: 0, ended: None, slot: Some(slot) };
         let header = FrameHeader { request: id, ..header.on_stream(stream) };
-        // If the writer is gone, the reader answers every request as lost.
-        drop(self.outgoing.send(Outgoing { header, payload, awaited: true }).await);
+        self.send(Outgoing::Frame { header, payload, awaited: true }).await;
         Ok(parts)
+    }
+
+    /// Sends a frame: at once where nothing else is to be written, without waking who writes.
+    async fn send(&self, outgoing: Outgoing) {
+        let now = poll_fn(|context| Poll::Ready(self.write_now(context, &outgoing))).await;
+        let left = match now {
+            Now::Written => return,
+            Now::Begun => Outgoing::Rest,
+            Now::NotAtAll => outgoing,
+        };
+        // If the writer is gone, the reader answers every request as lost.
+        drop(self.outgoing.send(left).await);
+    }
+
+    /// Writes a frame that fits into the buffer, if that is empty and nobody else writes or waits to.
+    fn write_now(&self, context: &mut Context<'_>, outgoing: &Outgoing) -> Now {
+        let Outgoing::Frame { header, payload, .. } = outgoing else { return Now::NotAtAll };
+        if self.outgoing.capacity() < OUTGOING_MAX || HEADER_LEN + payload.len() > WRITE_BYTES {
+            return Now::NotAtAll;
+        }
+        let Ok(mut wire) = self.wire.0.try_lock() else { return Now::NotAtAll };
+        if !wire.buffer().is_empty() || !self.pending.sending(header.request) {
+            return Now::NotAtAll;
+        }
+        let write = async {
+            write_frame(&mut *wire, header, [&**payload]).await?;
+            wire.flush().await
+        };
+        match pin!(write).poll(context) {
+            Poll::Ready(Ok(())) => Now::Written,
+            // The frame is in the buffer; the writer goes on, and meets the error where there is one.
+            Poll::Ready(Err(_)) | Poll::Pending => Now::Begun,
+        }
     }
 
     fn header_of(&self, kind: FrameType, wants: Wants, payload: &AlignedVec) -> Result<FrameHeader> {
@@ -185,7 +247,7 @@ impl Connection {
     /// As [`Connection::notify`], of a message.
     pub(crate) fn notify_with(&self, kind: FrameType, payload: AlignedVec) {
         if let Ok(header) = FrameHeader::of(kind, 0, [&*payload]) {
-            self.post(Outgoing { header, payload, awaited: false });
+            self.post(Outgoing::Frame { header, payload, awaited: false });
         }
     }
 
@@ -221,13 +283,13 @@ impl Outgoing {
     fn credit(Grant { request, bytes }: Grant) -> std::io::Result<Outgoing> {
         let payload = encode(&Credit { bytes }).map_err(std::io::Error::other)?;
         let header = FrameHeader::of(Credit::KIND, request, [&*payload]).map_err(std::io::Error::other)?;
-        Ok(Outgoing { header, payload, awaited: false })
+        Ok(Outgoing::Frame { header, payload, awaited: false })
     }
 
     /// A frame that no response is waited for.
     fn notice(kind: FrameType, stream: u32, request: u32) -> Outgoing {
         let header = FrameHeader { kind, flags: 0, stream, request, length: 0, crc: 0 };
-        Outgoing { header, payload: AlignedVec::new(), awaited: false }
+        Outgoing::Frame { header, payload: AlignedVec::new(), awaited: false }
     }
 }
 
@@ -338,7 +400,7 @@ fn closed() -> Error {
 }
 
 async fn write_requests(
-    mut write: BufWriter<WriteHalf>,
+    wire: Arc<Wire>,
     (mut queue, mut grants): (mpsc::Receiver<Outgoing>, mpsc::UnboundedReceiver<Grant>),
     pending: Arc<Pending>,
     heartbeat: Duration,
@@ -351,17 +413,20 @@ async fn write_requests(
         let outgoing = tokio::select! {
             outgoing = queue.recv() => match outgoing {
                 Some(outgoing) => outgoing,
-                None => return write.shutdown().await,
+                None => return wire.0.lock().await.shutdown().await,
             },
             Some(grant) = grants.recv() => Outgoing::credit(grant)?,
             _ = beats.tick() => Outgoing::notice(FrameType::Ping, 0, 0),
         };
-        if !outgoing.awaited || pending.sending(outgoing.header.request) {
-            write_frame(&mut write, &outgoing.header, [&*outgoing.payload]).await?;
+        let mut wire = wire.0.lock().await;
+        if let Outgoing::Frame { header, payload, awaited } = &outgoing
+            && (!awaited || pending.sending(header.request))
+        {
+            write_frame(&mut *wire, header, [&**payload]).await?;
         }
         // One system call for all that is waiting.
         if queue.is_empty() && grants.is_empty() {
-            write.flush().await?;
+            wire.flush().await?;
         }
     }
 }

@@ -71,6 +71,37 @@ struct State {
     last_id: u32,
     /// Why no new requests are taken.
     closed: Option<Error>,
+    shapes: Shapes,
+}
+
+/// The shapes of results that came, by checksum and length of their messages: results of one shape share it, and what is made for it.
+#[derive(Debug, Default)]
+struct Shapes(HashMap<(u32, u32), (AlignedBytes, Arc<ResultShape>)>);
+
+/// The most shapes that are kept, and the longest message of one.
+const SHAPES_MAX: usize = 256;
+const SHAPE_BYTES_MAX: usize = 16 << 10;
+
+impl Shapes {
+    /// The shape that a message tells.
+    fn read(&mut self, header: &FrameHeader, payload: &AlignedBytes) -> Result<Arc<ResultShape>> {
+        let key = (header.crc, header.length);
+        if let Some((bytes, shape)) = self.0.get(&key)
+            && **bytes == **payload
+        {
+            return Ok(Arc::clone(shape));
+        }
+        let shape: ResultShape = decode(payload)?;
+        shape.validate()?;
+        let shape = Arc::new(shape);
+        if payload.len() <= SHAPE_BYTES_MAX {
+            if self.0.len() >= SHAPES_MAX {
+                self.0.clear();
+            }
+            self.0.insert(key, (payload.clone(), Arc::clone(&shape)));
+        }
+        Ok(shape)
+    }
 }
 
 #[derive(Debug)]
@@ -190,10 +221,10 @@ impl Pending {
     /// # Errors
     /// `ProtocolViolation` if the frame has no place there: the connection is of no more use.
     pub(crate) fn take(&self, header: &FrameHeader, payload: &AlignedBytes) -> Result<Option<Grant>> {
-        let mut state = self.state.lock();
+        let State { requests, shapes, .. } = &mut *self.state.lock();
         // The response of a request that was given up is passed over.
-        let Some(request) = state.requests.get_mut(&header.request) else { return Ok(None) };
-        let part = request.read(header, payload, self.window_bytes)?;
+        let Some(request) = requests.get_mut(&header.request) else { return Ok(None) };
+        let part = request.read(header, payload, self.window_bytes, shapes)?;
         let is_last = header.is_last();
         match (&part, is_last) {
             (Ok(Part::Shape(_) | Part::Chunk(_) | Part::Changed(..)), true) => {
@@ -206,7 +237,7 @@ impl Pending {
             (Ok(Part::Trailer(_)), _) | (Ok(_), false) | (_, true) => {}
         }
         if is_last {
-            if let Some(request) = state.requests.remove(&header.request) {
+            if let Some(request) = requests.remove(&header.request) {
                 request.end(part);
             }
             return Ok(None);
@@ -233,6 +264,7 @@ impl Request {
         header: &FrameHeader,
         payload: &AlignedBytes,
         window_bytes: u32,
+        shapes: &mut Shapes,
     ) -> Result<Result<Part>> {
         if header.kind.costs_credit() {
             if window_bytes > 0 && self.unpaid >= u64::from(window_bytes) {
@@ -242,9 +274,7 @@ impl Request {
         }
         Ok(Ok(match header.kind {
             FrameType::Shape => {
-                let shape: ResultShape = decode(payload)?;
-                shape.validate()?;
-                let shape = Arc::new(shape);
+                let shape = shapes.read(header, payload)?;
                 if self.shape.replace(Arc::clone(&shape)).is_some() {
                     return Err(violation("a result has two shapes"));
                 }
