@@ -3,6 +3,8 @@
 mod administration;
 mod context;
 
+use std::time::Duration;
+
 use ormdb_proto::ir::{Explain, Fetch, Params, Statement};
 use ormdb_proto::result::Trailer;
 use ormdb_proto::{
@@ -180,6 +182,32 @@ impl Session {
             return Ok(Streamed::Parts(trailer));
         }
         self.run_prepared(prepared, params).map(Streamed::Whole)
+    }
+
+    /// Runs a prepared fetch if it is over within this time: for whoever has other work for the thread. None of a statement that
+    /// takes longer, or has of late, and of one that is not a fetch of now, or waits for others: nothing has come of it, and
+    /// [`Session::stream`] runs it.
+    ///
+    /// # Errors
+    /// As [`Session::execute`].
+    pub fn run_briefly(
+        &self,
+        prepared: &Prepared,
+        params: &Params,
+        within: Duration,
+    ) -> Result<Option<GraphResult>> {
+        if prepared.explain().is_some() || prepared.shaped().is_none() || !prepared.may_be_brief() {
+            return Ok(None);
+        }
+        let context = self.context.brief(within);
+        match self.database.fetch_prepared(&context, prepared, params) {
+            // Whatever it failed of, it says so once more where it has its time.
+            Err(_) if context.is_over() => {
+                prepared.was_long();
+                Ok(None)
+            }
+            done => done,
+        }
     }
 
     /// Runs one statement of the text language that gives rows, a fetch or a write that returns something, and returns its graph.

@@ -5,6 +5,7 @@
 //! requests are cancelled and its transactions rolled back.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use ormdb::{CancelHandle, Session};
@@ -17,11 +18,12 @@ use parking_lot::Mutex;
 use rkyv::util::AlignedVec;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, BufWriter};
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::link::{Incoming, ReadHalf, WriteHalf};
 use super::outgoing::{self, Outgoing, Reply};
 use super::prepared::{PreparedStatements, Taken};
+use super::request::Looked;
 use super::sender::{BlockingSender, Sender};
 use super::subscription::Subscriptions;
 use super::transaction::{StreamRequest, Streams};
@@ -30,6 +32,11 @@ use super::{Shared, handshake, request};
 
 /// Frames that wait for the client to read them.
 const OUTGOING_MAX: usize = 64;
+
+/// Responses up to so many bytes are one system call.
+const WRITE_BYTES: usize = 32 << 10;
+/// So many requests are looked at before others have their turn.
+const BURST_MAX: u32 = 16;
 
 /// What the requests of a connection share.
 #[derive(Clone)]
@@ -84,7 +91,8 @@ pub(super) async fn run(incoming: Incoming, shared: Arc<Shared>) {
     let handshake_ends = began + shared.options.handshake_timeout;
     // Who does not speak TLS here understands no frame either.
     let Ok(Ok(link)) = tokio::time::timeout_at(handshake_ends, incoming.open()).await else { return };
-    let (mut read, mut write) = (BufReader::new(link.read), BufWriter::new(link.write));
+    let (mut read, mut write) =
+        (BufReader::new(link.read), BufWriter::with_capacity(WRITE_BYTES, link.write));
     let greet = handshake::greet(&mut read, &mut write, (&shared, link.binding, link.admission));
     let greeted = match tokio::time::timeout_at(handshake_ends, greet).await {
         Ok(Ok(greeted)) => greeted,
@@ -148,18 +156,20 @@ impl Drop for CancelAll {
 
 async fn read_requests(read: &mut BufReader<ReadHalf>, requests: &Requests) -> End {
     let mut state = State::default();
-    let mut draining = false;
+    let (mut draining, mut burst) = (false, 0);
     loop {
-        // One future for the whole frame: what was read of it must not be lost to the other branches.
-        let mut reading = std::pin::pin!(read_frame(read, requests));
-        let frame = loop {
-            tokio::select! {
-                frame = &mut reading => break frame,
-                () = requests.shared.stopped(), if !draining => {
-                    draining = true;
-                    requests.say_goodbye().await;
+        let frame = {
+            // One future for the whole frame: what was read of it must not be lost to the other branches.
+            let mut reading = std::pin::pin!(read_frame(read, requests));
+            loop {
+                tokio::select! {
+                    frame = &mut reading => break frame,
+                    () = requests.shared.stopped(), if !draining => {
+                        draining = true;
+                        requests.say_goodbye().await;
+                    }
+                    () = requests.all_answered(), if draining => return End::Quiet,
                 }
-                () = requests.all_answered(), if draining => return End::Quiet,
             }
         };
         let (header, payload) = match frame {
@@ -170,6 +180,12 @@ async fn read_requests(read: &mut BufReader<ReadHalf>, requests: &Requests) -> E
         };
         if let Err(error) = requests.take(header, payload, &mut state, draining).await {
             return End::Broken(error);
+        }
+        // Requests that came at once are answered at once; other tasks have their turn all the same.
+        burst = if read.buffer().is_empty() { 0 } else { burst + 1 };
+        if burst == BURST_MAX {
+            burst = 0;
+            tokio::task::yield_now().await;
         }
     }
 }
@@ -268,7 +284,11 @@ impl Requests {
         if header.stream == 0
             && !matches!(header.kind, FrameType::Begin | FrameType::Commit | FrameType::Rollback)
         {
-            self.start(StreamRequest { header, body, window, slot });
+            match caught(|| Ok(request::look(&self.session, &header, body, reply))) {
+                Ok(Looked::Begun(body)) => self.start(StreamRequest { header, body, window, slot }),
+                Ok(Looked::Done(response)) => self.answer_at_once(reply, window, response, slot),
+                Err(panicked) => self.answer_at_once(reply, window, Err(panicked), slot),
+            }
             return Ok(());
         }
         if let Err((request, error)) = state.streams.take(StreamRequest { header, body, window, slot }, self)
@@ -281,27 +301,37 @@ impl Requests {
         Ok(())
     }
 
-    /// Starts a request outside of transactions.
+    /// Starts a request outside of transactions, on a thread that may wait, which answers it too.
     fn start(&self, StreamRequest { header, body, window, slot }: StreamRequest) {
         let session = self.session.beside();
         self.register(header.request, session.cancel_handle());
         let (requests, reply) = (self.clone(), self.reply(&header));
+        let work = move |mut sender: BlockingSender| {
+            let response = caught(|| request::run(&session, &header, body, reply, &mut sender));
+            let window = Arc::clone(&sender.sender.window);
+            drop(sender);
+            requests.answer_at_once(reply, window, response, slot);
+        };
+        if let Some(place) = self.shared.workers.place_now() {
+            let sender = self.blocking_sender_at(window, Some(place));
+            drop(tokio::task::spawn_blocking(move || work(sender)));
+            return;
+        }
+        let requests = self.clone();
         tokio::spawn(async move {
-            let mut sender = requests.blocking_sender(Arc::clone(&window)).await;
-            let run = tokio::task::spawn_blocking(move || {
-                request::run(&session, &header, &body, reply, &mut sender)
-            });
-            let panicked = || Error::new(ErrorCode::Internal, "the statement panicked");
-            let response = run.await.unwrap_or_else(|_| Err(panicked()));
-            requests.answer(reply, window, response).await;
-            drop(slot);
+            let sender = requests.blocking_sender(window).await;
+            drop(tokio::task::spawn_blocking(move || work(sender)));
         });
     }
 
     /// What a statement sends its response with, once there is a place for it to run.
     pub(super) async fn blocking_sender(&self, window: Arc<Window>) -> BlockingSender {
+        let place = self.shared.workers.place().await;
+        self.blocking_sender_at(window, place)
+    }
+
+    fn blocking_sender_at(&self, window: Arc<Window>, place: Option<OwnedSemaphorePermit>) -> BlockingSender {
         let workers = self.shared.workers.clone();
-        let place = workers.place().await;
         BlockingSender { sender: self.sender(window), workers, place, runtime: Handle::current() }
     }
 
@@ -319,6 +349,38 @@ impl Requests {
         if let Some(in_flight) = self.in_flight.lock().get_mut(&request) {
             in_flight.cancel = Some(cancel);
         }
+    }
+
+    /// Queues a response that is there, without waiting; where there is no room for it, others wait for that.
+    fn answer_at_once(
+        &self,
+        reply: Reply,
+        window: Arc<Window>,
+        response: Result<Vec<Outgoing>>,
+        slot: OwnedSemaphorePermit,
+    ) {
+        if let Ok(frames) = &response
+            && self.is_within_window(frames)
+            && let Ok(places) = self.outgoing.try_reserve_many(frames.len())
+        {
+            // The number is free before the client sees the end of the answer: it may use it again at once.
+            self.in_flight.lock().remove(&reply.request);
+            for (place, frame) in places.zip(response.unwrap_or_default()) {
+                place.send(frame);
+            }
+            return;
+        }
+        let requests = self.clone();
+        tokio::spawn(async move {
+            requests.answer(reply, window, response).await;
+            drop(slot);
+        });
+    }
+
+    /// Whether the frames of a response take no more than the credit that it begins with.
+    fn is_within_window(&self, frames: &[Outgoing]) -> bool {
+        let cost: u64 = frames.iter().map(|frame| u64::from(frame.cost())).sum();
+        self.window_bytes == 0 || cost <= u64::from(self.window_bytes)
     }
 
     /// Queues the response of a request, which is in flight no more then.
@@ -372,4 +434,10 @@ impl Requests {
         // An error means that the connection is over.
         drop(self.slots.acquire_many(self.slots_max()).await);
     }
+}
+
+/// What comes of a request; a panic is a defect, of which the client is told.
+fn caught<T>(run: impl FnOnce() -> Result<T>) -> Result<T> {
+    let panicked = || Error::new(ErrorCode::Internal, "the statement panicked");
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err(panicked()))
 }

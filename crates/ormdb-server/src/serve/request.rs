@@ -1,5 +1,7 @@
 //! What a request asks of the database. The only place where the wire meets the database.
 
+use std::time::Duration;
+
 use ormdb::{Params, Prepared, Session, Streamed, Transaction};
 use ormdb_proto::bytes::AlignedBytes;
 use ormdb_proto::frame::{FrameHeader, FrameType, violation};
@@ -17,36 +19,59 @@ pub(super) enum Body {
     Prepared(Prepared, Params),
 }
 
-/// A statement of a request, with its parameters; none if the request is about something else.
-///
-/// # Errors
-/// Those of the message and of the text.
-fn statement(session: &Session, header: &FrameHeader, body: &Body) -> Result<Option<(Prepared, Params)>> {
-    let found = statement_of(session, header, body)?;
-    if let Some((prepared, _)) = &found
-        && header.wants_rows()
-    {
-        prepared.require_rows()?;
+/// The longest message whose statement is looked at where it is decoded: a longer one takes its time to parse.
+const BRIEF_BYTES_MAX: usize = 16 << 10;
+/// How long a fetch may take where its request is decoded. Other requests of the connection wait meanwhile.
+const BRIEF: Duration = Duration::from_millis(1);
+
+impl Body {
+    /// The same, with the statement that a message has prepared.
+    ///
+    /// # Errors
+    /// Those of the message and of the text; `InvalidQuery` of a statement that gives no rows, where rows are asked for.
+    fn prepared(self, session: &Session, header: &FrameHeader) -> Result<Body> {
+        let (prepared, params) = match (self, header.kind) {
+            (Body::Prepared(prepared, params), _) => (prepared, params),
+            (Body::Message(payload), FrameType::Query) => {
+                let query: message::Query = decode(&payload)?;
+                (session.prepare(&query.text)?, query.params)
+            }
+            (Body::Message(payload), FrameType::Execute) => {
+                let execute: message::Execute = decode(&payload)?;
+                execute.statement.check_depth()?;
+                (session.prepare_statement(execute.statement), execute.params)
+            }
+            (other, _) => return Ok(other),
+        };
+        if header.wants_rows() {
+            prepared.require_rows()?;
+        }
+        Ok(Body::Prepared(prepared, params))
     }
-    Ok(found)
 }
 
-fn statement_of(session: &Session, header: &FrameHeader, body: &Body) -> Result<Option<(Prepared, Params)>> {
-    let payload = match body {
-        Body::Prepared(prepared, params) => return Ok(Some((prepared.clone(), params.clone()))),
-        Body::Message(payload) => payload,
+/// What became of a request that was looked at where it was decoded.
+pub(super) enum Looked {
+    /// It is done.
+    Done(Result<Vec<Outgoing>>),
+    /// It is to be run where it has time.
+    Begun(Body),
+}
+
+/// Runs a request outside of transactions at once, if it is a fetch that is over in a moment.
+pub(super) fn look(session: &Session, header: &FrameHeader, body: Body, reply: Reply) -> Looked {
+    if matches!(&body, Body::Message(payload) if payload.len() > BRIEF_BYTES_MAX) {
+        return Looked::Begun(body);
+    }
+    let body = match body.prepared(session, header) {
+        Ok(body) => body,
+        Err(error) => return Looked::Done(Err(error)),
     };
-    match header.kind {
-        FrameType::Query => {
-            let query: message::Query = decode(payload)?;
-            Ok(Some((session.prepare(&query.text)?, query.params)))
-        }
-        FrameType::Execute => {
-            let execute: message::Execute = decode(payload)?;
-            execute.statement.check_depth()?;
-            Ok(Some((session.prepare_statement(execute.statement), execute.params)))
-        }
-        _ => Ok(None),
+    let Body::Prepared(prepared, params) = &body else { return Looked::Begun(body) };
+    match session.run_briefly(prepared, params, BRIEF) {
+        Ok(None) => Looked::Begun(body),
+        Ok(Some(result)) => Looked::Done(reply.fetched(&result)),
+        Err(error) => Looked::Done(Err(error)),
     }
 }
 
@@ -58,14 +83,18 @@ fn statement_of(session: &Session, header: &FrameHeader, body: &Body) -> Result<
 pub(super) fn run(
     session: &Session,
     header: &FrameHeader,
-    body: &Body,
+    body: Body,
     reply: Reply,
     sender: &mut BlockingSender,
 ) -> Result<Vec<Outgoing>> {
-    if let Some((prepared, params)) = statement(session, header, body)? {
-        return ended(session.stream(&prepared, &params, &mut |part| sender.send(reply.part(part)?))?, reply);
-    }
-    let Body::Message(payload) = body else { return Err(violation("the request has no message")) };
+    let payload = match body.prepared(session, header)? {
+        Body::Prepared(prepared, params) => {
+            let streamed = session.stream(&prepared, &params, &mut |part| sender.send(reply.part(part)?))?;
+            return ended(streamed, reply);
+        }
+        Body::Message(payload) => payload,
+    };
+    let payload = &payload;
     match header.kind {
         FrameType::Explain => {
             let explain: message::Explain = decode(payload)?;
@@ -111,20 +140,33 @@ pub(super) fn run(
     }
 }
 
-/// Runs a statement in a transaction; none if the request is about something else.
+/// What became of a request in a transaction.
+pub(super) enum Within {
+    /// It was a statement, and is done.
+    Ran(Vec<Outgoing>),
+    /// It is about something else.
+    Other(AlignedBytes),
+}
+
+/// Runs a statement in a transaction.
 ///
 /// # Errors
 /// The request's own; they are the response.
 pub(super) fn run_within(
     (session, transaction): (&Session, &mut Transaction),
     header: &FrameHeader,
-    body: &Body,
+    body: Body,
     reply: Reply,
     sender: &mut BlockingSender,
-) -> Result<Option<Vec<Outgoing>>> {
-    let Some((prepared, params)) = statement(session, header, body)? else { return Ok(None) };
-    ended(transaction.stream(&prepared, &params, &mut |part| sender.send(reply.part(part)?))?, reply)
-        .map(Some)
+) -> Result<Within> {
+    match body.prepared(session, header)? {
+        Body::Prepared(prepared, params) => {
+            let streamed =
+                transaction.stream(&prepared, &params, &mut |part| sender.send(reply.part(part)?))?;
+            ended(streamed, reply).map(Within::Ran)
+        }
+        Body::Message(payload) => Ok(Within::Other(payload)),
+    }
 }
 
 /// The end of a response whose parts are sent, or the whole of one that has none.

@@ -36,6 +36,11 @@ impl Workers {
         running_max.saturating_add(STALLED_MAX).saturating_add(1)
     }
 
+    /// A place to run, if one is free and nobody waits for it.
+    pub(super) fn place_now(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.running).try_acquire_owned().ok()
+    }
+
     /// Waits for a place to run.
     pub(super) async fn place(&self) -> Option<OwnedSemaphorePermit> {
         // It is never closed.

@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::connection::Requests;
 use super::outgoing::{Outgoing, Reply};
-use super::request::{self, Body};
+use super::request::{self, Body, Within};
 use super::sender::BlockingSender;
 use super::window::Window;
 
@@ -81,7 +81,7 @@ async fn run_stream(mut queue: mpsc::Receiver<StreamRequest>, requests: Requests
         let session = session.clone();
         let mut sender = requests.blocking_sender(Arc::clone(&window)).await;
         let run = tokio::task::spawn_blocking(move || {
-            let response = step(&session, &mut transaction, (&header, &body), reply, &mut sender);
+            let response = step(&session, &mut transaction, (&header, body), reply, &mut sender);
             (transaction, response)
         });
         let response;
@@ -110,19 +110,24 @@ fn forget_if_ended(transaction: &mut Option<Transaction>) {
 fn step(
     session: &ormdb::Session,
     transaction: &mut Option<Transaction>,
-    (header, body): (&FrameHeader, &Body),
+    (header, body): (&FrameHeader, Body),
     reply: Reply,
     sender: &mut BlockingSender,
 ) -> Result<Vec<Outgoing>> {
     let done = |done: Done| Ok(vec![reply.last(FrameType::Done, encode(&done)?)?]);
-    if let Some(open) = transaction.as_mut() {
-        let ran = request::run_within((session, open), header, body, reply, sender);
-        forget_if_ended(transaction);
-        if let Some(response) = ran? {
-            return Ok(response);
+    let payload = match (transaction.as_mut(), body) {
+        (Some(open), body) => {
+            let ran = request::run_within((session, open), header, body, reply, sender);
+            forget_if_ended(transaction);
+            match ran? {
+                Within::Ran(response) => return Ok(response),
+                Within::Other(payload) => payload,
+            }
         }
-    }
-    let Body::Message(payload) = body else { return Err(closed()) };
+        (None, Body::Message(payload)) => payload,
+        (None, Body::Prepared(..)) => return Err(closed()),
+    };
+    let payload = &payload;
     match (header.kind, transaction.as_mut()) {
         (FrameType::Begin, None) => {
             let message::Begin { isolation, access } = decode(payload)?;

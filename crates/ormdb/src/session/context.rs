@@ -87,6 +87,21 @@ impl SessionContext {
         SessionContext { ends_at, ..self.clone() }
     }
 
+    /// The context of one statement that begins now and ends within this time, if not before.
+    pub(super) fn brief(&self, within: Duration) -> SessionContext {
+        let statement = self.statement();
+        let end = self.clock.monotonic() + within;
+        SessionContext {
+            ends_at: Some(statement.ends_at.map_or(end, |ends_at| ends_at.min(end))),
+            ..statement
+        }
+    }
+
+    /// Whether the time of the statement is over.
+    pub(super) fn is_over(&self) -> bool {
+        self.ends_at.is_some_and(|end| self.clock.monotonic() > end)
+    }
+
     /// What ends the waiting of its transactions for locks.
     pub(crate) fn interrupt(&self) -> Interrupt {
         self.cancel.0.clone()
@@ -113,7 +128,7 @@ impl SessionContext {
         if self.cancel.0.is_raised() {
             return Err(Error::new(ErrorCode::Cancelled, "the statement was cancelled"));
         }
-        if self.ends_at.is_some_and(|end| self.clock.monotonic() > end) {
+        if self.is_over() {
             let allowed = self.limits.time_ms_max;
             return Err(Error::new(
                 ErrorCode::OverBudget,

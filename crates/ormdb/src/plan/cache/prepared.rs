@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use ormdb_proto::ir::{Explain, Fetch, Statement};
 use ormdb_proto::outcome::Explanation;
@@ -24,7 +25,12 @@ struct Parsed {
     plan_format: PlanFormat,
     /// Of a fetch whose conditions do not depend on data.
     shaped: Option<Shaped>,
+    /// How many times more it is taken to be long without a look.
+    long: AtomicU32,
 }
+
+/// So many times a fetch that was not brief is not tried to be.
+const LONG_TIMES: u32 = 32;
 
 impl Prepared {
     pub(super) fn parse(cache: &PlanCache, text: &str) -> Result<Prepared> {
@@ -49,7 +55,7 @@ impl Prepared {
             Statement::Fetch(fetch) if !exec::has_cursor(fetch) => cache.shaped(fetch),
             _ => None,
         };
-        Prepared(Arc::new(Parsed { statement, explain, plan_format, shaped }))
+        Prepared(Arc::new(Parsed { statement, explain, plan_format, shaped, long: AtomicU32::new(0) }))
     }
 
     /// The statement.
@@ -85,6 +91,23 @@ impl Prepared {
             Statement::Fetch(fetch) if fetch.lock.is_none() => Some(fetch),
             _ => None,
         }
+    }
+
+    /// Whether it may be over in a moment: it was not long of late.
+    pub(crate) fn may_be_brief(&self) -> bool {
+        // Runs beside each other may count one of them twice, which matters to nobody.
+        match self.0.long.load(Ordering::Relaxed) {
+            0 => true,
+            times => {
+                self.0.long.store(times - 1, Ordering::Relaxed);
+                false
+            }
+        }
+    }
+
+    /// Says that it was not over in a moment.
+    pub(crate) fn was_long(&self) {
+        self.0.long.store(LONG_TIMES, Ordering::Relaxed);
     }
 
     pub(crate) fn shaped(&self) -> Option<&Shaped> {
