@@ -5,11 +5,13 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use ormdb::CancelHandle;
 use ormdb_proto::{Error, ErrorCode, Result};
-use tokio::runtime::Runtime;
+use parking_lot::Mutex;
+use tokio::runtime::{Handle, Runtime};
 use tokio::sync::Notify;
 
 use crate::pool::{self, Lane};
@@ -157,8 +159,8 @@ impl<T: Send + 'static> Task<T> {
         }
     }
 
-    /// Carries it out on another thread, and gives its result to `done` there. What is known already is given at once, on this
-    /// thread.
+    /// Carries it out on another thread, and gives its result to `done` there; a request to a server is sent from this one. What is
+    /// known already is given at once, on this thread.
     pub fn then(self, done: impl FnOnce(Result<T>) + Send + 'static) {
         match self.work {
             Work::Here(lane, work) => {
@@ -167,10 +169,63 @@ impl<T: Send + 'static> Task<T> {
             }
             Work::There(runtime, work) => {
                 let promise = Promise::new(done);
-                runtime.spawn(async move { promise.keep(work.await) });
+                Sent::begin(&runtime, async move { promise.keep(work.await) });
             }
             Work::Known(result) => done(result),
         }
+    }
+}
+
+/// Work that was begun where it was asked for, so that its request is on its way before any other thread is woken; it goes on, on the
+/// runtime, when what it waits for has come.
+struct Sent {
+    runtime: Handle,
+    state: Mutex<SentState>,
+}
+
+/// Where such work is.
+enum SentState {
+    /// It is being begun.
+    Beginning,
+    /// What it waits for came meanwhile.
+    Woken,
+    /// It waits.
+    Waiting(Pin<Box<dyn Future<Output = ()> + Send>>),
+    /// The runtime has it.
+    HandedOver,
+}
+
+impl Sent {
+    fn begin(runtime: &Runtime, work: impl Future<Output = ()> + Send + 'static) {
+        let sent =
+            Arc::new(Sent { runtime: runtime.handle().clone(), state: Mutex::new(SentState::Beginning) });
+        let mut work: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(work);
+        let _within = runtime.enter();
+        let waker = Waker::from(Arc::clone(&sent));
+        if work.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
+            return;
+        }
+        let mut state = sent.state.lock();
+        if matches!(*state, SentState::Woken) {
+            drop(runtime.spawn(work));
+        } else {
+            *state = SentState::Waiting(work);
+        }
+    }
+}
+
+impl Wake for Sent {
+    fn wake(self: Arc<Sent>) {
+        let mut state = self.state.lock();
+        *state = match std::mem::replace(&mut *state, SentState::HandedOver) {
+            SentState::Beginning | SentState::Woken => SentState::Woken,
+            SentState::Waiting(work) => {
+                // A wake-up comes from the runtime, so that this wakes no thread; and its task may do what a waker may not.
+                drop(self.runtime.spawn(work));
+                SentState::HandedOver
+            }
+            SentState::HandedOver => SentState::HandedOver,
+        };
     }
 }
 
