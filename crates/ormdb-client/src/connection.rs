@@ -3,29 +3,29 @@
 //! Invariants: (1) at most as many requests are waited for as the server takes at a time, so that none waits unread
 //! behind another and a cancel gets through; (2) when either task ends, every request in flight is answered.
 
-use std::fmt;
-use std::future::poll_fn;
-use std::pin::{Pin, pin};
+mod wire;
+
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use ormdb_proto::frame::{FrameHeader, FrameType, HEADER_LEN, violation};
-use ormdb_proto::message::{Credit, Message, Welcome, decode, encode};
+use ormdb_proto::frame::{FrameHeader, FrameType, violation};
+use ormdb_proto::message::{Welcome, decode};
 use ormdb_proto::{Error, ErrorCode, Result};
 use rkyv::util::AlignedVec;
-use tokio::io::{AsyncRead, AsyncWriteExt, BufReader, BufWriter, ReadBuf};
+use tokio::io::{AsyncRead, BufReader, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinHandle;
-use tokio::time::MissedTickBehavior;
 
 use crate::address::Address;
 use crate::client::ConnectOptions;
-use crate::framed::{read_header, read_payload, write_frame};
+use crate::framed::{read_header, read_payload};
 use crate::handshake;
 use crate::pending::{Grant, Part, Pending, Response};
-use crate::transport::{self, Link, ReadHalf, WriteHalf};
+use crate::transport::{self, Link, ReadHalf};
+use wire::Wire;
 
 /// So many heartbeats long a server may be silent, though it is asked for signs of life.
 const SILENT_HEARTBEATS_MAX: u32 = 3;
@@ -35,19 +35,11 @@ const HEARTBEAT_MAX: Duration = Duration::from_secs(60);
 const HEARTBEAT_MIN: Duration = Duration::from_millis(100);
 /// Responses up to so many bytes are read by one system call.
 const READ_BYTES: usize = 32 << 10;
-/// Requests up to so many bytes are written by one.
-const WRITE_BYTES: usize = 16 << 10;
-/// Frames that wait to be written.
-const OUTGOING_MAX: usize = 64;
-
 /// One connection, shared by its handles; the last one to go closes it.
 #[derive(Debug)]
 pub(crate) struct Connection {
     pending: Arc<Pending>,
-    outgoing: mpsc::Sender<Outgoing>,
-    wire: Arc<Wire>,
-    /// Credit on its way to the server: at most one for each half window that came.
-    grants: mpsc::UnboundedSender<Grant>,
+    wire: Wire,
     slots: Arc<Semaphore>,
     /// The number of the last statement that was prepared.
     prepared: AtomicU32,
@@ -72,36 +64,6 @@ pub(crate) enum Wants {
     Rows,
 }
 
-/// Where frames are written: by the task that does, or by who sends one while nothing else is to be written.
-struct Wire(tokio::sync::Mutex<BufWriter<WriteHalf>>);
-
-impl fmt::Debug for Wire {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Wire")
-    }
-}
-
-/// What the task that writes is to write.
-#[derive(Debug)]
-enum Outgoing {
-    Frame {
-        header: FrameHeader,
-        payload: AlignedVec,
-        /// Whether a response is waited for.
-        awaited: bool,
-    },
-    /// What is in the buffer already.
-    Rest,
-}
-
-/// How much of a frame was written without waiting.
-enum Now {
-    Written,
-    /// All of it lies in the buffer.
-    Begun,
-    NotAtAll,
-}
-
 impl Connection {
     /// Connects and shakes hands.
     pub(crate) async fn open(address: &Address, options: &ConnectOptions) -> Result<Connection> {
@@ -118,30 +80,25 @@ impl Connection {
         let seen = Arc::new(AtomicU64::new(0));
         let read = Counted { stream: link.read, seen: Arc::clone(&seen) };
         let mut read = BufReader::with_capacity(READ_BYTES, read);
-        let mut write = BufWriter::with_capacity(WRITE_BYTES, link.write);
+        let mut write = wire::buffered(link.write);
         let credentials = address.credentials().or(options.credentials.as_ref());
         let login = (options, credentials, link.binding);
         let welcome = handshake::shake_hands(&mut read, &mut write, login).await?;
         let pending = Arc::new(Pending::new(options.window_bytes));
-        let (outgoing, queue) = mpsc::channel(OUTGOING_MAX);
-        let (grants, granted) = mpsc::unbounded_channel();
         let heartbeat = heartbeat(&welcome);
-        let wire = Arc::new(Wire(tokio::sync::Mutex::new(write)));
-        let writing = write_requests(Arc::clone(&wire), (queue, granted), Arc::clone(&pending), heartbeat);
+        let (wire, writing) = Wire::new(write, Arc::clone(&pending), heartbeat);
         let responses = Responses {
             read,
             seen,
             length_max: options.frame_bytes_max,
             pending: Arc::clone(&pending),
-            grants: grants.clone(),
+            grants: wire.grants(),
         };
         let reader = tokio::spawn(responses.read_all(tokio::spawn(writing), heartbeat));
         let slots = usize::try_from(welcome.requests_max).unwrap_or(1).clamp(1, Semaphore::MAX_PERMITS);
         Ok(Connection {
             pending,
-            outgoing,
             wire,
-            grants,
             slots: Arc::new(Semaphore::new(slots)),
             prepared: AtomicU32::new(0),
             frame_bytes_max: welcome.frame_bytes_max,
@@ -160,7 +117,7 @@ impl Connection {
         let (id, answer) = self.pending.add()?;
         let _in_flight = InFlight { connection: self, id };
         let header = FrameHeader { request: id, ..header.on_stream(stream) };
-        self.send(Outgoing::Frame { header, payload, awaited: true }).await;
+        self.wire.send(header, payload).await;
         answer.await.map_err(|_| closed())?
     }
 
@@ -177,41 +134,8 @@ impl Connection {
         let connection = Arc::clone(self);
         let parts = Parts { connection, id, receiver, deadline, taken: 0, ended: None, slot: Some(slot) };
         let header = FrameHeader { request: id, ..header.on_stream(stream) };
-        self.send(Outgoing::Frame { header, payload, awaited: true }).await;
+        self.wire.send(header, payload).await;
         Ok(parts)
-    }
-
-    /// Sends a frame: at once where nothing else is to be written, without waking who writes.
-    async fn send(&self, outgoing: Outgoing) {
-        let now = poll_fn(|context| Poll::Ready(self.write_now(context, &outgoing))).await;
-        let left = match now {
-            Now::Written => return,
-            Now::Begun => Outgoing::Rest,
-            Now::NotAtAll => outgoing,
-        };
-        // If the writer is gone, the reader answers every request as lost.
-        drop(self.outgoing.send(left).await);
-    }
-
-    /// Writes a frame that fits into the buffer, if that is empty and nobody else writes or waits to.
-    fn write_now(&self, context: &mut Context<'_>, outgoing: &Outgoing) -> Now {
-        let Outgoing::Frame { header, payload, .. } = outgoing else { return Now::NotAtAll };
-        if self.outgoing.capacity() < OUTGOING_MAX || HEADER_LEN + payload.len() > WRITE_BYTES {
-            return Now::NotAtAll;
-        }
-        let Ok(mut wire) = self.wire.0.try_lock() else { return Now::NotAtAll };
-        if !wire.buffer().is_empty() || !self.pending.sending(header.request) {
-            return Now::NotAtAll;
-        }
-        let write = async {
-            write_frame(&mut *wire, header, [&**payload]).await?;
-            wire.flush().await
-        };
-        match pin!(write).poll(context) {
-            Poll::Ready(Ok(())) => Now::Written,
-            // The frame is in the buffer; the writer goes on, and meets the error where there is one.
-            Poll::Ready(Err(_)) | Poll::Pending => Now::Begun,
-        }
     }
 
     fn header_of(&self, kind: FrameType, wants: Wants, payload: &AlignedVec) -> Result<FrameHeader> {
@@ -241,22 +165,14 @@ impl Connection {
 
     /// Sends a frame that has no response, without waiting for room.
     pub(crate) fn notify(&self, kind: FrameType, stream: u32, request: u32) {
-        self.post(Outgoing::notice(kind, stream, request));
+        let header = FrameHeader { kind, flags: 0, stream, request, length: 0, crc: 0 };
+        self.wire.post(header, AlignedVec::new());
     }
 
     /// As [`Connection::notify`], of a message.
     pub(crate) fn notify_with(&self, kind: FrameType, payload: AlignedVec) {
         if let Ok(header) = FrameHeader::of(kind, 0, [&*payload]) {
-            self.post(Outgoing::Frame { header, payload, awaited: false });
-        }
-    }
-
-    fn post(&self, outgoing: Outgoing) {
-        let Err(mpsc::error::TrySendError::Full(outgoing)) = self.outgoing.try_send(outgoing) else { return };
-        // Outside a runtime nothing is left that could send it; the end of the connection says the same.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            let queue = self.outgoing.clone();
-            runtime.spawn(async move { queue.send(outgoing).await.ok() });
+            self.wire.post(header, payload);
         }
     }
 
@@ -275,21 +191,6 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.close();
-    }
-}
-
-impl Outgoing {
-    /// Credit for chunks that were taken.
-    fn credit(Grant { request, bytes }: Grant) -> std::io::Result<Outgoing> {
-        let payload = encode(&Credit { bytes }).map_err(std::io::Error::other)?;
-        let header = FrameHeader::of(Credit::KIND, request, [&*payload]).map_err(std::io::Error::other)?;
-        Ok(Outgoing::Frame { header, payload, awaited: false })
-    }
-
-    /// A frame that no response is waited for.
-    fn notice(kind: FrameType, stream: u32, request: u32) -> Outgoing {
-        let header = FrameHeader { kind, flags: 0, stream, request, length: 0, crc: 0 };
-        Outgoing::Frame { header, payload: AlignedVec::new(), awaited: false }
     }
 }
 
@@ -361,8 +262,7 @@ impl Parts {
         if self.taken > 0
             && let Some(grant) = self.connection.pending.taken(self.id, std::mem::take(&mut self.taken))
         {
-            // If the writer is gone, so is the server.
-            self.connection.grants.send(grant).ok();
+            self.connection.wire.grant(grant);
         }
         let part = self.receiver.recv().await.transpose()?;
         self.taken = part.as_ref().map_or(0, Part::cost);
@@ -397,38 +297,6 @@ fn too_late(deadline: Duration) -> Error {
 
 fn closed() -> Error {
     Error::new(ErrorCode::ConnectionFailed, "the connection is closed")
-}
-
-async fn write_requests(
-    wire: Arc<Wire>,
-    (mut queue, mut grants): (mpsc::Receiver<Outgoing>, mpsc::UnboundedReceiver<Grant>),
-    pending: Arc<Pending>,
-    heartbeat: Duration,
-) -> std::io::Result<()> {
-    // At a fixed beat, whatever else is written: the answers tell that the server is there.
-    let mut beats = tokio::time::interval(heartbeat);
-    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    beats.reset();
-    loop {
-        let outgoing = tokio::select! {
-            outgoing = queue.recv() => match outgoing {
-                Some(outgoing) => outgoing,
-                None => return wire.0.lock().await.shutdown().await,
-            },
-            Some(grant) = grants.recv() => Outgoing::credit(grant)?,
-            _ = beats.tick() => Outgoing::notice(FrameType::Ping, 0, 0),
-        };
-        let mut wire = wire.0.lock().await;
-        if let Outgoing::Frame { header, payload, awaited } = &outgoing
-            && (!awaited || pending.sending(header.request))
-        {
-            write_frame(&mut *wire, header, [&**payload]).await?;
-        }
-        // One system call for all that is waiting.
-        if queue.is_empty() && grants.is_empty() {
-            wire.flush().await?;
-        }
-    }
 }
 
 /// What comes from the server.
