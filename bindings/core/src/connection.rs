@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 
 use ormdb_client::Address;
 use ormdb_proto::ir::Params;
-use ormdb_proto::{Access, Description, Error, ErrorCode, Isolation, Outcome, Result};
+use ormdb_proto::{Access, Description, Error, ErrorCode, GraphResult, Isolation, Outcome, Result};
 use parking_lot::{Mutex, RwLock};
 
 use crate::changes::Changes;
@@ -119,6 +119,24 @@ impl Connection {
             },
             Ok(Way::Remote(remote)) => {
                 there(&remote.clone(), async move { remote.pool()?.query(&text, &params).await })
+            }
+        }
+    }
+
+    /// Runs one statement of the text language that gives rows in a transaction of its own. One that gives none is refused, and not
+    /// executed.
+    pub fn fetch(&self, text: String, params: Params) -> Task<GraphResult> {
+        match self.way() {
+            Err(error) => Task::known(Err(error)),
+            Ok(Way::Embedded(embedded, _)) => match embedded.session() {
+                Err(error) => Task::known(Err(error)),
+                Ok(session) => {
+                    let cancel = Cancel::embedded(session.cancel_handle());
+                    Task::here(Lane::Statements, move || session.fetch(&text, &params)).stopped_by(cancel)
+                }
+            },
+            Ok(Way::Remote(remote)) => {
+                there(&remote.clone(), async move { remote.pool()?.fetch(&text, &params).await })
             }
         }
     }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use ormdb_proto::ir::Params;
-use ormdb_proto::{Access, Error, ErrorCode, Isolation, Outcome, Result, Token};
+use ormdb_proto::{Access, Error, ErrorCode, GraphResult, Isolation, Outcome, Result, Token};
 use parking_lot::Mutex;
 use tokio::runtime::Runtime;
 
@@ -76,6 +76,18 @@ impl Transaction {
             Ok(Kind::Remote(there)) => {
                 let held = there.held();
                 there.task(async move { of(held.lock().await.as_ref())?.query(&text, &params).await })
+            }
+        }
+    }
+
+    /// Runs one statement that gives rows. One that gives none is refused, and not executed.
+    pub fn fetch(&self, text: String, params: Params) -> Task<GraphResult> {
+        match self.0.get() {
+            Err(error) => Task::known(Err(error)),
+            Ok(Kind::Embedded(here)) => here.task(move |transaction| transaction.fetch(&text, &params)),
+            Ok(Kind::Remote(there)) => {
+                let held = there.held();
+                there.task(async move { of(held.lock().await.as_ref())?.fetch(&text, &params).await })
             }
         }
     }

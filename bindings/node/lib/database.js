@@ -8,14 +8,13 @@ const { optionsOf } = require('./options');
 const { writeParams } = require('./params');
 const { Answers, nodesOf } = require('./answer');
 const { Changes } = require('./changes');
-const { rowsOfAnswer } = require('./rows');
+const { CALL_OPTIONS, runStatement } = require('./statement');
 const { rowsOf } = require('./stream');
 const { Transaction, runTransaction } = require('./transaction');
 const { createOf, updateOf } = require('./write');
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const CONNECT_OPTIONS = ['create', 'connectTimeoutMs', 'int64', 'json', 'construct', 'signal'];
-const CALL_OPTIONS = ['signal', 'int64', 'json', 'construct'];
 const SYNC_OPTIONS = ['int64', 'json', 'construct'];
 const BEGIN_OPTIONS = ['isolation', 'readOnly', 'signal'];
 
@@ -63,18 +62,12 @@ class Database {
 
   /** Runs any statement, and tells all of its outcome. */
   async query(text, params, options) {
-    const { signal, ...values } = optionsOf(options, CALL_OPTIONS);
-    const making = this.#answers.making(values);
-    const raw = await operation(
-      (completions, number) => this.#connection.query(completions, number, text, writeParams(params)),
-      signal,
-    );
-    return making.outcome(raw);
+    return runStatement(this.#connection, 'query', this.#answers, text, params, options);
   }
 
-  /** The rows of a fetch, or those that a write returns. */
+  /** The rows of a fetch, or those that a write returns. A statement that gives none is refused, and not executed. */
   async fetch(text, params, options) {
-    return rowsOfAnswer(await this.query(text, params, options));
+    return (await runStatement(this.#connection, 'fetch', this.#answers, text, params, options)).rows;
   }
 
   /** The first row, or null where there is none. */
@@ -100,7 +93,8 @@ class Database {
 
   /** As `fetch`, at once: for short reads of a database of this process. */
   fetchSync(text, params, options) {
-    return rowsOfAnswer(this.querySync(text, params, options));
+    const making = this.#answers.making(optionsOf(options, SYNC_OPTIONS));
+    return making.outcome(atOnce(() => this.#connection.fetchSync(text, writeParams(params)))).rows;
   }
 
   /** As `fetchOne`, at once. */

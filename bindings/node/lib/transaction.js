@@ -5,11 +5,9 @@ const { setTimeout: sleep } = require('node:timers/promises');
 const { classes, error } = require('./errors');
 const { operation } = require('./native');
 const { optionsOf } = require('./options');
-const { writeParams } = require('./params');
-const { rowsOfAnswer } = require('./rows');
+const { runStatement } = require('./statement');
 const { createOf, updateOf } = require('./write');
 
-const CALL_OPTIONS = ['signal', 'int64', 'json', 'construct'];
 const RUN_OPTIONS = ['isolation', 'readOnly', 'signal', 'retriesMax'];
 /** As the other clients do it: how often a transaction is run again, and after which pauses. */
 const RETRIES_MAX = 32;
@@ -29,15 +27,12 @@ class Transaction {
 
   /** Runs any statement, and tells all of its outcome. */
   async query(text, params, options) {
-    const { signal, ...values } = optionsOf(options, CALL_OPTIONS);
-    const making = this.#answers.making(values);
-    const raw = await operation((completions, number) => this.#raw.query(completions, number, text, writeParams(params)), signal);
-    return making.outcome(raw);
+    return runStatement(this.#raw, 'query', this.#answers, text, params, options);
   }
 
-  /** The rows of a fetch, or those that a write returns. */
+  /** The rows of a fetch, or those that a write returns. A statement that gives none is refused, and not executed. */
   async fetch(text, params, options) {
-    return rowsOfAnswer(await this.query(text, params, options));
+    return (await runStatement(this.#raw, 'fetch', this.#answers, text, params, options)).rows;
   }
 
   /** The first row, or null where there is none. */

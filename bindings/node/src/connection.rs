@@ -67,10 +67,32 @@ impl Connection {
             .deliver(number, self.0.query(text, params), |outcome| RawAnswer::of(outcome).map(Delivered::A)))
     }
 
+    /// Runs a statement that gives rows; one that gives none is refused, and not executed.
+    #[napi]
+    pub fn fetch(
+        &self,
+        completions: &Completions,
+        number: u32,
+        text: String,
+        bytes: &[u8],
+    ) -> napi::Result<Stop> {
+        let params = params::read(bytes).map_err(|error| thrown(&error))?;
+        Ok(completions.deliver(number, self.0.fetch(text, params), |result| {
+            RawAnswer::of_rows(result).map(Delivered::A)
+        }))
+    }
+
     /// Runs a statement on this thread.
     #[napi]
     pub fn query_sync(&self, text: String, bytes: &[u8]) -> napi::Result<RawAnswer> {
         let run = || RawAnswer::of(self.0.query(text, params::read(bytes)?).wait()?);
+        run().map_err(|error| thrown(&error))
+    }
+
+    /// Runs a statement that gives rows on this thread; one that gives none is refused, and not executed.
+    #[napi]
+    pub fn fetch_sync(&self, text: String, bytes: &[u8]) -> napi::Result<RawAnswer> {
+        let run = || RawAnswer::of_rows(self.0.fetch(text, params::read(bytes)?).wait()?);
         run().map_err(|error| thrown(&error))
     }
 

@@ -2,7 +2,7 @@
 
 use napi::bindgen_prelude::{BigInt, Null, Uint8Array};
 use napi_derive::napi;
-use ormdb_bindings::{Chunk, Error, ErrorCode, Outcome, Part, Parts, Token};
+use ormdb_bindings::{Chunk, Error, ErrorCode, GraphResult, Outcome, Part, Parts, Token};
 use ormdb_proto::Result;
 use ormdb_proto::result::ResultShape;
 
@@ -48,16 +48,17 @@ impl RawAnswer {
         }
     }
 
+    /// What JavaScript gets of rows.
+    pub(crate) fn of_rows(result: GraphResult) -> Result<RawAnswer> {
+        let token = result.trailer().token;
+        let rows = RawAnswer::of_chunks(result.shape(), result.chunks())?;
+        Ok(RawAnswer { token: Some(token.to_string()), ..rows })
+    }
+
     /// What JavaScript gets of an outcome.
     pub(crate) fn of(outcome: Outcome) -> Result<RawAnswer> {
         Ok(match outcome {
-            Outcome::Fetched(result) => {
-                let token = result.trailer().token;
-                RawAnswer {
-                    token: Some(token.to_string()),
-                    ..RawAnswer::of_chunks(result.shape(), result.chunks())?
-                }
-            }
+            Outcome::Fetched(result) => RawAnswer::of_rows(result)?,
             Outcome::Written(written) => {
                 let rows = match &written.returned {
                     Some(result) => RawAnswer::of_chunks(result.shape(), result.chunks())?,

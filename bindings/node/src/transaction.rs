@@ -35,6 +35,21 @@ impl Transaction {
             .deliver(number, self.0.query(text, params), |outcome| RawAnswer::of(outcome).map(Delivered::A)))
     }
 
+    /// Runs a statement that gives rows; one that gives none is refused, and not executed.
+    #[napi]
+    pub fn fetch(
+        &self,
+        completions: &Completions,
+        number: u32,
+        text: String,
+        bytes: &[u8],
+    ) -> napi::Result<Stop> {
+        let params = params::read(bytes).map_err(|error| thrown(&error))?;
+        Ok(completions.deliver(number, self.0.fetch(text, params), |result| {
+            RawAnswer::of_rows(result).map(Delivered::A)
+        }))
+    }
+
     /// Sets a savepoint.
     #[napi]
     pub fn savepoint(&self, completions: &Completions, number: u32, name: String) -> Stop {

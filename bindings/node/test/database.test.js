@@ -148,6 +148,9 @@ for (const where of ['embedded', 'remote']) {
         await assert.rejects(async () => {
           for await (const _ of db.stream(text));
         }, { code: 'invalid_query' });
+        await assert.rejects(db.fetch(text), { code: 'invalid_query' });
+        if (db.isEmbedded) assert.throws(() => db.fetchSync(text), { code: 'invalid_query' });
+        await db.transaction((tx) => assert.rejects(tx.fetch(text), { code: 'invalid_query' }));
       }
       assert.equal((await db.fetch('User { id }')).length, names.length);
     });

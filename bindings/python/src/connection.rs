@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use ormdb_bindings::{Access, Create, Isolation, OpenOptions, Outcome, SchemaOutcome, Task};
+use ormdb_bindings::{Access, Create, GraphResult, Isolation, OpenOptions, Outcome, SchemaOutcome, Task};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyAny, PyDict};
@@ -71,6 +71,32 @@ impl Connection {
     ) -> PyResult<Call> {
         let task = self.0.query(text.to_owned(), self::params(params, keywords)?);
         Ok(begin(mailbox, future, text, task))
+    }
+
+    /// Runs one statement that gives rows; one that gives none is refused, and not executed.
+    #[pyo3(signature = (text, params = None, /, **keywords))]
+    fn fetch_rows<'py>(
+        &self,
+        py: Python<'py>,
+        text: &str,
+        params: Option<&Bound<'py, PyDict>>,
+        keywords: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        run_fetch(py, text, self.0.fetch(text.to_owned(), self::params(params, keywords)?))
+    }
+
+    /// Begins to run one statement that gives rows.
+    #[pyo3(signature = (mailbox, future, text, params = None, keywords = None))]
+    fn start_fetch(
+        &self,
+        mailbox: &Mailbox,
+        future: &Bound<'_, PyAny>,
+        text: &str,
+        params: Option<&Bound<'_, PyDict>>,
+        keywords: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Call> {
+        let task = self.0.fetch(text.to_owned(), self::params(params, keywords)?);
+        Ok(begin_fetch(mailbox, future, text, task))
     }
 
     /// Runs a fetch whose rows are taken part by part.
@@ -236,6 +262,29 @@ pub(crate) fn begin(mailbox: &Mailbox, future: &Bound<'_, PyAny>, text: &str, ta
     let text = text.to_owned();
     mailbox.begin(future, task, move |py, outcome| {
         outcome::object(py, &text, outcome.or_raise(py, Some(&text))?).map(Bound::unbind)
+    })
+}
+
+/// Waits for a statement that gives rows, with the GIL released.
+pub(crate) fn run_fetch<'py>(
+    py: Python<'py>,
+    text: &str,
+    task: Task<GraphResult>,
+) -> PyResult<Bound<'py, PyAny>> {
+    outcome::object(py, text, Outcome::Fetched(wait::statement(py, text, task)?))
+}
+
+/// Begins a statement that gives rows for an event loop.
+pub(crate) fn begin_fetch(
+    mailbox: &Mailbox,
+    future: &Bound<'_, PyAny>,
+    text: &str,
+    task: Task<GraphResult>,
+) -> Call {
+    let text = text.to_owned();
+    mailbox.begin(future, task, move |py, result| {
+        let fetched = Outcome::Fetched(result.or_raise(py, Some(&text))?);
+        outcome::object(py, &text, fetched).map(Bound::unbind)
     })
 }
 

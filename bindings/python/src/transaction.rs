@@ -4,7 +4,7 @@ use ormdb_bindings::Task;
 use pyo3::prelude::*;
 use pyo3::types::{PyAny, PyDict};
 
-use crate::connection::{begin, run};
+use crate::connection::{begin, begin_fetch, run, run_fetch};
 use crate::error::OrRaise;
 use crate::mailbox::{Call, Mailbox};
 use crate::params::params;
@@ -39,6 +39,32 @@ impl Transaction {
     ) -> PyResult<Call> {
         let task = self.0.query(text.to_owned(), self::params(params, keywords)?);
         Ok(begin(mailbox, future, text, task))
+    }
+
+    /// Runs one statement that gives rows; one that gives none is refused, and not executed.
+    #[pyo3(signature = (text, params = None, /, **keywords))]
+    fn fetch_rows<'py>(
+        &self,
+        py: Python<'py>,
+        text: &str,
+        params: Option<&Bound<'py, PyDict>>,
+        keywords: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        run_fetch(py, text, self.0.fetch(text.to_owned(), self::params(params, keywords)?))
+    }
+
+    /// Begins to run one statement that gives rows.
+    #[pyo3(signature = (mailbox, future, text, params = None, keywords = None))]
+    fn start_fetch(
+        &self,
+        mailbox: &Mailbox,
+        future: &Bound<'_, PyAny>,
+        text: &str,
+        params: Option<&Bound<'_, PyDict>>,
+        keywords: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Call> {
+        let task = self.0.fetch(text.to_owned(), self::params(params, keywords)?);
+        Ok(begin_fetch(mailbox, future, text, task))
     }
 
     /// Sets a savepoint.

@@ -168,6 +168,12 @@ def test_streams(db: ormdb.Connection) -> None:
         with pytest.raises(ormdb.RequestError) as raised:
             db.stream(text)
         assert raised.value.code == "invalid_query"
+        with pytest.raises(ormdb.RequestError) as raised:
+            db.fetch(text)
+        assert raised.value.code == "invalid_query"
+        with db.transaction() as transaction, pytest.raises(ormdb.RequestError) as raised:
+            transaction.fetch(text)
+        assert raised.value.code == "invalid_query"
     assert len(db.fetch("Artist { id }")) == 500
 
 

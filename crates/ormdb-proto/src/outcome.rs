@@ -22,6 +22,17 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    /// The graph that it has: that of a fetch, or what a write returned.
+    pub fn into_graph(self) -> Option<GraphResult> {
+        match self {
+            Outcome::Fetched(result) => Some(result),
+            Outcome::Written(written) => written.returned,
+            Outcome::Explained(_) | Outcome::Done { .. } => None,
+        }
+    }
+}
+
 /// What a write did.
 #[derive(Clone, Debug)]
 pub struct MutationResult {

@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use ormdb_proto::ir::{Explain, Fetch, Params, Statement};
 use ormdb_proto::result::Trailer;
-use ormdb_proto::{
-    Access, Error, ErrorCode, Explanation, GraphResult, Isolation, MutationResult, Outcome, Result, Retry,
-};
+use ormdb_proto::{Access, Error, ErrorCode, Explanation, GraphResult, Isolation, Outcome, Result, Retry};
 
 use crate::database::Database;
 use crate::exec::{FanOuts, StreamPart};
@@ -217,14 +215,7 @@ impl Session {
     pub fn fetch(&self, text: &str, params: &Params) -> Result<GraphResult> {
         let prepared = self.prepare(text)?;
         prepared.require_rows()?;
-        match self.run_prepared(&prepared, params)? {
-            Outcome::Fetched(result) | Outcome::Written(MutationResult { returned: Some(result), .. }) => {
-                Ok(result)
-            }
-            Outcome::Written(_) | Outcome::Explained(_) | Outcome::Done { .. } => {
-                Err(Error::new(ErrorCode::Internal, "a statement that gives rows gave none"))
-            }
-        }
+        self.run_prepared(&prepared, params)?.into_graph().ok_or_else(no_rows)
     }
 
     /// Runs one statement in a transaction of its own.
@@ -339,4 +330,9 @@ pub(crate) fn fetch_of(statement: &Statement) -> Result<&Fetch> {
             Err(Error::new(ErrorCode::UnsupportedFeature, "only fetches can be explained"))
         }
     }
+}
+
+/// The error of a statement that was found to give rows.
+pub(crate) fn no_rows() -> Error {
+    Error::new(ErrorCode::Internal, "a statement that gives rows gave none")
 }

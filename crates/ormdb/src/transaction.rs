@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use ormdb_proto::ir::{Control, Fetch, LockWait, Params, Statement};
 use ormdb_proto::outcome::Outcome;
-use ormdb_proto::{Access, Error, ErrorCode, Isolation, Result, Token};
+use ormdb_proto::{Access, Error, ErrorCode, GraphResult, Isolation, Result, Token};
 
 use crate::catalog::Catalog;
 use crate::context::WriteCtx;
@@ -20,7 +20,7 @@ use crate::database::Database;
 use crate::engine::EngineResult;
 use crate::exec::{FanOuts, StreamPart};
 use crate::plan::Prepared;
-use crate::session::{SessionContext, Streamed};
+use crate::session::{SessionContext, Streamed, no_rows};
 use crate::statistics::RowDeltas;
 use crate::write::{Deferred, DeferredMark, Due};
 use crate::{exec, mutation, row_lock};
@@ -97,6 +97,16 @@ impl Transaction {
     /// As [`Transaction::execute`], and [`ErrorCode::SyntaxError`].
     pub fn query(&mut self, text: &str, params: &Params) -> Result<Outcome> {
         self.run_prepared(&self.database.plans().text(text)?, params)
+    }
+
+    /// Runs one statement of the text language that gives rows, a fetch or a write that returns something, and returns its graph.
+    ///
+    /// # Errors
+    /// As [`Transaction::query`]; [`ErrorCode::InvalidQuery`] of a statement that gives no rows, which is not executed.
+    pub fn fetch(&mut self, text: &str, params: &Params) -> Result<GraphResult> {
+        let prepared = self.database.plans().text(text)?;
+        prepared.require_rows()?;
+        self.run_prepared(&prepared, params)?.into_graph().ok_or_else(no_rows)
     }
 
     /// Runs a prepared statement inside the transaction.

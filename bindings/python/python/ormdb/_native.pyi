@@ -224,6 +224,16 @@ class _Statements:
         keywords: _Params | None = None,
     ) -> Call: ...
 
+    def fetch_rows(self, text: str, params: _Params | None = None, /, **keywords: Any) -> Result: ...
+    def start_fetch(
+        self,
+        mailbox: Mailbox,
+        future: asyncio.Future[Any],
+        text: str,
+        params: _Params | None = None,
+        keywords: _Params | None = None,
+    ) -> Call: ...
+
 class Connection(_Statements):
     def __new__(cls, location: str, *, create: bool = True, timeout: float = 10.0) -> Connection: ...
     @staticmethod

@@ -27,15 +27,6 @@ def connect(location: str | os.PathLike[str], *, create: bool = True, timeout: f
     return Connection(os.fspath(location), create=create, timeout=timeout)
 
 
-def result_of(answer: Answer) -> Result:
-    """The rows of an answer."""
-    if isinstance(answer, Result):
-        return answer
-    if isinstance(answer, Written) and answer.returned is not None:
-        return answer.returned
-    raise TypeError("the statement was executed, yet it gives no rows: use `execute`")
-
-
 def written_of(answer: Answer) -> Written:
     """What a write did."""
     if isinstance(answer, Written):
@@ -54,8 +45,8 @@ class Connection(_native.Connection):
     """A connection. Threads may share it: their statements run side by side."""
 
     def fetch(self, text: str, params: Params | None = None, /, **keywords: Any) -> Result:
-        """Runs a statement that gives rows: a fetch, or a write with `return`."""
-        return result_of(self.query(text, params, **keywords))
+        """Runs a statement that gives rows: a fetch, or a write with `return`. Another is refused, and not executed."""
+        return self.fetch_rows(text, params, **keywords)
 
     def execute(self, text: str, params: Params | None = None, /, **keywords: Any) -> Written:
         """Runs a write, and returns what it did."""
@@ -137,8 +128,8 @@ class Transaction:
         return self._native().query(text, params, **keywords)
 
     def fetch(self, text: str, params: Params | None = None, /, **keywords: Any) -> Result:
-        """Runs a statement that gives rows."""
-        return result_of(self._native().query(text, params, **keywords))
+        """Runs a statement that gives rows. One that gives none is refused, and not executed."""
+        return self._native().fetch_rows(text, params, **keywords)
 
     def execute(self, text: str, params: Params | None = None, /, **keywords: Any) -> Written:
         """Runs a write, and returns what it did."""

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from . import _native
 from ._native import Call, Changed, Description, Explanation, Mailbox, Result, Row, Written
 from ._retry import RETRIES_MAX, pause_s
-from ._sync import Answer, Params, explanation_of, result_of, written_of
+from ._sync import Answer, Params, explanation_of, written_of
 from .errors import Error
 
 T = TypeVar("T")
@@ -88,8 +88,9 @@ class Connection:
         return answer
 
     async def fetch(self, text: str, params: Params | None = None, /, **keywords: Any) -> Result:
-        """Runs a statement that gives rows: a fetch, or a write with `return`."""
-        return result_of(await _run(self._native.start_query, text, params, keywords))
+        """Runs a statement that gives rows: a fetch, or a write with `return`. Another is refused, and not executed."""
+        result: Result = await _run(self._native.start_fetch, text, params, keywords)
+        return result
 
     async def execute(self, text: str, params: Params | None = None, /, **keywords: Any) -> Written:
         """Runs a write, and returns what it did."""
@@ -256,8 +257,9 @@ class Transaction:
         return answer
 
     async def fetch(self, text: str, params: Params | None = None, /, **keywords: Any) -> Result:
-        """Runs a statement that gives rows."""
-        return result_of(await self.query(text, params, **keywords))
+        """Runs a statement that gives rows. One that gives none is refused, and not executed."""
+        result: Result = await _run(self._native().start_fetch, text, params, keywords)
+        return result
 
     async def execute(self, text: str, params: Params | None = None, /, **keywords: Any) -> Written:
         """Runs a write, and returns what it did."""
