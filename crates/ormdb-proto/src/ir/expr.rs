@@ -262,6 +262,11 @@ impl Expr {
         Expr::Binary { op, left: Box::new(left), right: Box::new(right) }
     }
 
+    /// `function(args)`, which stands there in a text.
+    pub fn call(function: &str, args: Vec<Expr>, span: Span) -> Expr {
+        Expr::Call { function: function.to_owned(), args, span: Some(span) }
+    }
+
     /// Where it stands in a text, from the first of its parts that know their place to the last. A literal alone does not.
     pub fn span(&self) -> Option<Span> {
         let own = match self {

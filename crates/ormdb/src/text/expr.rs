@@ -145,6 +145,10 @@ fn predicate(cursor: &mut Cursor<'_>) -> Result<Tree> {
     }
     if let Some(op) = comparison(cursor)? {
         let right = concat(cursor)?;
+        let (left, right) = match case(cursor, op)? {
+            Some(span) => (lowered(left, span), lowered(right, span)),
+            None => (left, right),
+        };
         let tree = binary(cursor, op, left, right)?;
         if goes_on(cursor) && comparison(cursor)?.is_some() {
             let message = "comparisons do not chain";
@@ -226,6 +230,23 @@ fn comparison(cursor: &mut Cursor<'_>) -> Result<Option<BinaryOp>> {
     Ok(Some(op))
 }
 
+/// Where `insensitive` stands behind a comparison: what is compared is then in lower case.
+fn case(cursor: &mut Cursor<'_>, op: BinaryOp) -> Result<Option<Span>> {
+    if !eat_word(cursor, "insensitive") {
+        return Ok(None);
+    }
+    let span = cursor.last_span();
+    if matches!(op, BinaryOp::Equal | BinaryOp::NotEqual) {
+        return Ok(Some(span));
+    }
+    let message = "`insensitive` stands behind `=`, `!=`, `in` and matches of text";
+    Err(Error::new(ErrorCode::SyntaxError, message).span(span).hint("compare what `lower` makes of both"))
+}
+
+fn lowered(tree: Tree, span: Span) -> Tree {
+    Tree { height: tree.height + 1, expr: Expr::call("lower", vec![tree.expr], span) }
+}
+
 fn binary(cursor: &Cursor<'_>, op: BinaryOp, left: Tree, right: Tree) -> Result<Tree> {
     let height = left.height.max(right.height) + 1;
     cursor.check_height(height)?;
@@ -255,7 +276,19 @@ fn matches_text(
 }
 
 fn in_list(cursor: &mut Cursor<'_>, operand: Tree, negated: bool) -> Result<Tree> {
-    let list = if cursor.eat_symbol("(") { list(cursor, ")")? } else { concat(cursor)? };
+    let mut list = if cursor.eat_symbol("(") { list(cursor, ")")? } else { concat(cursor)? };
+    let mut operand = operand;
+    if eat_word(cursor, "insensitive") {
+        let span = cursor.last_span();
+        let Expr::List(items) = list.expr else {
+            let message = "only a list whose values stand there can be `insensitive`";
+            let error = Error::new(ErrorCode::SyntaxError, message).span(span);
+            return Err(error.hint("give the values in lower case, and ask `lower(…) in $values`"));
+        };
+        operand = lowered(operand, span);
+        let items = items.into_iter().map(|item| Expr::call("lower", vec![item], span));
+        list = Tree { height: list.height + 1, expr: Expr::List(items.collect()) };
+    }
     let height = operand.height.max(list.height) + 1;
     cursor.check_height(height)?;
     Ok(Tree {
@@ -274,7 +307,7 @@ fn between(cursor: &mut Cursor<'_>, operand: Tree, negated: bool) -> Result<Tree
     Ok(Tree { height, expr: Expr::Between { operand, low, high, negated } })
 }
 
-/// `is null`, `is not null`, and for a to-one relation `is (…)`, `is not (…)`.
+/// `is null`, `is not null`, `is distinct from …`, and for a to-one relation `is (…)`, `is not (…)`.
 fn is(cursor: &mut Cursor<'_>, operand: Tree, start: Span) -> Result<Tree> {
     let negated = cursor.eat_word("not");
     if cursor.eat_word("null") {
@@ -282,14 +315,32 @@ fn is(cursor: &mut Cursor<'_>, operand: Tree, start: Span) -> Result<Tree> {
         cursor.check_height(height)?;
         return Ok(Tree { height, expr: Expr::IsNull { operand: Box::new(operand.expr), negated } });
     }
+    if cursor.eat_word("distinct") {
+        return is_distinct(cursor, operand, negated, start);
+    }
     if !cursor.is_symbol("(") {
-        return Err(cursor.unexpected(if negated {
-            &[Want::Is("null"), Want::A("a condition in parentheses")]
+        let condition = Want::A("a condition in parentheses");
+        let (null, not, distinct) = (Want::Is("null"), Want::Is("not"), Want::Is("distinct"));
+        return Err(if negated {
+            cursor.unexpected(&[null, distinct, condition])
         } else {
-            &[Want::Is("null"), Want::Is("not"), Want::A("a condition in parentheses")]
-        }));
+            cursor.unexpected(&[null, not, distinct, condition])
+        });
     }
     relation_condition(cursor, operand, if negated { Quantifier::IsNot } else { Quantifier::Is }, start)
+}
+
+/// The rest of `a is distinct from b`, which is never null: `not coalesce(a = b, a is null and b is null)`.
+fn is_distinct(cursor: &mut Cursor<'_>, left: Tree, negated: bool, start: Span) -> Result<Tree> {
+    cursor.expect_word("from")?;
+    let right = concat(cursor)?;
+    let height = left.height.max(right.height) + 4;
+    cursor.check_height(height)?;
+    let is_null = |expr: &Expr| Expr::IsNull { operand: Box::new(expr.clone()), negated: false };
+    let nulls = Expr::And(vec![is_null(&left.expr), is_null(&right.expr)]);
+    let equal = Expr::binary(BinaryOp::Equal, left.expr, right.expr);
+    let same = Expr::call("coalesce", vec![equal, nulls], cursor.span_since(start));
+    Ok(negate(Tree { expr: same, height }, !negated))
 }
 
 fn related(cursor: &mut Cursor<'_>, relation: Tree, quantifier: Quantifier, start: Span) -> Result<Tree> {
