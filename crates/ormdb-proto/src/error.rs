@@ -1,13 +1,20 @@
 //! The one error of ormDB: a stable code, a kind that says what to do, a message in plain words, and details that a
 //! program can read.
 
+use std::borrow::Cow;
+
 use rkyv::{Archive, Deserialize, Serialize};
 
 mod code;
 mod nearest;
+#[cfg(test)]
+mod tests;
 
 pub use code::{ErrorCode, ErrorKind};
 pub use nearest::nearest;
+
+/// So many characters of a line are shown at most.
+const SHOWN_MAX: usize = 120;
 
 /// The result of an ormDB operation.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -165,6 +172,7 @@ impl Error {
                 let place = |at: u32| usize::try_from(at).unwrap_or(usize::MAX);
                 let marked = source.get(place(span.start)..place(span.end)).unwrap_or("");
                 let width = marked.chars().count().max(1);
+                let (line, column) = excerpt(line, column);
                 let carets = width.min(line.chars().count().saturating_sub(column).max(1));
                 let pad: String =
                     line.chars().take(column).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
@@ -188,4 +196,18 @@ impl Error {
         }
         out
     }
+}
+
+/// The part of a line around a column that is shown, and where the column stands in it: a line that a program wrote may have
+/// thousands of values.
+fn excerpt(line: &str, column: usize) -> (Cow<'_, str>, usize) {
+    let characters = line.chars().count();
+    if characters <= SHOWN_MAX {
+        return (line.into(), column);
+    }
+    let first = column.saturating_sub(SHOWN_MAX / 2).min(characters - SHOWN_MAX);
+    let front = if first > 0 { "…" } else { "" };
+    let back = if first + SHOWN_MAX < characters { "…" } else { "" };
+    let shown: String = line.chars().skip(first).take(SHOWN_MAX).collect();
+    (format!("{front}{shown}{back}").into(), column - first + front.chars().count())
 }
