@@ -204,7 +204,11 @@ impl<'t> Bed<'t> {
                 self.life()?.database.run_background_step()?;
                 Ok(())
             }
-            111 => agrees(&self.life()?.database),
+            111 => match agrees(&self.life()?.database) {
+                // What the disk did not give back is a finding too, and the end that was planned: what comes behind it is looked at.
+                Err(Stop::Wrong(_)) if self.has_struck() => self.end_by_fault(),
+                done => done,
+            },
             _ => self.write(),
         }
     }
