@@ -176,7 +176,9 @@ async fn write_all(
         let Some(write) = &mut *stream else { return Ok(()) };
         match &outgoing {
             None => return write.shutdown().await,
-            Some(Outgoing::Frame { header, payload, awaited }) if !awaited || pending.sending(header.request) => {
+            Some(Outgoing::Frame { header, payload, awaited })
+                if !awaited || pending.sending(header.request) =>
+            {
                 write_frame(write, header, [&**payload]).await?;
             }
             Some(Outgoing::Frame { .. } | Outgoing::Rest) => {}
@@ -196,7 +198,6 @@ fn credit(Grant { request, bytes }: Grant) -> std::io::Result<Outgoing> {
 }
 
 fn ping() -> Outgoing {
-    let header =
-        FrameHeader { kind: FrameType::Ping, flags: 0, stream: 0, request: 0, length: 0, crc: 0 };
+    let header = FrameHeader { kind: FrameType::Ping, flags: 0, stream: 0, request: 0, length: 0, crc: 0 };
     Outgoing::Frame { header, payload: AlignedVec::new(), awaited: false }
 }
