@@ -48,6 +48,25 @@ pub(crate) struct Share {
 /// Operations that are applied together or not at all.
 ///
 /// Of several operations on one key the last one counts.
+///
+/// ```
+/// use ordinum::{Batch, Db, Durability, Options, Reader};
+///
+/// # fn main() -> ordinum::Result<()> {
+/// # let directory = tempfile::tempdir().unwrap();
+/// # let db = Db::open(directory.path().join("data"), Options::default())?;
+/// # let family = db.default_column_family();
+/// let mut batch = Batch::new();
+/// batch.put(&family, b"user/1/name", b"Ada")?;
+/// batch.delete_range(&family, b"user/2/", b"user/20")?;
+/// batch.put(&family, b"user/2/name", b"Grace")?;
+/// db.write(batch, Durability::Synced)?;
+///
+/// // What was written behind the range delete is there.
+/// assert_eq!(db.get(&family, b"user/2/name")?.as_deref(), Some(&b"Grace"[..]));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Batch {
     operations: Vec<u8>,

@@ -57,6 +57,20 @@ struct Newest {
 ///
 /// Every move returns whether the cursor stands on a key then. What it shows is the state at the sequence number at which
 /// it was opened, whatever is written meanwhile.
+///
+/// ```
+/// use ordinum::{Batch, Db, Durability, KeyRange, Options, Reader};
+/// # let directory = tempfile::tempdir().unwrap();
+/// # let db = Db::open(directory.path().join("data"), Options::default())?;
+/// # let family = db.default_column_family();
+/// let mut batch = Batch::new();
+/// [b"a1", b"a3", b"b1"].iter().try_for_each(|key| batch.put(&family, *key, b""))?;
+/// db.write(batch, Durability::Buffered)?;
+/// let mut cursor = db.cursor(&family, KeyRange::prefix(b"a"))?;
+/// assert!(cursor.seek(b"a2")? && cursor.key() == b"a3" && !cursor.next()?);
+/// assert!(cursor.seek_back(b"a2")? && cursor.key() == b"a1");
+/// # Ok::<(), ordinum::Error>(())
+/// ```
 pub struct Cursor {
     entries: MergeIter<Part>,
     range: KeyRange,

@@ -85,6 +85,33 @@ impl KeyRange {
 }
 
 /// Reads at one sequence number. The database itself reads at the newest one, call by call.
+///
+/// ```
+/// use ordinum::{Batch, Db, Durability, Options, Reader};
+///
+/// # fn main() -> ordinum::Result<()> {
+/// # let directory = tempfile::tempdir().unwrap();
+/// # let db = Db::open(directory.path().join("data"), Options::default())?;
+/// # let family = db.default_column_family();
+/// let mut batch = Batch::new();
+/// batch.put(&family, b"ada", b"1815")?;
+/// batch.put(&family, b"grace", b"1906")?;
+/// db.write(batch, Durability::Buffered)?;
+///
+/// /// Whatever it reads from: the newest state, a snapshot, or a transaction with its own writes.
+/// fn born(reader: &impl Reader, family: &ordinum::ColumnFamily) -> ordinum::Result<usize> {
+///     // All at one sequence number; blocks that several keys lie in are read once.
+///     let found = reader.multi_get(family, &[b"ada", b"charles", b"grace"])?;
+///     Ok(found.iter().flatten().count())
+/// }
+/// assert_eq!(born(&db, &family)?, 2);
+/// assert_eq!(born(&db.snapshot(), &family)?, 2);
+/// let mut transaction = db.transaction();
+/// transaction.put(&family, b"charles", b"1791")?;
+/// assert_eq!(born(&transaction, &family)?, 3);
+/// # Ok(())
+/// # }
+/// ```
 pub trait Reader {
     /// The value of the key, or none if it is absent.
     fn get(&self, family: &ColumnFamily, key: &[u8]) -> Result<Option<Slice>> {

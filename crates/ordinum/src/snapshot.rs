@@ -139,6 +139,29 @@ impl Drop for Pin {
 }
 
 /// The database as it was at one sequence number. Clones share the pin.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use ordinum::{Batch, Db, Durability, Options, Reader};
+///
+/// # fn main() -> ordinum::Result<()> {
+/// # let directory = tempfile::tempdir().unwrap();
+/// let options = Options { retention_age: Duration::from_secs(3600), ..Options::default() };
+/// let db = Db::open(directory.path().join("data"), options)?;
+/// let family = db.default_column_family();
+/// let mut written = Vec::new();
+/// for value in ["first", "third"] {
+///     let mut batch = Batch::new();
+///     batch.put(&family, b"draft", value.as_bytes())?;
+///     written.push(db.write(batch, Durability::Buffered)?);
+/// }
+/// // What was overwritten can be read for an hour, as it was behind a commit.
+/// let then = db.snapshot_at(written[0])?;
+/// assert_eq!(then.get(&family, b"draft")?.as_deref(), Some(&b"first"[..]));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     db: Db,

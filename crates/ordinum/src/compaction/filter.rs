@@ -40,6 +40,39 @@ pub enum FilterDecision {
 /// - An older version of a removed key never comes back: a deletion takes its place while there may be one.
 /// - It is called on threads of the database, on several at a time, with no lock held. It must not call the database,
 ///   and should answer the same for the same entry and time. A panic ends the compaction's thread.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use ordinum::{
+///     Batch, CompactionFilter, Db, Durability, FamilyOptions, FilterDecision, FilteredEntry, KeyRange, Options, Reader,
+/// };
+///
+/// #[derive(Debug)]
+/// struct Expired;
+///
+/// impl CompactionFilter for Expired {
+///     fn filter(&self, entry: &FilteredEntry<'_>) -> FilterDecision {
+///         if entry.value == b"expired" { FilterDecision::Remove } else { FilterDecision::Keep }
+///     }
+/// }
+///
+/// # fn main() -> ordinum::Result<()> {
+/// # let directory = tempfile::tempdir().unwrap();
+/// let filtered = FamilyOptions { compaction_filter: Some(Arc::new(Expired)), ..FamilyOptions::default() };
+/// let db = Db::open(directory.path().join("data"), Options::default())?;
+/// let sessions = db.create_column_family("sessions", filtered)?;
+/// let mut batch = Batch::new();
+/// batch.put(&sessions, b"1815", b"expired")?;
+/// batch.put(&sessions, b"1906", b"open")?;
+/// db.write(batch, Durability::Buffered)?;
+///
+/// db.compact_range(&sessions, KeyRange::all())?;
+/// assert_eq!(db.get(&sessions, b"1815")?, None);
+/// assert!(db.get(&sessions, b"1906")?.is_some());
+/// # Ok(())
+/// # }
+/// ```
 pub trait CompactionFilter: Debug + Send + Sync {
     /// What becomes of the version.
     fn filter(&self, entry: &FilteredEntry<'_>) -> FilterDecision;

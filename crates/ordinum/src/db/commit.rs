@@ -62,6 +62,24 @@ pub(super) enum Numbering {
 }
 
 /// A commit that is applied, visible and has its place in the log.
+///
+/// ```
+/// use ordinum::{Batch, Db, Options, Reader};
+///
+/// # fn main() -> ordinum::Result<()> {
+/// # let directory = tempfile::tempdir().unwrap();
+/// # let db = Db::open(directory.path().join("data"), Options::default())?;
+/// # let family = db.default_column_family();
+/// let mut batch = Batch::new();
+/// batch.put(&family, b"ada", b"1815")?;
+/// let commit = db.write_unsynced(batch)?;
+/// // Everybody sees it; a crash may still lose it.
+/// assert!(db.get(&family, b"ada")?.is_some());
+/// // Now it stays: who says so to others waits until here.
+/// commit.wait()?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "the commit is not durable until it is waited for"]
 pub struct Commit {

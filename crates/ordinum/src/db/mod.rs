@@ -76,6 +76,29 @@ use crate::tail::Tail;
 use crate::transaction::{Transaction, TransactionOptions};
 
 /// An open database. Clones are handles of the same one; it closes when the last handle, snapshot and transaction is gone.
+///
+/// ```
+/// use ordinum::{Batch, Db, Durability, Options, Reader};
+///
+/// # fn main() -> ordinum::Result<()> {
+/// # let directory = tempfile::tempdir().unwrap();
+/// let path = directory.path().join("data");
+/// let db = Db::open(&path, Options::default())?;
+/// let family = db.default_column_family();
+/// let mut batch = Batch::new();
+/// batch.put(&family, b"ada", b"1815")?;
+/// let seqno = db.write(batch, Durability::Synced)?;
+///
+/// // The second handle is of the same database, which the last one closes.
+/// let other = db.clone();
+/// drop(db);
+/// assert_eq!(other.last_seqno(), seqno);
+/// drop(other);
+/// let db = Db::open(&path, Options::default())?;
+/// assert_eq!(db.get(&db.default_column_family(), b"ada")?.as_deref(), Some(&b"1815"[..]));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Db {
     handle: Arc<Handle>,

@@ -42,6 +42,49 @@ pub struct MergeFailed(pub String);
 ///   else has another name.
 /// - `merge(k, v, [a, b])` is `merge(k, Some(merge(k, v, [a])), [b])`, and the same as with what `join` makes of `a` and `b`.
 /// - It is called on threads that read and on those of the database, on several at a time. It must not call the database.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use ordinum::{Batch, Db, Durability, FamilyOptions, MergeFailed, MergeOperator, Options, Reader};
+///
+/// /// Adds numbers of eight bytes.
+/// #[derive(Debug)]
+/// struct Sum;
+///
+/// fn number(bytes: &[u8]) -> Result<u64, MergeFailed> {
+///     let bytes = bytes.try_into().map_err(|_| MergeFailed("a number has eight bytes".to_owned()))?;
+///     Ok(u64::from_le_bytes(bytes))
+/// }
+///
+/// impl MergeOperator for Sum {
+///     fn name(&self) -> &str {
+///         "sum"
+///     }
+///
+///     fn merge(&self, _key: &[u8], existing: Option<&[u8]>, operands: &[&[u8]]) -> Result<Vec<u8>, MergeFailed> {
+///         let mut sum = existing.map_or(Ok(0), number)?;
+///         for operand in operands {
+///             sum = sum.wrapping_add(number(operand)?);
+///         }
+///         Ok(sum.to_le_bytes().to_vec())
+///     }
+/// }
+///
+/// # fn main() -> ordinum::Result<()> {
+/// # let directory = tempfile::tempdir().unwrap();
+/// let counting = FamilyOptions { merge_operator: Some(Arc::new(Sum)), ..FamilyOptions::default() };
+/// let db = Db::open(directory.path().join("data"), Options::default())?;
+/// let counters = db.create_column_family("counters", counting)?;
+/// for _ in 0..3 {
+///     let mut batch = Batch::new();
+///     batch.merge(&counters, b"visits", &1u64.to_le_bytes())?;
+///     db.write(batch, Durability::Buffered)?;
+/// }
+/// assert_eq!(db.get(&counters, b"visits")?.as_deref(), Some(&3u64.to_le_bytes()[..]));
+/// # Ok(())
+/// # }
+/// ```
 pub trait MergeOperator: fmt::Debug + Send + Sync {
     /// Its name, up to [`MERGE_OPERATOR_NAME_BYTES_MAX`] bytes. The directory remembers it.
     fn name(&self) -> &str;

@@ -80,6 +80,38 @@ pub struct Savepoint(u64);
 /// A transaction. Dropping it, on any thread, rolls it back and gives back its locks.
 ///
 /// It reads at its snapshot, and over that its own writes.
+///
+/// ```
+/// use ordinum::{Batch, Db, Durability, LockMode, Options, Reader};
+///
+/// # fn main() -> ordinum::Result<()> {
+/// # let directory = tempfile::tempdir().unwrap();
+/// # let db = Db::open(directory.path().join("data"), Options::default())?;
+/// # let family = db.default_column_family();
+/// let mut batch = Batch::new();
+/// batch.put(&family, b"job/1", b"waiting")?;
+/// batch.put(&family, b"job/2", b"waiting")?;
+/// db.write(batch, Durability::Synced)?;
+///
+/// // Each worker takes a job that nobody works on, and waits for nobody.
+/// let (mut one, mut two) = (db.transaction(), db.transaction());
+/// assert!(one.try_lock_key(&family, b"job/1", LockMode::Exclusive)?);
+/// assert!(!two.try_lock_key(&family, b"job/1", LockMode::Exclusive)?);
+/// assert!(two.try_lock_key(&family, b"job/2", LockMode::Exclusive)?);
+///
+/// // What does not work out is taken back to where it began.
+/// one.put(&family, b"job/1", b"done")?;
+/// let before = one.savepoint();
+/// one.put(&family, b"mail/1", b"half a letter")?;
+/// one.rollback_to(before)?;
+/// one.commit(Durability::Synced)?;
+/// assert_eq!(db.get(&family, b"job/1")?.as_deref(), Some(&b"done"[..]));
+/// assert_eq!(db.get(&family, b"mail/1")?, None);
+/// // The other one is dropped: its job is free again.
+/// drop(two);
+/// # Ok(())
+/// # }
+/// ```
 pub struct Transaction {
     db: Db,
     pin: Pin,
