@@ -40,8 +40,9 @@ pub(crate) struct CacheStats {
     pub(crate) pinned_bytes: u64,
 }
 
-/// Partitions of indexes are pinned until all that is pinned is this part of the budget.
-const PART_PINNED: u64 = 4;
+/// Partitions of indexes are pinned until all that is pinned is this part of the budget. They would be in the cache otherwise, where
+/// each get looks for one.
+const PART_PINNED: u64 = 2;
 /// However much is pinned, this part of the budget stays for blocks.
 const PART_FOR_BLOCKS: u64 = 8;
 /// A shard has at least this part of the budget, as long as there are more than one.
@@ -106,6 +107,11 @@ impl BlockCache {
         rest.max(self.bytes_max / PART_FOR_BLOCKS)
     }
 
+    /// Drops the blocks of a file that is gone: nobody asks for them any more.
+    pub(crate) fn forget(&self, file: FileNumber) {
+        self.shards.iter().for_each(|shard| shard.forget(file.0));
+    }
+
     /// Counts memory that an open table holds whatever the budget says.
     pub(crate) fn pin(&self, bytes: usize) {
         self.pinned.fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Ordering::Relaxed);
@@ -119,6 +125,11 @@ impl BlockCache {
             self.pin(bytes);
         }
         fits
+    }
+
+    /// Whether [`BlockCache::pin_if_room`] is worth asking.
+    pub(crate) fn has_room_to_pin(&self) -> bool {
+        self.pinned.load(Ordering::Relaxed) < self.bytes_max / PART_PINNED
     }
 
     /// Gives back what was counted.

@@ -41,6 +41,7 @@ mod models;
 pub(crate) mod options;
 pub(crate) mod padded;
 pub(crate) mod part;
+pub(crate) mod prefetch;
 pub(crate) mod published;
 pub(crate) mod range_delete;
 pub(crate) mod rate_limiter;

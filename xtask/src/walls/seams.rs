@@ -87,6 +87,7 @@ const UNSAFE_FILES: &[&str] = &[
     "crates/ordinum/src/fs/window.rs",
     "crates/ordinum/src/memtable/arena.rs",
     "crates/ordinum/src/memtable/mod.rs",
+    "crates/ordinum/src/prefetch.rs",
     "crates/ordinum/src/published/slot.rs",
     "fuzz/src/allocation.rs",
 ];

@@ -7,6 +7,11 @@
 //!
 //! The hand goes round the places, as in the clock caches of RocksDB: it takes a block with no credit left, and one credit
 //! of any other. A new block has one, a used one two: what was read once goes before what is read again.
+//!
+//! A block that others would have to go for is let in when it is missed for the second time within a round: most of those that are
+//! read once would push out what is read again, and cost an allocation and an eviction each. Which were missed stands in a filter of
+//! bits that forgets all of them now and then, the doorkeeper of Einziger, Friedman and Manes, "TinyLFU: A Highly Efficient Cache
+//! Admission Policy" (2017).
 #![deny(clippy::indexing_slicing)]
 
 use std::sync::Arc;
@@ -22,6 +27,11 @@ const PLACES_MIN: usize = 16;
 const CREDIT_NEW: u8 = 1;
 /// The credit of a block that was used since.
 const CREDIT_USED: u8 = 2;
+
+/// The bits of the doorkeeper for each place.
+const BITS_A_PLACE: usize = 32;
+/// The doorkeeper forgets when it has been told of so many misses for each block that is here.
+const MISSES_A_BLOCK: usize = 2;
 
 /// What a block is found by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +73,9 @@ struct Table {
     held: usize,
     bytes: u64,
     hand: usize,
+    /// One bit for the hashes of blocks that were missed lately.
+    missed: Vec<u64>,
+    misses: usize,
 }
 
 impl Shard {
@@ -92,13 +105,36 @@ impl Shard {
         if table.find(key, hash).is_some() {
             return;
         }
-        table.bytes += weight(&block);
-        table.make_room();
-        table.put(Held { key, block, credit: AtomicU8::new(CREDIT_NEW) }, hash);
+        if table.bytes + weight(&block) <= bytes_max || table.was_missed(hash) {
+            table.bytes += weight(&block);
+            table.make_room();
+            table.put(Held { key, block, credit: AtomicU8::new(CREDIT_NEW) }, hash);
+        }
         while table.bytes > bytes_max
             && let Some(held) = table.evict()
         {
             dropped.push(held);
+        }
+        drop(table);
+    }
+
+    /// Drops the blocks of a file.
+    pub(super) fn forget(&self, file: u64) {
+        if self.table.read().places.iter().flatten().all(|held| held.key.file != file) {
+            return;
+        }
+        // What is dropped is freed without the lock.
+        let mut dropped = Vec::new();
+        let mut table = self.table.write();
+        let mut at = 0;
+        while at < table.places.len() {
+            let held = table.places.get(at).and_then(Option::as_ref);
+            if held.is_some_and(|held| held.key.file == file) {
+                // Another block may have moved here.
+                dropped.extend(table.take(at));
+            } else {
+                at += 1;
+            }
         }
         drop(table);
     }
@@ -152,6 +188,23 @@ impl Table {
             let hash = held.key.hash();
             self.put(held, hash);
         }
+    }
+
+    /// Whether a block with this hash was missed lately; it was now.
+    fn was_missed(&mut self, hash: u64) -> bool {
+        let bits = self.places.len() * BITS_A_PLACE;
+        if self.misses >= self.held * MISSES_A_BLOCK || self.missed.len() * 64 != bits {
+            self.missed.clear();
+            self.missed.resize(bits / 64, 0);
+            self.misses = 0;
+        }
+        self.misses += 1;
+        // Bits that name neither the shard nor the place.
+        let bit = usize::try_from(hash >> 40).unwrap_or(0) & (bits.wrapping_sub(1));
+        let Some(word) = self.missed.get_mut(bit / 64) else { return true };
+        let was = *word & (1 << (bit % 64)) != 0;
+        *word |= 1 << (bit % 64);
+        was
     }
 
     fn put(&mut self, held: Held, hash: u64) {

@@ -72,6 +72,51 @@ fn what_is_used_outlives_what_passes() {
     assert_eq!(misses, 50);
 }
 
+/// What is read once does not push out what is there; what is missed again soon comes in.
+#[test]
+fn a_full_cache_lets_in_what_is_missed_twice() {
+    let mut rng = Rng::with_seed(3);
+    let cache = BlockCache::new(1 << 20);
+    let block = block(&mut rng);
+    let read = |file, offset| {
+        cache.get_or_load(CacheUse::Fill, FileNumber(file), offset, || Ok(Arc::clone(&block))).unwrap();
+    };
+    let here = |file: u64, offsets: u64| (0..offsets).filter(|at| get(&cache, file, *at).is_some()).count();
+    (0..10_000).for_each(|offset| read(1, offset));
+    let held = here(1, 10_000);
+    assert!(held > 100);
+    // Some bits of the doorkeeper are shared, so that a few come in at once.
+    (0..10_000).for_each(|offset| read(2, offset));
+    assert!(here(1, 10_000) > held / 2, "{} of {held}", here(1, 10_000));
+    (0..10).for_each(|_| (0..20).for_each(|offset| read(3, offset)));
+    assert_eq!(here(3, 20), 20);
+}
+
+#[test]
+fn the_blocks_of_a_file_that_is_gone_are_dropped() {
+    let mut rng = Rng::with_seed(4);
+    let cache = BlockCache::new(4 << 20);
+    for _ in 0..1000 {
+        let block = block(&mut rng);
+        let (file, offset) = (rng.u64(..5), rng.u64(..300));
+        cache.get_or_load(CacheUse::Fill, FileNumber(file), offset, || Ok(block)).unwrap();
+    }
+    let here = |file| (0..300).filter(|offset| get(&cache, file, *offset).is_some()).collect::<Vec<_>>();
+    let before: Vec<_> = (0..5).map(here).collect();
+    assert!(before.iter().all(|blocks| blocks.len() > 50));
+    cache.forget(FileNumber(2));
+    for (file, blocks) in (0..).zip(&before) {
+        assert_eq!(here(file), if file == 2 { Vec::new() } else { blocks.clone() });
+    }
+    let bytes: usize = (0..5)
+        .flat_map(|file| here(file).into_iter().map(move |offset| (file, offset)))
+        .filter_map(|(file, offset)| get(&cache, file, offset))
+        .map(|block| block.bytes())
+        .sum();
+    let counted = usize::try_from(cache.stats().bytes).unwrap();
+    assert!(counted >= bytes && counted < bytes + 1000 * 100, "{counted} for {bytes}");
+}
+
 #[test]
 fn what_is_pinned_takes_from_the_blocks() {
     let mut rng = Rng::with_seed(2);

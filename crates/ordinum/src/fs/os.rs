@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,6 +11,10 @@ use super::{FileLock, Fs, RandomAccessFile, WritableFile};
 use crate::error::{Error, Result};
 use crate::sync::Mutex;
 
+/// The flag of an opening that leaves the time of the last read as it is.
+#[cfg(target_os = "linux")]
+const NOATIME: i32 = rustix::fs::OFlags::NOATIME.bits().cast_signed();
+
 /// The file system of the operating system.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OsFs;
@@ -18,6 +22,21 @@ pub struct OsFs;
 fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
     let path = path.to_path_buf();
     move |source| Error::Io { operation, path, source }
+}
+
+/// Opens a file to be read. When it was read last is not noted where the system does without, which costs each read something.
+fn open_to_read(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(target_os = "linux")]
+    {
+        let unnoted = options.clone().custom_flags(NOATIME).open(path);
+        // Only the owner of a file may ask for that.
+        if !matches!(&unnoted, Err(error) if error.kind() == io::ErrorKind::PermissionDenied) {
+            return unnoted;
+        }
+    }
+    options.open(path)
 }
 
 #[derive(Debug)]
@@ -122,7 +141,7 @@ impl Fs for OsFs {
     }
 
     fn open(&self, path: &Path) -> Result<Arc<dyn RandomAccessFile>> {
-        let file = OpenOptions::new().read(true).open(path).map_err(failed("open", path))?;
+        let file = open_to_read(path).map_err(failed("open", path))?;
         Ok(Arc::new(OsFile::new(file, path)))
     }
 

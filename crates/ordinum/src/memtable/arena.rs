@@ -18,6 +18,7 @@ use std::ops::Deref;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::prefetch::prefetch;
 use crate::sync::step;
 
 use rustix::mm::{Advice, MapFlags, ProtFlags};
@@ -83,19 +84,6 @@ impl Arena {
         // reference, and the caller promises that nobody else touches the range.
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), target.add(skip), bytes.len()) };
     }
-}
-
-/// Asks the processor to fetch the line of a word, for a use that comes soon.
-#[inline]
-pub(super) fn prefetch(word: &AtomicU64) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: every processor of this kind has the instruction, and it changes nothing.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(ptr::from_ref(word).cast()) };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = word;
 }
 
 /// Zeroed memory of its own, in whole pages.

@@ -5,7 +5,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::arena::{Mapping, prefetch};
+use super::arena::Mapping;
+use crate::prefetch::prefetch;
 use crate::sync::step;
 
 /// For so many bytes of a memtable there is one bit: about 18 for an entry of 150 bytes, 5 for one of 40.

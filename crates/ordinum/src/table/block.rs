@@ -35,7 +35,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::slice::Slice;
-use crate::table::spare_buffers;
+use crate::table::{heads, spare_buffers};
 
 /// Bytes of the tail.
 pub(super) const TAIL_BYTES: usize = 19;
@@ -268,10 +268,12 @@ impl Block {
         };
         let wanted = head(rest);
         let heads = self.heads();
-        let mut low = heads.partition_point(|head| u32::from_le_bytes(*head) < wanted);
+        let mut low = heads::below(heads, wanted);
         let equal = |head: &[u8; HEAD_BYTES]| u32::from_le_bytes(*head) == wanted;
         let same = match heads.get(low..) {
-            Some([first, second, ..]) if equal(first) && !equal(second) => 1,
+            // As a rule no head of an index is the wanted one, and one of an entry that is there: nothing else is touched.
+            Some([first, ..]) if !equal(first) => 0,
+            Some([_, second, ..]) if !equal(second) => 1,
             Some(behind) => behind.partition_point(equal),
             None => 0,
         };

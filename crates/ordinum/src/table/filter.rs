@@ -12,6 +12,8 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::prefetch::prefetch;
+
 const KIND_BLOCKED_BLOOM: u8 = 1;
 const HEADER_BYTES: usize = 2;
 const LINE_BYTES: usize = 64;
@@ -70,12 +72,19 @@ impl Filter {
         self.bytes.len()
     }
 
+    fn line(&self, hash: u64) -> Option<&[u8; LINE_BYTES]> {
+        let at = HEADER_BYTES + line_of(hash, self.lines) * LINE_BYTES;
+        self.bytes.get(at..)?.first_chunk()
+    }
+
+    /// Says that [`Filter::may_contain`] will be asked of this hash.
+    pub(crate) fn prefetch(&self, hash: u64) {
+        self.line(hash).into_iter().for_each(prefetch);
+    }
+
     /// Whether a key with this hash may have been added; false is certain.
     pub(crate) fn may_contain(&self, hash: u64) -> bool {
-        let at = HEADER_BYTES + line_of(hash, self.lines) * LINE_BYTES;
-        let Some(line) = self.bytes.get(at..).and_then(|rest| rest.first_chunk::<LINE_BYTES>()) else {
-            return true;
-        };
+        let Some(line) = self.line(hash) else { return true };
         // Without an early end there is nothing for the processor to guess.
         let set = |(byte, mask)| line.get(byte).is_some_and(|byte: &u8| byte & mask != 0);
         probe_bits(hash, self.probes).fold(true, |all, probe| all & set(probe))

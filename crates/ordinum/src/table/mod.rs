@@ -28,6 +28,7 @@ mod estimate;
 mod filter;
 mod footer;
 mod handle;
+mod heads;
 mod lookup;
 mod options;
 mod origin;

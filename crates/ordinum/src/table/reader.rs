@@ -181,6 +181,9 @@ impl TableReader {
         let handle = self.handle(&self.top_index, index)?;
         let number = self.blocks.number;
         let load = || self.blocks.block(handle);
+        if !self.cache.has_room_to_pin() {
+            return self.cache.get_or_load(CacheUse::Fill, number, handle.offset, load);
+        }
         let block = self.cache.get_or_load(CacheUse::Peek, number, handle.offset, load)?;
         if let Some(place) = self.partitions.get(index)
             && self.cache.pin_if_room(block.bytes())

@@ -38,7 +38,12 @@ impl Levels {
                 return Ok(Some(found));
             }
         }
-        for table in deeper.iter().filter_map(|level| level.only_holding(user_key)) {
+        // Each filter is a miss of the processor's caches: all of them are asked for before the first is waited for.
+        let mut on_the_way = [const { None }; LEVELS - 1];
+        for (slot, level) in on_the_way.iter_mut().zip(deeper) {
+            *slot = level.only_holding(user_key).inspect(|table| table.prefetch(key_hash));
+        }
+        for table in on_the_way.into_iter().flatten() {
             if let Some(found) = table.reader()?.get(user_key, seek_trailer, key_hash)? {
                 return Ok(Some(found));
             }

@@ -150,6 +150,13 @@ impl LiveTable {
         Ok(self.reader.get_or_init(|| reader))
     }
 
+    /// Says that a key with this hash will be looked for, soon. A table that was not read yet is not opened for it.
+    pub(crate) fn prefetch(&self, key_hash: u64) {
+        if let Some(filter) = self.reader.get().and_then(|reader| reader.filter.as_ref()) {
+            filter.prefetch(key_hash);
+        }
+    }
+
     /// Says that a durable edit has dropped the table: its file goes with the last reference.
     pub(crate) fn mark_obsolete(&self) {
         self.obsolete.store(true, Ordering::Release);
@@ -160,6 +167,7 @@ impl Drop for LiveTable {
     fn drop(&mut self) {
         if self.obsolete.load(Ordering::Acquire) {
             self.store.remove(FileKind::Table, self.meta.number);
+            self.store.cache.forget(self.meta.number);
         }
     }
 }
