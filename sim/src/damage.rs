@@ -6,6 +6,7 @@
 
 mod rescued;
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -74,6 +75,12 @@ impl Image {
     fn options(&self, disk: &MemoryFs, recovery: RecoveryMode) -> Options {
         let (fs, clock) = (Arc::new(disk.clone()), Arc::<ManualClock>::default());
         self.settings.options(Options { fs, clock, create_if_missing: false, recovery, ..Options::default() })
+    }
+
+    /// Every commit behind which the history may end. What is attested counts as one: a family that was dropped or created may have
+    /// been the last that became durable, and then more must be there than behind the commit before.
+    fn commits(&self) -> BTreeSet<SeqNo> {
+        [SeqNo::ZERO, self.attested].into_iter().chain(self.model.commits.iter().copied()).collect()
     }
 
     /// Opens it as it is.
@@ -146,11 +153,7 @@ fn image_of(script: &Script, end: End) -> Result<Image, Stop> {
     let mut bed = Bed::new();
     script.ops.iter().try_for_each(|op| bed.step(op))?;
     let settings = bed.settings().clone();
-    let survives = match end {
-        End::Killed => bed.model().last(),
-        End::Lost | End::Torn(_) => bed.model().durable,
-    };
-    let attested = bed.attested(survives);
+    let attested = bed.attested(end);
     let (disk, model) = bed.stop(end)?;
     let files = files_of(&disk)?;
     let mut image = Image { files, attested, model, settings, known: Known::default() };
@@ -282,6 +285,9 @@ fn check_reach(image: &Image, db: &Db, how: How, at: SeqNo) -> Result<(), Stop> 
     ensure!(at >= floor, "it goes back to {at} of {last}, and {floor} was attested");
     if how == How::BitOfManifest {
         ensure!(db.last_seqno() >= *given, "{given} was given, and will be again behind {}", db.last_seqno());
+    }
+    if how != How::More {
+        // The manifest has them, and the families, wherever the log is cut.
         ensure!(options_of(db) == *options, "options have changed: {options:?}");
     }
     Ok(())
@@ -329,7 +335,6 @@ fn check_open(image: &Image, db: &Db) -> Result<(SeqNo, bool), Stop> {
     let damages = db.verify()?.damages;
     damages.iter().try_for_each(check_error)?;
     let model = &image.model;
-    let commits = [SeqNo::ZERO].into_iter().chain(model.commits.iter().copied());
     let fits = |at: SeqNo| {
         answers.iter().zip(&whole).enumerate().all(|(place, (answers, rows))| {
             model.pasts(place, at).any(|past| {
@@ -339,7 +344,7 @@ fn check_open(image: &Image, db: &Db) -> Result<(SeqNo, bool), Stop> {
         })
     };
     // From the newest back: most often it is that.
-    let at = commits.collect::<Vec<_>>().into_iter().rev().find(|at| fits(*at));
+    let at = image.commits().into_iter().rev().find(|at| fits(*at));
     let Some(at) = at else { return Err(Stop::Wrong("it answers what no commit left".to_owned())) };
     let is_whole = damages.is_empty() && whole.iter().all(Option::is_some);
     let is_read = whole.iter().all(Option::is_some) || !damages.is_empty();

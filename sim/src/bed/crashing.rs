@@ -26,6 +26,9 @@ impl Bed {
     /// Opens the database, and finds or creates its families.
     pub(super) fn open(&mut self, settings: &Settings) -> Done {
         let db = Db::open(DIRECTORY, self.options(settings))?;
+        // An opening closes the logs that it finds: no end of theirs is cut any more.
+        let position = db.position().seqno;
+        self.attested.push((position, position));
         let mut families = Vec::new();
         for name in FAMILIES {
             families.push(match db.column_family(name) {

@@ -175,7 +175,7 @@ pub struct Bed {
     armed_read: Option<u64>,
     /// The newest sequence number that the database itself gave, and not a caller, as for replicas.
     given: SeqNo,
-    /// Every commit, and what was durable when its record was written.
+    /// Every commit, dropped family and created one, and what was durable when its record was written; and every opening.
     attested: Vec<(SeqNo, SeqNo)>,
     /// Numbers files and directories beside the database.
     others: u64,
@@ -230,11 +230,30 @@ impl Bed {
         &self.settings
     }
 
-    /// What the log attests although any one of its records up to `last` is damaged: what was durable when the last but one of
-    /// them was written.
-    pub fn attested(&self, last: SeqNo) -> SeqNo {
-        let mut records = self.attested.iter().rev().filter(|(seqno, _)| *seqno <= last);
-        records.nth(1).map_or(SeqNo::ZERO, |(_, durable)| *durable)
+    /// What the log attests behind such an end although any one of its records is damaged: what was durable when the last one that
+    /// is left was written. It says so if another one is damaged, and all before it are there if it is damaged itself.
+    ///
+    /// That need not be a commit of the model: a family that was created last has a number of its own, and so has an opening
+    /// behind a crash.
+    pub fn attested(&self, end: End) -> SeqNo {
+        let last = match end {
+            End::Killed => SeqNo::MAX,
+            End::Lost | End::Torn(_) => self.position(),
+        };
+        let left = self.attested.iter().rev().find(|(seqno, _)| *seqno <= last);
+        left.map_or(SeqNo::ZERO, |(_, durable)| *durable)
+    }
+
+    /// How far the database says that it is durable.
+    fn position(&self) -> SeqNo {
+        self.open.as_ref().map_or(SeqNo::ZERO, |db| db.position().seqno)
+    }
+
+    /// A record was written.
+    fn record(&mut self, seqno: SeqNo) {
+        // A sync that came behind the record covers it: if the database is not durable so far, it was durable before.
+        let position = Some(self.position()).filter(|position| *position < seqno);
+        self.attested.push((seqno, self.model.durable.max(position.unwrap_or_default())));
     }
 
     /// Ends the process and gives the disk away, with what must be on it.
@@ -402,9 +421,7 @@ impl Bed {
 
     /// What the database says is durable must stay.
     fn learn_durable(&mut self) {
-        if let Some(db) = &self.open {
-            self.model.durable = self.model.durable.max(db.position().seqno.min(self.model.last()));
-        }
+        self.model.durable = self.model.durable.max(self.position().min(self.model.last()));
     }
 
     fn family(&self, family: u8) -> Result<&ColumnFamily, Stop> {

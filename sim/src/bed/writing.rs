@@ -34,7 +34,7 @@ impl Bed {
     ) -> Done {
         ensure!(seqno > self.model.last(), "commit {seqno} is not behind {}", self.model.last());
         self.outcome.ops += (writes.len() as u64).saturating_sub(1);
-        self.attested.push((seqno, self.model.durable));
+        self.record(seqno);
         self.model.commits.push(seqno);
         let mut told = Vec::new();
         for Write { family, key, effect } in writes {
@@ -121,9 +121,11 @@ impl Bed {
         let dropped = self.family(family)?.clone();
         self.db()?.drop_column_family(&dropped)?;
         let dropped_by = self.db()?.last_seqno();
+        self.record(dropped_by);
         let refused = self.db()?.compact_range(&dropped, KeyRange::all());
         ensure!(matches!(refused, Err(Error::FamilyDropped { .. })), "a dropped family says {refused:?}");
         let created = self.db()?.create_column_family(FAMILIES[at], self.settings.family())?;
+        self.attested.push((self.db()?.last_seqno(), dropped_by));
         let last = self.model.last();
         if let Some(place) = self.families.get_mut(at) {
             *place = created;

@@ -65,9 +65,8 @@ fn check_nothing_invented(image: &Image, found: &[Rows], report: &Report) -> Res
 
 fn check_all_there(image: &Image, found: &[Rows], report: &Report, floor: SeqNo) -> Result<(), Stop> {
     let model = &image.model;
-    let commits = [SeqNo::ZERO].into_iter().chain(model.commits.iter().copied());
     let last = image.known.commit;
-    let commits: Vec<SeqNo> = commits.filter(|at| (floor..=last).contains(at)).collect();
+    let commits: Vec<SeqNo> = image.commits().into_iter().filter(|at| (floor..=last).contains(at)).collect();
     let is_right = |at: SeqNo, place: usize| {
         let empty = Vec::new();
         let rows = found[place].as_ref().unwrap_or(&empty);
