@@ -118,7 +118,24 @@ impl RandomAccessFile for OsFile {
     }
 }
 
-impl FileLock for OsFile {}
+/// A lock on a file. It is given back in words: whoever is being started at that moment has the file too, until it runs its program.
+#[derive(Debug)]
+struct HeldLock {
+    file: File,
+    /// Who took it: it is not a forked child's to give back.
+    process: u32,
+}
+
+impl FileLock for HeldLock {}
+
+impl Drop for HeldLock {
+    fn drop(&mut self) {
+        if self.process == std::process::id() {
+            // Where that fails, it goes with the file.
+            self.file.unlock().unwrap_or_default();
+        }
+    }
+}
 
 impl Fs for OsFs {
     fn create(&self, path: &Path) -> Result<Box<dyn WritableFile>> {
@@ -211,9 +228,12 @@ impl Fs for OsFs {
             .open(path)
             .map_err(failed("create", path))?;
         match file.try_lock() {
-            Ok(()) => Ok(Box::new(OsFile::new(file, path))),
+            Ok(()) => Ok(Box::new(HeldLock { file, process: std::process::id() })),
             Err(TryLockError::WouldBlock) => Err(Error::Locked { path: path.to_path_buf() }),
             Err(TryLockError::Error(source)) => Err(failed("lock", path)(source)),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
