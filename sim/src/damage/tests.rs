@@ -133,3 +133,10 @@ fn a_family_that_was_created_is_no_commit_that_is_lost() {
     let seed = 5_003_887;
     try_seed(seed, &mut Tally::default()).unwrap_or_else(|what| panic!("{what}"));
 }
+
+/// A rescue that read an older manifest first took the families of the next one for dropped, and forgot their names.
+#[test]
+fn families_of_the_newest_manifest_keep_their_names() {
+    let seed = 5_003_825;
+    try_seed(seed, &mut Tally::default()).unwrap_or_else(|what| panic!("{what}"));
+}

@@ -117,6 +117,8 @@ impl Known {
             self.dropped_logs.extend(std::mem::take(&mut self.logs).into_keys());
             self.families.clear();
             self.families.insert(FamilyId(0), KnownFamily::named(DEFAULT_FAMILY));
+            // It names all that there are; what the manifest before knew says nothing of them.
+            self.families_end = FamilyId(0);
         }
         // A table that goes to another level is removed from one and added to the other.
         let removed = record.edits.iter().filter_map(|edit| match edit {
