@@ -26,8 +26,9 @@ def test_writes_say_what_they_did(db: ormdb.Connection) -> None:
     assert written.token == db.execute("delete Artist where false").token or written.token
     with pytest.raises(TypeError):
         db.execute("Artist { id }")
-    with pytest.raises(TypeError):
+    with pytest.raises(ormdb.RequestError):
         db.fetch("delete Artist")
+    assert len(db.fetch("Artist { id }")) == 1
 
 
 def test_transactions_commit_and_roll_back(db: ormdb.Connection) -> None:
