@@ -107,9 +107,10 @@ impl BlockCache {
         rest.max(self.bytes_max / PART_FOR_BLOCKS)
     }
 
-    /// Drops the blocks of a file that is gone: nobody asks for them any more.
-    pub(crate) fn forget(&self, file: FileNumber) {
-        self.shards.iter().for_each(|shard| shard.forget(file.0));
+    /// Drops the blocks of files that are gone: nobody asks for them any more. It looks at every place once, however many files
+    /// there are.
+    pub(crate) fn forget(&self, files: &[FileNumber]) {
+        self.shards.iter().for_each(|shard| shard.forget(files));
     }
 
     /// Counts memory that an open table holds whatever the budget says.

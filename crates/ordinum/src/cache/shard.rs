@@ -17,6 +17,7 @@
 use std::sync::Arc;
 
 use super::{CacheStats, CacheUse};
+use crate::file_name::FileNumber;
 use crate::sync::RwLock;
 use crate::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use crate::table::Block;
@@ -118,9 +119,10 @@ impl Shard {
         drop(table);
     }
 
-    /// Drops the blocks of a file.
-    pub(super) fn forget(&self, file: u64) {
-        if self.table.read().places.iter().flatten().all(|held| held.key.file != file) {
+    /// Drops the blocks of these files.
+    pub(super) fn forget(&self, files: &[FileNumber]) {
+        let is_gone = |held: &Held| files.contains(&FileNumber(held.key.file));
+        if !self.table.read().places.iter().flatten().any(is_gone) {
             return;
         }
         // What is dropped is freed without the lock.
@@ -128,8 +130,7 @@ impl Shard {
         let mut table = self.table.write();
         let mut at = 0;
         while at < table.places.len() {
-            let held = table.places.get(at).and_then(Option::as_ref);
-            if held.is_some_and(|held| held.key.file == file) {
+            if table.places.get(at).and_then(Option::as_ref).is_some_and(is_gone) {
                 // Another block may have moved here.
                 dropped.extend(table.take(at));
             } else {

@@ -253,7 +253,8 @@ impl Core {
         match compaction.method {
             Method::Move => {}
             Method::Merge | Method::Drop | Method::DropHidden => {
-                dropped.iter().for_each(|(_, table)| table.mark_obsolete())
+                dropped.iter().for_each(|(_, table)| table.mark_obsolete());
+                self.store.forget(dropped.iter().map(|(_, table)| *table));
             }
         }
         Ok(())

@@ -177,6 +177,7 @@ impl Core {
         for table in dropped.levels.tables() {
             table.mark_obsolete();
         }
+        self.store.forget(dropped.levels.tables());
         for used in dropped.levels.values().iter() {
             used.file.mark_obsolete();
         }

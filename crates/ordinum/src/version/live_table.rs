@@ -72,6 +72,13 @@ impl TableStore {
         }
     }
 
+    /// Drops the cached blocks of tables that a durable edit has dropped, all in one pass. What a reader that came before that
+    /// edit still puts there goes as any other block that nobody asks for.
+    pub(crate) fn forget<'t>(&self, tables: impl IntoIterator<Item = &'t Arc<LiveTable>>) {
+        let files: Vec<FileNumber> = tables.into_iter().map(|table| table.meta.number).collect();
+        self.cache.forget(&files);
+    }
+
     /// Opens a value-log file.
     pub(crate) fn open_values(&self, number: FileNumber) -> Result<ValueLogReader> {
         let path = self.file(FileKind::ValueLog, number);
@@ -167,7 +174,6 @@ impl Drop for LiveTable {
     fn drop(&mut self) {
         if self.obsolete.load(Ordering::Acquire) {
             self.store.remove(FileKind::Table, self.meta.number);
-            self.store.cache.forget(self.meta.number);
         }
     }
 }
