@@ -102,6 +102,10 @@ pub struct Options {
     pub retention_bytes: u64,
     /// How many compactions run at the same time, each on a thread of its own; one more thread flushes.
     pub compaction_threads: usize,
+    /// By how much the priority of the threads that compact is lower than that of the thread that opened the database, as
+    /// nice(2) counts: 0 (not lower) to 19. With fewer cores than busy threads, writers and readers then wait less often for
+    /// a merge to give up its turn; a database whose merges fall behind slows its writers down in any case. On Linux only.
+    pub compaction_nice: u8,
     /// Into how many slices of its keys a large merge may be cut; they are merged side by side, one on the compaction's
     /// own thread and each other one on a thread that ends with it. With [`Background::Manual`] there is one slice.
     pub compaction_slices_max: usize,
@@ -144,6 +148,7 @@ impl Default for Options {
             retention_age: Duration::ZERO,
             retention_bytes: u64::MAX,
             compaction_threads: 2,
+            compaction_nice: 5,
             compaction_slices_max: 2,
             background_bytes_per_second: 0,
             delayed_write_bytes_per_second: 64 << 20,
@@ -167,6 +172,7 @@ impl Options {
         within("write_buffer_budget_bytes", self.write_buffer_budget_bytes, 8 << 10, 1 << 44)?;
         within("closed_logs_max", self.closed_logs_max as u64, 1, 1 << 20)?;
         within("compaction_threads", self.compaction_threads as u64, 1, 64)?;
+        within("compaction_nice", self.compaction_nice.into(), 0, 19)?;
         within("compaction_slices_max", self.compaction_slices_max as u64, 1, 64)?;
         within("background_bytes_per_second", self.background_bytes_per_second, 0, 1 << 50)?;
         within("delayed_write_bytes_per_second", self.delayed_write_bytes_per_second, 64 << 10, 1 << 50)?;

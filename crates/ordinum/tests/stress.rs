@@ -180,6 +180,7 @@ fn random_options(rng: &mut Rng, fs: &FaultFs, background: Background) -> Option
         block_cache_bytes: rng.u64(0..256 << 10),
         background,
         compaction_threads: rng.usize(1..4),
+        compaction_nice: rng.u8(..10),
         compaction_slices_max: rng.usize(1..4),
         background_bytes_per_second: if rng.bool() { 0 } else { 1 << 30 },
         retention_age: Duration::from_secs(if rng.bool() { 0 } else { 1 << 20 }),

@@ -128,7 +128,10 @@ impl Threads {
                 running.push(std::thread::spawn(move || flusher.flush_all_the_time()));
                 for _ in 0..core.options.compaction_threads {
                     let compactor = Arc::clone(core);
-                    running.push(std::thread::spawn(move || compactor.compact_all_the_time()));
+                    running.push(std::thread::spawn(move || {
+                        step_back(compactor.options.compaction_nice);
+                        compactor.compact_all_the_time();
+                    }));
                 }
                 let syncer = Arc::clone(core);
                 running.push(std::thread::spawn(move || syncer.sync_in_time()));
@@ -156,6 +159,21 @@ impl Threads {
         core.store.notices.tell();
     }
 }
+
+/// Lowers the priority of this thread, and of those that it starts, by what nice(2) counts. One that keeps its priority works
+/// as well, so that a refusal is nothing to tell.
+#[cfg(target_os = "linux")]
+fn step_back(nice: u8) {
+    if nice > 0
+        && let Ok(priority) = rustix::process::getpriority_process(None)
+    {
+        // For Linux no process is this thread alone; other systems would take the whole process.
+        rustix::process::setpriority_process(None, priority.saturating_add(i32::from(nice))).ok();
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn step_back(_nice: u8) {}
 
 impl Core {
     /// The loop of the thread that flushes: works while there is work, and sleeps until something changes.
@@ -236,3 +254,6 @@ impl Core {
             || self.attempt(Work::Compact, compact)?)
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests;
