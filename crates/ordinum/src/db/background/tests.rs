@@ -1,3 +1,4 @@
+#![cfg(target_os = "linux")]
 #![allow(clippy::disallowed_methods, reason = "what is tested is what a thread does to itself")]
 
 use super::step_back;
