@@ -26,10 +26,11 @@ struct Missing {
 }
 
 impl Missing {
+    /// Behind `above` and through the same commit is nothing, whatever is missing.
     fn may_have(&self, key: &[u8], above: SeqNo, through: SeqNo) -> bool {
         let has_key =
             self.keys.as_ref().is_none_or(|(first, last)| first.as_slice() <= key && key <= last.as_slice());
-        has_key && self.seqnos.0 <= through && self.seqnos.1 > above
+        has_key && above < through && self.seqnos.0 <= through && self.seqnos.1 > above
     }
 }
 

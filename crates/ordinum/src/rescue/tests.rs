@@ -433,6 +433,58 @@ fn operands_need_their_operator() {
     assert_eq!(found, [(b"a".to_vec(), b"1,".to_vec())].into());
 }
 
+/// Writes a list with a put and an operand behind it.
+fn put_and_merge(db: &Db, family: &ColumnFamily, key: &str, value: &str, operand: &str) {
+    let mut batch = Batch::new();
+    batch.put(family, key.as_bytes(), value.as_bytes()).unwrap();
+    batch.merge(family, key.as_bytes(), operand.as_bytes()).unwrap();
+    db.write(batch, Durability::Synced).unwrap();
+}
+
+/// Whatever is missing, nothing is between two operations of one commit: its put does not come over without its operand.
+#[test]
+fn an_operand_stays_with_the_put_of_its_commit() {
+    let bed = Bed::new();
+    let db = bed.open();
+    let lists = bed.family(&db, "lists");
+    put(&db, &lists, "a", b"1,");
+    db.flush_all().unwrap();
+    put_and_merge(&db, &lists, "a", "2,", "3,");
+    drop((db, lists));
+    // So that commits of any family and number may be missing.
+    for file in bed.files(FileKind::Manifest) {
+        bed.fs.remove(&file).unwrap();
+    }
+    let table = bed.files(FileKind::Table).pop().unwrap();
+    let len = bed.fs.open(&table).unwrap().len().unwrap();
+    bed.flip(&table, len - 1);
+    let report = bed.rescue();
+    assert!(report.losses.iter().any(|loss| loss.lost == Lost::Table), "{report:#?}");
+    assert_eq!(rows(&bed.rescued(), "lists"), [(b"a".to_vec(), b"2,3,".to_vec())].into(), "{report:#?}");
+}
+
+/// The same of an operand that the table has folded into the put.
+#[test]
+fn an_entry_that_has_its_base_needs_nothing_below() {
+    let bed = Bed::new();
+    let db = bed.open();
+    let lists = bed.family(&db, "lists");
+    put(&db, &lists, "a", b"1,");
+    db.flush_all().unwrap();
+    let lost = bed.files(FileKind::Table).pop().unwrap();
+    put_and_merge(&db, &lists, "a", "2,", "3,");
+    db.flush_all().unwrap();
+    drop((db, lists));
+    for file in bed.files(FileKind::Manifest) {
+        bed.fs.remove(&file).unwrap();
+    }
+    let len = bed.fs.open(&lost).unwrap().len().unwrap();
+    bed.flip(&lost, len - 1);
+    let report = bed.rescue();
+    assert!(report.losses.iter().any(|loss| loss.lost == Lost::Table), "{report:#?}");
+    assert_eq!(rows(&bed.rescued(), "lists"), [(b"a".to_vec(), b"2,3,".to_vec())].into(), "{report:#?}");
+}
+
 #[test]
 fn only_a_closed_database_is_rescued_and_only_into_an_empty_directory() {
     let bed = Bed::new();
