@@ -7,6 +7,7 @@
 mod rescued;
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use fastrand::Rng;
 use ordinum::clock::ManualClock;
 use ordinum::fs::{Fs, MemoryFs};
+use ordinum::inspect::{FileContents, dump};
 use ordinum::{ColumnFamily, Db, Error, ErrorKind, Options, Reader, RecoveryMode, SeqNo};
 
 use crate::bed::{Bed, Row, Stop, names_a_place, rows_of};
@@ -136,11 +138,36 @@ pub fn try_seed(seed: u64, tally: &mut Tally) -> Result<(), String> {
         let checked = catch_unwind(AssertUnwindSafe(|| check(&image, &files, &damage, tally)));
         match checked {
             Ok(Ok(())) => {}
-            Ok(Err(stop)) => return Err(format!("seed {seed}, {}: {stop}", damage.what)),
+            Ok(Err(stop)) => {
+                let held = held(&image.files).unwrap_or_default();
+                return Err(format!("seed {seed}, {}: {stop}\n{held}", damage.what));
+            }
             Err(_) => return Err(format!("seed {seed}, {}: a panic", damage.what)),
         }
     }
     Ok(())
+}
+
+/// What the files held before they were damaged, for who looks into a finding.
+fn held(files: &[(PathBuf, Vec<u8>)]) -> Result<String, Error> {
+    let (disk, mut lines) = (disk_of(files)?, String::new());
+    for (path, _) in files {
+        let contents = match path.extension().and_then(|extension| extension.to_str()) {
+            Some("sst") => FileContents::Table,
+            Some("log") => FileContents::Log,
+            None if path.to_string_lossy().contains("MANIFEST") => FileContents::Manifest,
+            _ => continue,
+        };
+        lines.extend([&*path.to_string_lossy(), "\n"]);
+        let told = dump(&disk, contents, path, |line| {
+            lines.extend(["  ", line, "\n"]);
+            ControlFlow::Continue(())
+        });
+        if let Err(error) = told {
+            lines.extend(["  ", &error.to_string(), "\n"]);
+        }
+    }
+    Ok(lines)
 }
 
 fn image(seed: u64, rng: &mut Rng) -> Result<Image, Stop> {
