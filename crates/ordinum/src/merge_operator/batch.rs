@@ -97,6 +97,11 @@ impl<'a> Merging<'a> {
         self.keys.get(&(family, key)).is_some_and(|written| written.ordinal != ordinal)
     }
 
+    /// Whether there are operands behind the last put or deletion of the key.
+    pub(crate) fn has_operands(&self, family: FamilyId, key: &[u8]) -> bool {
+        self.keys.get(&(family, key)).is_some_and(|written| !written.operands.is_empty())
+    }
+
     /// The value of the merge entry that stands for all operations on the key; none if the last one says it alone.
     pub(crate) fn value(&self, family: FamilyId, key: &[u8]) -> Option<Vec<u8>> {
         let written = self.keys.get(&(family, key)).filter(|written| !written.operands.is_empty())?;

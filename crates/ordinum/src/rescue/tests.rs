@@ -485,6 +485,25 @@ fn an_entry_that_has_its_base_needs_nothing_below() {
     assert_eq!(rows(&bed.rescued(), "lists"), [(b"a".to_vec(), b"2,3,".to_vec())].into(), "{report:#?}");
 }
 
+/// Nor without its operator.
+#[test]
+fn a_put_does_not_come_over_without_the_operand_of_its_commit() {
+    let bed = Bed::new();
+    let db = bed.open();
+    let lists = bed.family(&db, "lists");
+    put(&db, &lists, "a", b"1,");
+    put_and_merge(&db, &lists, "a", "2,", "3,");
+    put(&db, &lists, "b", b"4,");
+    drop((db, lists));
+    let options = Options { families: BTreeMap::new(), ..bed.options.clone() };
+    let report = rescue("/db", "/new", &options).unwrap();
+    let [loss] = report.losses.as_slice() else { panic!("{report:#?}") };
+    assert_eq!((loss.lost, loss.keys.clone().unwrap().0), (Lost::Operand, b"a".to_vec()));
+    let found = rows(&Db::open("/new", options).unwrap(), "lists");
+    let had = [(b"a".to_vec(), b"1,".to_vec()), (b"b".to_vec(), b"4,".to_vec())];
+    assert_eq!(found, had.into());
+}
+
 #[test]
 fn only_a_closed_database_is_rescued_and_only_into_an_empty_directory() {
     let bed = Bed::new();

@@ -25,7 +25,7 @@ use crate::file_name::{self, FileKind};
 use crate::fs::Fs;
 use crate::ingestion::Ingestion;
 use crate::key::{Kind, SeqNo};
-use crate::merge_operator::{Base, Entry};
+use crate::merge_operator::{Base, Entry, Merging};
 use crate::range_delete::RangeTombstones;
 use crate::table::Origin;
 use crate::value_log::ValuePointer;
@@ -242,12 +242,21 @@ impl<'a> Transfer<'a> {
         settled: &mut Settled,
         is_behind: &dyn Fn(&FamilyId) -> bool,
     ) -> Result<()> {
+        let merging = Merging::of(&operations);
         while let Some(Ok(operation)) = operations.next_operation() {
-            if is_behind(&operation.family) {
+            if is_behind(&operation.family) && !self.is_half(&operation, merging.as_ref()) {
                 self.operation(seqno, &operation, settled)?;
             }
         }
         Ok(())
+    }
+
+    /// Whether the batch has operands behind this put that cannot be told: the value alone no commit left.
+    fn is_half(&self, operation: &Operation<'_>, merging: Option<&Merging<'_>>) -> bool {
+        let Operation { kind, family: id, key, .. } = *operation;
+        let merges = self.output.families.get(&id).is_some_and(|family| family.merges);
+        let is_put = matches!(kind, Kind::Put | Kind::Pointer);
+        is_put && !merges && merging.is_some_and(|merging| merging.has_operands(id, key))
     }
 
     fn operation(&mut self, seqno: SeqNo, operation: &Operation<'_>, settled: &mut Settled) -> Result<()> {
