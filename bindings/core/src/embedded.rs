@@ -10,11 +10,14 @@ use ormdb::{Database, Options, Session};
 use ormdb_proto::{Error, ErrorCode, Result};
 use parking_lot::Mutex;
 
-use crate::options::{Create, OpenOptions};
+use crate::options::{Create, OpenOptions, Retention};
 use crate::origin::{Origin, PerProcess};
 
 /// A database that is open in this process.
-pub(crate) struct Embedded(Origin<Database>);
+pub(crate) struct Embedded {
+    database: Origin<Database>,
+    retention: Retention,
+}
 
 /// The open databases by their directories.
 type Opened = Mutex<HashMap<PathBuf, Weak<Embedded>>>;
@@ -22,7 +25,8 @@ type Opened = Mutex<HashMap<PathBuf, Weak<Embedded>>>;
 static OPENED: PerProcess<Opened> = PerProcess::new();
 
 impl Embedded {
-    /// The database in a directory; the one that is open already, if this process has it open.
+    /// The database in a directory; the one that is open already, if this process has it open. That one keeps its retention, and
+    /// who asks for another is told.
     pub(crate) fn open(path: &Path, options: &OpenOptions) -> Result<Arc<Embedded>> {
         let opened = OPENED.get(|| Ok(Opened::default()))?;
         // Held until it is open, so that two threads do not open it side by side.
@@ -30,7 +34,7 @@ impl Embedded {
         if let Ok(directory) = path.canonicalize()
             && let Some(embedded) = opened.get(&directory).and_then(Weak::upgrade)
         {
-            return Ok(embedded);
+            return embedded.with_retention(options.retention);
         }
         if options.create == Create::Never && !path.is_dir() {
             let message = format!("there is no database at {}", path.display());
@@ -38,7 +42,11 @@ impl Embedded {
         }
         let mut engine = Options::default();
         engine.engine.create_if_missing = options.create == Create::IfMissing;
-        let embedded = Arc::new(Embedded(Origin::new(Database::open_with(path, engine)?)));
+        let retention = options.retention.unwrap_or_default();
+        engine.engine.retention_age = retention.age;
+        engine.engine.retention_bytes = retention.bytes;
+        let database = Origin::new(Database::open_with(path, engine)?);
+        let embedded = Arc::new(Embedded { database, retention });
         let directory = path.canonicalize().map_err(|error| {
             Error::new(ErrorCode::Io, format!("the directory {} is gone: {error}", path.display()))
         })?;
@@ -47,8 +55,17 @@ impl Embedded {
         Ok(embedded)
     }
 
+    fn with_retention(self: Arc<Embedded>, asked: Option<Retention>) -> Result<Arc<Embedded>> {
+        if asked.is_some_and(|asked| asked != self.retention) {
+            let message = "this process has the database open with another retention";
+            return Err(Error::new(ErrorCode::InvalidValue, message)
+                .hint("give it where the database is opened first, or close the other connections"));
+        }
+        Ok(self)
+    }
+
     pub(crate) fn database(&self) -> Result<&Database> {
-        self.0.get()
+        self.database.get()
     }
 
     /// A session for one statement, or one transaction: what stops it stops nothing else.

@@ -14,7 +14,7 @@ const { Transaction, runTransaction } = require('./transaction');
 const { createOf, updateOf } = require('./write');
 
 const CONNECT_TIMEOUT_MS = 10_000;
-const CONNECT_OPTIONS = ['create', 'connectTimeoutMs', 'int64', 'json', 'construct', 'signal'];
+const CONNECT_OPTIONS = ['create', 'retentionAgeMs', 'retentionBytes', 'connectTimeoutMs', 'int64', 'json', 'construct', 'signal'];
 const SYNC_OPTIONS = ['int64', 'json', 'construct'];
 const BEGIN_OPTIONS = ['isolation', 'readOnly', 'signal'];
 
@@ -39,11 +39,26 @@ function connectSync(target, options) {
 
 function openOptions(target, options) {
   if (typeof target !== 'string') throw error('invalid_value', 'a database is named by the path of its directory, or a URL');
-  const { create = true, connectTimeoutMs = CONNECT_TIMEOUT_MS, signal, ...values } = optionsOf(options, CONNECT_OPTIONS);
-  if (!Number.isInteger(connectTimeoutMs) || connectTimeoutMs < 0 || connectTimeoutMs > 0xffffffff) {
+  const {
+    create = true,
+    retentionAgeMs,
+    retentionBytes,
+    connectTimeoutMs = CONNECT_TIMEOUT_MS,
+    signal,
+    ...values
+  } = optionsOf(options, CONNECT_OPTIONS);
+  const isWhole = (given, most) => Number.isInteger(given) && given >= 0 && given <= most;
+  if (!isWhole(connectTimeoutMs, 0xffffffff)) {
     throw error('invalid_value', '`connectTimeoutMs` is a whole number of milliseconds');
   }
-  return { rawOptions: { create: Boolean(create), connectTimeoutMs }, defaults: hydrationOptions(values), signal };
+  if (retentionAgeMs !== undefined && !isWhole(retentionAgeMs, Number.MAX_SAFE_INTEGER)) {
+    throw error('invalid_value', '`retentionAgeMs` is a whole number of milliseconds');
+  }
+  if (retentionBytes !== undefined && !isWhole(retentionBytes, Number.MAX_SAFE_INTEGER)) {
+    throw error('invalid_value', '`retentionBytes` is a whole number of bytes');
+  }
+  const rawOptions = { create: Boolean(create), connectTimeoutMs, retentionAgeMs, retentionBytes };
+  return { rawOptions, defaults: hydrationOptions(values), signal };
 }
 
 class Database {

@@ -84,6 +84,11 @@ export interface CallOptions extends ValueOptions {
 export interface ConnectOptions extends CallOptions {
   /** Whether a database is made where none is; true where it is left out. */
   create?: boolean;
+  /** How long a version of a database of this process can be read (`as of`) after it was overwritten; none is kept where it is left
+   * out. A server has `--retention-age`. */
+  retentionAgeMs?: number;
+  /** Versions are given up before their age when more than this was written to the log since they were overwritten. */
+  retentionBytes?: number;
   /** How long connecting to a server may take; 10 s where it is left out. */
   connectTimeoutMs?: number;
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use napi::bindgen_prelude::Null;
 use napi_derive::napi;
 use ormdb_bindings::{
-    Access, Connection as Inner, Create, Error, ErrorCode, Isolation, OpenOptions, SchemaOutcome,
+    Access, Connection as Inner, Create, Error, ErrorCode, Isolation, OpenOptions, Retention, SchemaOutcome,
 };
 use ormdb_proto::Result;
 use serde_json::{Value, json};
@@ -25,6 +25,10 @@ pub struct RawOptions {
     pub create: bool,
     /// How long connecting may take.
     pub connect_timeout_ms: u32,
+    /// How long versions are kept that were overwritten.
+    pub retention_age_ms: Option<i64>,
+    /// How much may be written to the log before they are given up.
+    pub retention_bytes: Option<i64>,
 }
 
 /// A database of this process, or one behind a server.
@@ -35,16 +39,22 @@ pub struct Connection(Inner);
 impl Connection {
     /// Opens a directory, a URL or a Unix socket.
     #[napi]
-    pub fn open(completions: &Completions, number: u32, name: String, options: RawOptions) -> Stop {
-        completions.deliver(number, Inner::open(&name, &open_options(&options)), |inner| {
-            Ok(Delivered::B(Connection(inner)))
-        })
+    pub fn open(
+        completions: &Completions,
+        number: u32,
+        name: String,
+        options: RawOptions,
+    ) -> napi::Result<Stop> {
+        let options = open_options(&options).map_err(|error| thrown(&error))?;
+        Ok(completions
+            .deliver(number, Inner::open(&name, &options), |inner| Ok(Delivered::B(Connection(inner)))))
     }
 
     /// As [`Connection::open`], on this thread.
     #[napi]
     pub fn open_sync(name: String, options: RawOptions) -> napi::Result<Connection> {
-        Inner::open(&name, &open_options(&options)).wait().map(Connection).map_err(|error| thrown(&error))
+        let open = || Inner::open(&name, &open_options(&options)?).wait();
+        open().map(Connection).map_err(|error| thrown(&error))
     }
 
     /// Whether the database is in this process.
@@ -162,12 +172,16 @@ impl Connection {
     }
 }
 
-fn open_options(options: &RawOptions) -> OpenOptions {
-    OpenOptions {
+fn open_options(options: &RawOptions) -> Result<OpenOptions> {
+    // The package lets whole numbers from zero on through.
+    let number = |given: Option<i64>| given.and_then(|number| u64::try_from(number).ok());
+    let age = number(options.retention_age_ms).map(Duration::from_millis);
+    Ok(OpenOptions {
         create: if options.create { Create::IfMissing } else { Create::Never },
+        retention: Retention::of(age, number(options.retention_bytes))?,
         connect_timeout: Duration::from_millis(u64::from(options.connect_timeout_ms)),
         name: concat!("@ormdb/client ", env!("CARGO_PKG_VERSION")).to_owned(),
-    }
+    })
 }
 
 fn isolation_named(name: &str) -> Result<Isolation> {

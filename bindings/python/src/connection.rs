@@ -4,7 +4,9 @@
 
 use std::time::Duration;
 
-use ormdb_bindings::{Access, Create, GraphResult, Isolation, OpenOptions, Outcome, SchemaOutcome, Task};
+use ormdb_bindings::{
+    Access, Create, GraphResult, Isolation, OpenOptions, Outcome, Retention, SchemaOutcome, Task,
+};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyAny, PyDict};
@@ -25,23 +27,35 @@ pub(crate) struct Connection(pub(crate) ormdb_bindings::Connection);
 #[pymethods]
 impl Connection {
     #[new]
-    #[pyo3(signature = (location, *, create = true, timeout = 10.0))]
-    fn new(py: Python<'_>, location: &str, create: bool, timeout: f64) -> PyResult<Connection> {
-        let task = open(location, create, timeout)?;
-        wait::wait(py, None, task).map(Connection)
+    #[pyo3(signature = (location, *, create = true, retention_age = None, retention_bytes = None, timeout = 10.0))]
+    fn new(
+        py: Python<'_>,
+        location: &str,
+        create: bool,
+        retention_age: Option<f64>,
+        retention_bytes: Option<u64>,
+        timeout: f64,
+    ) -> PyResult<Connection> {
+        let options = open_options(py, create, retention_age, retention_bytes, timeout)?;
+        wait::wait(py, None, ormdb_bindings::Connection::open(location, &options)).map(Connection)
     }
 
     /// Begins to open a connection; the future will have a `Connection` of this module.
     #[staticmethod]
-    #[pyo3(signature = (mailbox, future, location, *, create = true, timeout = 10.0))]
+    #[pyo3(signature = (mailbox, future, location, *, create = true, retention_age = None, retention_bytes = None, timeout = 10.0))]
+    #[allow(clippy::too_many_arguments, reason = "they are keywords of Python")]
     fn start_open(
+        py: Python<'_>,
         mailbox: &Mailbox,
         future: &Bound<'_, PyAny>,
         location: &str,
         create: bool,
+        retention_age: Option<f64>,
+        retention_bytes: Option<u64>,
         timeout: f64,
     ) -> PyResult<Call> {
-        Ok(mailbox.begin(future, open(location, create, timeout)?, |py, opened| {
+        let options = open_options(py, create, retention_age, retention_bytes, timeout)?;
+        Ok(mailbox.begin(future, ormdb_bindings::Connection::open(location, &options), |py, opened| {
             let opened = Connection(opened.or_raise(py, None)?);
             Ok(Py::new(py, opened)?.into_any())
         }))
@@ -233,15 +247,23 @@ impl Connection {
     }
 }
 
-fn open(location: &str, create: bool, timeout: f64) -> PyResult<Task<ormdb_bindings::Connection>> {
-    let connect_timeout = Duration::try_from_secs_f64(timeout)
-        .map_err(|error| PyValueError::new_err(format!("timeout: {error}")))?;
-    let options = OpenOptions {
-        create: if create { Create::IfMissing } else { Create::Never },
-        connect_timeout,
-        name: concat!("ormdb-python ", env!("CARGO_PKG_VERSION")).to_owned(),
+fn open_options(
+    py: Python<'_>,
+    create: bool,
+    retention_age: Option<f64>,
+    retention_bytes: Option<u64>,
+    timeout: f64,
+) -> PyResult<OpenOptions> {
+    let seconds = |name: &str, given: f64| {
+        Duration::try_from_secs_f64(given).map_err(|error| PyValueError::new_err(format!("{name}: {error}")))
     };
-    Ok(ormdb_bindings::Connection::open(location, &options))
+    let retention_age = retention_age.map(|age| seconds("retention_age", age)).transpose()?;
+    Ok(OpenOptions {
+        create: if create { Create::IfMissing } else { Create::Never },
+        retention: Retention::of(retention_age, retention_bytes).or_raise(py, None)?,
+        connect_timeout: seconds("timeout", timeout)?,
+        name: concat!("ormdb-python ", env!("CARGO_PKG_VERSION")).to_owned(),
+    })
 }
 
 fn level(py: Python<'_>, isolation: &str) -> PyResult<Isolation> {

@@ -117,6 +117,12 @@ pub(crate) struct Serve {
     /// Memory for blocks of the database's files that were read, in MiB.
     #[arg(long, default_value_t = 64, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
     pub(crate) cache_mib: u32,
+    /// Seconds that a version can be read (`as of`) after it was overwritten; without it, none is kept.
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) retention_age: Option<f64>,
+    /// Versions are given up before their age when more than this was written to the log since they were overwritten.
+    #[arg(long, value_name = "BYTES", requires = "retention_age")]
+    pub(crate) retention_bytes: Option<u64>,
     /// Seconds that a connection may be quiet; clients give signs of life by themselves.
     #[arg(long, default_value_t = 300.0, value_name = "SECONDS")]
     pub(crate) idle_timeout: f64,

@@ -29,8 +29,8 @@ pub(crate) fn token(expr: &Expr, params: &Params, history: u64) -> Result<Token>
 /// The error about a version that is retained no more.
 pub(crate) fn too_old(token: Token, oldest: Token) -> Error {
     let message = format!("the version {token} is kept no more; the oldest is {oldest}");
-    let hint =
-        "the engine's options `retention_age` and `retention_bytes` say how far back versions are kept";
+    let hint = "the options `retention_age` and `retention_bytes` of opening a database say how far back versions are kept: \
+                of a server, `ormdb serve --retention-age SECONDS`";
     Error::new(ErrorCode::TokenTooOld, message).key(oldest.to_string()).hint(hint)
 }
 

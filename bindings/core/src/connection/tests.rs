@@ -1,17 +1,22 @@
 use std::sync::mpsc;
+use std::time::Duration;
 
 use super::*;
-use crate::Create;
+use crate::{Create, Retention};
 
 const SCHEMA: &str = "entity User {\n  id int64 @id\n  email string @unique\n}\n";
 
 fn opened(directory: &tempfile::TempDir) -> Connection {
-    let name = directory.path().join("db").display().to_string();
-    let connection = Connection::open(&name, &OpenOptions::default()).wait().unwrap();
+    let connection = open_with(directory, &OpenOptions::default()).unwrap();
     match connection.apply_schema(SCHEMA.to_owned()).wait().unwrap() {
         SchemaOutcome::Applied { .. } => connection,
         SchemaOutcome::Refused(errors) => panic!("{errors:?}"),
     }
+}
+
+fn open_with(directory: &tempfile::TempDir, options: &OpenOptions) -> Result<Connection> {
+    let name = directory.path().join("db").display().to_string();
+    Connection::open(&name, options).wait()
 }
 
 fn create(connection: &Connection, id: i64) -> Result<Outcome> {
@@ -157,4 +162,31 @@ fn what_waits_for_a_lock_can_be_cancelled() {
     waiting.then(move |result| sender.send(result).unwrap());
     cancel.cancel();
     assert_eq!(receiver.recv().unwrap().unwrap_err().code, ErrorCode::Cancelled);
+}
+
+/// The retention is that of the database, not of a connection: who asks for another than it is open with is told.
+#[test]
+fn a_database_has_one_retention() {
+    let directory = tempfile::tempdir().unwrap();
+    let retaining = |seconds| OpenOptions {
+        retention: Retention::of(Some(Duration::from_secs(seconds)), None).unwrap(),
+        ..OpenOptions::default()
+    };
+    let first = open_with(&directory, &retaining(60)).unwrap();
+    let refused = open_with(&directory, &retaining(61)).map(|_| ()).unwrap_err();
+    assert_eq!(refused.code, ErrorCode::InvalidValue);
+    assert!(refused.message.contains("another retention"), "{refused}");
+    let same = open_with(&directory, &retaining(60)).unwrap();
+    let any = opened(&directory);
+    for connection in [first, same, any] {
+        connection.close().wait().unwrap();
+    }
+    let other = open_with(&directory, &retaining(61)).unwrap();
+    other.close().wait().unwrap();
+    let plain = opened(&directory);
+    assert!(open_with(&directory, &retaining(60)).is_err(), "it is open without a retention");
+    open_with(&directory, &retaining(0)).unwrap().close().wait().unwrap();
+    plain.close().wait().unwrap();
+    let refused = Retention::of(None, Some(1)).unwrap_err();
+    assert_eq!(refused.code, ErrorCode::InvalidValue);
 }

@@ -3,7 +3,7 @@ import { connect, connectSync, Decimal, OrmdbError, UniqueViolationError, typed 
 import type { Outcome, Rows } from '@ormdb/client';
 import type { Entities, Post, PostRelations, Role, User, UserCreate } from './blog.js';
 
-const db = await connect<Entities>('blog.ormdb', { int64: 'number', connectTimeoutMs: 100 });
+const db = await connect<Entities>('blog.ormdb', { int64: 'number', connectTimeoutMs: 100, retentionAgeMs: 1000, retentionBytes: 1e9 });
 
 const user: User = await db.create('User', { email: 'a@b.c', name: 'A' });
 const id: number = user.id;

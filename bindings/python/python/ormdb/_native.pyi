@@ -235,10 +235,25 @@ class _Statements:
     ) -> Call: ...
 
 class Connection(_Statements):
-    def __new__(cls, location: str, *, create: bool = True, timeout: float = 10.0) -> Connection: ...
+    def __new__(
+        cls,
+        location: str,
+        *,
+        create: bool = True,
+        retention_age: float | None = None,
+        retention_bytes: int | None = None,
+        timeout: float = 10.0,
+    ) -> Connection: ...
     @staticmethod
     def start_open(
-        mailbox: Mailbox, future: asyncio.Future[Any], location: str, *, create: bool = True, timeout: float = 10.0
+        mailbox: Mailbox,
+        future: asyncio.Future[Any],
+        location: str,
+        *,
+        create: bool = True,
+        retention_age: float | None = None,
+        retention_bytes: int | None = None,
+        timeout: float = 10.0,
     ) -> Call: ...
     def stream_parts(self, text: str, params: _Params | None = None, /, **keywords: Any) -> Stream: ...
     def start_stream(

@@ -18,13 +18,29 @@ Params = dict[str, Any]
 Answer = Result | Written | Explanation | Done
 
 
-def connect(location: str | os.PathLike[str], *, create: bool = True, timeout: float = 10.0) -> Connection:
+def connect(
+    location: str | os.PathLike[str],
+    *,
+    create: bool = True,
+    retention_age: float | None = None,
+    retention_bytes: int | None = None,
+    timeout: float = 10.0,
+) -> Connection:
     """Opens a database: a directory, `ormdb://host:port`, `ormdb+unix:///path` or a Unix socket.
 
     `create` says whether a directory that is not there is made; `timeout` is how many seconds connecting to a server may take.
+    `retention_age` is how many seconds a version of a directory's database can be read (`as of`) after it was overwritten, by
+    default none; it is given up earlier when more than `retention_bytes` were written since. A server is told by
+    `ormdb serve --retention-age`.
     A process has a database open once, however many connections it opens to its directory.
     """
-    return Connection(os.fspath(location), create=create, timeout=timeout)
+    return Connection(
+        os.fspath(location),
+        create=create,
+        retention_age=retention_age,
+        retention_bytes=retention_bytes,
+        timeout=timeout,
+    )
 
 
 def written_of(answer: Answer) -> Written:

@@ -47,17 +47,12 @@ async def _run(start: Callable[..., Call], *args: Any) -> Any:
 class _Connecting:
     """A connection that is being made: await it, or use it in an `async with`."""
 
-    def __init__(self, location: str, create: bool, timeout: float) -> None:
-        self._location, self._create, self._timeout = location, create, timeout
+    def __init__(self, start: Callable[[Mailbox, asyncio.Future[Any]], Call]) -> None:
+        self._start = start
         self._connection: Connection | None = None
 
     async def _open(self) -> Connection:
-        def start(mailbox: Mailbox, future: asyncio.Future[Any]) -> Call:
-            return _native.Connection.start_open(
-                mailbox, future, self._location, create=self._create, timeout=self._timeout
-            )
-
-        return Connection(await _run(start))
+        return Connection(await _run(self._start))
 
     def __await__(self) -> Generator[Any, None, Connection]:
         return self._open().__await__()
@@ -71,9 +66,29 @@ class _Connecting:
             await self._connection.close()
 
 
-def connect(location: str | os.PathLike[str], *, create: bool = True, timeout: float = 10.0) -> _Connecting:
+def connect(
+    location: str | os.PathLike[str],
+    *,
+    create: bool = True,
+    retention_age: float | None = None,
+    retention_bytes: int | None = None,
+    timeout: float = 10.0,
+) -> _Connecting:
     """Opens a database, as `ormdb.connect` does: `await connect(…)`, or `async with connect(…) as db`."""
-    return _Connecting(os.fspath(location), create, timeout)
+    path = os.fspath(location)
+
+    def start(mailbox: Mailbox, future: asyncio.Future[Any]) -> Call:
+        return _native.Connection.start_open(
+            mailbox,
+            future,
+            path,
+            create=create,
+            retention_age=retention_age,
+            retention_bytes=retention_bytes,
+            timeout=timeout,
+        )
+
+    return _Connecting(start)
 
 
 class Connection:

@@ -31,6 +31,12 @@ pub(crate) fn run(args: Serve) -> Result<()> {
     };
     let mut open = Options::default();
     open.engine.block_cache_bytes = u64::from(args.cache_mib) << 20;
+    if let Some(age) = args.retention_age {
+        open.engine.retention_age = retention_age(age)?;
+    }
+    if let Some(bytes) = args.retention_bytes {
+        open.engine.retention_bytes = bytes;
+    }
     let database = Database::open_with(&args.path, open)?;
     serve::run(options, database, |addresses| {
         output::print(&format!("listening on {}", addresses.join(" and ")))
@@ -42,4 +48,9 @@ fn seconds(option: &str, seconds: f64) -> Result<Duration> {
         .ok()
         .filter(|d| !d.is_zero() && *d <= Duration::from_secs(365 * 24 * 3600))
         .ok_or_else(|| Failure::Request(format!("--{option} {seconds} is no time to wait")))
+}
+
+fn retention_age(seconds: f64) -> Result<Duration> {
+    Duration::try_from_secs_f64(seconds)
+        .map_err(|error| Failure::Request(format!("--retention-age {seconds} is no age: {error}")))
 }

@@ -23,3 +23,4 @@ mod subscriptions;
 mod tls;
 mod transactions;
 mod typed;
+mod versions;
