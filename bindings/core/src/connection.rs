@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
+use ormdb::Session;
 use ormdb_client::Address;
 use ormdb_proto::ir::Params;
 use ormdb_proto::{Access, Description, Error, ErrorCode, GraphResult, Isolation, Outcome, Result};
@@ -108,56 +109,53 @@ impl Connection {
 
     /// Runs one statement of the text language in a transaction of its own.
     pub fn query(&self, text: String, params: Params) -> Task<Outcome> {
-        match self.way() {
-            Err(error) => Task::known(Err(error)),
-            Ok(Way::Embedded(embedded, _)) => match embedded.session() {
-                Err(error) => Task::known(Err(error)),
-                Ok(session) => {
-                    let cancel = Cancel::embedded(session.cancel_handle());
-                    Task::here(Lane::Statements, move || session.query(&text, &params)).stopped_by(cancel)
-                }
-            },
-            Ok(Way::Remote(remote)) => {
-                there(&remote.clone(), async move { remote.pool()?.query(&text, &params).await })
-            }
-        }
+        self.statement(
+            (text, params),
+            |session, (text, params)| session.query(&text, &params),
+            |remote, (text, params)| async move { remote.pool()?.query(&text, &params).await },
+        )
     }
 
     /// Runs one statement of the text language that gives rows in a transaction of its own. One that gives none is refused, and not
     /// executed.
     pub fn fetch(&self, text: String, params: Params) -> Task<GraphResult> {
-        match self.way() {
-            Err(error) => Task::known(Err(error)),
-            Ok(Way::Embedded(embedded, _)) => match embedded.session() {
-                Err(error) => Task::known(Err(error)),
-                Ok(session) => {
-                    let cancel = Cancel::embedded(session.cancel_handle());
-                    Task::here(Lane::Statements, move || session.fetch(&text, &params)).stopped_by(cancel)
-                }
-            },
-            Ok(Way::Remote(remote)) => {
-                there(&remote.clone(), async move { remote.pool()?.fetch(&text, &params).await })
-            }
-        }
+        self.statement(
+            (text, params),
+            |session, (text, params)| session.fetch(&text, &params),
+            |remote, (text, params)| async move { remote.pool()?.fetch(&text, &params).await },
+        )
     }
 
     /// Runs one statement of the text language that gives rows in a transaction of its own, and gives them part by part. One that
     /// gives none is refused, and not executed.
     pub fn stream(&self, text: String, params: Params) -> Task<Parts> {
+        self.statement(
+            (text, params),
+            |session, (text, params)| stream::read(session, &text, params),
+            |remote, (text, params)| async move {
+                let sent = remote.pool()?.stream(&text, &params).await?;
+                Ok(Parts::of_server(sent, remote.runtime()?))
+            },
+        )
+    }
+
+    /// Runs a statement in a session of its own, which can be stopped, or on the server.
+    fn statement<T: Send + 'static, F: Future<Output = Result<T>> + Send + 'static>(
+        &self,
+        statement: (String, Params),
+        run_here: impl FnOnce(Session, (String, Params)) -> Result<T> + Send + 'static,
+        run_there: impl FnOnce(Arc<Remote>, (String, Params)) -> F,
+    ) -> Task<T> {
         match self.way() {
             Err(error) => Task::known(Err(error)),
             Ok(Way::Embedded(embedded, _)) => match embedded.session() {
                 Err(error) => Task::known(Err(error)),
                 Ok(session) => {
                     let cancel = Cancel::embedded(session.cancel_handle());
-                    Task::here(Lane::Statements, move || stream::read(session, &text, params))
-                        .stopped_by(cancel)
+                    Task::here(Lane::Statements, move || run_here(session, statement)).stopped_by(cancel)
                 }
             },
-            Ok(Way::Remote(remote)) => there(&remote.clone(), async move {
-                let sent = remote.pool()?.stream(&text, &params).await?;
-                Ok(Parts::of_server(sent, remote.runtime()?))
-            }),
+            Ok(Way::Remote(remote)) => there(&remote, run_there(Arc::clone(&remote), statement)),
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use napi::bindgen_prelude::{Either7, FnArgs, Function, Null};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
-use ormdb_bindings::{Cancel, Task};
+use ormdb_bindings::{Cancel, GraphResult, Outcome, Task};
 use ormdb_proto::Result;
 
 use crate::changes::Changes;
@@ -58,6 +58,21 @@ impl Completions {
             callback.call((number, error, value).into(), ThreadsafeFunctionCallMode::NonBlocking);
         });
         stop
+    }
+
+    /// As [`Completions::deliver`], of a statement.
+    pub(crate) fn deliver_outcome(&self, number: u32, task: Task<Outcome>) -> Stop {
+        self.deliver(number, task, |outcome| RawAnswer::of(outcome).map(Delivered::A))
+    }
+
+    /// As [`Completions::deliver`], of a statement that gives rows.
+    pub(crate) fn deliver_rows(&self, number: u32, task: Task<GraphResult>) -> Stop {
+        self.deliver(number, task, |result| RawAnswer::of_rows(result).map(Delivered::A))
+    }
+
+    /// As [`Completions::deliver`], of what gives nothing.
+    pub(crate) fn deliver_done(&self, number: u32, task: Task<()>) -> Stop {
+        self.deliver(number, task, |()| Ok(Delivered::F(Null)))
     }
 }
 

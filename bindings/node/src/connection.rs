@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use napi::bindgen_prelude::Null;
 use napi_derive::napi;
 use ormdb_bindings::{
     Access, Connection as Inner, Create, Error, ErrorCode, Isolation, OpenOptions, Retention, SchemaOutcome,
@@ -72,9 +71,7 @@ impl Connection {
         text: String,
         bytes: &[u8],
     ) -> napi::Result<Stop> {
-        let params = params::read(bytes).map_err(|error| thrown(&error))?;
-        Ok(completions
-            .deliver(number, self.0.query(text, params), |outcome| RawAnswer::of(outcome).map(Delivered::A)))
+        Ok(completions.deliver_outcome(number, self.0.query(text, params::given(bytes)?)))
     }
 
     /// Runs a statement that gives rows; one that gives none is refused, and not executed.
@@ -86,10 +83,7 @@ impl Connection {
         text: String,
         bytes: &[u8],
     ) -> napi::Result<Stop> {
-        let params = params::read(bytes).map_err(|error| thrown(&error))?;
-        Ok(completions.deliver(number, self.0.fetch(text, params), |result| {
-            RawAnswer::of_rows(result).map(Delivered::A)
-        }))
+        Ok(completions.deliver_rows(number, self.0.fetch(text, params::given(bytes)?)))
     }
 
     /// Runs a statement on this thread.
@@ -115,8 +109,7 @@ impl Connection {
         text: String,
         bytes: &[u8],
     ) -> napi::Result<Stop> {
-        let params = params::read(bytes).map_err(|error| thrown(&error))?;
-        Ok(completions.deliver(number, self.0.stream(text, params), RawParts::of))
+        Ok(completions.deliver(number, self.0.stream(text, params::given(bytes)?), RawParts::of))
     }
 
     /// What a statement takes and gives: `{"params": [{"name", "type"}], "shape"}` as JSON, whose shape is a text again.
@@ -168,7 +161,7 @@ impl Connection {
     /// Closes it.
     #[napi]
     pub fn close(&self, completions: &Completions, number: u32) -> Stop {
-        completions.deliver(number, self.0.close(), |()| Ok(Delivered::F(Null)))
+        completions.deliver_done(number, self.0.close())
     }
 }
 

@@ -17,10 +17,17 @@ use ormdb_bindings::{Error, ErrorCode, Params, Value};
 use ormdb_proto::Result;
 use ormdb_proto::value::{Decimal, Interval, canonical_json, narrow_float32, parse_float64, temporal};
 
+use crate::error_text::thrown;
+
 /// How deep arrays nest that are read; the database takes fewer.
 const DEPTH_MAX: u8 = 8;
 /// Set in the tag of a value that stands as text.
 const AS_TEXT: u8 = 0x40;
+
+/// The parameters of these bytes, of a statement that is begun.
+pub(crate) fn given(bytes: &[u8]) -> napi::Result<Params> {
+    read(bytes).map_err(|error| thrown(&error))
+}
 
 /// The parameters of these bytes.
 pub(crate) fn read(bytes: &[u8]) -> Result<Params> {

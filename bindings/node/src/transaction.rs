@@ -1,11 +1,9 @@
 //! A transaction, as JavaScript has it.
 
-use napi::bindgen_prelude::Null;
 use napi_derive::napi;
 use ormdb_bindings::Transaction as Inner;
 
 use crate::completions::{Completions, Delivered, Stop};
-use crate::error_text::thrown;
 use crate::outcome::RawAnswer;
 use crate::params;
 
@@ -30,9 +28,7 @@ impl Transaction {
         text: String,
         bytes: &[u8],
     ) -> napi::Result<Stop> {
-        let params = params::read(bytes).map_err(|error| thrown(&error))?;
-        Ok(completions
-            .deliver(number, self.0.query(text, params), |outcome| RawAnswer::of(outcome).map(Delivered::A)))
+        Ok(completions.deliver_outcome(number, self.0.query(text, params::given(bytes)?)))
     }
 
     /// Runs a statement that gives rows; one that gives none is refused, and not executed.
@@ -44,28 +40,25 @@ impl Transaction {
         text: String,
         bytes: &[u8],
     ) -> napi::Result<Stop> {
-        let params = params::read(bytes).map_err(|error| thrown(&error))?;
-        Ok(completions.deliver(number, self.0.fetch(text, params), |result| {
-            RawAnswer::of_rows(result).map(Delivered::A)
-        }))
+        Ok(completions.deliver_rows(number, self.0.fetch(text, params::given(bytes)?)))
     }
 
     /// Sets a savepoint.
     #[napi]
     pub fn savepoint(&self, completions: &Completions, number: u32, name: String) -> Stop {
-        completions.deliver(number, self.0.savepoint(name), |()| Ok(Delivered::F(Null)))
+        completions.deliver_done(number, self.0.savepoint(name))
     }
 
     /// Takes back what was written since a savepoint.
     #[napi]
     pub fn rollback_to(&self, completions: &Completions, number: u32, name: String) -> Stop {
-        completions.deliver(number, self.0.rollback_to(name), |()| Ok(Delivered::F(Null)))
+        completions.deliver_done(number, self.0.rollback_to(name))
     }
 
     /// Forgets a savepoint.
     #[napi]
     pub fn release(&self, completions: &Completions, number: u32, name: String) -> Stop {
-        completions.deliver(number, self.0.release(name), |()| Ok(Delivered::F(Null)))
+        completions.deliver_done(number, self.0.release(name))
     }
 
     /// Commits.
@@ -77,6 +70,6 @@ impl Transaction {
     /// Rolls back.
     #[napi]
     pub fn rollback(&self, completions: &Completions, number: u32) -> Stop {
-        completions.deliver(number, self.0.rollback(), |()| Ok(Delivered::F(Null)))
+        completions.deliver_done(number, self.0.rollback())
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use ordinum::fs::MemoryFs;
 use ormdb::{Database, ErrorCode, Options, Params, Statement, Value};
-use ormdb_proto::ir::{AssignOp, Assignment, Create, Expr, RecordInput};
+use ormdb_proto::ir::{Assignment, Create, RecordInput};
 use serde::Deserialize;
 use serde_json::Value as Json;
 
@@ -30,12 +30,8 @@ fn record(line: &str) -> RecordInput {
     let Json::Object(members) = serde_json::from_str(line).unwrap() else {
         unreachable!("a line is an object")
     };
-    let assignments = members.iter().map(|(name, value)| Assignment {
-        name: name.clone(),
-        span: None,
-        op: AssignOp::Set(Expr::Literal(Value::from_json(value))),
-    });
-    RecordInput { assignments: assignments.collect() }
+    let constant = |(name, value)| Assignment::constant(name, Value::from_json(value));
+    RecordInput { assignments: members.iter().map(constant).collect() }
 }
 
 fn chinook() -> Database {

@@ -4,6 +4,7 @@ use rkyv::{Archive, Deserialize, Serialize};
 
 use super::{DeletedRows, Expr, KeyPart, Selection};
 use crate::error::Span;
+use crate::value::Value;
 
 /// Creates rows, each with its nested writes.
 #[derive(Clone, Debug, PartialEq, Archive, Serialize, Deserialize)]
@@ -121,6 +122,13 @@ pub struct Assignment {
     /// What is done.
     #[rkyv(omit_bounds)]
     pub op: AssignOp,
+}
+
+impl Assignment {
+    /// Sets a field to a constant.
+    pub fn constant(name: impl Into<String>, value: Value) -> Assignment {
+        Assignment { name: name.into(), span: None, op: AssignOp::Set(Expr::Literal(value)) }
+    }
 }
 
 /// What is done to a field or relation.

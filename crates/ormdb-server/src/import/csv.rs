@@ -2,9 +2,9 @@
 
 use std::io::BufRead;
 
-use ormdb_proto::ir::RecordInput;
+use ormdb_proto::ir::{Assignment, RecordInput};
 
-use super::source::{BadRow, Columns, Source, SourceRow, assignment};
+use super::source::{BadRow, Columns, Source, SourceRow};
 use super::value;
 use crate::csv_text::{self, Record, Records};
 use crate::exit::{Failure, Result};
@@ -69,7 +69,7 @@ impl<'m, R: BufRead> CsvSource<'m, R> {
             if let Some(value) =
                 value::of_cell(field, text, cell.quoted).map_err(|reason| bad(place(), reason))?
             {
-                assignments.push(assignment(field.name(), value));
+                assignments.push(Assignment::constant(field.name(), value));
             }
         }
         Ok(SourceRow { line, record: RecordInput { assignments }, raw: raw.clone() })

@@ -1,10 +1,8 @@
 //! Where rows come from.
 
-use ormdb_proto::Error;
-use ormdb_proto::ir::{AssignOp, Assignment, Expr, RecordInput};
-use ormdb_proto::{ErrorCode, Value};
-
+use ormdb_proto::ir::RecordInput;
 use ormdb_proto::schema::Entity;
+use ormdb_proto::{Error, ErrorCode};
 
 use crate::exit::Result;
 use crate::model::{Model, StoredField};
@@ -85,9 +83,4 @@ impl<'m> Columns<'m> {
                 .suggest(name, self.fields.iter().map(|field| field.0.name.as_str()))
         })
     }
-}
-
-/// The assignment of a value.
-pub(crate) fn assignment(name: &str, value: Value) -> Assignment {
-    Assignment { name: name.to_owned(), span: None, op: AssignOp::Set(Expr::Literal(value)) }
 }
