@@ -28,8 +28,9 @@ pub(crate) struct IntactRecords {
     pub(crate) records: Vec<IntactRecord>,
     /// What is damaged, each place once; a last record that was never whole is not.
     pub(crate) damages: Vec<Error>,
-    /// Whether records behind the first may be among that: what they dropped is not known.
-    pub(crate) is_more_than_beginning: bool,
+    /// Whether a record may be among that: what it dropped is not known, nor, of the first, what was left out of it. The header has
+    /// nothing that they do not bind.
+    pub(crate) misses_records: bool,
 }
 
 /// The intact records of the manifest with these bytes.
@@ -38,7 +39,7 @@ pub(crate) struct IntactRecords {
 /// [`Error::UnknownFormat`]: what such a manifest says, a newer version knows.
 pub(crate) fn intact_records(bytes: &[u8], number: FileNumber, path: &Path) -> Result<IntactRecords> {
     let (records, damages) = (Vec::new(), Vec::new());
-    let mut found = IntactRecords { records, damages, is_more_than_beginning: false };
+    let mut found = IntactRecords { records, damages, misses_records: false };
     match FileHeader::decode(bytes, MANIFEST_FILE, number, path) {
         Ok(_) => {}
         Err(error @ Error::UnknownFormat { .. }) => return Err(error),
@@ -61,7 +62,7 @@ pub(crate) fn intact_records(bytes: &[u8], number: FileNumber, path: &Path) -> R
                     }
                     None => {
                         found.damages.push(damaged(at, "edits that this version knows"));
-                        found.is_more_than_beginning = true;
+                        found.misses_records = true;
                     }
                 }
                 at += RECORD_HEADER_BYTES + payload.len();
@@ -76,22 +77,16 @@ pub(crate) fn intact_records(bytes: &[u8], number: FileNumber, path: &Path) -> R
                 let next = (at + 1..bytes.len()).find(|at| record_at(bytes, number, *at).is_some());
                 let Some(next) = next else { break };
                 found.damages.push(damaged(at, "a record: an intact one stands behind it"));
-                found.is_more_than_beginning |= at != HEADER_BYTES || said_end(bytes, at) != Some(next);
+                found.misses_records = true;
                 (at, at_seal) = (next, false);
             }
         }
     }
     if at == HEADER_BYTES {
         found.damages.push(damaged(at, "the record that begins a manifest"));
-        found.is_more_than_beginning = true;
+        found.misses_records = true;
     }
     Ok(found)
-}
-
-/// Where the record at `at` says that it ends.
-fn said_end(bytes: &[u8], at: usize) -> Option<usize> {
-    let len = bytes.get(at + 4..)?.first_chunk::<4>()?;
-    (at + RECORD_HEADER_BYTES).checked_add(usize::try_from(u32::from_le_bytes(*len)).ok()?)
 }
 
 fn decode(mut payload: &[u8]) -> Option<Vec<Edit>> {

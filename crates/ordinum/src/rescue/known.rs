@@ -41,7 +41,8 @@ pub(super) struct Known {
     pub(super) last: SeqNo,
     /// Whether this is all that there is to know.
     pub(super) is_whole: bool,
-    /// Whether records may be lost that dropped files which are there still.
+    /// Whether files are taken that records may have dropped which are lost, or that the record which began the manifest left out: one
+    /// that was to be removed may be there still.
     pub(super) is_in_doubt: bool,
 }
 
@@ -88,7 +89,6 @@ impl Known {
             }
         }
         let live = manifests.last().copied();
-        known.is_in_doubt = true;
         for number in manifests {
             let file = file_name::path(directory, FileKind::Manifest, number);
             let bytes = match read_whole(fs, &file) {
@@ -103,8 +103,7 @@ impl Known {
             // Of an older one nothing is missed.
             if Some(number) == live {
                 found.damages.iter().for_each(|damage| losses.tell(Lost::Manifest, &file, damage));
-                known.is_whole = found.damages.is_empty();
-                known.is_in_doubt = found.is_more_than_beginning;
+                known.is_whole = !found.misses_records;
             }
             found.records.into_iter().for_each(|record| known.record(record));
         }

@@ -66,11 +66,11 @@ impl Survey {
         let mut surveyor = Surveyor { fs, directory, files, losses, survey };
         let has_all_files = surveyor.has_all_files();
         surveyor.survey.known.is_whole &= has_all_files;
-        surveyor.survey.known.is_in_doubt |= !has_all_files;
         surveyor.take_logs();
         surveyor.take_tables();
         // Without a file that no record names, none was written behind the records that are there.
-        surveyor.survey.known.is_in_doubt &= !surveyor.survey.unnamed.is_empty();
+        let has_unnamed = !surveyor.survey.unnamed.is_empty();
+        surveyor.survey.known.is_in_doubt = !surveyor.survey.known.is_whole && has_unnamed;
         surveyor.settle_families();
         Ok(surveyor.survey)
     }
