@@ -71,6 +71,8 @@ struct Known {
     given: SeqNo,
     /// The options of each family, in words.
     options: Vec<Option<String>>,
+    /// The number of each family.
+    ids: Vec<Option<u32>>,
 }
 
 impl Image {
@@ -90,7 +92,7 @@ impl Image {
         let db = Db::open("/db", self.options(&disk_of(&self.files)?, RecoveryMode::Strict))?;
         let (commit, is_whole) = check_open(self, &db)?;
         ensure!(is_whole, "what nobody damaged is damaged");
-        self.known = Known { commit, given: db.last_seqno(), options: options_of(&db) };
+        self.known = Known { commit, given: db.last_seqno(), options: options_of(&db), ids: ids_of(&db) };
         Ok(())
     }
 }
@@ -98,6 +100,10 @@ impl Image {
 fn options_of(db: &Db) -> Vec<Option<String>> {
     let families = FAMILIES.iter().map(|name| db.column_family(name));
     families.map(|family| family.map(|family| format!("{:?}", family.options()))).collect()
+}
+
+fn ids_of(db: &Db) -> Vec<Option<u32>> {
+    FAMILIES.iter().map(|name| db.column_family(name).map(|family| family.id())).collect()
 }
 
 /// What a read found of a key: who wrote it, and the value.
@@ -303,7 +309,7 @@ fn check(
 
 /// How far back an opening that notices nothing may go: a bit of a manifest takes nothing back, and one of a log its end.
 fn check_reach(image: &Image, db: &Db, how: How, at: SeqNo) -> Result<(), Stop> {
-    let (Known { commit, given, options }, last) = (&image.known, image.model.last());
+    let (Known { commit, given, options, .. }, last) = (&image.known, image.model.last());
     let floor = match how {
         How::BitOfManifest => *commit,
         How::Bit => image.attested,

@@ -3,11 +3,13 @@
 //! What the report does not tell as lost is what one commit left: the last one, unless the end of a log is gone that nothing attests.
 //! A key of which something was lost is absent, or has a value that it had once. So has a key that was deleted, if the manifest has lost
 //! which files it dropped.
+//!
+//! A family is found by its number: its name may have stood nowhere but in the manifest, and the report says then which one was made up.
 
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use ordinum::rescue::{Loss, Lost, Report, rescue};
+use ordinum::rescue::{Loss, Lost, Report, RescuedFamily, rescue};
 use ordinum::{Db, Options, RecoveryMode, SeqNo};
 
 use super::{Damage, Image, disk_of};
@@ -16,8 +18,14 @@ use crate::ensure;
 use crate::model::FAMILIES;
 use crate::script::Way;
 
-/// The rows of a family by their keys; none if there is no such family.
-type Rows = Option<Vec<(Vec<u8>, Rc<[u8]>)>>;
+/// A family of the new database.
+struct Found {
+    /// Which family of the model it is.
+    place: usize,
+    name: String,
+    /// The rows by their keys.
+    rows: Vec<(Vec<u8>, Rc<[u8]>)>,
+}
 
 /// What came over of the damaged files.
 pub(super) fn check(image: &Image, files: &[(PathBuf, Vec<u8>)], damage: &Damage) -> Result<Report, Stop> {
@@ -31,14 +39,15 @@ pub(super) fn check(image: &Image, files: &[(PathBuf, Vec<u8>)], damage: &Damage
     let db = Db::open("/rescued", Options { create_if_missing: false, ..options })?;
     let verified = db.verify()?;
     ensure!(verified.damages.is_empty(), "the rescued database is damaged: {:?}", verified.damages);
-    let mut found: Vec<Rows> = Vec::new();
-    for name in FAMILIES {
-        let Some(family) = db.column_family(name) else {
-            found.push(None);
-            continue;
-        };
+    check_names(image, files, &report)?;
+    let mut found: Vec<Found> = Vec::new();
+    for told in &report.families {
+        let Some(place) = place_of(image, told) else { continue };
+        let family = db.column_family(&told.name);
+        let family = family.ok_or_else(|| Stop::Wrong(format!("{:?} is told and not there", told.name)))?;
         let rows = rows_of(&db, &family, Way::Forward)?;
-        found.push(Some(rows.into_iter().map(|(key, _, value)| (key, value)).collect()));
+        let rows = rows.into_iter().map(|(key, _, value)| (key, value)).collect();
+        found.push(Found { place, name: told.name.clone(), rows });
     }
     check_nothing_invented(image, &found, &report)?;
     let is_log = damage.what.contains(".log");
@@ -47,11 +56,38 @@ pub(super) fn check(image: &Image, files: &[(PathBuf, Vec<u8>)], damage: &Damage
     Ok(report)
 }
 
-fn check_nothing_invented(image: &Image, found: &[Rows], report: &Report) -> Result<(), Stop> {
-    for (place, rows) in found.iter().enumerate() {
-        for (key, value) in rows.iter().flatten() {
-            let had = image.model.ever(place, key).any(|had| had == value);
-            let (name, key) = (FAMILIES[place], key.escape_ascii());
+/// Which family of the model it is, if it is one.
+fn place_of(image: &Image, told: &RescuedFamily) -> Option<usize> {
+    let by_id = image.known.ids.iter().position(|id| *id == Some(told.id));
+    by_id.or_else(|| FAMILIES.iter().position(|name| *name == told.name))
+}
+
+/// A name is lost only with the manifest, and where no other file that was read tells it.
+fn check_names(image: &Image, files: &[(PathBuf, Vec<u8>)], report: &Report) -> Result<(), Stop> {
+    let nameless = report.families.iter().filter(|family| family.is_name_lost);
+    for (family, place) in nameless.filter_map(|family| Some((family, place_of(image, family)?))) {
+        let is_manifest_lost = report.losses.iter().any(|loss| loss.lost == Lost::Manifest);
+        ensure!(is_manifest_lost, "the manifest is there, and {family:?} has no name: {report:#?}");
+        // One that was dropped had the name too.
+        let is_first = usize::try_from(family.id) == Ok(place);
+        let tells = |(path, bytes): &&(PathBuf, Vec<u8>)| {
+            let is_read = path.extension().is_some_and(|extension| extension == "sst" || extension == "log")
+                && !report.left_out.contains(path)
+                && image.files.iter().any(|intact| intact.0 == *path && intact.1 == *bytes);
+            let name = FAMILIES[place].as_bytes();
+            is_read && bytes.windows(name.len()).any(|window| window == name)
+        };
+        let told = files.iter().find(tells).filter(|_| is_first).map(|(path, _)| path);
+        ensure!(told.is_none(), "{told:?} tells the name of {family:?}: {report:#?}");
+    }
+    Ok(())
+}
+
+fn check_nothing_invented(image: &Image, found: &[Found], report: &Report) -> Result<(), Stop> {
+    for Found { place, name, rows } in found {
+        for (key, value) in rows {
+            let had = image.model.ever(*place, key).any(|had| had == value);
+            let key = key.escape_ascii();
             ensure!(
                 had,
                 "{key} of {name} never had {} bytes {}: {report:#?}",
@@ -63,22 +99,23 @@ fn check_nothing_invented(image: &Image, found: &[Rows], report: &Report) -> Res
     Ok(())
 }
 
-fn check_all_there(image: &Image, found: &[Rows], report: &Report, floor: SeqNo) -> Result<(), Stop> {
+fn check_all_there(image: &Image, found: &[Found], report: &Report, floor: SeqNo) -> Result<(), Stop> {
     let model = &image.model;
     let last = image.known.commit;
     let commits: Vec<SeqNo> = image.commits().into_iter().filter(|at| (floor..=last).contains(at)).collect();
     let is_right = |at: SeqNo, place: usize| {
-        let empty = Vec::new();
-        let rows = found[place].as_ref().unwrap_or(&empty);
+        let missing = Found { place, name: FAMILIES[place].to_owned(), rows: Vec::new() };
+        // Behind a family that was dropped comes the one that has its name now.
+        let found = found.iter().rfind(|found| found.place == place).unwrap_or(&missing);
         let value = |key: &[u8]| {
-            let at = rows.binary_search_by(|(found, _)| found.as_slice().cmp(key)).ok()?;
-            Some(Rc::clone(&rows[at].1))
+            let at = found.rows.binary_search_by(|(found, _)| found.as_slice().cmp(key)).ok()?;
+            Some(Rc::clone(&found.rows[at].1))
         };
         model.pasts(place, at).any(|past| {
             model.keys(place).into_iter().all(|key| {
-                let (expected, found) = (past.get(key).map(|(_, value)| value), value(key));
+                let (expected, value) = (past.get(key).map(|(_, value)| value), value(key));
                 let is_back = report.may_have_dropped && expected.is_none();
-                found == expected || is_back || is_lost(report, FAMILIES[place], key)
+                value == expected || is_back || is_lost(report, &found.name, key)
             })
         })
     };

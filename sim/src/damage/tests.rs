@@ -158,3 +158,11 @@ fn files_that_the_beginning_of_a_manifest_left_out_are_in_doubt() {
         try_seed(seed, &mut Tally::default()).unwrap_or_else(|what| panic!("{what}"));
     }
 }
+
+/// The name of a family stood nowhere but in the manifest, which is gone: all that it has comes over under a name that was made up.
+#[test]
+fn a_family_without_its_name_is_all_there() {
+    for seed in [5_003_869, 5_004_584] {
+        try_seed(seed, &mut Tally::default()).unwrap_or_else(|what| panic!("{what}"));
+    }
+}
