@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ordinum::Durability;
 use ormdb::{Database, FromRow, Options, Outcome, Params, Prepared, Session, Statement, Value};
-use ormdb_proto::ir::{AssignOp, Assignment, Create, Expr, RecordInput};
+use ormdb_proto::ir::{Assignment, Create, RecordInput};
 
 use crate::Result;
 use crate::data::Data;
@@ -130,12 +130,8 @@ fn create_all<T>(
 ) -> Result<()> {
     for rows in rows.chunks(batch) {
         let rows = rows.iter().map(|row| {
-            let assignments = record(row).into_iter().map(|(name, value)| Assignment {
-                name: name.to_owned(),
-                span: None,
-                op: AssignOp::Set(Expr::Literal(value)),
-            });
-            RecordInput { assignments: assignments.collect() }
+            let constant = |(name, value)| Assignment::constant(name, value);
+            RecordInput { assignments: record(row).into_iter().map(constant).collect() }
         });
         let create = Create {
             entity: entity.to_owned(),

@@ -18,8 +18,7 @@ use crate::options::Options;
 use crate::proxy::Proxy;
 use crate::rust::embedded::{self, Embedded};
 use crate::rust::lite::{self, Lite};
-use crate::rust::postgres::{self, Postgres};
-use crate::rust::remote::Remote;
+use crate::rust::{postgres, remote};
 use crate::server::Server;
 use crate::{CONNECTIONS, Driven, Result, seconds_since};
 
@@ -204,10 +203,10 @@ impl Site {
     ) -> Result<Driven> {
         let driver: Box<dyn Driver> = match (language, side) {
             (Language::Rust, Side::Ormdb) => {
-                Box::new(Remote::connect(&format!("ormdb://{address}"), connections, &self.given)?)
+                Box::new(remote::connect(&format!("ormdb://{address}"), connections, &self.given)?)
             }
             (Language::Rust, Side::Postgres | Side::Sqlite) => {
-                Box::new(Postgres::connect(address, connections, &self.given)?)
+                Box::new(postgres::connect(address, connections, &self.given)?)
             }
             (Language::Python | Language::Node, _) => {
                 let place = match side {

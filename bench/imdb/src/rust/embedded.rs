@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use ordinum::Durability;
 use ormdb::{Database, Options, Params, Prepared, Session, Statement, Value};
-use ormdb_proto::ir::{AssignOp, Assignment, Create, Expr, RecordInput};
+use ormdb_proto::ir::{Assignment, Create, RecordInput};
 
 use super::{parameters, remote};
 use crate::Result;
@@ -146,12 +146,8 @@ fn create_all<T>(
 ) -> Result<()> {
     for rows in rows.chunks(BATCH) {
         let rows = rows.iter().map(|row| {
-            let assignments = record(row).into_iter().map(|(name, value)| Assignment {
-                name: name.to_owned(),
-                span: None,
-                op: AssignOp::Set(Expr::Literal(value)),
-            });
-            RecordInput { assignments: assignments.collect() }
+            let constant = |(name, value)| Assignment::constant(name, value);
+            RecordInput { assignments: record(row).into_iter().map(constant).collect() }
         });
         let create = Create {
             entity: entity.to_owned(),

@@ -5,56 +5,55 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use serde::de::DeserializeOwned;
-use serde_json::Value;
-use tokio::runtime::Runtime;
 use tokio_postgres::types::{Json, ToSql};
 use tokio_postgres::{Client, NoTls, Row, Statement};
 
-use super::tasks;
+use super::tasks::{self, Connected};
 use crate::Result;
 use crate::answer::{Answer, Brief, Retitled};
 use crate::arguments::{Given, pick};
 use crate::data::Data;
-use crate::driver::{Driver, Load, Run};
 use crate::operation::Operation;
 use crate::server::psql;
 use crate::statements::{POSTGRES_FINISH, POSTGRES_SCHEMA};
 
-/// A driver with its connections.
-pub(crate) struct Postgres {
-    runtime: Runtime,
-    connections: Vec<Rc<Connection>>,
-}
-
-struct Connection {
+/// A connection with its statements.
+pub(crate) struct Connection {
     client: Client,
     statements: Vec<(Operation, Statement)>,
     given: Rc<Given>,
 }
 
-impl Postgres {
-    pub(crate) fn connect(address: SocketAddr, connections: usize, given: &Rc<Given>) -> Result<Postgres> {
-        let runtime = tasks::runtime()?;
-        let config = format!("host=127.0.0.1 port={} user=imdb dbname=postgres", address.port());
-        let made = runtime.block_on(async {
-            let mut made = Vec::new();
-            for _ in 0..connections {
-                let (client, connection) = tokio_postgres::connect(&config, NoTls).await?;
-                tokio::spawn(connection);
-                let mut statements = Vec::new();
-                for operation in Operation::ALL {
-                    let text = given.statements.postgres.get(operation.name()).ok_or("no such statement")?;
-                    statements.push((operation, client.prepare(text).await?));
-                }
-                made.push(Rc::new(Connection { client, statements, given: Rc::clone(given) }));
-            }
-            Ok::<_, Box<dyn std::error::Error>>(made)
-        });
-        Ok(Postgres { connections: made?, runtime })
-    }
+/// Connects to a server.
+pub(crate) fn connect(
+    address: SocketAddr,
+    connections: usize,
+    given: &Rc<Given>,
+) -> Result<Connected<Connection>> {
+    let config = format!("host=127.0.0.1 port={} user=imdb dbname=postgres", address.port());
+    Connected::make(connections, || Connection::make(&config, given))
 }
 
 impl Connection {
+    async fn make(config: &str, given: &Rc<Given>) -> Result<Connection> {
+        let (client, connection) = tokio_postgres::connect(config, NoTls).await?;
+        tokio::spawn(connection);
+        let mut statements = Vec::new();
+        for operation in Operation::ALL {
+            let text = given.statements.postgres.get(operation.name()).ok_or("no such statement")?;
+            statements.push((operation, client.prepare(text).await?));
+        }
+        Ok(Connection { client, statements, given: Rc::clone(given) })
+    }
+
+    async fn row(&self, operation: Operation, params: &[&(dyn ToSql + Sync)]) -> Result<Row> {
+        let statement = self.statements.iter().find(|(of, _)| *of == operation);
+        let (_, statement) = statement.ok_or("no such statement")?;
+        Ok(self.client.query_one(statement, params).await?)
+    }
+}
+
+impl tasks::Connection for Connection {
     async fn one(&self, operation: Operation, at: usize) -> Result<Answer> {
         let arguments = &self.given.arguments;
         Ok(match operation {
@@ -91,38 +90,11 @@ impl Connection {
             }
         })
     }
-
-    async fn row(&self, operation: Operation, params: &[&(dyn ToSql + Sync)]) -> Result<Row> {
-        let statement = self.statements.iter().find(|(of, _)| *of == operation);
-        let (_, statement) = statement.ok_or("no such statement")?;
-        Ok(self.client.query_one(statement, params).await?)
-    }
 }
 
 fn json<T: DeserializeOwned>(row: &Row) -> Result<T> {
     let Json(object) = row.try_get(0)?;
     Ok(object)
-}
-
-impl Driver for Postgres {
-    fn answers(&mut self, operation: Operation, count: usize) -> Result<Vec<Value>> {
-        let connection = self.connections.first().ok_or("there is no connection")?;
-        self.runtime.block_on(async {
-            let mut answers = Vec::new();
-            for at in 0..count {
-                answers.push(serde_json::to_value(connection.one(operation, at).await?)?);
-            }
-            Ok(answers)
-        })
-    }
-
-    fn run(&mut self, load: Load) -> Result<Run> {
-        let one = move |connection: Rc<Connection>, at: usize| async move {
-            drop(std::hint::black_box(connection.one(load.operation, at).await?));
-            Ok(())
-        };
-        self.runtime.block_on(tasks::run(self.connections.clone(), load, one))
-    }
 }
 
 /// Makes the tables and fills them.

@@ -7,44 +7,30 @@ use std::rc::Rc;
 use ormdb_client::{Client, Prepared};
 use ormdb_proto::typed::FromRow;
 use ormdb_proto::{GraphResult, MutationResult, Outcome};
-use serde_json::Value;
-use tokio::runtime::Runtime;
 
-use super::{parameters, tasks};
+use super::parameters;
+use super::tasks::{self, Connected};
 use crate::Result;
 use crate::answer::Answer;
 use crate::arguments::Given;
-use crate::driver::{Driver, Load, Run};
 use crate::operation::Operation;
 
-/// A driver with its connections.
-pub(crate) struct Remote {
-    runtime: Runtime,
-    connections: Vec<Rc<Connection>>,
-}
-
-struct Connection {
+/// A connection with its statements.
+pub(crate) struct Connection {
     client: Client,
     prepared: RefCell<HashMap<String, Prepared>>,
     given: Rc<Given>,
 }
 
-impl Remote {
-    pub(crate) fn connect(url: &str, connections: usize, given: &Rc<Given>) -> Result<Remote> {
-        let runtime = tasks::runtime()?;
-        let made = runtime.block_on(async {
-            let mut made = Vec::new();
-            for _ in 0..connections {
-                let (client, given) = (Client::connect(url).await?, Rc::clone(given));
-                made.push(Rc::new(Connection { client, prepared: RefCell::default(), given }));
-            }
-            Ok::<_, ormdb_proto::Error>(made)
-        });
-        Ok(Remote { connections: made?, runtime })
-    }
+/// Connects to a server.
+pub(crate) fn connect(url: &str, connections: usize, given: &Rc<Given>) -> Result<Connected<Connection>> {
+    Connected::make(connections, async || {
+        let (client, given) = (Client::connect(url).await?, Rc::clone(given));
+        Ok(Connection { client, prepared: RefCell::default(), given })
+    })
 }
 
-impl Connection {
+impl tasks::Connection for Connection {
     async fn one(&self, operation: Operation, at: usize) -> Result<Answer> {
         let (name, params) = parameters::of(&self.given.arguments, operation, at)?;
         let known = self.prepared.borrow().get(&name).cloned();
@@ -81,25 +67,4 @@ pub(super) fn answer(operation: Operation, outcome: Outcome) -> Result<Answer> {
 
 fn row<T: FromRow>(result: &GraphResult) -> Result<T> {
     result.typed_rows()?.pop().ok_or_else(|| "there is no row".into())
-}
-
-impl Driver for Remote {
-    fn answers(&mut self, operation: Operation, count: usize) -> Result<Vec<Value>> {
-        let connection = self.connections.first().ok_or("there is no connection")?;
-        self.runtime.block_on(async {
-            let mut answers = Vec::new();
-            for at in 0..count {
-                answers.push(serde_json::to_value(connection.one(operation, at).await?)?);
-            }
-            Ok(answers)
-        })
-    }
-
-    fn run(&mut self, load: Load) -> Result<Run> {
-        let one = move |connection: Rc<Connection>, at: usize| async move {
-            drop(std::hint::black_box(connection.one(load.operation, at).await?));
-            Ok(())
-        };
-        self.runtime.block_on(tasks::run(self.connections.clone(), load, one))
-    }
 }
