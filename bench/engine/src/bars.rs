@@ -140,9 +140,9 @@ fn all(results: &Results<'_>) -> Vec<Bar> {
 }
 
 fn scaling(results: &Results<'_>) -> Option<Bar> {
-    let one = results.median("readrandom", OWN, Measurement::ops_per_second)?;
-    let two = results.median("readrandom@2", OWN, Measurement::ops_per_second)?;
-    Some(Bar::more("readrandom, two threads to one", two / one, TWO_READERS, None))
+    let rate = Measurement::ops_per_second;
+    let measured = results.median_ratio("readrandom@2", "readrandom", OWN, rate)?;
+    Some(Bar::more("readrandom, two threads to one of the same round", measured, TWO_READERS, None))
 }
 
 #[allow(clippy::cast_precision_loss, reason = "sizes far below 2^52")]

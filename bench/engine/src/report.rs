@@ -35,13 +35,24 @@ impl<'a> Results<'a> {
 
     /// The median over the rounds; none if it was not measured.
     pub(crate) fn median(&self, workload: &str, engine: EngineName, metric: Metric) -> Option<f64> {
-        let mut values: Vec<f64> =
-            self.by_place.get(&(workload, engine))?.iter().map(|measured| metric(measured)).collect();
-        values.sort_by(f64::total_cmp);
-        let middle = values.len() / 2;
-        let upper = *values.get(middle)?;
-        let lower = *values.get((values.len() - 1) / 2)?;
-        Some((lower + upper) / 2.0)
+        middle(self.by_place.get(&(workload, engine))?.iter().map(|measured| metric(measured)).collect())
+    }
+
+    /// The median, over the rounds, of what a workload has in a round by what another of the same engine has in that round: the two
+    /// ran one behind the other, and a machine that is faster in some rounds than in others was the same for both.
+    pub(crate) fn median_ratio(
+        &self,
+        workload: &str,
+        other: &str,
+        engine: EngineName,
+        metric: Metric,
+    ) -> Option<f64> {
+        let others = self.by_place.get(&(other, engine))?;
+        let ratio = |measured: &&Measurement| {
+            let beside = others.iter().find(|other| other.round == measured.round)?;
+            Some(metric(measured) / metric(beside))
+        };
+        middle(self.by_place.get(&(workload, engine))?.iter().filter_map(ratio).collect())
     }
 
     /// The largest of the medians of these engines.
@@ -75,6 +86,14 @@ impl<'a> Results<'a> {
     fn rounds(&self) -> usize {
         self.by_place.values().map(Vec::len).max().unwrap_or(0)
     }
+}
+
+/// The median.
+fn middle(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    let upper = *values.get(values.len() / 2)?;
+    let lower = *values.get((values.len() - 1) / 2)?;
+    Some((lower + upper) / 2.0)
 }
 
 /// How a number is shown.

@@ -55,6 +55,19 @@ fn a_bar_is_judged_where_both_sides_were_measured() {
     assert_eq!(line.split_whitespace().rev().nth(1), Some("pass"), "{line}");
 }
 
+/// The second round was twice as fast as the others for both.
+#[test]
+fn readers_are_compared_within_a_round() {
+    let of_round = |workload, ops: [u64; 3]| {
+        ops.into_iter().zip(1..).map(move |(ops, round)| measured(workload, EngineName::Ordinum, round, ops))
+    };
+    let measurements: Vec<Measurement> =
+        of_round("readrandom", [100, 210, 105]).chain(of_round("readrandom@2", [190, 398, 199])).collect();
+    let text = of(&measurements);
+    let line = text.lines().find(|line| line.starts_with("readrandom, two threads")).unwrap();
+    assert!(line.contains(" 1.90 "), "{line}");
+}
+
 #[test]
 fn a_measurement_survives_its_line() {
     let line = serde_json::to_string(&measured("scan", EngineName::Sled, 1, 5)).unwrap();
