@@ -64,13 +64,15 @@ impl Survey {
         let known = Known::read(fs, directory, names, losses)?;
         let survey = Survey { known, ..Survey::default() };
         let mut surveyor = Surveyor { fs, directory, files, losses, survey };
+        let misses_records = !surveyor.survey.known.is_whole;
         let has_all_files = surveyor.has_all_files();
         surveyor.survey.known.is_whole &= has_all_files;
         surveyor.take_logs();
         surveyor.take_tables();
-        // Without a file that no record names, none was written behind the records that are there.
-        let has_unnamed = !surveyor.survey.unnamed.is_empty();
-        surveyor.survey.known.is_in_doubt = !surveyor.survey.known.is_whole && has_unnamed;
+        // A record that is known to be missing may have dropped a file that another one names. Where only the end may be cut off, a
+        // file that no record names tells of it.
+        let is_cut_off = !has_all_files && !surveyor.survey.unnamed.is_empty();
+        surveyor.survey.known.is_in_doubt = misses_records || is_cut_off;
         surveyor.settle_families();
         Ok(surveyor.survey)
     }
