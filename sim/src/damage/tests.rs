@@ -166,3 +166,10 @@ fn a_family_without_its_name_is_all_there() {
         try_seed(seed, &mut Tally::default()).unwrap_or_else(|what| panic!("{what}"));
     }
 }
+
+/// A log told of the ingestion of a table that a compaction had dropped: it was taken although the manifest was whole.
+#[test]
+fn an_ingested_table_that_was_dropped_stays_dropped() {
+    let seed = 6_001_544;
+    try_seed(seed, &mut Tally::default()).unwrap_or_else(|what| panic!("{what}"));
+}

@@ -142,6 +142,10 @@ impl Surveyor<'_> {
             let path = self.path(FileKind::Table, number);
             match ingested.get(&number) {
                 _ if known.dropped_tables.contains(&number) => self.survey.left_out.push(path),
+                // What was ingested was in the manifest then, and a compaction has dropped it.
+                Some((family, origin)) if known.is_whole && self.is_in_tables(*family, origin.seqno) => {
+                    self.survey.left_out.push(path);
+                }
                 Some((family, origin)) => ingested_unnamed.push((path, number, *origin, *family)),
                 None if known.is_whole => self.survey.left_out.push(path),
                 None => self.take_unnamed(path, number, Origin::here(number), None),

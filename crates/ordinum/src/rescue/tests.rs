@@ -467,6 +467,32 @@ fn an_ingested_table_is_taken_with_its_number() {
     }
 }
 
+/// A log still tells of the ingestion of a table that a compaction has replaced since, and that is there still.
+#[test]
+fn an_ingested_table_that_was_dropped_is_left_out() {
+    let bed = Bed::new();
+    let db = bed.open();
+    let [people, lists] = ["people", "lists"].map(|name| bed.family(&db, name));
+    let mut writer =
+        crate::sorted_file::TableWriter::create("/ingest", &bed.options, &people.options()).unwrap();
+    (0..20).for_each(|n| writer.put(key(n).as_bytes(), &value(n)).unwrap());
+    // What is in memory of another family keeps the log.
+    put(&db, &lists, "a", b"1,");
+    db.ingest(&people, &[writer.finish().unwrap().path()]).unwrap();
+    let leftover = bed.files(FileKind::Table).pop().unwrap();
+    let bytes = read_whole(&bed.fs, &leftover).unwrap();
+    delete(&db, &people, &key(7));
+    db.flush(&people).unwrap();
+    db.compact_range(&people, KeyRange::all()).unwrap();
+    let expected = rows(&db, "people");
+    drop((db, people, lists));
+    assert!(!bed.fs.exists(&leftover).unwrap());
+    bed.fs.create(&leftover).unwrap().append(&bytes).unwrap();
+    let report = bed.rescue();
+    assert!(report.is_whole() && report.left_out == [leftover], "{report:#?}");
+    assert_eq!(rows(&bed.rescued(), "people"), expected);
+}
+
 #[test]
 fn operands_need_their_operator() {
     let bed = Bed::new();
