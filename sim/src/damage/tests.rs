@@ -173,3 +173,18 @@ fn an_ingested_table_that_was_dropped_stays_dropped() {
     let seed = 6_001_544;
     try_seed(seed, &mut Tally::default()).unwrap_or_else(|what| panic!("{what}"));
 }
+
+/// A record in the middle of the manifest was lost, which had dropped a table that an earlier one names: as no file was without a name,
+/// the table was taken for live, and its operands came over.
+#[test]
+fn a_table_that_a_lost_record_dropped_is_in_doubt() {
+    let seed = 10_000_038;
+    try_seed(seed, &mut Tally::default()).unwrap_or_else(|what| panic!("{what}"));
+}
+
+/// The manifest was cut off between two records, in front of the one that names a family.
+#[test]
+fn a_family_whose_name_was_cut_off_is_all_there() {
+    let seed = 9_000_248;
+    try_seed(seed, &mut Tally::default()).unwrap_or_else(|what| panic!("{what}"));
+}
