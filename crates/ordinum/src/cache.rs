@@ -108,9 +108,12 @@ impl BlockCache {
     }
 
     /// Drops the blocks of files that are gone: nobody asks for them any more. It looks at every place once, however many files
-    /// there are.
-    pub(crate) fn forget(&self, files: &[FileNumber]) {
-        self.shards.iter().for_each(|shard| shard.forget(files));
+    /// there are, if there is one.
+    pub(crate) fn forget(&self, mut files: Vec<FileNumber>) {
+        files.sort_unstable();
+        if !files.is_empty() {
+            self.shards.iter().for_each(|shard| shard.forget(&files));
+        }
     }
 
     /// Counts memory that an open table holds whatever the budget says.

@@ -119,23 +119,23 @@ impl Shard {
         drop(table);
     }
 
-    /// Drops the blocks of these files.
+    /// Drops the blocks of these files, whose numbers ascend. Readers wait while they are taken out, not while they are looked for.
     pub(super) fn forget(&self, files: &[FileNumber]) {
-        let is_gone = |held: &Held| files.contains(&FileNumber(held.key.file));
-        if !self.table.read().places.iter().flatten().any(is_gone) {
+        let is_gone = |held: &&Held| files.binary_search(&FileNumber(held.key.file)).is_ok();
+        let gone: Vec<BlockKey> = {
+            let table = self.table.read();
+            table.places.iter().flatten().filter(is_gone).map(|held| held.key).collect()
+        };
+        if gone.is_empty() {
             return;
         }
         // What is dropped is freed without the lock.
-        let mut dropped = Vec::new();
+        let mut dropped = Vec::with_capacity(gone.len());
         let mut table = self.table.write();
-        let mut at = 0;
-        while at < table.places.len() {
-            if table.places.get(at).and_then(Option::as_ref).is_some_and(is_gone) {
-                // Another block may have moved here.
-                dropped.extend(table.take(at));
-            } else {
-                at += 1;
-            }
+        for key in gone {
+            // One may have been evicted meanwhile.
+            let at = table.find_place(key, key.hash()).map(|(at, _)| at);
+            dropped.extend(at.and_then(|at| table.take(at)));
         }
         drop(table);
     }
@@ -165,11 +165,16 @@ impl Table {
     }
 
     fn find(&self, key: BlockKey, hash: u64) -> Option<&Held> {
+        self.find_place(key, hash).map(|(_, held)| held)
+    }
+
+    /// The block, and its place.
+    fn find_place(&self, key: BlockKey, hash: u64) -> Option<(usize, &Held)> {
         let mut at = self.home(hash);
         // Some place is free (invariant 2), and an empty table has none at all.
         while let Some(held) = self.places.get(at)?.as_ref() {
             if held.key == key {
-                return Some(held);
+                return Some((at, held));
             }
             at = (at + 1) & self.mask();
         }

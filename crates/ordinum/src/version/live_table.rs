@@ -75,8 +75,7 @@ impl TableStore {
     /// Drops the cached blocks of tables that a durable edit has dropped, all in one pass. What a reader that came before that
     /// edit still puts there goes as any other block that nobody asks for.
     pub(crate) fn forget<'t>(&self, tables: impl IntoIterator<Item = &'t Arc<LiveTable>>) {
-        let files: Vec<FileNumber> = tables.into_iter().map(|table| table.meta.number).collect();
-        self.cache.forget(&files);
+        self.cache.forget(tables.into_iter().map(|table| table.meta.number).collect());
     }
 
     /// Opens a value-log file.
