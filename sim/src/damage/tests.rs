@@ -1,11 +1,17 @@
 use super::*;
 
-#[test]
-fn damaged_databases_are_found_out() {
+/// Damages the databases of these seeds.
+fn check_seeds(seeds: impl IntoIterator<Item = u64>) -> Tally {
     let mut tally = Tally::default();
-    for seed in 0..40 {
+    for seed in seeds {
         try_seed(seed, &mut tally).unwrap_or_else(|what| panic!("{what}"));
     }
+    tally
+}
+
+#[test]
+fn damaged_databases_are_found_out() {
+    let tally = check_seeds(0..40);
     println!("{tally:?}");
     assert!(tally.refused > 20, "{tally:?}");
     assert!(tally.found > 20, "{tally:?}");
@@ -130,61 +136,50 @@ fn no_bit_of_a_log_takes_back_what_it_attests() {
 /// The end of the log is cut behind a family that was created, which no commit of the model is.
 #[test]
 fn a_family_that_was_created_is_no_commit_that_is_lost() {
-    let seed = 5_003_887;
-    try_seed(seed, &mut Tally::default()).unwrap_or_else(|what| panic!("{what}"));
+    check_seeds([5_003_887]);
 }
 
 /// A rescue that read an older manifest first took the families of the next one for dropped, and forgot their names.
 #[test]
 fn families_of_the_newest_manifest_keep_their_names() {
-    let seed = 5_003_825;
-    try_seed(seed, &mut Tally::default()).unwrap_or_else(|what| panic!("{what}"));
+    check_seeds([5_003_825]);
 }
 
 /// Where the manifest was lost, or the tables with what was before, a rescue left out the operands of a commit and took over the put
 /// that they stood behind: a value that no commit left.
 #[test]
 fn a_put_comes_over_with_the_operands_of_its_commit() {
-    for seed in [5_003_822, 5_003_908] {
-        try_seed(seed, &mut Tally::default()).unwrap_or_else(|what| panic!("{what}"));
-    }
+    check_seeds([5_003_822, 5_003_908]);
 }
 
 /// Where the record that begins the manifest is damaged, a table that was to be removed and is there still brought back what was
 /// deleted, and the report did not say that it may. Where only the header is, every record tells which tables there are.
 #[test]
 fn files_that_the_beginning_of_a_manifest_left_out_are_in_doubt() {
-    for seed in [5_004_907, 5_004_433] {
-        try_seed(seed, &mut Tally::default()).unwrap_or_else(|what| panic!("{what}"));
-    }
+    check_seeds([5_004_907, 5_004_433]);
 }
 
 /// The name of a family stood nowhere but in the manifest, which is gone: all that it has comes over under a name that was made up.
 #[test]
 fn a_family_without_its_name_is_all_there() {
-    for seed in [5_003_869, 5_004_584] {
-        try_seed(seed, &mut Tally::default()).unwrap_or_else(|what| panic!("{what}"));
-    }
+    check_seeds([5_003_869, 5_004_584]);
 }
 
 /// A log told of the ingestion of a table that a compaction had dropped: it was taken although the manifest was whole.
 #[test]
 fn an_ingested_table_that_was_dropped_stays_dropped() {
-    let seed = 6_001_544;
-    try_seed(seed, &mut Tally::default()).unwrap_or_else(|what| panic!("{what}"));
+    check_seeds([6_001_544]);
 }
 
 /// A record in the middle of the manifest was lost, which had dropped a table that an earlier one names: as no file was without a name,
 /// the table was taken for live, and its operands came over.
 #[test]
 fn a_table_that_a_lost_record_dropped_is_in_doubt() {
-    let seed = 10_000_038;
-    try_seed(seed, &mut Tally::default()).unwrap_or_else(|what| panic!("{what}"));
+    check_seeds([10_000_038]);
 }
 
 /// The manifest was cut off between two records, in front of the one that names a family.
 #[test]
 fn a_family_whose_name_was_cut_off_is_all_there() {
-    let seed = 9_000_248;
-    try_seed(seed, &mut Tally::default()).unwrap_or_else(|what| panic!("{what}"));
+    check_seeds([9_000_248]);
 }
