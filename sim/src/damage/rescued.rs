@@ -40,6 +40,7 @@ pub(super) fn check(image: &Image, files: &[(PathBuf, Vec<u8>)], damage: &Damage
     let verified = db.verify()?;
     ensure!(verified.damages.is_empty(), "the rescued database is damaged: {:?}", verified.damages);
     check_names(image, files, &report)?;
+    ensure!(!report.is_whole() || !report.may_have_dropped, "nothing is lost, and it may be: {report:#?}");
     let mut found: Vec<Found> = Vec::new();
     for told in &report.families {
         let Some(place) = place_of(image, told) else { continue };
@@ -66,9 +67,7 @@ fn place_of(image: &Image, told: &RescuedFamily) -> Option<usize> {
 fn check_names(image: &Image, files: &[(PathBuf, Vec<u8>)], report: &Report) -> Result<(), Stop> {
     let nameless = report.families.iter().filter(|family| family.is_name_lost);
     for (family, place) in nameless.filter_map(|family| Some((family, place_of(image, family)?))) {
-        // A manifest whose end was cut off between two records shows no damage: files that it does not name tell of it.
-        let is_cut_off = report.may_have_dropped;
-        let is_manifest_lost = is_cut_off || report.losses.iter().any(|loss| loss.lost == Lost::Manifest);
+        let is_manifest_lost = report.losses.iter().any(|loss| loss.lost == Lost::Manifest);
         ensure!(is_manifest_lost, "the manifest is there, and {family:?} has no name: {report:#?}");
         // One that was dropped had the name too.
         let is_first = usize::try_from(family.id) == Ok(place);

@@ -4,7 +4,7 @@
 //! begins a manifest has the whole state: what it does not name is dropped.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::losses::Losses;
 use super::report::Lost;
@@ -39,6 +39,8 @@ pub(super) struct Known {
     pub(super) dropped_logs: BTreeSet<FileNumber>,
     /// No sequence number above this one was ever given.
     pub(super) last: SeqNo,
+    /// The manifest that `CURRENT` names, or would name, and its length, if there is one that can be read.
+    pub(super) manifest: Option<(PathBuf, u64)>,
     /// Whether this is all that there is to know.
     pub(super) is_whole: bool,
     /// Whether files are taken that records may have dropped which are lost, or that the record which began the manifest left out: one
@@ -104,6 +106,7 @@ impl Known {
             if Some(number) == live {
                 found.damages.iter().for_each(|damage| losses.tell(Lost::Manifest, &file, damage));
                 known.is_whole = !found.misses_records;
+                known.manifest = Some((file, u64::try_from(bytes.len()).unwrap_or(u64::MAX)));
             }
             found.records.into_iter().for_each(|record| known.record(record));
         }

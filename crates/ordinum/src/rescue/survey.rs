@@ -73,6 +73,9 @@ impl Survey {
         // file that no record names tells of it.
         let is_cut_off = !has_all_files && !surveyor.survey.unnamed.is_empty();
         surveyor.survey.known.is_in_doubt = misses_records || is_cut_off;
+        if is_cut_off && !misses_records {
+            surveyor.tell_of_cut();
+        }
         surveyor.settle_families();
         Ok(surveyor.survey)
     }
@@ -103,6 +106,15 @@ impl Surveyor<'_> {
         known.tables.keys().all(|number| has(FileKind::Table, *number))
             && known.logs.keys().all(|number| has(FileKind::Log, *number))
             && !self.numbers(FileKind::Log).iter().any(is_unnamed)
+    }
+
+    /// Tells that the end of the manifest is not there: it was cut off between two records, which shows no damage.
+    fn tell_of_cut(&mut self) {
+        if let Some((file, bytes)) = &self.survey.known.manifest {
+            let damage =
+                Error::corrupt(file, *bytes, "records that name the files which are there", "its end");
+            self.losses.tell(Lost::Manifest, file, &damage);
+        }
     }
 
     fn take_logs(&mut self) {

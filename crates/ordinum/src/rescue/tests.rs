@@ -229,6 +229,35 @@ fn a_manifest_that_is_damaged_anywhere_takes_nothing() {
     }
 }
 
+/// A manifest that was cut off between two records shows no damage: a rescue took the table that no record names any more, made up a name
+/// for its family, and said that nothing was lost.
+#[test]
+fn a_manifest_that_was_cut_off_is_told() {
+    let bed = Bed::new();
+    let db = bed.open();
+    let people = bed.family(&db, "people");
+    put(&db, &people, "a", b"1");
+    db.flush(&people).unwrap();
+    put(&db, &people, "b", b"2");
+    drop((db, people));
+    let manifest = bed.files(FileKind::Manifest).pop().unwrap();
+    let bytes = read_whole(&bed.fs, &manifest).unwrap();
+    let mut told_at_end = 0;
+    for len in (0..bytes.len()).rev() {
+        bed.fs.remove(&manifest).unwrap();
+        bed.fs.create(&manifest).unwrap().append(&bytes[..len]).unwrap();
+        let to = format!("/new{len}");
+        let report = rescue("/db", &to, &bed.options).unwrap();
+        let is_in_doubt = report.may_have_dropped || report.families.iter().any(|family| family.is_name_lost);
+        assert!(!report.is_whole() || !is_in_doubt, "cut at {len} of {}: {report:#?}", bytes.len());
+        let is_end = |loss: &Loss| loss.lost == Lost::Manifest && loss.offset == len as u64;
+        told_at_end += usize::from(report.losses.iter().any(is_end));
+        let found = rows(&Db::open(&to, bed.options.clone()).unwrap(), &report.families.last().unwrap().name);
+        assert_eq!(found.len(), 2, "cut at {len} of {}: {report:#?}", bytes.len());
+    }
+    assert!(told_at_end > 0, "no cut was between two records");
+}
+
 /// After an opening the first record of the manifest has everything.
 #[test]
 fn tables_tell_their_families_where_no_manifest_does() {
