@@ -47,6 +47,11 @@ impl SeqNo {
     pub const fn next(self) -> Option<SeqNo> {
         Self::new(self.0 + 1)
     }
+
+    /// The number before this one; zero has none but itself.
+    pub(crate) const fn before(self) -> SeqNo {
+        SeqNo(self.0.saturating_sub(1))
+    }
 }
 
 impl fmt::Debug for SeqNo {

@@ -183,3 +183,9 @@ fn a_table_that_a_lost_record_dropped_is_in_doubt() {
 fn a_family_whose_name_was_cut_off_is_all_there() {
     check_seeds([9_000_248]);
 }
+
+/// The block that had a put was damaged, the range delete in front of it in the same commit was not: operands came over on nothing.
+#[test]
+fn a_range_delete_is_not_all_that_its_commit_did() {
+    check_seeds([13_003_523]);
+}

@@ -591,6 +591,30 @@ fn an_entry_that_has_its_base_needs_nothing_below() {
     assert_eq!(rows(&bed.rescued(), "lists"), [(b"a".to_vec(), b"2,3,".to_vec())].into(), "{report:#?}");
 }
 
+/// A range delete whose commit has a put behind it: the put was in a block that is damaged, and an operand came over on nothing.
+#[test]
+fn a_range_delete_is_not_all_that_its_commit_may_have_done() {
+    let bed = Bed::new();
+    let db = bed.open();
+    let lists = bed.family(&db, "lists");
+    let mut batch = Batch::new();
+    batch.delete_range(&lists, b"a", b"c").unwrap();
+    batch.put(&lists, b"a", b"1,").unwrap();
+    db.write(batch, Durability::Synced).unwrap();
+    db.flush_all().unwrap();
+    let damaged = bed.files(FileKind::Table).pop().unwrap();
+    merge(&db, &lists, "a", "2,");
+    merge(&db, &lists, "b", "3,");
+    db.flush_all().unwrap();
+    drop((db, lists));
+    bed.flip(&damaged, 10);
+    let report = bed.rescue();
+    let [entries, operand] = report.losses.as_slice() else { panic!("{report:#?}") };
+    assert_eq!((entries.lost, operand.lost), (Lost::Entries, Lost::Operand), "{report:#?}");
+    assert_eq!(operand.keys.clone().unwrap().0, b"a");
+    assert_eq!(rows(&bed.rescued(), "lists"), [(b"b".to_vec(), b"3,".to_vec())].into(), "{report:#?}");
+}
+
 /// Nor without its operator.
 #[test]
 fn a_put_does_not_come_over_without_the_operand_of_its_commit() {

@@ -168,7 +168,10 @@ impl<'a> Transfer<'a> {
             return Err(self.damaged("one entry of a commit", "two, one of which has others folded in"));
         }
         let mut operands: Vec<Vec<u8>> = Vec::new();
-        let (mut bottom, mut bottom_seqno) = (Bottom::Absent, deleted);
+        let mut bottom = Bottom::Absent;
+        // A range delete leaves what its own commit has behind it: one entry of the key, which may be missing too.
+        let has_commit = found.versions.iter().any(|version| version.seqno == deleted);
+        let mut bottom_seqno = if has_commit { deleted } else { deleted.before() };
         let newest = found.versions.first().map_or(SeqNo::ZERO, |newest| newest.seqno);
         // Of one table the versions of a key follow one another; a table that was dropped has others than those that came since.
         let mut is_followed = !self.is_in_doubt;
