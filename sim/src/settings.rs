@@ -7,7 +7,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use ordinum::{
     Background, CompactionFilter, CompactionStyle, Compression, FamilyOptions, FilterDecision, FilteredEntry,
-    LEVELS, LogWriting, MergeFailed, MergeOperator, Options,
+    LEVELS, LogWriting, MergeFailed, MergeOperator, Options, RetentionWindow,
 };
 
 /// One option: its name, its least and largest value, the one that it has if it is not named, and what it sets.
@@ -33,6 +33,11 @@ fn compression(number: u64) -> Compression {
         1 => Compression::Lz4,
         _ => Compression::Zstd,
     }
+}
+
+/// The retention, which every opening says.
+fn retention(options: &mut Options) -> &mut RetentionWindow {
+    options.retention.get_or_insert(RetentionWindow::NONE)
 }
 
 /// Those of the database first, then those of families.
@@ -64,14 +69,14 @@ const FIELDS: &[Field] = &[
         least: 0,
         most: 1,
         unnamed: 0,
-        set: |o, v| o.retention_age = Duration::from_secs(v << 20),
+        set: |o, v| retention(o).age = Duration::from_secs(v << 20),
     },
     Field {
         name: "retain_bytes",
         least: 0,
         most: 64 << 10,
         unnamed: 32 << 10,
-        set: |o, v| o.retention_bytes = v,
+        set: |o, v| retention(o).bytes = v,
     },
     Field {
         name: "buffer",

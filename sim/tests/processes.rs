@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ordinum::clock::Clock;
-use ordinum::{Batch, Db, Durability, Error, KeyRange, Options, Reader, SeqNo};
+use ordinum::{Batch, Db, Durability, Error, KeyRange, Options, Reader, RetentionWindow, SeqNo};
 use ormdb_sim::writer::check;
 
 const SIM: &str = env!("CARGO_BIN_EXE_ormdb-sim");
@@ -277,8 +277,11 @@ fn live_under(day: fn(u64) -> u64) -> usize {
     let mut commits: Vec<SeqNo> = Vec::new();
     let mut too_old = 0;
     for _ in 0..OPENINGS {
-        let options =
-            Options { clock: JumpingClock::new(day), retention_age: RETENTION, ..Options::default() };
+        let options = Options {
+            clock: JumpingClock::new(day),
+            retention: Some(RetentionWindow::of_age(RETENTION)),
+            ..Options::default()
+        };
         let db = Db::open(directory.path(), options).unwrap();
         let family = db.default_column_family();
         let (pinned, pinned_at) = (db.snapshot(), commits.len());

@@ -6,17 +6,16 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
-use ormdb::{Database, Options, Session};
+use ormdb::{Database, Options, RetentionWindow, Session};
 use ormdb_proto::{Error, ErrorCode, Result};
 use parking_lot::Mutex;
 
-use crate::options::{Create, OpenOptions, Retention};
+use crate::options::{Create, OpenOptions};
 use crate::origin::{Origin, PerProcess};
 
 /// A database that is open in this process.
 pub(crate) struct Embedded {
     database: Origin<Database>,
-    retention: Retention,
 }
 
 /// The open databases by their directories.
@@ -42,11 +41,9 @@ impl Embedded {
         }
         let mut engine = Options::default();
         engine.engine.create_if_missing = options.create == Create::IfMissing;
-        let retention = options.retention.unwrap_or_default();
-        engine.engine.retention_age = retention.age;
-        engine.engine.retention_bytes = retention.bytes;
+        engine.engine.retention = options.retention;
         let database = Origin::new(Database::open_with(path, engine)?);
-        let embedded = Arc::new(Embedded { database, retention });
+        let embedded = Arc::new(Embedded { database });
         let directory = path.canonicalize().map_err(|error| {
             Error::new(ErrorCode::Io, format!("the directory {} is gone: {error}", path.display()))
         })?;
@@ -55,8 +52,9 @@ impl Embedded {
         Ok(embedded)
     }
 
-    fn with_retention(self: Arc<Embedded>, asked: Option<Retention>) -> Result<Arc<Embedded>> {
-        if asked.is_some_and(|asked| asked != self.retention) {
+    fn with_retention(self: Arc<Embedded>, asked: Option<RetentionWindow>) -> Result<Arc<Embedded>> {
+        let retention = self.database()?.engine_stats().retention;
+        if asked.is_some_and(|asked| asked.rounded() != retention) {
             let message = "this process has the database open with another retention";
             return Err(Error::new(ErrorCode::InvalidValue, message)
                 .hint("give it where the database is opened first, or close the other connections"));

@@ -29,7 +29,7 @@ mod transaction;
 
 pub use changes::Changes;
 pub use connection::{Connection, SchemaOutcome};
-pub use options::{Create, OpenOptions, Retention};
+pub use options::{Create, OpenOptions, retention_of};
 pub use ormdb_proto::ir::Params;
 pub use ormdb_proto::message::Changed;
 pub use ormdb_proto::result::{Chunk, ResultShape};

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ormdb::RetentionWindow;
 use ormdb_proto::{Error, ErrorCode, Result};
 
 /// What happens where no database is.
@@ -14,34 +15,16 @@ pub enum Create {
     Never,
 }
 
-/// How far back versions can be read (`as of`). By default nothing is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Retention {
-    /// How long a version is kept after it was overwritten.
-    pub(crate) age: Duration,
-    /// It is given up before its age when more than this was written to the log since.
-    pub(crate) bytes: u64,
-}
-
-impl Default for Retention {
-    fn default() -> Retention {
-        Retention { age: Duration::ZERO, bytes: u64::MAX }
-    }
-}
-
-impl Retention {
-    /// The retention of an age, which bytes may bound; none without an age.
-    ///
-    /// # Errors
-    /// `InvalidValue` of bytes without an age: they alone would keep nothing.
-    pub fn of(age: Option<Duration>, bytes: Option<u64>) -> Result<Option<Retention>> {
-        match (age, bytes) {
-            (Some(age), Some(bytes)) => Ok(Some(Retention { age, bytes })),
-            (Some(age), None) => Ok(Some(Retention { age, ..Retention::default() })),
-            (None, None) => Ok(None),
-            (None, Some(_)) => {
-                Err(Error::new(ErrorCode::InvalidValue, "the bytes of a retention are given without its age"))
-            }
+/// The retention of an age, which bytes may bound: how far back versions can be read (`as of`). None without an age.
+///
+/// # Errors
+/// `InvalidValue` of bytes without an age: they alone would keep nothing.
+pub fn retention_of(age: Option<Duration>, bytes: Option<u64>) -> Result<Option<RetentionWindow>> {
+    match (age, bytes) {
+        (Some(age), bytes) => Ok(Some(RetentionWindow { age, bytes: bytes.unwrap_or(u64::MAX) })),
+        (None, None) => Ok(None),
+        (None, Some(_)) => {
+            Err(Error::new(ErrorCode::InvalidValue, "the bytes of a retention are given without its age"))
         }
     }
 }
@@ -51,9 +34,8 @@ impl Retention {
 pub struct OpenOptions {
     /// Embedded: what happens where no database is.
     pub create: Create,
-    /// Embedded: how far back versions can be read. Where none is given, it is that of the database if this process has it open
-    /// already, and else the default.
-    pub retention: Option<Retention>,
+    /// Embedded: how far back versions can be read. The database keeps it: where none is given, it is what was given before.
+    pub retention: Option<RetentionWindow>,
     /// Remote: how long connecting may take.
     pub connect_timeout: Duration,
     /// The name of this program, for the server's log.

@@ -84,8 +84,8 @@ export interface CallOptions extends ValueOptions {
 export interface ConnectOptions extends CallOptions {
   /** Whether a database is made where none is; true where it is left out. */
   create?: boolean;
-  /** How long a version of a database of this process can be read (`as of`) after it was overwritten; none is kept where it is left
-   * out. A server has `--retention-age`. */
+  /** How long a version of a database of this process can be read (`as of`) after it was overwritten, 0 for none. The database keeps
+   * it: where it is left out, versions are kept as was said before, and none in a new database. A server has `--retention-age`. */
   retentionAgeMs?: number;
   /** Versions are given up before their age when more than this was written to the log since they were overwritten. */
   retentionBytes?: number;

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use napi_derive::napi;
 use ormdb_bindings::{
-    Access, Connection as Inner, Create, Error, ErrorCode, Isolation, OpenOptions, Retention, SchemaOutcome,
+    Access, Connection as Inner, Create, Error, ErrorCode, Isolation, OpenOptions, SchemaOutcome,
+    retention_of,
 };
 use ormdb_proto::Result;
 use serde_json::{Value, json};
@@ -171,7 +172,7 @@ fn open_options(options: &RawOptions) -> Result<OpenOptions> {
     let age = number(options.retention_age_ms).map(Duration::from_millis);
     Ok(OpenOptions {
         create: if options.create { Create::IfMissing } else { Create::Never },
-        retention: Retention::of(age, number(options.retention_bytes))?,
+        retention: retention_of(age, number(options.retention_bytes))?,
         connect_timeout: Duration::from_millis(u64::from(options.connect_timeout_ms)),
         name: concat!("@ormdb/client ", env!("CARGO_PKG_VERSION")).to_owned(),
     })

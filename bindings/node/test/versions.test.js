@@ -66,8 +66,8 @@ it('keeps versions for as long as is said', { timeout: 240_000 }, async (t) => {
     assert.equal(await nameAsOf(db, token), 'first');
   }
   await db.close();
-  // The retention is asked for again: it is that of an opening.
-  const again = connectSync(path.join(dir, 'long'), options);
+  // The database keeps its retention: an opening need not say it again.
+  const again = connectSync(path.join(dir, 'long'));
   t.after(() => again.close());
   assert.equal(await nameAsOf(again, token), 'first');
 });
@@ -81,7 +81,7 @@ it('reads versions that a server keeps', { timeout: 60_000 }, async (t) => {
 
 it('refuses what is no retention', async (t) => {
   const dir = path.join(directory(t), 'data');
-  for (const options of [{ retentionAgeMs: -1 }, { retentionAgeMs: 0.5 }, { retentionAgeMs: 1, retentionBytes: '1' }, { retentionBytes: 1 }]) {
+  for (const options of [{ retentionAgeMs: -1 }, { retentionAgeMs: 0.5 }, { retentionAgeMs: NaN }, { retentionAgeMs: Infinity }, { retentionAgeMs: 1e18 }, { retentionAgeMs: 2 ** 52 }, { retentionAgeMs: 1, retentionBytes: '1' }, { retentionBytes: 1 }]) {
     await assert.rejects(connect(dir, options), { code: 'invalid_value' }, JSON.stringify(options));
     assert.throws(() => connectSync(dir, options), { code: 'invalid_value' }, JSON.stringify(options));
   }

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use ormdb_bindings::{
-    Access, Create, GraphResult, Isolation, OpenOptions, Outcome, Retention, SchemaOutcome, Task,
+    Access, Create, GraphResult, Isolation, OpenOptions, Outcome, SchemaOutcome, Task, retention_of,
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -260,7 +260,7 @@ fn open_options(
     let retention_age = retention_age.map(|age| seconds("retention_age", age)).transpose()?;
     Ok(OpenOptions {
         create: if create { Create::IfMissing } else { Create::Never },
-        retention: Retention::of(retention_age, retention_bytes).or_raise(py, None)?,
+        retention: retention_of(retention_age, retention_bytes).or_raise(py, None)?,
         connect_timeout: seconds("timeout", timeout)?,
         name: concat!("ormdb-python ", env!("CARGO_PKG_VERSION")).to_owned(),
     })

@@ -64,12 +64,13 @@ def test_versions_are_kept_for_as_long_as_is_said(tmp_path: pathlib.Path) -> Non
     with ormdb.connect(tmp_path / "an hour", retention_age=3600, retention_bytes=10**9) as db:
         token = overwritten(db)
         stays(db, token, 2 * took)
-    # The retention is asked for again: it is that of an opening.
-    with ormdb.connect(tmp_path / "an hour", retention_age=3600.0) as db:
-        assert name_as_of(db, token) == "first"
+    # The database keeps its retention: an opening need not say it again, and may.
+    for options in ({}, {"retention_age": 3600.0, "retention_bytes": 10**9}):
+        with ormdb.connect(tmp_path / "an hour", **options) as db:
+            stays(db, token, took)
 
     async def run() -> None:
-        async with ormdb.aio.connect(tmp_path / "an hour", retention_age=3600) as db:
+        async with ormdb.aio.connect(tmp_path / "an hour") as db:
             result = await db.fetch("Artist[1] as of $t { name }", t=token)
             assert result.one().name == "first"
 
@@ -91,6 +92,10 @@ def test_what_is_no_retention_is_refused(tmp_path: pathlib.Path, raises_code: Ra
     raises_code(lambda: ormdb.connect(path, retention_bytes=1000), "invalid_value")
     with pytest.raises(ValueError, match="retention_age"):
         ormdb.connect(path, retention_age=-1.0)
+    for age in (float("inf"), float("nan"), 1e300):
+        with pytest.raises(ValueError, match="retention_age"):
+            ormdb.connect(path, retention_age=age)
+    raises_code(lambda: ormdb.connect(path, retention_age=1e18), "invalid_value")
     with pytest.raises(OverflowError):
         ormdb.connect(path, retention_age=1, retention_bytes=-1)
     assert not path.exists()

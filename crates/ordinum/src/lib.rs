@@ -72,7 +72,9 @@ pub use latency::{Latencies, Latency};
 pub use listener::{Listener, Notice, Stall};
 pub use lock::{Interrupt, LockMode, LockStats, LockTarget, TransactionId};
 pub use merge_operator::{MERGE_OPERATOR_NAME_BYTES_MAX, MergeFailed, MergeOperator};
-pub use options::{Background, Durability, FamilyOptions, LogWriting, Options, RecoveryMode};
+pub use options::{
+    Background, Durability, FamilyOptions, LogWriting, Options, RecoveryMode, RetentionWindow,
+};
 pub use reader::{KeyRange, Reader};
 pub use slice::Slice;
 pub use snapshot::Snapshot;

@@ -67,6 +67,37 @@ pub enum Background {
     Manual,
 }
 
+/// How far back a database can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RetentionWindow {
+    /// How long a state can be read after it was overwritten ([`crate::Db::snapshot_at`]), in milliseconds that are begun. None can
+    /// if this is zero; what is pinned by a snapshot stays in any case. Measured in steps, so that versions stay a little longer.
+    pub age: Duration,
+    /// While more bytes than this were written to the log since a state was overwritten, it is given up before its age.
+    pub bytes: u64,
+}
+
+impl RetentionWindow {
+    /// Nothing that is not pinned is kept.
+    pub const NONE: RetentionWindow = RetentionWindow { age: Duration::ZERO, bytes: u64::MAX };
+
+    /// A state is kept for this long, whatever is written meanwhile.
+    pub const fn of_age(age: Duration) -> RetentionWindow {
+        RetentionWindow { age, bytes: u64::MAX }
+    }
+
+    /// The window with an age of whole milliseconds, as a database keeps it.
+    #[must_use]
+    pub fn rounded(self) -> RetentionWindow {
+        RetentionWindow { age: Duration::from_millis(self.age_ms()), ..self }
+    }
+
+    /// The age in milliseconds that are begun; one that they cannot tell is for ever.
+    pub(crate) fn age_ms(self) -> u64 {
+        u64::try_from(self.age.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+    }
+}
+
 /// Options of a database.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -95,11 +126,9 @@ pub struct Options {
     pub write_buffer_budget_bytes: u64,
     /// Who flushes and compacts.
     pub background: Background,
-    /// How long a state can be read after it was overwritten ([`crate::Db::snapshot_at`]). None can if this is zero, as it is by
-    /// default; what is pinned by a snapshot stays in any case. Measured in steps, so that versions stay a little longer.
-    pub retention_age: Duration,
-    /// While more bytes than this were written to the log since a state was overwritten, it is given up before its age.
-    pub retention_bytes: u64,
+    /// How far back can be read, from this opening on: the database keeps it for the openings that say nothing. Who says nothing
+    /// gets what the last one that did has said, and [`RetentionWindow::NONE`] of a new database.
+    pub retention: Option<RetentionWindow>,
     /// How many compactions run at the same time, each on a thread of its own; one more thread flushes.
     pub compaction_threads: usize,
     /// By how much the priority of the threads that compact is lower than that of the thread that opened the database, as
@@ -145,8 +174,7 @@ impl Default for Options {
             closed_logs_max: 16,
             write_buffer_budget_bytes: 64 << 20,
             background: Background::Threads,
-            retention_age: Duration::ZERO,
-            retention_bytes: u64::MAX,
+            retention: None,
             compaction_threads: 2,
             compaction_nice: 5,
             compaction_slices_max: 2,

@@ -143,11 +143,12 @@ impl Drop for Pin {
 /// ```
 /// use std::time::Duration;
 ///
-/// use ordinum::{Batch, Db, Durability, Options, Reader};
+/// use ordinum::{Batch, Db, Durability, Options, Reader, RetentionWindow};
 ///
 /// # fn main() -> ordinum::Result<()> {
 /// # let directory = tempfile::tempdir().unwrap();
-/// let options = Options { retention_age: Duration::from_secs(3600), ..Options::default() };
+/// let an_hour = RetentionWindow::of_age(Duration::from_secs(3600));
+/// let options = Options { retention: Some(an_hour), ..Options::default() };
 /// let db = Db::open(directory.path().join("data"), options)?;
 /// let family = db.default_column_family();
 /// let mut written = Vec::new();

@@ -9,6 +9,7 @@ use crate::family::ColumnFamily;
 use crate::key::SeqNo;
 use crate::latency::Latencies;
 use crate::lock::LockStats;
+use crate::options::RetentionWindow;
 use crate::sync::Mutex;
 use crate::version::LEVELS;
 
@@ -65,6 +66,8 @@ pub struct Stats {
     pub locks: LockStats,
     /// How long operations took.
     pub latencies: Latencies,
+    /// How far back can be read: what the opening said, or else what the database kept of one before.
+    pub retention: RetentionWindow,
     /// Every sequence number from this one on can be read: [`crate::Db::snapshot_at`].
     pub oldest_readable: SeqNo,
     /// Commits that wrote something.
@@ -172,6 +175,7 @@ impl Core {
             pins: self.pins.count(),
             locks: self.locks.stats(),
             latencies: self.histograms.read(),
+            retention: self.retention_window(),
             oldest_readable: self.pins.oldest(),
             commits: counters.commits.get(),
             bytes_written: counters.bytes_written.get(),

@@ -11,7 +11,8 @@ use fastrand::Rng;
 use ordinum::clock::ManualClock;
 use ordinum::fs::{MemoryFs, PowerLoss};
 use ordinum::{
-    Background, Batch, Db, Durability, FamilyOptions, HistoryId, KeyRange, Options, Position, Reader, SeqNo,
+    Background, Batch, Db, Durability, FamilyOptions, HistoryId, KeyRange, Options, Position, Reader,
+    RetentionWindow, SeqNo,
 };
 
 /// Each family with its number, and each key with its value and sequence number.
@@ -41,7 +42,7 @@ impl Node {
             clock: Arc::new(ManualClock::default()),
             background: Background::Manual,
             history: self.history,
-            retention_age: Duration::from_secs(3600),
+            retention: Some(RetentionWindow::of_age(Duration::from_secs(3600))),
             log_segment_bytes: rng.u64(4 << 10..12 << 10),
             family_defaults: FamilyOptions {
                 write_buffer_bytes: rng.u64(4 << 10..16 << 10),

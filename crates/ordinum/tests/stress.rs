@@ -16,8 +16,8 @@ use ordinum::fs::{Fault, FaultFs, Fs, MemoryFs, PowerLoss};
 use ordinum::{
     Background, Batch, Change, ColumnFamily, CompactionFilter, CompactionStyle, Compression, Concurrency,
     Cursor, Db, Durability, Error, FamilyOptions, FilterDecision, FilteredEntry, KeyRange, MergeFailed,
-    MergeOperator, Options, Position, Reader, Result, SeqNo, Snapshot, TableWriter, Tail, Transaction,
-    TransactionOptions, Validation, Write,
+    MergeOperator, Options, Position, Reader, Result, RetentionWindow, SeqNo, Snapshot, TableWriter, Tail,
+    Transaction, TransactionOptions, Validation, Write,
 };
 
 const FAMILIES: [&str; 3] = ["default", "second", "third"];
@@ -183,8 +183,10 @@ fn random_options(rng: &mut Rng, fs: &FaultFs, background: Background) -> Option
         compaction_nice: rng.u8(..10),
         compaction_slices_max: rng.usize(1..4),
         background_bytes_per_second: if rng.bool() { 0 } else { 1 << 30 },
-        retention_age: Duration::from_secs(if rng.bool() { 0 } else { 1 << 20 }),
-        retention_bytes: rng.u64(0..64 << 10),
+        retention: Some(RetentionWindow {
+            age: Duration::from_secs(if rng.bool() { 0 } else { 1 << 20 }),
+            bytes: rng.u64(0..64 << 10),
+        }),
         delayed_write_bytes_per_second: 1 << rng.u32(27..33),
         family_defaults: family,
         ..Options::default()

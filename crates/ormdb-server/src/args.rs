@@ -117,7 +117,8 @@ pub(crate) struct Serve {
     /// Memory for blocks of the database's files that were read, in MiB.
     #[arg(long, default_value_t = 64, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
     pub(crate) cache_mib: u32,
-    /// Seconds that a version can be read (`as of`) after it was overwritten; without it, none is kept.
+    /// Seconds that a version can be read (`as of`) after it was overwritten; 0 for none. The database keeps it: without it,
+    /// versions are kept as it was said before, and none in a new database.
     #[arg(long, value_name = "SECONDS")]
     pub(crate) retention_age: Option<f64>,
     /// Versions are given up before their age when more than this was written to the log since they were overwritten.

@@ -87,9 +87,10 @@ impl Database {
     /// As [`Database::open`], with options.
     ///
     /// # Errors
-    /// As [`Database::open`].
+    /// As [`Database::open`], and [`ErrorCode::InvalidValue`] of a retention beyond a thousand years.
     pub fn open_with(path: impl AsRef<Path>, options: Options) -> Result<Database> {
         planted::opened();
+        options.check()?;
         let engine = ordinum::Db::open(path, options.engine.clone()).engine()?;
         let families = Families::open(&engine, &options.engine)?;
         let history = identity::history(&engine, &families, &*options.engine.entropy)?;

@@ -36,6 +36,7 @@ pub use database::{Database, Login};
 pub use exec::StreamPart;
 pub use limits::Limits;
 pub use options::{Intersections, Options, Sampling, SemiJoins};
+pub use ordinum::RetentionWindow;
 pub use ormdb_derive::{EmbeddedLabel as FromLabel, EmbeddedRow as FromRow};
 pub use ormdb_proto::ir::{Explain, Params, Statement};
 pub use ormdb_proto::message::Changed;

@@ -1,13 +1,20 @@
 //! How a database is opened.
 
+use std::time::Duration;
+
 use ordinum::Durability;
+use ormdb_proto::{Error, ErrorCode, Result};
 
 use crate::limits::Limits;
+
+/// The longest that versions are kept: a thousand years of 365 days.
+const RETENTION_AGE_MAX: Duration = Duration::from_secs(1000 * 365 * 24 * 60 * 60);
 
 /// How a database is opened.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// The storage engine's options: its memory, its file system and clock, and where random bytes come from.
+    /// The storage engine's options: its memory, its file system and clock, where random bytes come from, and how far back versions
+    /// are kept (`retention`; an opening that says nothing keeps what the database was told before).
     pub engine: ordinum::Options,
     /// How durable a write is when it is acknowledged. What changes the schema is synced whatever this says.
     pub durability: Durability,
@@ -19,6 +26,20 @@ pub struct Options {
     pub semi_joins: SemiJoins,
     /// Whether rows are looked for in several indexes at once.
     pub intersections: Intersections,
+}
+
+impl Options {
+    /// Whether a database can be opened so.
+    pub(crate) fn check(&self) -> Result<()> {
+        match self.engine.retention {
+            Some(window) if window.age > RETENTION_AGE_MAX => {
+                let (asked, most) = (window.age.as_secs(), RETENTION_AGE_MAX.as_secs());
+                let message = format!("versions are kept for at most {most} seconds, not for {asked}");
+                Err(Error::new(ErrorCode::InvalidValue, message))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
 }
 
 /// When the rows are sampled for the planner.

@@ -25,7 +25,9 @@ use std::sync::Arc;
 use std::thread;
 
 use ordinum::fs::MemoryFs;
-use ormdb::{Database, Error, ErrorCode, Isolation, Limits, Options, Outcome, Params, Transaction};
+use ormdb::{
+    Database, Error, ErrorCode, Isolation, Limits, Options, Outcome, Params, RetentionWindow, Transaction,
+};
 
 /// Two rows, as in the list: 1 with 10, 2 with 20.
 const SCHEMA: &str = r#"

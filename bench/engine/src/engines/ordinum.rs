@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use ordinum::{
     Batch, Change, ColumnFamily, Compression, Db, Durability, FamilyOptions, KeyRange, LEVELS, Options,
-    Reader, Snapshot, Tail,
+    Reader, RetentionWindow, Snapshot, Tail,
 };
 
 use super::{Direction, Engine, Follower, Pinned, Result, Tuning};
@@ -40,7 +40,7 @@ impl Ordinum {
             Options { block_cache_bytes: tuning.cache_bytes, family_defaults, ..Options::default() };
         // What is followed is kept meanwhile.
         let options = match tuning.log_kept {
-            true => Options { retention_age: LOG_KEPT, ..options },
+            true => Options { retention: Some(RetentionWindow::of_age(LOG_KEPT)), ..options },
             false => options,
         };
         let db = Db::open(directory, options)?;

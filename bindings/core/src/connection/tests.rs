@@ -2,7 +2,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use super::*;
-use crate::{Create, Retention};
+use crate::{Create, retention_of};
 
 const SCHEMA: &str = "entity User {\n  id int64 @id\n  email string @unique\n}\n";
 
@@ -169,7 +169,7 @@ fn what_waits_for_a_lock_can_be_cancelled() {
 fn a_database_has_one_retention() {
     let directory = tempfile::tempdir().unwrap();
     let retaining = |seconds| OpenOptions {
-        retention: Retention::of(Some(Duration::from_secs(seconds)), None).unwrap(),
+        retention: retention_of(Some(Duration::from_secs(seconds)), None).unwrap(),
         ..OpenOptions::default()
     };
     let first = open_with(&directory, &retaining(60)).unwrap();
@@ -184,9 +184,11 @@ fn a_database_has_one_retention() {
     let other = open_with(&directory, &retaining(61)).unwrap();
     other.close().wait().unwrap();
     let plain = opened(&directory);
-    assert!(open_with(&directory, &retaining(60)).is_err(), "it is open without a retention");
-    open_with(&directory, &retaining(0)).unwrap().close().wait().unwrap();
+    assert!(open_with(&directory, &retaining(60)).is_err(), "it keeps what it was told before");
+    open_with(&directory, &retaining(61)).unwrap().close().wait().unwrap();
     plain.close().wait().unwrap();
-    let refused = Retention::of(None, Some(1)).unwrap_err();
+    let refused = open_with(&directory, &retaining(u64::MAX)).map(|_| ()).unwrap_err();
+    assert_eq!(refused.code, ErrorCode::InvalidValue);
+    let refused = retention_of(None, Some(1)).unwrap_err();
     assert_eq!(refused.code, ErrorCode::InvalidValue);
 }

@@ -29,9 +29,9 @@ def connect(
     """Opens a database: a directory, `ormdb://host:port`, `ormdb+unix:///path` or a Unix socket.
 
     `create` says whether a directory that is not there is made; `timeout` is how many seconds connecting to a server may take.
-    `retention_age` is how many seconds a version of a directory's database can be read (`as of`) after it was overwritten, by
-    default none; it is given up earlier when more than `retention_bytes` were written since. A server is told by
-    `ormdb serve --retention-age`.
+    `retention_age` is how many seconds a version of a directory's database can be read (`as of`) after it was overwritten, 0 for
+    none; it is given up earlier when more than `retention_bytes` were written since. The database keeps that: where it is not given,
+    versions are kept as was said before, and none in a new database. A server is told by `ormdb serve --retention-age`.
     A process has a database open once, however many connections it opens to its directory.
     """
     return Connection(

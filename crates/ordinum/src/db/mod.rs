@@ -260,8 +260,8 @@ impl Db {
         Snapshot::new(self.clone(), core.pins.pin(|| core.visible()))
     }
 
-    /// A snapshot of the state as it was behind the commit with this sequence number, as far back as [`Options::retention_age`] and
-    /// [`Options::retention_bytes`] keep it, or while it is pinned by another snapshot.
+    /// A snapshot of the state as it was behind the commit with this sequence number, as far back as [`Options::retention`]
+    /// keeps it, or while it is pinned by another snapshot.
     ///
     /// # Errors
     /// [`crate::Error::TooOld`], which names the oldest sequence number that can be read;
@@ -285,8 +285,7 @@ impl Db {
     /// dropped families. Only what is durable is told. `after` may be what [`Db::write`] or [`Db::last_seqno`] returned in this
     /// opening; a subscriber that comes back uses [`Db::tail_from`].
     ///
-    /// A tail pins nothing. [`Options::retention_age`] and [`Options::retention_bytes`] say how much is kept for those that
-    /// read slowly or come back later; with neither, the log goes when what it has is in tables.
+    /// A tail pins nothing. [`Options::retention`] says how much is kept for those that read slowly or come back later; with none, the log goes when what it has is in tables.
     ///
     /// # Errors
     /// [`crate::Error::TooOld`], with the oldest that can be asked for, if the log does not reach back so far;

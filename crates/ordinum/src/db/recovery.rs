@@ -118,6 +118,7 @@ impl<'a> Recovery<'a> {
         };
         let owner = Owner::new(NEXT_ID.fetch_add(1, Ordering::Relaxed), options.write_buffer_budget_bytes);
         let state = State::default();
+        let history = History::new(&state, 0);
         let mut recovery = Recovery {
             fs,
             directory,
@@ -132,7 +133,7 @@ impl<'a> Recovery<'a> {
             written: BTreeMap::new(),
             last: SeqNo::ZERO,
             unmarked_bytes: 0,
-            history: History::default(),
+            history,
             salvage: None,
             manifest_cut: None,
             ingestions: Vec::new(),
@@ -141,6 +142,7 @@ impl<'a> Recovery<'a> {
             Some(number) => recovery.read_state(number)?,
             None => recovery.begin()?,
         }
+        recovery.settle_retention()?;
         recovery.check_files()?;
         recovery.open_families()?;
         recovery.replay()?;
@@ -175,6 +177,12 @@ impl<'a> Recovery<'a> {
     fn has_records(&self, log: FileNumber) -> Result<bool> {
         let path = file_name::path(self.directory, FileKind::Log, log);
         Ok(self.fs.open(&path)?.len()? > HEADER_BYTES as u64)
+    }
+
+    /// The retention is what the options say, or else what the manifest has kept.
+    fn settle_retention(&mut self) -> Result<()> {
+        let edit = self.options.retention.map(|window| Edit::SetRetention { window: window.rounded() });
+        apply(&mut self.state, edit.as_slice())
     }
 
     /// Refuses to go on without a table or value-log file; of logs the replay says what it needs.

@@ -17,15 +17,16 @@ use crate::compaction::Retention;
 use crate::error::{Error, Result};
 use crate::key::SeqNo;
 use crate::manifest::{Edit, Mark, State};
-use crate::options::Options;
+use crate::options::{Options, RetentionWindow};
 use crate::snapshot::Pin;
 
 /// Into how many parts the marks divide the window.
 const MARKS_PER_WINDOW: u64 = 64;
 
 /// When which sequence number was the newest.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct History {
+    window: RetentionWindow,
     marks: BTreeMap<SeqNo, Mark>,
     /// The bytes of log before this opening.
     log_bytes_before: u64,
@@ -35,25 +36,29 @@ impl History {
     /// What the manifest knows, and the bytes of log behind its last mark.
     pub(super) fn new(state: &State, log_bytes_behind: u64) -> History {
         let marked = state.marks.values().map(|mark| mark.log_bytes).max().unwrap_or(0);
-        History { marks: state.marks.clone(), log_bytes_before: marked.saturating_add(log_bytes_behind) }
+        History {
+            window: state.retention,
+            marks: state.marks.clone(),
+            log_bytes_before: marked.saturating_add(log_bytes_behind),
+        }
     }
 
-    /// The horizon that the options ask for, if `newest` is the newest sequence number now and this many bytes of log
+    /// The horizon that the window asks for, if `newest` is the newest sequence number now and this many bytes of log
     /// were written since the opening.
     pub(super) fn horizon(&mut self, options: &Options, newest: SeqNo, log_bytes: u64) -> SeqNo {
-        if options.retention_age == Duration::ZERO {
+        if self.window.age == Duration::ZERO {
             return newest;
         }
-        let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        let age = millis(options.retention_age);
+        let RetentionWindow { bytes, .. } = self.window;
+        let age = self.window.age_ms();
         let now = Mark {
-            unix_millis: millis(options.clock.unix()),
+            unix_millis: u64::try_from(options.clock.unix().as_millis()).unwrap_or(u64::MAX),
             log_bytes: self.log_bytes_before.saturating_add(log_bytes),
         };
-        self.add(newest, now, age, options.retention_bytes);
+        self.add(newest, now, age, bytes);
         let gone = |mark: &Mark| {
             now.unix_millis.saturating_sub(mark.unix_millis) >= age
-                || now.log_bytes.saturating_sub(mark.log_bytes) > options.retention_bytes
+                || now.log_bytes.saturating_sub(mark.log_bytes) > bytes
         };
         let horizon =
             self.marks.iter().rev().find(|(_, mark)| gone(mark)).map_or(SeqNo::ZERO, |(seqno, _)| *seqno);
@@ -81,6 +86,11 @@ impl Core {
             self.history.lock().horizon(&self.options, self.visible(), log_bytes)
         });
         Retention::new(pins, oldest)
+    }
+
+    /// How far back can be read.
+    pub(crate) fn retention_window(&self) -> RetentionWindow {
+        self.history.lock().window
     }
 
     /// What the manifest does not know yet of the horizon.

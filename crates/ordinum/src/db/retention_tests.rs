@@ -9,7 +9,7 @@ use super::*;
 use crate::clock::{Clock, ManualClock};
 use crate::error::Error;
 use crate::fs::{Fault, FaultFs, Fs, MemoryFs, PowerLoss};
-use crate::options::Background;
+use crate::options::{Background, RetentionWindow};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -119,7 +119,8 @@ fn without_retention_a_flush_gives_the_past_up_for_good() {
 fn states_are_kept_for_their_age_through_flushes_compactions_and_openings() {
     let fs: Arc<dyn Fs> = Arc::new(MemoryFs::new());
     let clock = Arc::new(ManualClock::default());
-    let options = || Options { retention_age: 60 * MINUTE, ..options(&fs, &clock) };
+    let options =
+        || Options { retention: Some(RetentionWindow::of_age(60 * MINUTE)), ..options(&fs, &clock) };
     let mut bed = Bed::open(options(), States::new(), 2);
     let mut written_at = Vec::new();
     let mut last_horizon = SeqNo::ZERO;
@@ -163,11 +164,49 @@ fn states_are_kept_for_their_age_through_flushes_compactions_and_openings() {
 }
 
 #[test]
+fn an_opening_that_says_nothing_keeps_the_retention_of_the_one_before() {
+    let fs: Arc<dyn Fs> = Arc::new(MemoryFs::new());
+    let clock = Arc::default();
+    let open = |retention, states| Bed::open(Options { retention, ..options(&fs, &clock) }, states, 1);
+    let age = Duration::from_nanos(3_600_000_000_001);
+    let mut bed = open(Some(RetentionWindow { age, bytes: 1 << 30 }), States::new());
+    let kept = RetentionWindow { age: Duration::from_millis(3_600_001), bytes: 1 << 30 };
+    let first = bed.write().unwrap();
+    for _ in 0..3 {
+        for _ in 0..200 {
+            bed.write().unwrap();
+            while bed.db.run_background_step().unwrap() {}
+        }
+        bed.db.flush_all().unwrap();
+        bed.db.compact_range(&bed.db.default_column_family(), KeyRange::all()).unwrap();
+        assert_eq!(bed.db.stats().retention, kept);
+        assert!(bed.check() <= first);
+        bed.db.checkpoint(Path::new("/copy")).unwrap();
+        let copy = Db::open("/copy", options(&fs, &clock)).unwrap();
+        assert_eq!(copy.stats().retention, kept, "a checkpoint has it too");
+        drop(copy);
+        let names = fs.list(Path::new("/copy")).unwrap();
+        names.iter().for_each(|name| fs.remove(&Path::new("/copy").join(name)).unwrap());
+        bed.db.close().unwrap();
+        bed = open(None, bed.states);
+    }
+    // It ends when an opening says so, for those behind it too.
+    bed.db.close().unwrap();
+    bed = open(Some(RetentionWindow::NONE), bed.states);
+    bed.write().unwrap();
+    bed.db.flush_all().unwrap();
+    assert!(bed.check() > first);
+    bed.db.close().unwrap();
+    bed = open(None, bed.states);
+    assert_eq!(bed.db.stats().retention, RetentionWindow::NONE);
+}
+
+#[test]
 fn bytes_bound_what_is_kept_before_its_age() {
     let fs: Arc<dyn Fs> = Arc::new(MemoryFs::new());
     let clock = Arc::new(ManualClock::default());
-    let options =
-        || Options { retention_age: 1000 * MINUTE, retention_bytes: 20 << 10, ..options(&fs, &clock) };
+    let window = |age| Some(RetentionWindow { age, bytes: 20 << 10 });
+    let options = || Options { retention: window(1000 * MINUTE), ..options(&fs, &clock) };
     let mut bed = Bed::open(options(), States::new(), 3);
     for round in 0..4u64 {
         for _ in 0..300 {
@@ -185,7 +224,7 @@ fn bytes_bound_what_is_kept_before_its_age() {
     // Other options from now on: the horizon does not go back.
     let oldest = bed.db.stats().oldest_readable;
     drop(bed.db);
-    let bed = Bed::open(Options { retention_age: 5000 * MINUTE, ..options() }, bed.states, 9);
+    let bed = Bed::open(Options { retention: window(5000 * MINUTE), ..options() }, bed.states, 9);
     assert_eq!(bed.check(), oldest);
 }
 
@@ -197,8 +236,11 @@ fn a_crash_anywhere_leaves_every_state_that_the_horizon_promises() {
         let fs: Arc<dyn Fs> = Arc::new(faults.clone());
         let clock = Arc::new(ManualClock::default());
         let age = if seed % 4 == 0 { Duration::ZERO } else { 20 * MINUTE };
-        let options = || Options { retention_age: age, ..options(&fs, &clock) };
-        let mut bed = Bed::open(options(), States::new(), seed);
+        let said = Some(RetentionWindow::of_age(age));
+        let mut bed = Bed::open(Options { retention: said, ..options(&fs, &clock) }, States::new(), seed);
+        // Every other database is told once, and keeps it.
+        let retention = said.filter(|_| seed % 2 == 0);
+        let options = || Options { retention, ..options(&fs, &clock) };
         let mut written = Vec::new();
         for life in 0..3u64 {
             faults.fail_after(50 + seed * 13 % 400, Fault::PowerCut);

@@ -27,20 +27,23 @@
 //! 18  features              bits of the header that stand for what logs may hold
 //! 19  merge operator        family, name: operands of the family may stand in logs and tables
 //! 20  options               family, its options (options/stored.rs) as bytes
+//! 21  retention             milliseconds, bytes of log: what the openings keep that say nothing of it
 //! ```
 
 #![deny(clippy::indexing_slicing)]
 
+use std::time::Duration;
+
 use super::state::Mark;
 use super::{
     FEATURE_INGESTION, FEATURE_MERGE_OPERATORS, FEATURE_MORE_OPTIONS, FEATURE_OPTIONS, FEATURE_RANGE_DELETES,
-    FEATURE_VALUE_LOG,
+    FEATURE_RETENTION, FEATURE_VALUE_LOG,
 };
 use crate::family::{FAMILY_NAME_BYTES_MAX, FamilyId};
 use crate::file_name::FileNumber;
 use crate::history::HistoryId;
 use crate::key::SeqNo;
-use crate::options::FamilyOptions;
+use crate::options::{FamilyOptions, RetentionWindow};
 use crate::table::Origin;
 use crate::value_log::{ValueLogMeta, push_shares, take_shares};
 use crate::varint::{push_bytes, push_u32, push_u64, take_bytes, take_u32, take_u64};
@@ -67,6 +70,7 @@ pub(crate) enum Edit {
     Use { features: u64 },
     SetMergeOperator { family: FamilyId, name: String },
     SetOptions { family: FamilyId, options: Vec<u8> },
+    SetRetention { window: RetentionWindow },
 }
 
 /// The part of a table that tells its shares of value-log files.
@@ -93,6 +97,7 @@ impl Edit {
                 let more = if FamilyOptions::stored_is_extended(options) { FEATURE_MORE_OPTIONS } else { 0 };
                 FEATURE_OPTIONS | more
             }
+            Edit::SetRetention { .. } => FEATURE_RETENTION,
             Edit::CreateFamily { .. }
             | Edit::DropFamily { .. }
             | Edit::RemoveTable { .. }
@@ -217,6 +222,11 @@ impl Edit {
                 push_u32(out, family.0);
                 push_bytes(out, options);
             }
+            Edit::SetRetention { window } => {
+                out.push(21);
+                push_u64(out, window.age_ms());
+                push_u64(out, window.bytes);
+            }
         }
     }
 
@@ -265,6 +275,10 @@ impl Edit {
             // The names of operators and of families have the same limit.
             19 => Edit::SetMergeOperator { family: family(input)?, name: take_name(input)? },
             20 => Edit::SetOptions { family: family(input)?, options: take_bytes(input)?.to_vec() },
+            21 => {
+                let age = Duration::from_millis(take_u64(input)?);
+                Edit::SetRetention { window: RetentionWindow { age, bytes: take_u64(input)? } }
+            }
             _ => return None,
         })
     }

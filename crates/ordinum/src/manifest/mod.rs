@@ -55,13 +55,16 @@ const FEATURE_MERGE_OPERATORS: u64 = 1 << 6;
 const FEATURE_OPTIONS: u64 = 1 << 7;
 /// Options of families may tell the style of compaction and whether there is an index of range deletes.
 const FEATURE_MORE_OPTIONS: u64 = 1 << 8;
+/// There may be a retention that openings keep.
+const FEATURE_RETENTION: u64 = 1 << 9;
 /// What manifests tell of once it is used.
 const FEATURES_IN_USE: u64 = FEATURE_VALUE_LOG
     | FEATURE_RANGE_DELETES
     | FEATURE_INGESTION
     | FEATURE_MERGE_OPERATORS
     | FEATURE_OPTIONS
-    | FEATURE_MORE_OPTIONS;
+    | FEATURE_MORE_OPTIONS
+    | FEATURE_RETENTION;
 
 #[cfg(test)]
 mod tests;

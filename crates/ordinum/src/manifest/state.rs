@@ -7,6 +7,7 @@ use crate::family::FamilyId;
 use crate::file_name::{FileKind, FileNumber};
 use crate::history::Histories;
 use crate::key::SeqNo;
+use crate::options::RetentionWindow;
 use crate::value_log::ValueLogMeta;
 use crate::version::{FileMeta, LEVELS};
 
@@ -58,6 +59,8 @@ pub(crate) struct State {
     pub(crate) oldest_readable: SeqNo,
     /// Moments since the oldest readable one.
     pub(crate) marks: BTreeMap<SeqNo, Mark>,
+    /// How far back can be read.
+    pub(crate) retention: RetentionWindow,
     pub(crate) histories: Histories,
     /// Features that are in use, besides those that every manifest tells of.
     pub(crate) features: u64,
@@ -73,6 +76,7 @@ impl Default for State {
             reserved: SeqNo::ZERO,
             oldest_readable: SeqNo::ZERO,
             marks: BTreeMap::new(),
+            retention: RetentionWindow::NONE,
             histories: Histories::default(),
             features: 0,
         }
@@ -145,6 +149,7 @@ impl State {
                 let family = self.families.get_mut(family).ok_or("a family that exists")?;
                 family.options = Some(options.clone());
             }
+            Edit::SetRetention { window } => self.retention = *window,
             Edit::Use { features } => self.features |= features,
             Edit::BeginHistory { id, behind } => {
                 if !self.histories.begin(*id, *behind) {
@@ -178,7 +183,8 @@ impl State {
             Edit::BeginHistory { .. }
             | Edit::Use { .. }
             | Edit::SetMergeOperator { .. }
-            | Edit::SetOptions { .. } => true,
+            | Edit::SetOptions { .. }
+            | Edit::SetRetention { .. } => true,
             Edit::CreateFamily { .. }
             | Edit::DropFamily { .. }
             | Edit::AddTable { .. }
@@ -221,6 +227,9 @@ impl State {
         ];
         if self.features != 0 {
             edits.push(Edit::Use { features: self.features });
+        }
+        if self.retention != RetentionWindow::NONE {
+            edits.push(Edit::SetRetention { window: self.retention });
         }
         edits.extend(self.histories.iter().map(|(behind, id)| Edit::BeginHistory { id, behind }));
         edits.extend(self.marks.iter().map(|(&seqno, &mark)| Edit::AddMark { seqno, mark }));

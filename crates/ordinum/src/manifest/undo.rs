@@ -9,6 +9,7 @@ use crate::family::FamilyId;
 use crate::file_name::FileNumber;
 use crate::history::Histories;
 use crate::key::SeqNo;
+use crate::options::RetentionWindow;
 use crate::value_log::ValueLogMeta;
 use crate::version::FileMeta;
 
@@ -24,6 +25,7 @@ enum Before {
     Marks(BTreeMap<SeqNo, Mark>),
     Histories(Histories),
     Features(u64),
+    Retention(RetentionWindow),
     Options(FamilyId, Option<Vec<u8>>),
 }
 
@@ -79,6 +81,7 @@ impl State {
                 self.families.get(family).map(|before| Before::Options(*family, before.options.clone()))
             }
             Edit::Use { .. } => Some(Before::Features(self.features)),
+            Edit::SetRetention { .. } => Some(Before::Retention(self.retention)),
             Edit::BeginHistory { .. } => Some(Before::Histories(self.histories.clone())),
             Edit::NextFile { .. } | Edit::ReserveSeqNos { .. } => None,
         };
@@ -135,6 +138,7 @@ impl State {
                 }
                 Before::Marks(marks) => self.marks = marks,
                 Before::Features(features) => self.features = features,
+                Before::Retention(window) => self.retention = window,
                 Before::Histories(histories) => self.histories = histories,
             }
         }

@@ -45,6 +45,10 @@ impl fmt::Display for Edit {
             Edit::Use { features } => {
                 write!(f, "logs may hold what the feature bits {features:#b} stand for")
             }
+            Edit::SetRetention { window } => {
+                let (age, bytes) = (window.age_ms(), window.bytes);
+                write!(f, "states are kept for {age} ms, and {bytes} bytes of log")
+            }
             Edit::SetMergeOperator { family, name } => {
                 write!(f, "family {}: operands mean what the operator {name:?} says", family.0)
             }

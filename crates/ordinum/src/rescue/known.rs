@@ -173,6 +173,7 @@ impl Known {
             Edit::RemoveTable { .. }
             | Edit::NextFile { .. }
             | Edit::RaiseHorizon { .. }
+            | Edit::SetRetention { .. }
             | Edit::AddMark { .. }
             | Edit::BeginHistory { .. }
             | Edit::AddValueLog { .. }

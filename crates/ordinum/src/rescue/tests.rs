@@ -12,7 +12,7 @@ use crate::family::ColumnFamily;
 use crate::file_name::FileKind;
 use crate::fs::{MemoryFs, read_whole};
 use crate::merge_operator::{MergeFailed, MergeOperator};
-use crate::options::{Background, Durability, FamilyOptions};
+use crate::options::{Background, Durability, FamilyOptions, RetentionWindow};
 use crate::reader::{KeyRange, Reader};
 
 /// Puts operands behind what there is.
@@ -380,7 +380,7 @@ fn around_a_damaged_block_everything_comes_back() {
 #[test]
 fn what_a_log_still_has_of_a_lost_table_comes_back() {
     let mut bed = Bed::new();
-    bed.options.retention_age = Duration::from_secs(3600);
+    bed.options.retention = Some(RetentionWindow::of_age(Duration::from_secs(3600)));
     let db = bed.open();
     let people = bed.family(&db, "people");
     (0..20).for_each(|n| put(&db, &people, &key(n), &value(n)));

@@ -7,7 +7,7 @@ use super::*;
 use crate::clock::ManualClock;
 use crate::event::{Change, Write};
 use crate::fs::{Fault, FaultFs, Fs, MemoryFs, PowerLoss};
-use crate::{Background, Batch, Durability, FamilyOptions, HistoryId, Options, Reader};
+use crate::{Background, Batch, Durability, FamilyOptions, HistoryId, Options, Reader, RetentionWindow};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -22,7 +22,7 @@ fn options(fs: impl Fs + 'static) -> Options {
 }
 
 fn keeping(fs: impl Fs + 'static) -> Options {
-    Options { retention_age: HOUR, ..options(fs) }
+    Options { retention: Some(RetentionWindow::of_age(HOUR)), ..options(fs) }
 }
 
 fn batch(db: &Db, key: &[u8], value: &[u8]) -> Batch {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ormdb::{Database, Options};
+use ormdb::{Database, Options, RetentionWindow};
 
 use crate::args::Serve;
 use crate::exit::{Failure, Result};
@@ -31,12 +31,9 @@ pub(crate) fn run(args: Serve) -> Result<()> {
     };
     let mut open = Options::default();
     open.engine.block_cache_bytes = u64::from(args.cache_mib) << 20;
-    if let Some(age) = args.retention_age {
-        open.engine.retention_age = retention_age(age)?;
-    }
-    if let Some(bytes) = args.retention_bytes {
-        open.engine.retention_bytes = bytes;
-    }
+    // The command line has no bytes without an age.
+    let window = |age| Ok(RetentionWindow { age, bytes: args.retention_bytes.unwrap_or(u64::MAX) });
+    open.engine.retention = args.retention_age.map(|age| retention_age(age).and_then(window)).transpose()?;
     let database = Database::open_with(&args.path, open)?;
     serve::run(options, database, |addresses| {
         output::print(&format!("listening on {}", addresses.join(" and ")))

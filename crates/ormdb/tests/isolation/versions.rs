@@ -7,7 +7,7 @@ use super::*;
 fn retaining(retention: Duration) -> Database {
     let mut options = Options::default();
     options.engine.fs = Arc::new(MemoryFs::default());
-    options.engine.retention_age = retention;
+    options.engine.retention = Some(RetentionWindow::of_age(retention));
     options.engine.write_buffer_budget_bytes = 1 << 18;
     let database = Database::open_with("versions.ormdb", options).unwrap();
     database.apply_schema(SCHEMA).unwrap();

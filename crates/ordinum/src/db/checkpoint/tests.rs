@@ -6,7 +6,8 @@ use super::*;
 use crate::clock::ManualClock;
 use crate::fs::{Fault, FaultFs, MemoryFs, OsFs, PowerLoss};
 use crate::{
-    Background, Batch, Db, Durability, FamilyOptions, KeyRange, Options, Position, Reader, TransactionOptions,
+    Background, Batch, Db, Durability, FamilyOptions, KeyRange, Options, Position, Reader, RetentionWindow,
+    TransactionOptions,
 };
 
 fn options(fs: impl Fs + 'static) -> Options {
@@ -86,7 +87,11 @@ fn a_checkpoint_has_exactly_the_commits_up_to_its_number() {
 fn a_checkpoint_can_stay_in_the_history_as_a_replica() {
     let fs = MemoryFs::new();
     let clock = Arc::new(ManualClock::default());
-    let retaining = Options { retention_age: Duration::from_secs(3600), clock, ..options(fs.clone()) };
+    let retaining = Options {
+        retention: Some(RetentionWindow::of_age(Duration::from_secs(3600))),
+        clock,
+        ..options(fs.clone())
+    };
     let db = Db::open("/db", retaining).unwrap();
     for n in 0..100 {
         put(&db, n, Durability::Synced).unwrap();

@@ -9,7 +9,7 @@ use super::*;
 use crate::event::Change;
 use crate::fs::{Fault, FaultFs, Fs, MemoryFs, OsFs, PowerLoss};
 use crate::sync::Mutex;
-use crate::{Background, Batch, Durability, FamilyOptions, Options};
+use crate::{Background, Batch, Durability, FamilyOptions, Options, RetentionWindow};
 
 fn options(fs: impl Fs + 'static) -> Options {
     Options {
@@ -287,7 +287,10 @@ fn family_tables(db: &Db) -> usize {
 #[test]
 fn a_replica_is_told_of_an_ingestion_and_gets_its_entries() {
     let fs = MemoryFs::new();
-    let retaining = Options { retention_age: Duration::from_secs(3600), ..options(fs.clone()) };
+    let retaining = Options {
+        retention: Some(RetentionWindow::of_age(Duration::from_secs(3600))),
+        ..options(fs.clone())
+    };
     let db = Db::open("/db", retaining.clone()).unwrap();
     let replica = Db::open("/replica", Options { history: Some(db.history()), ..retaining.clone() }).unwrap();
     let family = db.default_column_family();
