@@ -16,7 +16,9 @@ mod mutation;
 mod walk;
 
 pub use control::{ConstraintTiming, Control};
-pub use expr::{AggregateFunction, BinaryOp, Expr, Quantifier, RelationAggregate, TextMatch, UnaryOp};
+pub use expr::{
+    AggregateFunction, BinaryOp, Expr, Literal, Quantifier, RelationAggregate, TextMatch, UnaryOp,
+};
 pub use fetch::{
     DeletedRows, End, Fetch, Grouping, Include, KeyPart, Nulls, OrderBy, Place, SelectItem, Selection, Side,
     SortDirection,

@@ -22,7 +22,7 @@ use crate::token::Token;
 use crate::user::User;
 
 /// The version of the protocol that this build speaks: of messages and of what they mean.
-pub const PROTOCOL_VERSION: u16 = 6;
+pub const PROTOCOL_VERSION: u16 = 7;
 
 /// The first message of a client.
 ///

@@ -241,7 +241,7 @@ impl Database {
     fn snapshot_of(&self, fetch: &Fetch, params: &Params) -> Result<(Arc<Catalog>, ordinum::Snapshot)> {
         let Some(as_of) = &fetch.as_of else { return Ok(self.snapshot()) };
         let placed = |mut error: Error| {
-            error.detail.span = error.detail.span.or(fetch.span);
+            error.detail.span = error.detail.span.or_else(|| as_of.span()).or(fetch.span);
             error
         };
         let token = version::token(as_of, params, self.inner.history).map_err(placed)?;

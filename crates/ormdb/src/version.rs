@@ -9,7 +9,7 @@ use ormdb_proto::{Error, ErrorCode, Result, Token, Value};
 /// `InvalidValue` if it is none; `HistoryDiverged` if it is of another history; `MissingParameter`.
 pub(crate) fn token(expr: &Expr, params: &Params, history: u64) -> Result<Token> {
     let value = match expr {
-        Expr::Literal(value) => value,
+        Expr::Literal(literal) => &literal.value,
         Expr::Param { name, .. } => params.require(name)?,
         _ => return Err(Error::new(ErrorCode::InvalidQuery, "a version token is a literal or a parameter")),
     };

@@ -219,7 +219,7 @@ mod random {
                 return match self.0.u8(..3) {
                     0 => Expr::Param { name: "p".to_owned(), span: None },
                     1 => Expr::Path { path: self.path(), span: None },
-                    _ => Expr::Literal(self.value()),
+                    _ => Expr::literal(self.value()),
                 };
             }
             let below = depth - 1;

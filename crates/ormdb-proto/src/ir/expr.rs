@@ -1,9 +1,46 @@
 //! Expressions: filters, orders, computed fields, checks and new values.
 
+use std::fmt;
+
 use rkyv::{Archive, Deserialize, Serialize};
 
 use crate::error::Span;
 use crate::value::Value;
+
+/// A constant, and where it stands in a text. Two of the same value are equal, wherever they stand, and what is stored of one is
+/// its value.
+#[derive(Clone, Archive, Serialize, Deserialize, serde::Serialize, serde::Deserialize)]
+#[serde(from = "Value", into = "Value")]
+pub struct Literal {
+    /// The value.
+    pub value: Value,
+    /// Where it stands in a text.
+    pub span: Option<Span>,
+}
+
+impl PartialEq for Literal {
+    fn eq(&self, other: &Literal) -> bool {
+        self.value == other.value
+    }
+}
+
+impl fmt::Debug for Literal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.value.fmt(f)
+    }
+}
+
+impl From<Value> for Literal {
+    fn from(value: Value) -> Literal {
+        Literal { value, span: None }
+    }
+}
+
+impl From<Literal> for Value {
+    fn from(literal: Literal) -> Value {
+        literal.value
+    }
+}
 
 /// An expression over a row, its to-one relations, and parameters. SQL's three-valued logic holds.
 #[derive(Clone, Debug, PartialEq, Archive, Serialize, Deserialize, serde::Serialize, serde::Deserialize)]
@@ -13,7 +50,7 @@ use crate::value::Value;
 #[serde(rename_all = "snake_case")]
 pub enum Expr {
     /// A constant. Its type bends to its place: `1` is an int16 beside an int16 field, `"2024-01-01"` a date beside a date.
-    Literal(Value),
+    Literal(Literal),
     /// A parameter, by name without the `$`. Bends like a literal.
     Param {
         /// The name.
@@ -254,7 +291,7 @@ impl Expr {
 
     /// A constant.
     pub fn literal(value: impl Into<Value>) -> Expr {
-        Expr::Literal(value.into())
+        Expr::Literal(Literal::from(value.into()))
     }
 
     /// `left op right`
@@ -267,13 +304,14 @@ impl Expr {
         Expr::Call { function: function.to_owned(), args, span: Some(span) }
     }
 
-    /// Where it stands in a text, from the first of its parts that know their place to the last. A literal alone does not.
+    /// Where it stands in a text, from the first of its parts that know their place to the last.
     pub fn span(&self) -> Option<Span> {
         let own = match self {
             Expr::Param { span, .. }
             | Expr::Path { span, .. }
             | Expr::Call { span, .. }
             | Expr::Related { span, .. } => *span,
+            Expr::Literal(literal) => literal.span,
             Expr::Aggregate(aggregate) => aggregate.span,
             _ => None,
         };

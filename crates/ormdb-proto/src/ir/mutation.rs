@@ -127,7 +127,7 @@ pub struct Assignment {
 impl Assignment {
     /// Sets a field to a constant.
     pub fn constant(name: impl Into<String>, value: Value) -> Assignment {
-        Assignment { name: name.into(), span: None, op: AssignOp::Set(Expr::Literal(value)) }
+        Assignment { name: name.into(), span: None, op: AssignOp::Set(Expr::literal(value)) }
     }
 }
 

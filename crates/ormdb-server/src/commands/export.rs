@@ -186,7 +186,7 @@ impl<'a> Page<'a> {
     /// `a > $a or (a = $a and b > $b)`
     fn behind(&self, last: &[Value]) -> Expr {
         let field = |at: usize| Expr::path(self.key.get(at).copied());
-        let value = |at: usize| Expr::Literal(last.get(at).cloned().unwrap_or(Value::Null));
+        let value = |at: usize| Expr::literal(last.get(at).cloned().unwrap_or(Value::Null));
         let ways = (0..self.key.len()).map(|at| {
             let mut terms: Vec<Expr> =
                 (0..at).map(|before| Expr::binary(BinaryOp::Equal, field(before), value(before))).collect();

@@ -55,7 +55,7 @@ impl<'m, R: BufRead> JsonlSource<'m, R> {
             let whole = format!("{prefix}{name}");
             let op = if self.columns.is_struct(&whole) {
                 match member {
-                    Json::Null => AssignOp::Set(Expr::Literal(Value::Null)),
+                    Json::Null => AssignOp::Set(Expr::literal(Value::Null)),
                     Json::Object(members) => AssignOp::Struct(self.record(&format!("{whole}."), members)?),
                     _ => return Err((whole, "an object is expected".to_owned())),
                 }
@@ -69,7 +69,7 @@ impl<'m, R: BufRead> JsonlSource<'m, R> {
                     continue;
                 }
                 let value = value::of_json(field, member).map_err(|reason| (whole, reason))?;
-                AssignOp::Set(Expr::Literal(value))
+                AssignOp::Set(Expr::literal(value))
             };
             assignments.push(Assignment { name: name.clone(), span: None, op });
         }

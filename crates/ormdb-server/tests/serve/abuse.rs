@@ -309,9 +309,9 @@ async fn a_handshake_that_is_none_ends_it() {
     };
     post(&mut old, 0, &hello);
     let error = old.last_words();
-    assert!(error.message.contains("speaks version 6, the client 5 to 5"), "{}", error.message);
+    assert!(error.message.contains("speaks version 7, the client 5 to 5"), "{}", error.message);
     let mut cut = Raw::connect(&server);
-    post(&mut cut, 0, &HelloOfAnyVersion { version_min: 6, version_max: 6, ..hello });
+    post(&mut cut, 0, &HelloOfAnyVersion { version_min: 7, version_max: 7, ..hello });
     assert_eq!(cut.last_words().code, ErrorCode::ProtocolViolation);
 
     let hello = |login: Option<String>| Hello {

@@ -94,7 +94,7 @@ fn condition(ctx: &Ctx<'_>, entity: &EntityInfo, selection: &Selection, place: &
     let of = Selection { deleted: selection.deleted, items: items.collect(), ..Selection::default() };
     let row = Fetch { key: Some(place.key.clone()), ..Fetch::of(&entity.name, of) };
     let found = super::fetch(ctx, &row)?;
-    let Some(row) = found.roots()?.next() else { return Ok(Expr::Literal(Value::Bool(false))) };
+    let Some(row) = found.roots()?.next() else { return Ok(Expr::literal(false)) };
     let steps = keys.into_iter().enumerate().map(|(at, key)| {
         let required = |path: &[String]| {
             matches!(path, [name] if entity.field_named(name).is_ok_and(|field| !field.optional))
@@ -129,7 +129,7 @@ impl Step {
     fn compared(&self, behind: bool, less: BinaryOp, greater: BinaryOp) -> Expr {
         let ascending = self.key.direction == SortDirection::Ascending;
         let op = if ascending == behind { greater } else { less };
-        Expr::binary(op, self.key.expr.clone(), Expr::Literal(self.value.clone()))
+        Expr::binary(op, self.key.expr.clone(), Expr::literal(self.value.clone()))
     }
 
     fn null(&self, negated: bool) -> Expr {
@@ -140,7 +140,7 @@ impl Step {
         if self.value.is_null() {
             return self.null(false);
         }
-        Expr::binary(BinaryOp::Equal, self.key.expr.clone(), Expr::Literal(self.value.clone()))
+        Expr::binary(BinaryOp::Equal, self.key.expr.clone(), Expr::literal(self.value.clone()))
     }
 
     /// That a row stands behind the value of this key, or before it; none if no row can.

@@ -61,9 +61,9 @@ enum Bend {
     /// It is not.
     Fixed,
     /// A literal or parameter, as it was given.
-    Constant(Value),
+    Constant(Value, Option<Span>),
     /// A parameter with a slot.
-    Param(usize),
+    Param(usize, Option<Span>),
     /// A parameter without a value, of a statement that is described.
     Unknown(String),
     /// A list of such, or of what else.
@@ -111,17 +111,20 @@ impl<'s> Checker<'_, 's> {
 
     fn check_here(&mut self, expr: &Expr) -> Result<Checked> {
         match expr {
-            Expr::Literal(Value::Int64(v)) => {
-                // A whole number is an int32 where it fits, as in SQL.
-                constant(self.schema(), &i32::try_from(*v).map_or(Value::Int64(*v), Value::Int32))
+            Expr::Literal(literal) => {
+                let value = match &literal.value {
+                    // A whole number is an int32 where it fits, as in SQL.
+                    Value::Int64(v) => &i32::try_from(*v).map_or(Value::Int64(*v), Value::Int32),
+                    other => other,
+                };
+                constant(self.schema(), value, literal.span)
             }
-            Expr::Literal(value) => constant(self.schema(), value),
             Expr::Param { name, .. } if self.params.are_described() => {
                 Ok(Checked { bend: Bend::Unknown(name.clone()), ..Checked::null() })
             }
             Expr::Param { name, span } => {
                 let value = self.params.pin(name).map_err(|error| at(error, *span))?;
-                constant(self.schema(), value)
+                constant(self.schema(), value, *span)
             }
             Expr::Path { path, span } => self.path(path, *span),
             Expr::Unary { op: UnaryOp::Not, operand } => {
@@ -170,9 +173,9 @@ impl<'s> Checker<'_, 's> {
                 let negated = fold(Node::Negate(Box::new(operand.node)), ty);
                 // A negated literal bends like a literal.
                 match (&negated.node, operand.bend) {
-                    (Node::Const(datum), Bend::Constant(_)) => {
+                    (Node::Const(datum), Bend::Constant(_, span)) => {
                         let value = datum.view().to_value(&|_| None);
-                        Ok(Checked { bend: Bend::Constant(value), ..negated })
+                        Ok(Checked { bend: Bend::Constant(value, span), ..negated })
                     }
                     _ => Ok(negated),
                 }
@@ -226,7 +229,7 @@ impl<'s> Checker<'_, 's> {
             && self.scope.given(expr)?.is_none()
             && let Some((slot, ty)) = self.params.slot(name).map_err(|error| at(error, *span))?
         {
-            return Ok(Checked { node: Node::Param(slot), ty: Some(ty), bend: Bend::Param(slot) });
+            return Ok(Checked { node: Node::Param(slot), ty: Some(ty), bend: Bend::Param(slot, *span) });
         }
         self.check(expr)
     }
@@ -252,9 +255,9 @@ impl<'s> Checker<'_, 's> {
         let interval_or = |beside| if types::is_instant(beside) { INTERVAL } else { beside };
         match (&checked.bend, other.ty) {
             (Bend::Unknown(_), Some(beside)) => self.bend_beside(checked, Some(interval_or(beside))),
-            (Bend::Constant(value), Some(beside)) if is_text && !types::is_text(beside) => {
+            (Bend::Constant(value, span), Some(beside)) if is_text && !types::is_text(beside) => {
                 let want = interval_or(beside);
-                let datum = cast::bend(self.schema(), value, want)?;
+                let datum = cast::bend(self.schema(), value, want).map_err(|error| at(error, *span))?;
                 Ok(Checked::fixed(Node::Const(datum), want))
             }
             _ => self.settle(checked),
@@ -296,8 +299,9 @@ impl<'s> Checker<'_, 's> {
             Bend::List(items) if is_read || items.iter().all(|item| item.ty.is_none()) => {
                 self.bend_beside(checked, Some(beside))
             }
-            Bend::Constant(value @ Value::Array(_)) if is_read || checked.ty.is_none() => {
-                Ok(Checked::fixed(Node::Const(cast::bend(self.schema(), value, beside)?), beside))
+            Bend::Constant(value @ Value::Array(_), span) if is_read || checked.ty.is_none() => {
+                let datum = cast::bend(self.schema(), value, beside).map_err(|error| at(error, *span))?;
+                Ok(Checked::fixed(Node::Const(datum), beside))
             }
             _ => self.settle(checked),
         }
@@ -368,8 +372,8 @@ impl<'s> Checker<'_, 's> {
         let array = self.check(list)?;
         let array = self.known(array, operand.ty.map(|ty| FieldType::Array(ty.scalar())))?;
         let array = match (&array.bend, operand.ty) {
-            (Bend::Constant(value @ Value::Array(_)), Some(ty)) => {
-                let datum = constant_list(self.schema(), value, ty)?;
+            (Bend::Constant(value @ Value::Array(_), span), Some(ty)) => {
+                let datum = constant_list(self.schema(), value, ty).map_err(|error| at(error, *span))?;
                 let list = datum.into_iter().map(Node::Const).collect();
                 return Ok(fold(Node::In { operand: Box::new(operand.node), list, negated }, BOOL));
             }

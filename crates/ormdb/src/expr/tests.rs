@@ -286,7 +286,7 @@ fn the_library() {
 
 #[test]
 fn a_part_of_a_time_is_asked_of_what_has_it() {
-    let time = || Expr::Literal(Value::Time(0));
+    let time = || Expr::literal(Value::Time(0));
     for expr in [
         call("hour", vec![field("born")]),
         call("minute", vec![field("born")]),

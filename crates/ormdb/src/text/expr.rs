@@ -7,7 +7,9 @@
 //! each operator, because they nest to the left.
 
 use ormdb_proto::error::Span;
-use ormdb_proto::ir::{BinaryOp, Expr, Nulls, OrderBy, Quantifier, SortDirection, TextMatch, UnaryOp};
+use ormdb_proto::ir::{
+    BinaryOp, Expr, Literal, Nulls, OrderBy, Quantifier, SortDirection, TextMatch, UnaryOp,
+};
 use ormdb_proto::{Error, ErrorCode, Result};
 
 use super::cursor::{Cursor, Want};
@@ -412,11 +414,13 @@ fn product(cursor: &mut Cursor<'_>) -> Result<Tree> {
 }
 
 fn signed(cursor: &mut Cursor<'_>) -> Result<Tree> {
+    let start = cursor.peek().span;
     if !cursor.eat_symbol("-") {
         return primary(cursor);
     }
     if let Some(value) = number(cursor, "-")? {
-        return Ok(Tree::leaf(Expr::Literal(value)));
+        let span = Some(cursor.span_since(start));
+        return Ok(Tree::leaf(Expr::Literal(Literal { value, span })));
     }
     let operand = cursor.nested(signed)?;
     Ok(Tree {

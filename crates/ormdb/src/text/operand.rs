@@ -1,7 +1,7 @@
 //! The operands of expressions: literals, parameters, paths, calls, lists, aggregates and parentheses.
 
 use ormdb_proto::error::Span;
-use ormdb_proto::ir::{AggregateFunction, Expr, RelationAggregate};
+use ormdb_proto::ir::{AggregateFunction, Expr, Literal, RelationAggregate};
 use ormdb_proto::{Error, ErrorCode, Result, Value};
 
 use super::cursor::{Cursor, Want};
@@ -18,13 +18,14 @@ pub(super) fn primary(cursor: &mut Cursor<'_>) -> Result<Tree> {
             .span(cursor.last_span())
             .hint("an expression of several lines stands in parentheses"));
     }
-    if let Some(value) = number(cursor, "")? {
-        return Ok(Tree::leaf(Expr::Literal(value)));
-    }
     let span = cursor.peek().span;
+    let literal = |value| Expr::Literal(Literal { value, span: Some(span) });
+    if let Some(value) = number(cursor, "")? {
+        return Ok(Tree::leaf(literal(value)));
+    }
     let leaf = match &cursor.peek().lexeme {
-        Lexeme::Text(text) => Expr::Literal(Value::String(text.clone())),
-        Lexeme::Bytes(bytes) => Expr::Literal(Value::Bytes(bytes.clone())),
+        Lexeme::Text(text) => literal(Value::String(text.clone())),
+        Lexeme::Bytes(bytes) => literal(Value::Bytes(bytes.clone())),
         Lexeme::Param(name) => Expr::Param { name: name.clone(), span: Some(span) },
         Lexeme::Symbol("(") => {
             cursor.advance();
@@ -41,9 +42,9 @@ pub(super) fn primary(cursor: &mut Cursor<'_>) -> Result<Tree> {
             return list(cursor, "]");
         }
         Lexeme::Word(word) => match word.as_str() {
-            "true" => Expr::Literal(Value::Bool(true)),
-            "false" => Expr::Literal(Value::Bool(false)),
-            "null" => Expr::Literal(Value::Null),
+            "true" => literal(Value::Bool(true)),
+            "false" => literal(Value::Bool(false)),
+            "null" => literal(Value::Null),
             word if is_keyword(word) => return Err(no_operand(cursor)),
             _ => return path_or_call(cursor),
         },
@@ -97,7 +98,8 @@ fn path_or_call(cursor: &mut Cursor<'_>) -> Result<Tree> {
         });
     }
     if let Some(value) = typed_literal(cursor)? {
-        return Ok(Tree::leaf(Expr::Literal(value)));
+        let span = Some(cursor.span_since(start));
+        return Ok(Tree::leaf(Expr::Literal(Literal { value, span })));
     }
     let path = path(cursor)?;
     Ok(Tree::leaf(Expr::Path { path, span: Some(cursor.span_since(start)) }))

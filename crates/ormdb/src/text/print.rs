@@ -168,7 +168,7 @@ fn put(out: &mut String, expr: &Expr, place: Binding) {
 
 fn put_bare(out: &mut String, expr: &Expr) {
     match expr {
-        Expr::Literal(value) => out.push_str(&print_value(value)),
+        Expr::Literal(literal) => out.push_str(&print_value(&literal.value)),
         Expr::Param { name, .. } => push(out, format_args!("${name}")),
         Expr::Path { path, .. } => put_path(out, path),
         Expr::Unary { op: UnaryOp::Not, operand } => {

@@ -97,7 +97,7 @@ impl<'a> Writer<'a> {
     ) -> Result<Datum<'static>> {
         let schema = self.schema();
         let value = match expr {
-            Expr::Literal(value) => value.clone(),
+            Expr::Literal(literal) => literal.value.clone(),
             Expr::Param { name, span } => {
                 self.ctx.params.require(name).map_err(|error| placed(error, *span))?.clone()
             }
@@ -115,8 +115,9 @@ impl<'a> Writer<'a> {
                 }
             }
         };
-        let value = coerce::to_field(schema, info.entity(), field, value)?;
-        Datum::of_value(schema, &value, field.ty)
+        let value = coerce::to_field(schema, info.entity(), field, value);
+        let value = value.and_then(|value| Datum::of_value(schema, &value, field.ty));
+        value.map_err(|error| placed(error, expr.span()))
     }
 
     /// The value of `field op operand` for a row.

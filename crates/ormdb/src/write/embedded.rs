@@ -42,7 +42,7 @@ impl<'a> Writer<'a> {
 
     fn struct_value(&self, info: &'a EntityInfo, of: &Embedded, expr: &Expr) -> Result<StructValue<'a>> {
         let value = match expr {
-            Expr::Literal(value) => value,
+            Expr::Literal(literal) => &literal.value,
             Expr::Param { name, span } => {
                 self.ctx.params.require(name).map_err(|error| placed(error, *span))?
             }
@@ -188,14 +188,14 @@ fn record_of(
             (Ok(Member::Struct(inner)), Json::Object(members), _) => {
                 AssignOp::Struct(record_of(info, inner, members))
             }
-            (_, Json::Null, _) => AssignOp::Set(Expr::Literal(Value::Null)),
+            (_, Json::Null, _) => AssignOp::Set(Expr::literal(Value::Null)),
             (_, Json::Array(items), Some(FieldType::Array(_))) => {
-                AssignOp::Set(Expr::Literal(Value::Array(items.iter().map(Value::from_json).collect())))
+                AssignOp::Set(Expr::literal(Value::Array(items.iter().map(Value::from_json).collect())))
             }
             (_, json, Some(FieldType::Scalar(ScalarType::Json))) => {
-                AssignOp::Set(Expr::Literal(Value::Json(canonical_text(&json))))
+                AssignOp::Set(Expr::literal(Value::Json(canonical_text(&json))))
             }
-            (_, json, _) => AssignOp::Set(Expr::Literal(Value::from_json(&json))),
+            (_, json, _) => AssignOp::Set(Expr::literal(Value::from_json(&json))),
         };
         Assignment { name, span: None, op }
     };

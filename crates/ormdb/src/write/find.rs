@@ -7,6 +7,7 @@ use ormdb_proto::schema::{FieldId, FieldType, ScalarType};
 use ormdb_proto::value::{ValueRef, compare};
 use ormdb_proto::{Error, ErrorCode, Result, Value};
 
+use super::create::placed;
 use super::refusal;
 use super::writer::{Row, Writer};
 use crate::catalog::{EntityInfo, KeyAccess};
@@ -167,7 +168,8 @@ impl<'a> Writer<'a> {
                 let part = parts.get(*part).ok_or_else(|| {
                     Error::new(ErrorCode::Internal, "a unique key has fewer parts than fields")
                 })?;
-                self.evaluate(info, info.field_of(*field)?, &part.value, None)
+                let value = self.evaluate(info, info.field_of(*field)?, &part.value, None);
+                value.map_err(|error| placed(error, part.value.span()))
             })
             .collect::<Result<_>>()?;
         Ok(NamedKey { fields: unique.fields, values, access: unique.access })
@@ -312,7 +314,7 @@ impl<'a> Writer<'a> {
                 let field = info.field_of(*field)?;
                 let value = coerce::owned(self.schema(), field.ty, &view.field(field.id)?);
                 let name = Expr::path([field.name.as_str()]);
-                parts.push(Expr::binary(BinaryOp::Equal, name, Expr::Literal(value)));
+                parts.push(Expr::binary(BinaryOp::Equal, name, Expr::literal(value)));
             }
             keys.push(Expr::And(parts));
         }

@@ -53,7 +53,7 @@ pub(super) fn check(resolver: &mut Resolver<'_>, schema: &mut Schema) {
         else {
             continue;
         };
-        field.computed = Some(Expr::Literal(Value::Null));
+        field.computed = Some(Expr::literal(Value::Null));
         let mut error = Error::new(ErrorCode::InvalidSchema, message).field(&field.name);
         error.detail.span = decl.and_then(|decl| place_of(decl, &field.name));
         resolver.error(error.hint("compute it from stored fields"));

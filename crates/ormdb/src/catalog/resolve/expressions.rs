@@ -227,7 +227,7 @@ fn default(
                 let message = format!("the default of `{name}` is null, which is required");
                 resolver.invalid(text.span, message, "write another default, or `?` behind the type");
             }
-            Ok(value) => expr = Expr::Literal(value),
+            Ok(value) => expr = Expr::literal(value),
             Err(error) => report(resolver, Some(error), text.span),
         }
     } else if compiled.fields().contains(&field.id) {
@@ -326,7 +326,7 @@ fn set_layout(draft: &Draft<'_>, entity: &mut Entity) {
 /// The value that older rows have in a new field.
 fn constant_default(field: &Field) -> Value {
     match &field.default {
-        Some(Default::Expr(Expr::Literal(value))) => value.clone(),
+        Some(Default::Expr(Expr::Literal(literal))) => literal.value.clone(),
         Some(Default::Expr(_) | Default::Generated(_)) | None => Value::Null,
     }
 }

@@ -48,7 +48,7 @@ pub(super) fn order_without_spans(order: &[OrderBy]) -> Vec<OrderBy> {
 fn walk(expr: &mut Expr, visit: &mut dyn FnMut(&mut Vec<String>, &mut Option<Span>)) {
     let mut nowhere = Vec::new();
     match expr {
-        Expr::Literal(_) => {}
+        Expr::Literal(literal) => visit(&mut nowhere, &mut literal.span),
         Expr::Param { span, .. } => visit(&mut nowhere, span),
         Expr::Path { path, span } => visit(path, span),
         Expr::Unary { operand, .. } | Expr::IsNull { operand, .. } => walk(operand, visit),

@@ -1,5 +1,6 @@
 //! Gives literals, parameters, labels and lists the type that stands beside them.
 
+use ormdb_proto::error::Span;
 use ormdb_proto::schema::{FieldType, ScalarType, Schema};
 use ormdb_proto::{Error, ErrorCode, Result, Value};
 
@@ -46,18 +47,18 @@ impl Checker<'_, '_> {
         let Some(beside) = beside else { return self.settle(checked) };
         match &checked.bend {
             Bend::Fixed => Ok(checked),
-            Bend::Constant(value) => {
+            Bend::Constant(value, span) => {
                 if checked.ty.is_none_or(|ty| types::common(ty, beside).is_some()) {
                     return self.settle(checked);
                 }
-                let datum = cast::bend(self.schema(), value, beside)?;
+                let datum = cast::bend(self.schema(), value, beside).map_err(|error| at(error, *span))?;
                 Ok(Checked::fixed(Node::Const(datum), beside))
             }
-            Bend::Param(slot) => {
+            Bend::Param(slot, span) => {
                 if checked.ty.is_none_or(|ty| types::common(ty, beside).is_some()) {
                     return self.settle(checked);
                 }
-                self.params.bend(self.schema(), *slot, beside)?;
+                self.params.bend(self.schema(), *slot, beside).map_err(|error| at(error, *span))?;
                 Ok(Checked::fixed(Node::Param(*slot), beside))
             }
             Bend::Unknown(name) => {
@@ -96,7 +97,7 @@ impl Checker<'_, '_> {
     /// Gives an open expression the type that it has by itself.
     pub(in crate::expr) fn settle(&mut self, checked: Checked) -> Result<Checked> {
         match checked.bend {
-            Bend::Fixed | Bend::Constant(_) | Bend::Param(_) | Bend::Unknown(_) => Ok(checked),
+            Bend::Fixed | Bend::Constant(..) | Bend::Param(..) | Bend::Unknown(_) => Ok(checked),
             Bend::Word(_, error) => Err(error),
             Bend::List(items) => {
                 let items = items.into_iter().map(|i| self.settle(i)).collect::<Result<Vec<_>>>()?;
@@ -149,8 +150,8 @@ impl Checker<'_, '_> {
 
     /// The expression as a value of `want`, where a value may be written there.
     pub(in crate::expr) fn assign(&mut self, checked: Checked, want: FieldType) -> Result<Checked> {
-        if let Bend::Constant(value) = &checked.bend {
-            let datum = cast::bend(self.schema(), value, want)?;
+        if let Bend::Constant(value, span) = &checked.bend {
+            let datum = cast::bend(self.schema(), value, want).map_err(|error| at(error, *span))?;
             return Ok(Checked::fixed(Node::Const(datum), want));
         }
         let checked = self.bend_beside(checked, Some(want))?;
@@ -180,7 +181,7 @@ fn open_list() -> Error {
 }
 
 /// A literal or parameter, of the type that it has by itself.
-pub(super) fn constant(schema: &Schema, value: &Value) -> Result<Checked> {
+pub(super) fn constant(schema: &Schema, value: &Value, span: Option<Span>) -> Result<Checked> {
     if value.is_null() {
         return Ok(Checked::null());
     }
@@ -199,7 +200,7 @@ pub(super) fn constant(schema: &Schema, value: &Value) -> Result<Checked> {
         (Some(ty), value) => Node::Const(Datum::of_value(schema, value, ty)?),
         (None, _) => Node::Const(Datum::Array(Vec::new())),
     };
-    Ok(Checked { node, ty, bend: Bend::Constant(value.clone()) })
+    Ok(Checked { node, ty, bend: Bend::Constant(value.clone(), span) })
 }
 
 const fn is_label(value: &Value) -> bool {

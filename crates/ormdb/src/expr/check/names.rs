@@ -121,7 +121,7 @@ impl<'s> Checker<'_, 's> {
         let external = match path {
             [name] if entity.relation(name).is_some() => {
                 let relation = self.to_one(name, span)?;
-                self.scope.remote(relation, &Expr::Literal(Value::Bool(negated)), Value::Bool(!negated))?
+                self.scope.remote(relation, &Expr::literal(negated), Value::Bool(!negated))?
             }
             [first, rest @ ..] if !rest.is_empty() => {
                 let relation = self.to_one(first, span)?;

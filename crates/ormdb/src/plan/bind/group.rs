@@ -158,8 +158,8 @@ impl<'c> GroupScope<'c, '_> {
         let mut value = self.value_of(aggregate)?;
         if let Some(filter) = &aggregate.filter {
             // What the filter does not accept is null, and nulls are not aggregated.
-            let counted = value.unwrap_or(Expr::Literal(Value::Bool(true)));
-            let args = vec![filter.clone(), counted, Expr::Literal(Value::Null)];
+            let counted = value.unwrap_or(Expr::literal(true));
+            let args = vec![filter.clone(), counted, Expr::literal(Value::Null)];
             value = Some(Expr::Call { function: "if".to_owned(), args, span: aggregate.span });
         }
         let compiled = value.map(|value| self.rows.compile(&value, None)).transpose()?;

@@ -226,9 +226,9 @@ impl Shape {
     /// An expression as it stands.
     fn expr(&mut self, expr: &Expr) {
         match expr {
-            Expr::Literal(value) => {
+            Expr::Literal(literal) => {
                 self.tag(LITERAL);
-                self.value(value);
+                self.value(&literal.value);
             }
             Expr::Param { name, span: _ } => {
                 self.is_foreign |= name.starts_with(LIFTED_SIGN);
@@ -435,19 +435,19 @@ fn lift_condition(expr: &mut Expr, next: &mut usize) {
 
 fn lift_comparand(expr: &mut Expr, next: &mut usize) {
     if lifted(expr).is_some() {
-        *expr = Expr::Param { name: name_of(*next), span: None };
+        *expr = Expr::Param { name: name_of(*next), span: expr.span() };
         *next += 1;
     }
 }
 
 /// The value of a literal that is no part of the shape, as a parameter that means the same.
 fn lifted(expr: &Expr) -> Option<Value> {
-    match expr {
-        Expr::Literal(Value::Null | Value::Enum(_) | Value::Array(_)) => None,
+    let Expr::Literal(literal) = expr else { return None };
+    match &literal.value {
+        Value::Null | Value::Enum(_) | Value::Array(_) => None,
         // A whole number is an int32 where it fits, as in SQL.
-        Expr::Literal(Value::Int64(v)) => Some(i32::try_from(*v).map_or(Value::Int64(*v), Value::Int32)),
-        Expr::Literal(value) => Some(value.clone()),
-        _ => None,
+        Value::Int64(v) => Some(i32::try_from(*v).map_or(Value::Int64(*v), Value::Int32)),
+        value => Some(value.clone()),
     }
 }
 

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use ormdb_proto::ir::{
-    DeletedRows, End, Expr, Fetch, Include, KeyPart, LockStrength, LockWait, Place, RowLock, SelectItem,
-    Selection, Side,
+    DeletedRows, End, Expr, Fetch, Include, KeyPart, Literal, LockStrength, LockWait, Place, RowLock,
+    SelectItem, Selection, Side,
 };
 use ormdb_proto::{Error, ErrorCode, Result, Value};
 
@@ -200,7 +200,7 @@ pub(super) fn with_deleted(cursor: &mut Cursor<'_>) -> Result<DeletedRows> {
 pub(super) fn count(cursor: &mut Cursor<'_>) -> Result<Expr> {
     let start = cursor.peek().span;
     let count = expr::expr(cursor)?;
-    if matches!(count, Expr::Param { .. } | Expr::Literal(Value::Int64(0..))) {
+    if matches!(count, Expr::Param { .. } | Expr::Literal(Literal { value: Value::Int64(0..), .. })) {
         return Ok(count);
     }
     let message = "expected a whole number or a parameter";
@@ -211,7 +211,7 @@ pub(super) fn count(cursor: &mut Cursor<'_>) -> Result<Expr> {
 pub(super) fn token(cursor: &mut Cursor<'_>) -> Result<Expr> {
     let start = cursor.peek().span;
     let token = expr::expr(cursor)?;
-    if matches!(token, Expr::Param { .. } | Expr::Literal(Value::String(_))) {
+    if matches!(token, Expr::Param { .. } | Expr::Literal(Literal { value: Value::String(_), .. })) {
         return Ok(token);
     }
     let message = "expected the text of a version token, or a parameter";
@@ -287,7 +287,9 @@ fn row_lock(cursor: &mut Cursor<'_>) -> Result<RowLock> {
     } else if cursor.eat_word("wait") {
         let start = cursor.peek().span;
         match count(cursor)? {
-            Expr::Literal(Value::Int64(ms)) => LockWait::AtMost { ms: u64::try_from(ms).unwrap_or(0) },
+            Expr::Literal(Literal { value: Value::Int64(ms), .. }) => {
+                LockWait::AtMost { ms: u64::try_from(ms).unwrap_or(0) }
+            }
             _ => {
                 let message = "expected a whole number of milliseconds";
                 return Err(Error::new(ErrorCode::SyntaxError, message).span(cursor.span_since(start)));
