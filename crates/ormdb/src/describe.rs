@@ -212,8 +212,8 @@ impl Describer<'_> {
         let keys = |keys: &[Vec<KeyPart>]| keys.iter().try_for_each(|key| self.key(target, key));
         let key = |key: &Option<Vec<KeyPart>>| key.iter().try_for_each(|key| self.key(target, key));
         match write {
-            NestedWrite::Create(records) => {
-                records.iter().try_for_each(|record| self.record(target, "", record))
+            NestedWrite::Create { rows, .. } => {
+                rows.iter().try_for_each(|record| self.record(target, "", record))
             }
             NestedWrite::Connect(given) | NestedWrite::Disconnect(given) | NestedWrite::Replace(given) => {
                 keys(given)

@@ -96,7 +96,7 @@ fn broken_texts_give_errors() {
     let schema = std::fs::read_to_string("../../examples/blog/schema.ormdb").unwrap();
     let query = r#"explain analyze Artist[name: "B\u{e9}"] where not (a.b in [1, 2.5, 1e3] and c some (d between $p and 7 or e is not null))
         order by count(albums where year > 2000) desc nulls last limit 10 offset $o { * except (x), secs: -ms / 1000, t: r where a like "%" { b } };
-        create A { x: (create [{ y: 1 }, { y: x"00" }], connect [1], [2], set []), z: null } skip duplicates return { id };
+        create A { x: (create [{ y: 1 }, { y: x"00" }], connect [1], [2], create { y: 2 } skip duplicates, set []), z: null } skip duplicates return { id };
         update A where x = date"2024-01-31" limit 5 set { n += 1, r: update [1] set { p: 2 }, s: disconnect } return { * }"#;
     assert!(text::parse_statements(query).is_ok());
     for at in (0..schema.len()).filter(|at| schema.is_char_boundary(*at)) {

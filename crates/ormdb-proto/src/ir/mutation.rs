@@ -160,7 +160,13 @@ pub enum AssignOp {
 #[rkyv(bytecheck(bounds(__C: rkyv::validation::ArchiveContext, __C::Error: rkyv::rancor::Source)))]
 pub enum NestedWrite {
     /// Creates related rows and connects them.
-    Create(#[rkyv(omit_bounds)] Vec<RecordInput>),
+    Create {
+        /// The rows.
+        #[rkyv(omit_bounds)]
+        rows: Vec<RecordInput>,
+        /// Whether a row whose unique key is taken is passed over, and not connected either.
+        skip_duplicates: bool,
+    },
     /// Connects rows that are there, each by a unique key of the target.
     Connect(Vec<Vec<KeyPart>>),
     /// Connects the row of a unique key, or creates and connects it.

@@ -133,7 +133,7 @@ fn record_at<'s>(record: &'s RecordInput, depth: usize, see: See<'s, '_>) -> Res
 fn nested_at<'s>(write: &'s NestedWrite, depth: usize, see: See<'s, '_>) -> Result<()> {
     let mut key_at = |key: &'s Option<Vec<KeyPart>>| keys_at(key.as_deref().unwrap_or_default(), depth, see);
     match write {
-        NestedWrite::Create(records) => records_at(records, depth, see),
+        NestedWrite::Create { rows, .. } => records_at(rows, depth, see),
         NestedWrite::Connect(keys) | NestedWrite::Disconnect(keys) | NestedWrite::Replace(keys) => {
             keys.iter().try_for_each(|key| keys_at(key, depth, see))
         }

@@ -18,29 +18,37 @@ impl<'a> Writer<'a> {
     pub(super) fn create(&mut self, create: &Create) -> Result<()> {
         let info = self.entity(&create.entity, create.span)?;
         for input in &create.rows {
+            let create_row = |writer: &mut Self| {
+                let row = writer.create_record(info, input, &[])?;
+                writer.written.keys.push(row.key);
+                Ok(())
+            };
             if create.skip_duplicates {
-                self.create_unless_taken(info, input)?;
+                self.unless_taken(info, create_row)?;
             } else {
-                let row = self.create_record(info, input, &[])?;
-                self.written.keys.push(row.key);
+                create_row(self)?;
             }
         }
         Ok(())
     }
 
-    /// Creates a row with its nested writes, or nothing of it if a unique key of the row is taken.
-    fn create_unless_taken(&mut self, info: &'a EntityInfo, input: &RecordInput) -> Result<()> {
+    /// Creates a row of this entity with its nested writes, or nothing of it if a unique key of the row is taken.
+    pub(super) fn unless_taken(
+        &mut self,
+        info: &EntityInfo,
+        create_row: impl FnOnce(&mut Self) -> Result<()>,
+    ) -> Result<()> {
+        // What was begun before is no part of it.
+        self.settle()?;
         let savepoint = self.ctx.txn.savepoint();
-        let written = self.written.clone();
+        let written = self.written.mark();
         let pending = self.pending.len();
-        match self.create_record(info, input, &[]) {
-            Ok(row) => {
-                self.written.keys.push(row.key);
-                self.ctx.txn.release(savepoint).engine()
-            }
+        match create_row(self) {
+            Ok(()) => self.ctx.txn.release(savepoint).engine(),
             Err(error) if is_taken(&error, info) => {
-                self.written = written;
+                self.written.return_to(written);
                 self.pending.truncate(pending);
+                self.waiting_by_row = None;
                 self.events.clear();
                 self.referred.forget();
                 self.ctx.txn.rollback_to(savepoint).engine()

@@ -69,14 +69,14 @@ impl<'a> Writer<'a> {
         for key in keys {
             let Some(row) = self.read(info, key)? else { continue };
             let savepoint = self.ctx.txn.savepoint();
-            let before = self.written.clone();
+            let before = self.written.mark();
             self.action_rows = 0;
             let done = self.remove_permanently(info, row).and_then(|()| self.settle());
             match done.and_then(|()| self.check_pending()) {
                 Ok(()) => self.ctx.txn.release(savepoint).engine()?,
                 Err(error) if waits(&error) => {
                     self.ctx.txn.rollback_to(savepoint).engine()?;
-                    self.written = before;
+                    self.written.return_to(before);
                     self.events.clear();
                     self.pending.clear();
                     self.referred.forget();

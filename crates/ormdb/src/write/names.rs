@@ -41,8 +41,8 @@ impl<'a> Writer<'a> {
 
     fn check_nested(&self, target: &'a EntityInfo, write: &NestedWrite) -> Result<()> {
         match write {
-            NestedWrite::Create(records) => {
-                records.iter().try_for_each(|record| self.check_names(target, record))
+            NestedWrite::Create { rows, .. } => {
+                rows.iter().try_for_each(|record| self.check_names(target, record))
             }
             NestedWrite::ConnectOrCreate { create, .. } => self.check_names(target, create),
             NestedWrite::Update { set, .. } => self.check_names(target, set),
@@ -79,8 +79,8 @@ impl<'a> Writer<'a> {
 
     fn check_unused_nested(&self, target: &'a EntityInfo, write: &NestedWrite) -> Result<()> {
         match write {
-            NestedWrite::Create(records) => {
-                records.iter().try_for_each(|record| self.check_unused(target, record))
+            NestedWrite::Create { rows, .. } => {
+                rows.iter().try_for_each(|record| self.check_unused(target, record))
             }
             NestedWrite::ConnectOrCreate { create, .. } => self.check_unused(target, create),
             NestedWrite::Update { set, filter, .. } => {

@@ -47,10 +47,17 @@ impl<'a> Writer<'a> {
     ) -> Result<()> {
         let target = link.target;
         match write {
-            NestedWrite::Create(inputs) => {
-                for input in inputs {
-                    self.make_room(link, None)?;
-                    self.create_connected(link, input, None)?;
+            NestedWrite::Create { rows, skip_duplicates } => {
+                for input in rows {
+                    let create_row = |writer: &mut Self| {
+                        writer.make_room(link, None)?;
+                        writer.create_connected(link, input, None)
+                    };
+                    if *skip_duplicates {
+                        self.unless_taken(target, create_row)?;
+                    } else {
+                        create_row(self)?;
+                    }
                 }
             }
             NestedWrite::Connect(keys) => {
@@ -319,7 +326,12 @@ impl<'a> Writer<'a> {
         let target = self.info(foreign_key.target)?;
         let one = || refusal::meaningless(info, &relation.name, "it leads to one row at most");
         match write {
-            NestedWrite::Create(inputs) => match inputs.as_slice() {
+            NestedWrite::Create { skip_duplicates: true, .. } => {
+                let why = "its row is needed, and cannot be passed over";
+                Err(refusal::meaningless(info, &relation.name, why)
+                    .hint("`connectOrCreate` connects the row where it is there"))
+            }
+            NestedWrite::Create { rows, skip_duplicates: false } => match rows.as_slice() {
                 [input] => self.forward_create(info, foreign_key, input, None, draft),
                 _ => Err(one()),
             },

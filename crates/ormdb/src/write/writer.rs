@@ -52,6 +52,28 @@ pub(crate) struct Written {
     pub(crate) rows: RowDeltas,
 }
 
+/// What a statement wrote until now, to come back to.
+pub(super) struct WrittenMark {
+    counts: [u64; 3],
+    keys: usize,
+    rows: RowDeltas,
+}
+
+impl Written {
+    /// What was written until now.
+    pub(super) fn mark(&self) -> WrittenMark {
+        let counts = [self.created, self.updated, self.deleted];
+        WrittenMark { counts, keys: self.keys.len(), rows: self.rows.clone() }
+    }
+
+    /// Goes back to what was written then.
+    pub(super) fn return_to(&mut self, mark: WrittenMark) {
+        [self.created, self.updated, self.deleted] = mark.counts;
+        self.keys.truncate(mark.keys);
+        self.rows = mark.rows;
+    }
+}
+
 /// Runs one write statement in a transaction.
 pub(crate) struct Writer<'a> {
     pub(super) ctx: WriteCtx<'a>,

@@ -13,7 +13,7 @@ pub fn print_statement(statement: &Statement) -> String {
     match statement {
         Statement::Fetch(fetch) => self::fetch(fetch),
         Statement::Create(create) => {
-            let skip = if create.skip_duplicates { " skip duplicates" } else { "" };
+            let skip = skip(create.skip_duplicates);
             let returning = returning(create.returning.as_ref());
             format!("create {} {}{skip}{returning}", entity(&create.entity), records(&create.rows))
         }
@@ -260,9 +260,15 @@ fn record(record: &RecordInput) -> String {
     format!("{{ {} }}", assignments.join(", "))
 }
 
+const fn skip(duplicates: bool) -> &'static str {
+    if duplicates { " skip duplicates" } else { "" }
+}
+
 fn nested(write: &NestedWrite) -> String {
     match write {
-        NestedWrite::Create(rows) => format!("create {}", records(rows)),
+        NestedWrite::Create { rows, skip_duplicates } => {
+            format!("create {}{}", records(rows), skip(*skip_duplicates))
+        }
         NestedWrite::Connect(keys) => format!("connect {}", self::keys(keys)),
         NestedWrite::ConnectOrCreate { key, create } => {
             format!("connectOrCreate {} {}", self::key(key), record(create))

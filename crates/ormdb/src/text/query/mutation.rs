@@ -21,12 +21,17 @@ pub(super) fn create(cursor: &mut Cursor<'_>) -> Result<Create> {
     cursor.advance();
     let entity = cursor.dotted("an entity")?;
     let rows = records(cursor)?;
-    let skip_duplicates = cursor.eat_word("skip");
-    if skip_duplicates {
-        cursor.expect_word("duplicates")?;
-    }
+    let skip_duplicates = skip_duplicates(cursor)?;
     let returning = returning(cursor)?;
     Ok(Create { entity: entity.text, span: Some(entity.span), rows, skip_duplicates, returning })
+}
+
+fn skip_duplicates(cursor: &mut Cursor<'_>) -> Result<bool> {
+    let skips = cursor.eat_word("skip");
+    if skips {
+        cursor.expect_word("duplicates")?;
+    }
+    Ok(skips)
 }
 
 /// Reads `update Track[5] set { … }`, `update Track with deleted where … limit … set { … }`, each with `return { … }`.
@@ -216,7 +221,10 @@ fn nested_write(cursor: &mut Cursor<'_>) -> Result<NestedWrite> {
     let Some(word) = word else { return Err(cursor.unexpected(&NESTED.map(Want::Is))) };
     cursor.advance();
     match word {
-        "create" => records(cursor).map(NestedWrite::Create),
+        "create" => {
+            let rows = records(cursor)?;
+            Ok(NestedWrite::Create { rows, skip_duplicates: skip_duplicates(cursor)? })
+        }
         "connect" => keys(cursor).map(NestedWrite::Connect),
         "connectOrCreate" => {
             let key = nested_key(cursor)?;

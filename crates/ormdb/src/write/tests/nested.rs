@@ -71,6 +71,45 @@ fn a_graph_is_created_at_once() {
 }
 
 #[test]
+fn nested_creates_pass_over_rows_whose_key_is_taken() {
+    let bench = blog();
+    bench.ok(
+        r#"create User { name: "ann", profile: create { id: 1, bio: "b" }, posts: create { title: "p" } }"#,
+    );
+    bench.ok(r#"create User { name: "bob" }"#);
+    // What is taken stays where it is, with all that is nested in the row that would be created; the others are connected.
+    let written = bench.ok(r#"update User[2] set { posts: create [
+             { title: "q", tags: create { name: "x" } },
+             { title: "p", tags: create { name: "y" } },
+             { title: "q", tags: create { name: "z" } },
+             { title: "r", tags: create [{ name: "x" }, { name: "w" }] skip duplicates }
+           ] skip duplicates }"#);
+    assert_eq!((written.created, written.keys.len()), (6, 1), "two posts, two tags, two edges");
+    assert_eq!(bench.rows("Post"), ["1 p 1", "2 q 2", "5 r 2"]);
+    let named = |row: String| row.split(' ').next_back().map(str::to_owned);
+    let tags: Vec<_> = bench.rows("Tag").into_iter().filter_map(named).collect();
+    assert_eq!(tags, ["x", "w"]);
+    bench.audit();
+    // Through an edge entity nothing is connected either, and a to-one relation keeps its row.
+    bench.ok(r#"update User[2] set { liked: create [{ title: "p" }, { title: "s" }] skip duplicates }"#);
+    assert_eq!(bench.rows("Like").len(), 1);
+    bench.ok(r#"update User[2] set { profile: create { id: 2, bio: "of bob" } }"#);
+    bench.ok(r#"update User[2] set { profile: create { id: 1, bio: "taken" } skip duplicates }"#);
+    assert_eq!(bench.rows("Profile"), ["1 b 1", "2 of bob 2"]);
+    bench.ok(r#"update User[2] set { profile: create { id: 3, bio: "new" } skip duplicates }"#);
+    assert_eq!(bench.rows("Profile"), ["1 b 1", "2 of bob null", "3 new 2"]);
+    bench.audit();
+    let refused = bench.refusal(
+        r#"update User[1] set { posts: create { title: "t", tags: create { name: "x" } } skip duplicates }"#,
+    );
+    assert_eq!(refused.0, ErrorCode::UniqueViolation, "a key of another entity is not passed over");
+    let refused =
+        bench.refusal(r#"create Post { title: "t", author: create { name: "ann" } skip duplicates }"#);
+    assert_eq!(refused.0, ErrorCode::InvalidQuery);
+    bench.audit();
+}
+
+#[test]
 fn forward_relations_are_written() {
     let bench = blog();
     bench.ok(r#"create User [{ name: "a" }, { name: "b" }]"#);
