@@ -23,6 +23,7 @@ use crate::plan::{
     Binder, CachedPlan, Estimator, Known, Measured, Plan, RootAccess, RootInput, Shaped, explanation, refusal,
 };
 
+mod accumulate;
 mod aggregate;
 mod assemble;
 mod budget;

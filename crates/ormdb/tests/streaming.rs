@@ -231,3 +231,70 @@ fn the_many_related_rows_of_one_row_stream_within_the_memory_of_the_fetch() {
     let refused = divided(&within(Limits { fan_out_max: 20_000, ..Limits::default() }), text);
     assert_eq!(refused.unwrap_err().detail.limit.unwrap().name, "fan_out_max");
 }
+
+/// All related rows of all parents were held at once for an aggregate that no index answers.
+#[test]
+fn aggregates_of_many_related_rows_hold_few_of_them() {
+    const MARKS: i64 = 12_000;
+    let directory = tempfile::tempdir().unwrap();
+    let options = Options { durability: ordinum::Durability::Buffered, ..Options::default() };
+    let database = Database::open_with(directory.path().join("db"), options).unwrap();
+    let schema = "
+        entity Note { id int64 @id
+          marks Mark[] }
+        entity Mark {
+          id      int64 @id
+          noteId  int64
+          points  int32
+          share   float64
+          text    string
+          note    Note  @relation(noteId -> Note.id)
+        }";
+    database.apply_schema(schema).unwrap();
+    let session = database.session();
+    session.query("create Note [{ id: 1 }, { id: 2 }, { id: 3 }, { id: 4 }]", &Params::none()).unwrap();
+    let wide = "x".repeat(400);
+    for first in (0..MARKS).step_by(500) {
+        // The first note has most, the second none, the third and the fourth a few.
+        let mark = |id: i64| {
+            let note = if id % 100 == 0 { 3 + id / 100 % 2 } else { 1 };
+            format!("{{ id: {id}, noteId: {note}, points: {}, share: 0.1, text: \"{wide}\" }}", id % 7)
+        };
+        let marks: Vec<String> = (first..first + 500).map(mark).collect();
+        session.query(&format!("create Mark [{}]", marks.join(", ")), &Params::none()).unwrap();
+    }
+    let query = "Note order by id {
+        id,
+        few: count(marks where points < 3),
+        sum: sum(marks.points),
+        long: sum(marks: length(text) where points = 6),
+        least: min(marks.text where id > 5000),
+        different: count(distinct marks.points),
+        share: avg(marks.share)
+      }";
+    let read = |bytes: u64| {
+        let session = database.session().with_limits(Limits { memory_bytes_max: bytes, ..Limits::default() });
+        session.fetch(query, &Params::none()).map(|result| result.to_json().unwrap())
+    };
+    let unbounded = read(1 << 30).unwrap();
+    assert_eq!(read(2 << 20).unwrap(), unbounded);
+    let expected = |note: i64| {
+        let ids = (0..MARKS).filter(|id| note == if id % 100 == 0 { 3 + id / 100 % 2 } else { 1 });
+        let points: Vec<i64> = ids.map(|id| id % 7).collect();
+        let few = points.iter().filter(|points| **points < 3).count();
+        let (sum, long) =
+            (points.iter().sum::<i64>(), points.iter().filter(|points| **points == 6).count() * 400);
+        format!("{{\"id\":{note},\"few\":{few},\"sum\":{sum},\"long\":{long},")
+    };
+    for note in [1, 3, 4] {
+        assert!(unbounded.contains(&expected(note)), "{note}: {} in {unbounded}", expected(note));
+    }
+    let of_none =
+        "{\"id\":2,\"few\":0,\"sum\":null,\"long\":null,\"least\":null,\"different\":0,\"share\":null}";
+    assert!(unbounded.contains(of_none), "{unbounded}");
+    // What is told apart has to be held.
+    let all_ids = "Note { different: count(distinct marks.text), ids: count(distinct marks.id) }";
+    let little = Limits { memory_bytes_max: 200 << 10, ..Limits::default() };
+    let refused = database.session().with_limits(little).fetch(all_ids, &Params::none()).unwrap_err();
+    assert_eq!(refused.code, ErrorCode::OverBudget);
+}

@@ -5,6 +5,7 @@ use ormdb_proto::value::ValueRef;
 use ormdb_proto::{Error, ErrorCode, Result};
 use smallvec::SmallVec;
 
+use super::accumulate;
 use super::aggregate::Accumulator;
 use super::entries;
 use super::fan_out::{self, Children};
@@ -193,6 +194,12 @@ fn derive(
         let enough = aggregate.enough(&run.env());
         let counts = match fan_out::counts(run, derivation, rows, enough)? {
             Some(counts) => counts,
+            None if enough == usize::MAX
+                && let Some(values) = accumulate::aggregates(run, derivation, aggregate, rows)? =>
+            {
+                set_all(externals, aggregate.slot, values);
+                return Ok(());
+            }
             None => {
                 let (step, fan, sought) = (derivation.step, &derivation.fan, &derivation.rows);
                 let children = fan_out::fan_out_until(run, step, fan, sought, rows, enough)?;
@@ -206,11 +213,12 @@ fn derive(
         return Ok(());
     }
     if let DerivationKind::Aggregate(aggregate) = &derivation.kind
-        && let Some(values) = entries::aggregates(run, derivation, aggregate, rows)?
-    {
-        for (row, value) in values.into_iter().enumerate() {
-            externals.set(row, aggregate.slot, value);
+        && let Some(values) = match entries::aggregates(run, derivation, aggregate, rows)? {
+            None => accumulate::aggregates(run, derivation, aggregate, rows)?,
+            of_entries => of_entries,
         }
+    {
+        set_all(externals, aggregate.slot, values);
         return Ok(());
     }
     if let DerivationKind::Related { quantifier, slot } = &derivation.kind
@@ -262,6 +270,13 @@ fn derive(
         }
     }
     Ok(())
+}
+
+/// Gives each row its value of a slot.
+fn set_all(externals: &mut Externals, slot: usize, values: Vec<Datum<'static>>) {
+    for (row, value) in values.into_iter().enumerate() {
+        externals.set(row, slot, value);
+    }
 }
 
 /// Whether a condition of related rows holds where one that is sought was found, or was not.
