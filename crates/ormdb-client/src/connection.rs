@@ -145,6 +145,8 @@ impl Connection {
             Wants::Anything => header,
             Wants::Rows => header.for_rows(),
         };
+        // The server then holds a part of a row's related rows, and not all of them; here they are joined.
+        let header = if kind.is_statement() { header.for_divided() } else { header };
         if header.length > self.frame_bytes_max {
             let message = format!("the request of {} bytes is longer than the server takes", header.length);
             let mut error = Error::new(ErrorCode::LimitExceeded, message);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use ormdb_proto::bytes::AlignedBytes;
 use ormdb_proto::frame::{FrameHeader, FrameType, violation};
 use ormdb_proto::message::{Changed, Done, Mutation, SchemaApplied, SchemaRefused, Text, Users, decode};
-use ormdb_proto::result::{Chunk, ResultShape, Trailer};
+use ormdb_proto::result::{Chunk, ResultShape, Trailer, join_all};
 use ormdb_proto::{Description, Error, ErrorCode, Explanation, GraphResult, MutationResult, Result, User};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
@@ -129,7 +129,7 @@ enum Taker {
 struct Whole {
     answer: oneshot::Sender<Result<Response>>,
     chunks: Vec<Chunk>,
-    result: Option<GraphResult>,
+    result: Option<Result<GraphResult>>,
 }
 
 /// Credit for the server: of a request, bytes.
@@ -318,7 +318,9 @@ impl Request {
             Taker::Whole(whole) => {
                 match part {
                     Ok(Part::Chunk(chunk)) => whole.chunks.push(chunk),
-                    Ok(Part::Trailer(trailer)) => whole.result = whole.graph(self.shape.clone(), trailer),
+                    Ok(Part::Trailer(trailer)) => {
+                        whole.result = Some(whole.graph(self.shape.clone(), trailer))
+                    }
                     Ok(Part::Shape(_) | Part::Changed(..) | Part::Response(_)) | Err(_) => {}
                 }
                 true
@@ -332,12 +334,10 @@ impl Request {
             Taker::Parts(parts) => drop(parts.send(part)),
             Taker::Whole(mut whole) => {
                 let answer = part.and_then(|part| match part {
-                    Part::Trailer(trailer) => {
-                        let graph = whole.graph(self.shape, trailer).map(Response::Fetched);
-                        graph.ok_or_else(|| violation("a result has no shape"))
-                    }
+                    Part::Trailer(trailer) => whole.graph(self.shape, trailer).map(Response::Fetched),
                     Part::Response(Response::Written(written)) => {
-                        Ok(Response::Written(MutationResult { returned: whole.result.take(), ..written }))
+                        let returned = whole.result.take().transpose()?;
+                        Ok(Response::Written(MutationResult { returned, ..written }))
                     }
                     Part::Response(response) => Ok(response),
                     Part::Shape(_) | Part::Chunk(_) | Part::Changed(..) => {
@@ -367,9 +367,10 @@ impl Request {
 }
 
 impl Whole {
-    fn graph(&mut self, shape: Option<Arc<ResultShape>>, trailer: Trailer) -> Option<GraphResult> {
-        let chunks = std::mem::take(&mut self.chunks);
-        shape.map(|shape| GraphResult::new(shape, chunks, trailer.token, trailer.plan))
+    fn graph(&mut self, shape: Option<Arc<ResultShape>>, trailer: Trailer) -> Result<GraphResult> {
+        let shape = shape.ok_or_else(|| violation("a result has no shape"))?;
+        let chunks = join_all(&shape, std::mem::take(&mut self.chunks))?;
+        Ok(GraphResult::new(shape, chunks, trailer.token, trailer.plan))
     }
 }
 

@@ -21,7 +21,7 @@ use ormdb_proto::{Access, Description, Error, GraphResult, Isolation, Outcome, R
 use crate::address::Address;
 use crate::changes::Changes;
 use crate::client::Client;
-use crate::stream::ResultStream;
+use crate::stream::{FanOuts, ResultStream};
 use crate::transaction::Transaction;
 pub use options::PoolOptions;
 pub(crate) use places::Lease;
@@ -171,6 +171,18 @@ impl Pool {
     /// # Errors
     /// As [`Client::stream`] and [`Pool::query`].
     pub async fn stream(&self, text: &str, params: &Params) -> Result<ResultStream> {
+        self.stream_as(text, params, FanOuts::Whole).await
+    }
+
+    /// As [`Pool::stream`], of rows of any size: see [`Client::stream_divided`].
+    ///
+    /// # Errors
+    /// As [`Pool::stream`].
+    pub async fn stream_divided(&self, text: &str, params: &Params) -> Result<ResultStream> {
+        self.stream_as(text, params, FanOuts::Divided).await
+    }
+
+    async fn stream_as(&self, text: &str, params: &Params, fan_outs: FanOuts) -> Result<ResultStream> {
         let mut attempts = self.attempts(Repeat::of_text(text));
         loop {
             let client = attempts.client().await?;
@@ -178,7 +190,7 @@ impl Pool {
                 Some(deadline) => client.with_deadline(deadline),
                 None => client,
             };
-            match attempts.within(client.stream(text, params)).await {
+            match attempts.within(client.stream_text(text, params, fan_outs)).await {
                 Ok(stream) => return Ok(stream),
                 Err(error) => attempts.pause_or_end(error).await?,
             }

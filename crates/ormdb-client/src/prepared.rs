@@ -10,7 +10,7 @@ use ormdb_proto::{Description, Error, ErrorCode, Outcome, Result};
 use crate::client::{Client, outcome};
 use crate::connection::Connection;
 use crate::pending::{Response, unexpected};
-use crate::stream::ResultStream;
+use crate::stream::{FanOuts, ResultStream};
 
 /// A statement that the server has parsed for this connection; it is sent by its number, and planned once. Clones are one, and the
 /// last one to go closes it. It survives changes of the schema, and ends with its connection.
@@ -77,7 +77,8 @@ impl Client {
     /// # Errors
     /// As [`stream`](Self::stream) and [`run_prepared`](Self::run_prepared).
     pub async fn stream_prepared(&self, prepared: &Prepared, params: &Params) -> Result<ResultStream> {
-        self.stream_of(ExecutePrepared::KIND, encode(&self.execution(prepared, params)?)?).await
+        let execution = encode(&self.execution(prepared, params)?)?;
+        self.stream_of(ExecutePrepared::KIND, execution, FanOuts::Whole).await
     }
 
     fn execution(&self, prepared: &Prepared, params: &Params) -> Result<ExecutePrepared> {

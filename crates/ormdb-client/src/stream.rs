@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ormdb_proto::Result;
 use ormdb_proto::ir::Params;
 use ormdb_proto::message::{self, Message, encode};
-use ormdb_proto::result::{Chunk, ResultShape, RowPlan, Trailer};
+use ormdb_proto::result::{Chunk, ResultShape, RowPlan, Trailer, join};
 use ormdb_proto::typed::FromRow;
 
 use crate::client::Client;
@@ -21,6 +21,16 @@ pub struct ResultStream {
     parts: Parts,
     shape: Arc<ResultShape>,
     trailer: Option<Trailer>,
+    fan_outs: FanOuts,
+}
+
+/// What becomes of a root row whose related rows are too many for a chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FanOuts {
+    /// Its chunks are joined.
+    Whole,
+    /// Its chunks are handed on as they come.
+    Divided,
 }
 
 impl Client {
@@ -30,19 +40,39 @@ impl Client {
     /// # Errors
     /// As [`fetch`](Self::fetch). The handle's deadline is that of each wait: for the shape here, and for each chunk.
     pub async fn stream(&self, text: &str, params: &Params) -> Result<ResultStream> {
+        self.stream_text(text, params, FanOuts::Whole).await
+    }
+
+    /// As [`stream`](Self::stream), of rows of any size: where the related rows of one root row are too many for a chunk, they come in
+    /// several, of which each but the last [goes on](Chunk::goes_on) in the next, which begins with the same root row. Neither side holds
+    /// more than such a part. [`ormdb_proto::result::join`] makes one of both.
+    ///
+    /// # Errors
+    /// As [`stream`](Self::stream).
+    pub async fn stream_divided(&self, text: &str, params: &Params) -> Result<ResultStream> {
+        self.stream_text(text, params, FanOuts::Divided).await
+    }
+
+    pub(crate) async fn stream_text(
+        &self,
+        text: &str,
+        params: &Params,
+        fan_outs: FanOuts,
+    ) -> Result<ResultStream> {
         let query = message::Query { text: text.to_owned(), params: params.clone() };
-        self.stream_of(message::Query::KIND, encode(&query)?).await
+        self.stream_of(message::Query::KIND, encode(&query)?, fan_outs).await
     }
 
     pub(crate) async fn stream_of(
         &self,
         kind: ormdb_proto::frame::FrameType,
         payload: rkyv::util::AlignedVec,
+        fan_outs: FanOuts,
     ) -> Result<ResultStream> {
         let mut parts = self.parts_of(kind, Wants::Rows, payload).await?;
         match parts.next().await? {
             Some(Part::Shape(shape)) => {
-                Ok(ResultStream { _client: self.clone(), parts, shape, trailer: None })
+                Ok(ResultStream { _client: self.clone(), parts, shape, trailer: None, fan_outs })
             }
             Some(Part::Response(_) | Part::Chunk(_) | Part::Trailer(_) | Part::Changed(..)) | None => {
                 Err(unexpected("a graph"))
@@ -63,6 +93,19 @@ impl ResultStream {
     /// As [`Client::query`]: a statement may fail behind chunks that were taken. `Cancelled` if the chunk does not come within the
     /// deadline of the handle; the result ends with it.
     pub async fn next(&mut self) -> Result<Option<Chunk>> {
+        let Some(chunk) = self.next_part().await? else { return Ok(None) };
+        if self.fan_outs == FanOuts::Divided || !chunk.goes_on() {
+            return Ok(Some(chunk));
+        }
+        let mut parts = vec![chunk];
+        while parts.last().is_some_and(Chunk::goes_on) {
+            parts.push(self.next_part().await?.ok_or_else(|| unexpected("the rest of a row"))?);
+        }
+        join(&self.shape, &parts).map(Some)
+    }
+
+    /// The next chunk as the server sent it.
+    async fn next_part(&mut self) -> Result<Option<Chunk>> {
         loop {
             match self.parts.next().await? {
                 Some(Part::Chunk(chunk)) => return Ok(Some(chunk)),
@@ -84,7 +127,8 @@ impl ResultStream {
     ///
     /// # Errors
     /// As [`RowPlan::new`].
-    pub fn typed<T: FromRow>(self) -> Result<RowStream<T>> {
+    pub fn typed<T: FromRow>(mut self) -> Result<RowStream<T>> {
+        self.fan_outs = FanOuts::Whole;
         let plan = RowPlan::new(Arc::clone(&self.shape))?;
         Ok(RowStream { chunks: self, plan })
     }

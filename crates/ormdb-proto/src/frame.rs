@@ -8,7 +8,7 @@
 //!  0 magic "ORMF"
 //!  4 u8  version of the frame layout, 1
 //!  5 u8  type
-//!  6 u16 flags: 1 the last frame of a response, 2 a statement that has to give rows
+//!  6 u16 flags: 1 the last frame of a response, 2 a statement that has to give rows, 4 one whose root rows may be divided
 //!  8 u32 stream: 0, or the transaction that the request belongs to
 //! 12 u32 request: chosen by the client, unique among its requests in flight
 //! 16 u32 length of the payload
@@ -33,6 +33,8 @@ pub const FRAME_VERSION: u8 = 1;
 pub const FLAG_LAST: u16 = 1;
 /// Flag of a request: its statement has to give rows, and is not executed if it gives none.
 pub const FLAG_ROWS: u16 = 2;
+/// The flag of a statement whose root rows may stand in several chunks each.
+pub const FLAG_DIVIDED: u16 = 4;
 
 const MAGIC: [u8; 4] = *b"ORMF";
 const CHECKED_LEN: usize = 28;
@@ -159,10 +161,15 @@ impl FrameType {
         matches!(self, FrameType::Chunk | FrameType::Changed)
     }
 
+    /// Whether it asks for a statement to be run.
+    pub const fn is_statement(self) -> bool {
+        matches!(self, FrameType::Query | FrameType::Execute | FrameType::ExecutePrepared)
+    }
+
     /// The flags that it may have.
     const fn flags_known(self) -> u16 {
         match self {
-            FrameType::Query | FrameType::Execute | FrameType::ExecutePrepared => FLAG_ROWS,
+            kind if kind.is_statement() => FLAG_ROWS | FLAG_DIVIDED,
             other if other.is_request() => 0,
             _ => FLAG_LAST,
         }
@@ -236,6 +243,18 @@ impl FrameHeader {
     /// Whether the statement has to give rows.
     pub const fn wants_rows(&self) -> bool {
         self.flags & FLAG_ROWS != 0
+    }
+
+    /// With the flag that a root row of the result may stand in several chunks, each of which goes on in the next.
+    #[must_use]
+    pub const fn for_divided(mut self) -> FrameHeader {
+        self.flags |= FLAG_DIVIDED;
+        self
+    }
+
+    /// Whether a root row of the result may stand in several chunks.
+    pub const fn takes_divided(&self) -> bool {
+        self.flags & FLAG_DIVIDED != 0
     }
 
     /// The bytes on the wire.

@@ -31,7 +31,7 @@ mod view;
 pub use chunk::Chunk;
 pub use chunk_builder::ChunkBuilder;
 pub use graph::{GraphResult, Trailer};
-pub use join::join;
+pub use join::{join, join_all};
 pub use nesting::{Member, Nesting, StructView, own_name};
 pub use row::{Row, Rows};
 pub use shape::{Cardinality, EnumLabels, Label, ResultShape, ShapeColumn, ShapeEdge, ShapeNode};

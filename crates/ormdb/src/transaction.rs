@@ -131,6 +131,30 @@ impl Transaction {
         params: &Params,
         see: &mut dyn FnMut(StreamPart) -> Result<()>,
     ) -> Result<Streamed> {
+        self.stream_as(prepared, params, FanOuts::Whole, see)
+    }
+
+    /// As [`Transaction::stream`], with related rows of one root row divided over chunks where they are too many for one, as
+    /// [`crate::Session::stream_divided`] does it.
+    ///
+    /// # Errors
+    /// As [`Transaction::stream`].
+    pub fn stream_divided(
+        &mut self,
+        prepared: &Prepared,
+        params: &Params,
+        see: &mut dyn FnMut(StreamPart) -> Result<()>,
+    ) -> Result<Streamed> {
+        self.stream_as(prepared, params, FanOuts::Divided, see)
+    }
+
+    fn stream_as(
+        &mut self,
+        prepared: &Prepared,
+        params: &Params,
+        fan_outs: FanOuts,
+        see: &mut dyn FnMut(StreamPart) -> Result<()>,
+    ) -> Result<Streamed> {
         let fetch = prepared.lockless_fetch().filter(|fetch| fetch.as_of.is_none());
         let (None, Some(fetch)) = (prepared.explain(), fetch) else {
             return self.run_prepared(prepared, params).map(Streamed::Whole);
@@ -142,8 +166,8 @@ impl Transaction {
         }
         let ctx = self.context(&session, params)?;
         match prepared.shaped() {
-            Some(shaped) => exec::stream_shaped(&ctx.read(), shaped, FanOuts::Whole, see),
-            None => exec::stream(&ctx.read(), fetch, FanOuts::Whole, see),
+            Some(shaped) => exec::stream_shaped(&ctx.read(), shaped, fan_outs, see),
+            None => exec::stream(&ctx.read(), fetch, fan_outs, see),
         }
         .map(Streamed::Parts)
     }

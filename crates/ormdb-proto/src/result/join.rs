@@ -90,6 +90,36 @@ pub fn join(shape: &Arc<ResultShape>, parts: &[Chunk]) -> Result<Chunk> {
     builder.finish()
 }
 
+/// Chunks of which none goes on in the next: those that do are joined with it. What does not go on is not touched.
+///
+/// # Errors
+/// As [`join`].
+pub fn join_all(shape: &Arc<ResultShape>, chunks: Vec<Chunk>) -> Result<Vec<Chunk>> {
+    if !chunks.iter().any(Chunk::goes_on) {
+        return Ok(chunks);
+    }
+    let mut whole = Vec::new();
+    let mut parts = Vec::new();
+    for chunk in chunks {
+        let goes_on = chunk.goes_on();
+        parts.push(chunk);
+        if !goes_on {
+            whole.push(joined(shape, &mut parts)?);
+        }
+    }
+    if parts.is_empty() { Ok(whole) } else { Err(malformed("the last chunk goes on in none")) }
+}
+
+/// What the parts make; of one that stands alone, that one.
+fn joined(shape: &Arc<ResultShape>, parts: &mut Vec<Chunk>) -> Result<Chunk> {
+    if parts.len() > 1 {
+        let whole = join(shape, parts);
+        parts.clear();
+        return whole;
+    }
+    parts.pop().ok_or_else(|| malformed("a result has no chunk where one goes on"))
+}
+
 /// Copies the columns of a row.
 fn copy(part: &Chunk, node: usize, row: usize, builder: &mut ChunkBuilder) -> Result<()> {
     let block = part.entity(node)?;

@@ -89,7 +89,12 @@ pub(super) fn run(
 ) -> Result<Vec<Outgoing>> {
     let payload = match body.prepared(session, header)? {
         Body::Prepared(prepared, params) => {
-            let streamed = session.stream(&prepared, &params, &mut |part| sender.send(reply.part(part)?))?;
+            let see = &mut |part| sender.send(reply.part(part)?);
+            let streamed = if header.takes_divided() {
+                session.stream_divided(&prepared, &params, see)?
+            } else {
+                session.stream(&prepared, &params, see)?
+            };
             return ended(streamed, reply);
         }
         Body::Message(payload) => payload,
@@ -161,8 +166,12 @@ pub(super) fn run_within(
 ) -> Result<Within> {
     match body.prepared(session, header)? {
         Body::Prepared(prepared, params) => {
-            let streamed =
-                transaction.stream(&prepared, &params, &mut |part| sender.send(reply.part(part)?))?;
+            let see = &mut |part| sender.send(reply.part(part)?);
+            let streamed = if header.takes_divided() {
+                transaction.stream_divided(&prepared, &params, see)?
+            } else {
+                transaction.stream(&prepared, &params, see)?
+            };
             ended(streamed, reply).map(Within::Ran)
         }
         Body::Message(payload) => Ok(Within::Other(payload)),

@@ -188,3 +188,54 @@ async fn who_never_reads_on_is_cut_off() {
     assert!(error.message.contains("took nothing"), "{}", error.message);
     client.ping().await.unwrap();
 }
+
+/// All related rows of one root row had to stand in one chunk, which the server made at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_row_with_many_related_ones_comes_in_parts() {
+    const ALBUMS: usize = 30_000;
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path(), &[]);
+    let client = server.client().await;
+    client.apply_schema(SCHEMA).await.unwrap();
+    let none = Params::none();
+    client
+        .query("create Artist [{ name: \"few\" }, { name: \"many\" }, { name: \"none\" }]", &none)
+        .await
+        .unwrap();
+    let title = Params::none().with("t", "x".repeat(990));
+    for thousand in 0..ALBUMS / 1000 {
+        let album = |n| format!("{{ title: $t || \"{:06}\", artistId: 2 }}", thousand * 1000 + n);
+        let albums: Vec<String> = (0..1000).map(album).collect();
+        client.query(&format!("create Album [{}]", albums.join(", ")), &title).await.unwrap();
+    }
+    client.query("create Album { title: \"one\", artistId: 1 }", &none).await.unwrap();
+    let text = "Artist order by id { id, name, albums order by id { id, title } }";
+    // In parts, none of which is large; together they are the whole.
+    let mut stream = client.stream_divided(text, &none).await.unwrap();
+    let shape = std::sync::Arc::clone(stream.shape());
+    let mut parts = Vec::new();
+    while let Some(part) = stream.next().await.unwrap() {
+        assert!(part.byte_len() < 8 << 20, "a part of {} bytes", part.byte_len());
+        parts.push(part);
+    }
+    assert!(parts.iter().filter(|part| part.goes_on()).count() >= 3, "{} parts", parts.len());
+    let joined = ormdb_proto::result::join_all(&shape, parts).unwrap();
+    let joined =
+        GraphResult::new(std::sync::Arc::clone(&shape), joined, Token::new(0, 0), 0).to_json().unwrap();
+    // Who does not ask for parts gets whole rows, in a stream and at once, outside of a transaction and in one.
+    let mut stream = client.stream(text, &none).await.unwrap();
+    let mut whole = Vec::new();
+    while let Some(chunk) = stream.next().await.unwrap() {
+        assert!(!chunk.goes_on());
+        whole.push(chunk);
+    }
+    let streamed = GraphResult::new(shape, whole, Token::new(0, 0), 0).to_json().unwrap();
+    let fetched = client.fetch(text, &none).await.unwrap().to_json().unwrap();
+    let transaction = client.begin().await.unwrap();
+    let within = transaction.fetch(text, &none).await.unwrap().to_json().unwrap();
+    transaction.rollback().await.unwrap();
+    assert!(joined == fetched && streamed == fetched && within == fetched);
+    let graph: serde_json::Value = serde_json::from_str(&fetched).unwrap();
+    let albums = |artist: usize| graph[artist]["albums"].as_array().unwrap().len();
+    assert_eq!([albums(0), albums(1), albums(2)], [1, ALBUMS, 0]);
+}
