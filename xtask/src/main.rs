@@ -10,6 +10,7 @@ mod bench;
 mod dist;
 mod imdb;
 mod isolation;
+mod kills;
 mod missing;
 mod oracle;
 mod sanitize;
@@ -36,6 +37,7 @@ usage: cargo xtask TASK
                ThreadSanitizer, where a nightly toolchain has them
   models [--runs N] [--seed S]  threads of the storage engine in every order that a checker thinks of; `test` runs some
   isolation [--minutes N] [--seed S]  sixteen threads with invariants at every level, and a process that is killed
+  kills [--rounds N] [--seed S]  a server that is killed and started again under clients in Rust, Python and Node
   bench ARGS   Ordinum beside other engines; `cargo xtask bench -- --help` lists the options, and what stands before
                the `--` is for cargo: `cargo xtask bench --features rocksdb -- --quick`
   bench-graph ARGS  ormDB, embedded, beside SQLite; `cargo xtask bench-graph -- --help` lists the options
@@ -61,6 +63,7 @@ fn main() -> ExitCode {
         (Some("models"), rest) => stages::only_models(&root, rest),
         (Some("oracle"), rest) => oracle::run(&root, rest),
         (Some("isolation"), rest) => isolation::run(&root, rest),
+        (Some("kills"), rest) => kills::run(&root, rest),
         (Some("bench"), rest) => bench::run(&root, rest),
         (Some("bench-graph"), rest) => bench::graph(&root, rest),
         (Some("bench-imdb"), rest) => imdb::run(&root, rest),

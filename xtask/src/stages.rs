@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::{bench, oracle, walls};
+use crate::{bench, kills, oracle, walls};
 
 /// Seconds that the bounded fuzz run may take over all targets together.
 const FUZZ_SECONDS_TOTAL: u32 = 48;
@@ -21,9 +21,9 @@ const FUZZ_SECONDS_TOTAL: u32 = 48;
 const FUZZ_SEED: u64 = 1;
 
 /// What a stage has to say when it ends.
-struct Outcome {
-    passed: bool,
-    closing_lines: Vec<String>,
+pub(crate) struct Outcome {
+    pub(crate) passed: bool,
+    pub(crate) closing_lines: Vec<String>,
 }
 
 struct Stage {
@@ -40,6 +40,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "tests", run: tests },
     Stage { name: "python", run: python::run },
     Stage { name: "node", run: node::run },
+    Stage { name: "kills", run: kills::stage },
     Stage { name: "planted", run: planted_bugs },
     Stage { name: "models", run: models },
     Stage { name: "fuzz", run: bounded_fuzz },
@@ -111,7 +112,7 @@ fn print_report(report: &[(&str, Duration, Vec<String>)]) {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a stage's wall time is shown to a person and decides nothing")]
-fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Instant::now()
 }
 

@@ -36,20 +36,13 @@ struct Place {
 }
 
 pub(super) fn run(root: &Path) -> Outcome {
-    let directory = Path::new(&target_directory(root)).join("python");
-    let place = Place { directory, package: root.join("bindings/python") };
-    let failed = |why: &str| {
-        println!("python: {why}");
-        Outcome { passed: false, closing_lines: vec![why.to_owned()] }
+    let place = match Place::installed(root) {
+        Ok(place) => place,
+        Err(why) => {
+            println!("python: {why}");
+            return Outcome { passed: false, closing_lines: vec![why] };
+        }
     };
-    match place.prepare() {
-        Ok(None) => {}
-        Ok(Some(missing)) => return failed(&missing),
-        Err(error) => return failed(&format!("the environment of the tests cannot be made: {error}")),
-    }
-    if !(place.server_is_built(root) && place.package_is_installed(root)) {
-        return failed("the package could not be built");
-    }
     let (passed, mut closing_lines) = place.tests_pass(root);
     if !place.types_hold() {
         closing_lines.push("the types of the package do not hold".to_owned());
@@ -58,7 +51,27 @@ pub(super) fn run(root: &Path) -> Outcome {
     Outcome { passed, closing_lines }
 }
 
+/// The Python of an environment that has the package of this tree; what is missing, where it cannot be made.
+pub(crate) fn installed(root: &Path) -> Result<PathBuf, String> {
+    Place::installed(root).map(|place| place.python())
+}
+
 impl Place {
+    /// Builds the server and the package, and installs the latter into the environment of the tests.
+    fn installed(root: &Path) -> Result<Place, String> {
+        let directory = Path::new(&target_directory(root)).join("python");
+        let place = Place { directory, package: root.join("bindings/python") };
+        match place.prepare() {
+            Ok(None) => {}
+            Ok(Some(missing)) => return Err(missing),
+            Err(error) => return Err(format!("the environment of the tests cannot be made: {error}")),
+        }
+        if !(place.server_is_built(root) && place.package_is_installed(root)) {
+            return Err("the package could not be built".to_owned());
+        }
+        Ok(place)
+    }
+
     fn python(&self) -> PathBuf {
         self.directory.join("venv/bin/python")
     }
