@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
+use crate::dist;
 use crate::stages::{cargo, passes, target_directory};
 
 const ENGINE: &str = "bench/engine/Cargo.toml";
@@ -13,27 +14,27 @@ const ALL: [&str; 3] = [ENGINE, GRAPH, IMDB];
 
 /// Runs the benchmark of the storage engine.
 pub(crate) fn run(root: &Path, args: &[String]) -> ExitCode {
-    start(root, ENGINE, "engine-bench", args)
+    start(root, ENGINE, ("release", "engine-bench"), args)
 }
 
 /// Runs the benchmark of the database.
 pub(crate) fn graph(root: &Path, args: &[String]) -> ExitCode {
-    start(root, GRAPH, "graph-bench", args)
+    start(root, GRAPH, (dist::PROFILE, "graph-bench"), args)
 }
 
 /// The command of the benchmark of a movie site, whose options follow.
 pub(crate) fn imdb(root: &Path) -> Command {
-    in_bench(root, IMDB, &["run", "--release", "--bin", "imdb-bench"])
+    in_bench(root, IMDB, &["run", "--profile", dist::PROFILE, "--bin", "imdb-bench"])
 }
 
 /// What stands before a `--` is for cargo, what follows for the program; without one, all is.
-fn start(root: &Path, manifest: &str, program: &str, args: &[String]) -> ExitCode {
+fn start(root: &Path, manifest: &str, (profile, program): (&str, &str), args: &[String]) -> ExitCode {
     let split = args.iter().position(|arg| arg == "--");
     let (for_cargo, for_program) = match split {
         Some(at) => (args.get(..at).unwrap_or_default(), args.get(at + 1..).unwrap_or_default()),
         None => (&[][..], args),
     };
-    let mut command = in_bench(root, manifest, &["run", "--release", "--bin", program]);
+    let mut command = in_bench(root, manifest, &["run", "--profile", profile, "--bin", program]);
     command.args(for_cargo).arg("--").args(for_program);
     code(passes(&mut command))
 }

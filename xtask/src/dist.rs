@@ -10,7 +10,7 @@ use crate::stages::node::Node;
 use crate::stages::{cargo, passes, python, target_directory};
 
 /// The profile of what is given away.
-const PROFILE: &str = "dist";
+pub(crate) const PROFILE: &str = "dist";
 
 /// Builds everything.
 pub(crate) fn run(root: &Path) -> ExitCode {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use crate::bench;
+use crate::dist;
 use crate::oracle;
 use crate::stages::node::Node;
 use crate::stages::{cargo, passes, python, target_directory};
@@ -42,12 +43,13 @@ fn prepared(root: &Path, target: &Path, args: &[String]) -> io::Result<Option<Co
     let languages = follows("--languages").and_then(|pair| pair.get(1));
     let wants = |language: &str| languages.is_none_or(|wanted| wanted.contains(language));
     let mut build = cargo(root);
-    build.args(["build", "--release", "--package", "ormdb-server", "--package", "ormdb-node"]);
+    build.args(["build", "--profile", dist::PROFILE, "--package", "ormdb-server", "--package", "ormdb-node"]);
     if !(oracle::is_there() && passes(&mut build)) {
         return Ok(None);
     }
     let mut command = bench::imdb(root);
-    command.arg("--").arg("--ormdb").arg(target.join(format!("release/ormdb{EXE_SUFFIX}")));
+    let server = target.join(dist::PROFILE).join(format!("ormdb{EXE_SUFFIX}"));
+    command.arg("--").arg("--ormdb").arg(server);
     command.arg("--dir").arg(target.join("imdb-bench")).arg("--drivers").arg(root.join("bench/imdb/drivers"));
     if wants("python") {
         let environment = target.join("imdb-python");
@@ -82,7 +84,7 @@ fn python_is_ready(root: &Path, target: &Path, environment: &Path) -> io::Result
         fs::remove_dir_all(&wheels)?;
     }
     let mut maturin = Command::new(&program);
-    maturin.args(["-m", "maturin", "build", "--quiet", "--release", "--out"]).arg(&wheels);
+    maturin.args(["-m", "maturin", "build", "--quiet", "--profile", dist::PROFILE, "--out"]).arg(&wheels);
     maturin.arg("--interpreter").arg(&program).current_dir(root.join("bindings/python"));
     maturin.env("CARGO_TARGET_DIR", target);
     let mut pip = Command::new(&program);
@@ -111,7 +113,7 @@ fn node_is_ready(root: &Path, target: &Path, (node, directory): (&Node, &Path)) 
     copy_directory(&of.join("lib"), &package.join("lib"))?;
     fs::copy(of.join("package.json"), package.join("package.json"))?;
     fs::create_dir_all(package.join("native"))?;
-    let library = target.join(format!("release/{DLL_PREFIX}ormdb_node{DLL_SUFFIX}"));
+    let library = target.join(dist::PROFILE).join(format!("{DLL_PREFIX}ormdb_node{DLL_SUFFIX}"));
     fs::copy(library, package.join("native/ormdb.node"))?;
     Ok(true)
 }

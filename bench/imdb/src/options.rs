@@ -41,7 +41,7 @@ pub(crate) struct Options {
     #[arg(long, default_value = "target/imdb-bench")]
     pub(crate) dir: PathBuf,
     /// The `ormdb` binary.
-    #[arg(long, default_value = "target/release/ormdb")]
+    #[arg(long, default_value = "target/dist/ormdb")]
     pub(crate) ormdb: PathBuf,
     /// The Python that has the packages `ormdb` and `asyncpg`.
     #[arg(long, default_value = "python3")]
