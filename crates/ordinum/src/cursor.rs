@@ -220,7 +220,8 @@ impl Cursor {
         })
     }
 
-    /// The value, to be kept beyond the next move.
+    /// The value, to be kept beyond the next move. It may lie in a block or memtable, which stays as long as the value does: who keeps
+    /// few values for long has them [detached](Slice::detached).
     ///
     /// # Errors
     /// As [`Cursor::value`].

@@ -122,7 +122,8 @@ pub trait Reader {
     /// yet: it shows [`SeqNo::MAX`].
     fn get_versioned(&self, family: &ColumnFamily, key: &[u8]) -> Result<Option<(Slice, SeqNo)>>;
 
-    /// The values of the keys, in the order of `keys`, all read at one sequence number.
+    /// The values of the keys, in the order of `keys`, all read at one sequence number. They may lie in blocks or memtables, as
+    /// [`Cursor::value_slice`] tells.
     fn multi_get(&self, family: &ColumnFamily, keys: &[&[u8]]) -> Result<Vec<Option<Slice>>>;
 
     /// A cursor over the keys in the range. It stands nowhere until it is moved, and stays at the sequence number (and,

@@ -17,6 +17,15 @@ pub struct Slice(Bytes);
 enum Bytes {
     Own(Arc<[u8]>),
     Pinned { owner: Arc<dyn AsRef<[u8]> + Send + Sync>, at: usize, len: usize },
+    Held { holder: Arc<dyn Holder>, place: u32 },
+}
+
+/// What has many values, which stay where they lie as long as it is there.
+///
+/// [`Holder::value`] returns the same bytes of a place every time.
+pub(crate) trait Holder: Send + Sync {
+    /// The value in a place; the places are the holder's to give, with itself.
+    fn value(&self, place: u32) -> &[u8];
 }
 
 impl Slice {
@@ -31,10 +40,17 @@ impl Slice {
         Some(Slice(Bytes::Pinned { owner, at, len }))
     }
 
-    /// The same bytes for who keeps them: a part of a larger block is copied, so that the block may go.
+    /// The value in a place of what holds it, without a copy.
+    #[inline]
+    pub(crate) fn held(holder: Arc<dyn Holder>, place: u32) -> Slice {
+        Slice(Bytes::Held { holder, place })
+    }
+
+    /// The same bytes for who keeps them: what lies among others is copied, so that these may go.
     #[must_use]
     pub fn detached(self) -> Slice {
         match &self.0 {
+            Bytes::Held { .. } => Slice::from(&*self),
             Bytes::Pinned { owner, len, .. } if (**owner).as_ref().len() / 2 > *len => Slice::from(&*self),
             Bytes::Pinned { .. } | Bytes::Own(_) => self,
         }
@@ -48,6 +64,7 @@ impl Deref for Slice {
         match &self.0 {
             Bytes::Own(bytes) => bytes,
             Bytes::Pinned { owner, at, len } => (**owner).as_ref().get(*at..*at + *len).unwrap_or_default(),
+            Bytes::Held { holder, place } => holder.value(*place),
         }
     }
 }

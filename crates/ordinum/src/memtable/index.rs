@@ -108,6 +108,9 @@ impl Header {
     }
 }
 
+/// So many nodes are shown to who walks on.
+const SHOWN_AHEAD: usize = 4;
+
 pub(super) struct Index {
     arena: Arena,
     words: u32,
@@ -151,6 +154,18 @@ impl Index {
             node = target(self.slot(node, self.last_slot(node, level, sought)));
         }
         node
+    }
+
+    /// As [`Index::last_before`], for who walks on from there: shows the nodes of the list that come next, as far as the leaf tells.
+    pub(super) fn last_before_walk(&self, sought: &impl Sought, show: impl Fn(At)) -> At {
+        let root = self.root.load(Ordering::Acquire);
+        let mut node = target(root);
+        for level in (1..=hint_of(root)).rev() {
+            node = target(self.slot(node, self.last_slot(node, level, sought)));
+        }
+        let slot = self.last_slot(node, 0, sought);
+        (slot + 1..SLOTS_MAX).take(SHOWN_AHEAD).for_each(|next| show(target(self.slot(node, next))));
+        target(self.slot(node, slot))
     }
 
     /// For each of a few that are looked for, what [`Index::last_before`] finds and, as far as the leaf tells, the node behind.

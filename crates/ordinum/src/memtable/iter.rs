@@ -1,23 +1,25 @@
 //! The entries of a memtable in internal order, in both directions, while others insert.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::{At, HEAD, Memtable};
 use crate::error::Result;
 use crate::iter::{InternalIterator, STEPS_BEFORE_SEEK};
 use crate::key::{self, SeqNo};
-use crate::slice::Slice;
+use crate::slice::{Holder, Slice};
 
 /// An iterator over a memtable. It shows the last operation of each batch on a key, and hides those before.
 pub(crate) struct MemtableIter {
     memtable: Arc<Memtable>,
     /// The node it stands on, or 0.
     node: At,
+    /// What the values that it gives lie in, once it gave one.
+    holder: OnceLock<Arc<dyn Holder>>,
 }
 
 impl MemtableIter {
     pub(crate) fn new(memtable: Arc<Memtable>) -> MemtableIter {
-        MemtableIter { memtable, node: 0 }
+        MemtableIter { memtable, node: 0, holder: OnceLock::new() }
     }
 
     fn stand(&mut self, node: At) -> Result<bool> {
@@ -64,7 +66,7 @@ impl InternalIterator for MemtableIter {
 
     fn seek(&mut self, user_key: &[u8], trailer: u64) -> Result<bool> {
         let seqno = key::split_trailer(trailer).0;
-        let mut node = self.memtable.at_or_after(&self.memtable.position(user_key, seqno, u32::MAX));
+        let mut node = self.memtable.at_or_after_to_walk(&self.memtable.position(user_key, seqno, u32::MAX));
         if node != 0 && self.memtable.trailer(node) > trailer && self.memtable.key(node) == user_key {
             node = self.behind_batch(node);
         }
@@ -148,6 +150,9 @@ impl InternalIterator for MemtableIter {
     }
 
     fn value_slice(&self) -> Slice {
-        if self.node == 0 { Slice::from(&[][..]) } else { self.memtable.value_slice(self.node) }
+        if self.node == 0 {
+            return Slice::default();
+        }
+        Slice::held(Arc::clone(self.holder.get_or_init(|| self.memtable.pinned())), self.node)
     }
 }

@@ -40,7 +40,7 @@ use ranges::Ranges;
 use crate::file_name::FileNumber;
 use crate::key::{self, Kind, SeqNo};
 use crate::range_delete::{RangeTombstone, RangeTombstones};
-use crate::slice::Slice;
+use crate::slice::{Holder, Slice};
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::table::hash_key;
 
@@ -56,7 +56,7 @@ const END: u64 = (u32::MAX as u64) << 32;
 const ORDINAL_BYTES: usize = 4;
 /// How many insertions a node is fetched ahead.
 const PREFETCHED_AHEAD: usize = 8;
-/// Values up to this length are copied out; longer ones are pinned with the memtable.
+/// Values up to this length are copied out for who gets one of them; longer ones are pinned with the memtable.
 const COPIED_VALUE_BYTES_MAX: usize = 1024;
 /// The most words of an arena.
 const ARENA_WORDS_MAX: u64 = u32::MAX as u64 - 1;
@@ -305,17 +305,18 @@ impl Memtable {
         if !self.filter.may_contain(key_hash) {
             return None;
         }
-        self.entry(self.at_or_after(&self.position(key, seqno, u32::MAX)), key)
+        let node = self.at_or_after(&self.position(key, seqno, u32::MAX));
+        self.entry(node, key, |node| self.value_slice(node))
     }
 
     /// What stands at a node, if there is one, and it is of the key.
     #[inline]
-    fn entry(self: &Arc<Self>, node: At, key: &[u8]) -> Option<(Kind, SeqNo, Slice)> {
+    fn entry(&self, node: At, key: &[u8], value: impl FnOnce(At) -> Slice) -> Option<(Kind, SeqNo, Slice)> {
         if node == 0 || self.key(node) != key {
             return None;
         }
         let (seqno, kind) = key::split_trailer(self.trailer(node));
-        Some((Kind::from_byte(kind)?, seqno, self.value_slice(node)))
+        Some((Kind::from_byte(kind)?, seqno, value(node)))
     }
 
     /// The position of the node that the link leads to.
@@ -363,6 +364,12 @@ impl Memtable {
     /// The first node at or after the position, or 0.
     fn at_or_after(&self, position: &Position<'_>) -> At {
         target(self.around(position).1)
+    }
+
+    /// As [`Memtable::at_or_after`], for who goes on from there: the next nodes are fetched ahead, all at once.
+    fn at_or_after_to_walk(&self, position: &Position<'_>) -> At {
+        let before = self.index.last_before_walk(&self.sought(position), |node| self.arena.prefetch(node));
+        target(self.follow(before, position).1)
     }
 
     /// The last node, or the head.
@@ -413,15 +420,19 @@ impl Memtable {
         unsafe { self.arena.bytes(node + FIXED_WORDS, ORDINAL_BYTES + key_len, value_len) }
     }
 
+    /// The value for who gets it alone: readers on many threads would count in one place who holds the memtable.
     fn value_slice(self: &Arc<Self>, node: At) -> Slice {
         let value = self.value(node);
-        let len = value.len();
-        if len > COPIED_VALUE_BYTES_MAX
-            && let Some(slice) = Slice::pinned(Arc::new(Pin { memtable: Arc::clone(self), node }), 0, len)
-        {
-            return slice;
+        if value.len() > COPIED_VALUE_BYTES_MAX {
+            Slice::held(self.pinned(), node)
+        } else {
+            Slice::from(value)
         }
-        Slice::from(value)
+    }
+
+    /// The memtable as one reader holds it: that values are taken from it and given back is counted apart from other readers.
+    fn pinned(self: &Arc<Self>) -> Arc<dyn Holder> {
+        Arc::new(Pin(Arc::clone(self)))
     }
 }
 
@@ -471,15 +482,12 @@ impl Sought for Behind {
     }
 }
 
-/// A value that stays where it lies.
-struct Pin {
-    memtable: Arc<Memtable>,
-    node: At,
-}
+/// A memtable whose values stay where they lie; their places are its nodes.
+struct Pin(Arc<Memtable>);
 
-impl AsRef<[u8]> for Pin {
-    fn as_ref(&self) -> &[u8] {
-        self.memtable.value(self.node)
+impl Holder for Pin {
+    fn value(&self, node: At) -> &[u8] {
+        self.0.value(node)
     }
 }
 

@@ -8,12 +8,18 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::{Looked, Memtable, Position, target};
+use super::arena::{At, WORD_BYTES};
+use super::{FIXED_WORDS, Looked, Memtable, Position, target};
 use crate::key::SeqNo;
+use crate::slice::{Holder, Slice};
 use crate::table::Lookup;
 
 /// How many go side by side: as many as there are misses that a processor core waits for at once.
 const GROUP: usize = 12;
+/// Words that come into the processor's cache together.
+const WORDS_OF_LINE: usize = 8;
+/// So many lines of a value are fetched ahead, at most.
+const LINES_PREFETCHED_MAX: usize = 8;
 
 impl Memtable {
     /// What [`Memtable::get`] finds, of each that nothing was found of yet.
@@ -21,16 +27,22 @@ impl Memtable {
         if self.is_empty() {
             return;
         }
+        let mut holder = None;
         for group in lookups.chunks_mut(GROUP) {
             group.iter().for_each(|lookup| self.filter.prefetch(lookup.key_hash));
             let may_be =
                 |lookup: &&mut Lookup<'_>| lookup.found.is_none() && self.filter.may_contain(lookup.key_hash);
             let mut group: SmallVec<[&mut Lookup<'_>; GROUP]> = group.iter_mut().filter(may_be).collect();
-            self.get_group(&mut group, seqno);
+            self.get_group(&mut group, seqno, &mut holder);
         }
     }
 
-    fn get_group(self: &Arc<Self>, group: &mut [&mut Lookup<'_>], seqno: SeqNo) {
+    fn get_group(
+        self: &Arc<Self>,
+        group: &mut [&mut Lookup<'_>],
+        seqno: SeqNo,
+        holder: &mut Option<Arc<dyn Holder>>,
+    ) {
         let positions: SmallVec<[Position<'_>; GROUP]> =
             group.iter().map(|lookup| self.position(lookup.user_key, seqno, u32::MAX)).collect();
         let sought: SmallVec<[Looked<'_>; GROUP]> =
@@ -43,7 +55,21 @@ impl Memtable {
         }
         for ((lookup, position), (before, _)) in group.iter_mut().zip(&positions).zip(&ends) {
             let (_, link) = self.follow(*before, position);
-            lookup.found = self.entry(target(link), position.key);
+            let value = |node| {
+                self.prefetch_value(node);
+                Slice::held(Arc::clone(holder.get_or_insert_with(|| self.pinned())), node)
+            };
+            lookup.found = self.entry(target(link), position.key, value);
+        }
+    }
+
+    /// Who asks for several values looks at them next, one behind the other.
+    fn prefetch_value(&self, node: At) {
+        let lines = self.value(node).len() / (WORDS_OF_LINE * WORD_BYTES);
+        let first = node + FIXED_WORDS;
+        for line in 1..=lines.min(LINES_PREFETCHED_MAX) {
+            // The lines lie within the node, for they are no more than its value has.
+            self.arena.prefetch(first + u32::try_from(line * WORDS_OF_LINE).unwrap_or(0));
         }
     }
 }

@@ -27,6 +27,36 @@ fn random_entries_are_found_and_iterated_both_ways() {
     compare_with_model(&mut random, Arc::new(first.successor(1 << 20, 0)));
 }
 
+/// What a reader was given stays as it is, and keeps the memtable in memory, until it is dropped or detached.
+#[test]
+fn values_outlive_their_memtable() {
+    let table = Arc::new(Memtable::new(1 << 20, 0));
+    let long = vec![7; 5000];
+    for (key, value) in [(&b"a"[..], &b"one"[..]), (b"b", b""), (b"c", &long)] {
+        insert(&table, key, value, 1, Kind::Put, 0);
+    }
+    let mut lookups: Vec<Lookup<'_>> = [b"a", b"b", b"c"].iter().map(|key| Lookup::new(*key)).collect();
+    table.multi_get(&mut lookups, SeqNo::MAX);
+    let got: Vec<Slice> = lookups.into_iter().map(|lookup| lookup.found.unwrap().2).collect();
+    let mut iter = MemtableIter::new(Arc::clone(&table));
+    let mut walked = Vec::new();
+    let mut valid = iter.first().unwrap();
+    while valid {
+        walked.push(iter.value_slice());
+        valid = iter.next().unwrap();
+    }
+    drop(iter);
+    let memtable = Arc::downgrade(&table);
+    drop(table);
+    assert_eq!(got, walked);
+    assert_eq!(got, [Slice::from(&b"one"[..]), Slice::default(), Slice::from(long)]);
+    assert!(memtable.upgrade().is_some(), "the values lie in it");
+    let detached: Vec<Slice> = got.into_iter().map(Slice::detached).collect();
+    drop(walked);
+    assert!(memtable.upgrade().is_none(), "nobody needs it any more");
+    assert_eq!(&*detached[0], b"one");
+}
+
 /// Few bytes, so that keys meet; and now and then many that others begin with, too.
 fn key(random: &mut fastrand::Rng) -> Vec<u8> {
     let shared = random.choice([0usize, 0, 3, 9]).unwrap_or(0);
