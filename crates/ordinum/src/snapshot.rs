@@ -6,7 +6,6 @@
 //! (2) the horizon never goes back. It is raised here first, then versions are dropped, and the edit of the manifest that
 //!     lets go of them makes the horizon durable.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::cursor::Cursor;
@@ -41,18 +40,45 @@ impl Drop for PinsHeldOff<'_> {
 
 #[derive(Debug, Default)]
 struct Readable {
-    /// Which sequence numbers are pinned, and how often.
-    pins: BTreeMap<SeqNo, usize>,
+    /// Which sequence numbers are pinned, and how often; ascending. A list, which a pin that comes and goes alone takes no memory of.
+    pins: Vec<(SeqNo, usize)>,
     /// Every sequence number from this one on can be read.
     oldest: SeqNo,
     /// Whether those who want a pin have to wait.
     is_held_off: bool,
 }
 
+impl Readable {
+    /// Where the pins of a sequence number are counted, or would be.
+    fn place(&self, seqno: SeqNo) -> std::result::Result<usize, usize> {
+        // Most are of the newest.
+        match self.pins.last() {
+            Some((last, _)) if *last < seqno => Err(self.pins.len()),
+            _ => self.pins.binary_search_by_key(&seqno, |(pinned, _)| *pinned),
+        }
+    }
+
+    fn add(&mut self, seqno: SeqNo) {
+        match self.place(seqno) {
+            Ok(at) => self.pins[at].1 += 1,
+            Err(at) => self.pins.insert(at, (seqno, 1)),
+        }
+    }
+
+    fn remove(&mut self, seqno: SeqNo) {
+        if let Ok(at) = self.place(seqno) {
+            self.pins[at].1 -= 1;
+            if self.pins[at].1 == 0 {
+                self.pins.remove(at);
+            }
+        }
+    }
+}
+
 impl Pins {
     /// Nothing is pinned, and everything from `oldest` on can be read.
     pub(crate) fn new(oldest: SeqNo) -> Pins {
-        let readable = Readable { pins: BTreeMap::new(), oldest, is_held_off: false };
+        let readable = Readable { pins: Vec::new(), oldest, is_held_off: false };
         Pins { readable: Mutex::new(readable), let_in: Condvar::new() }
     }
 
@@ -61,7 +87,7 @@ impl Pins {
         let mut readable = self.readable.lock();
         self.let_in(&mut readable);
         let seqno = choose();
-        *readable.pins.entry(seqno).or_default() += 1;
+        readable.add(seqno);
         Pin { pins: Arc::clone(self), seqno }
     }
 
@@ -70,10 +96,10 @@ impl Pins {
         let mut readable = self.readable.lock();
         self.let_in(&mut readable);
         let oldest = readable.oldest;
-        if asked < oldest && !readable.pins.contains_key(&asked) && !planted(Bug::ReadBelowHorizon) {
+        if asked < oldest && readable.place(asked).is_err() && !planted(Bug::ReadBelowHorizon) {
             return Err(Error::TooOld { asked, oldest });
         }
-        *readable.pins.entry(asked).or_default() += 1;
+        readable.add(asked);
         Ok(Pin { pins: Arc::clone(self), seqno: asked })
     }
 
@@ -82,7 +108,7 @@ impl Pins {
     pub(crate) fn raise(&self, horizon: impl FnOnce() -> SeqNo) -> (Vec<SeqNo>, SeqNo) {
         let mut readable = self.readable.lock();
         readable.oldest = readable.oldest.max(horizon());
-        (readable.pins.keys().copied().collect(), readable.oldest)
+        (readable.pins.iter().map(|(seqno, _)| *seqno).collect(), readable.oldest)
     }
 
     /// The horizon: every sequence number from it on can be read.
@@ -95,7 +121,7 @@ impl Pins {
     pub(crate) fn hold_off(&self, seqno: SeqNo) -> Option<PinsHeldOff<'_>> {
         let mut readable = self.readable.lock();
         self.let_in(&mut readable);
-        if readable.pins.range(seqno..).next().is_some() {
+        if readable.pins.last().is_some_and(|(last, _)| *last >= seqno) {
             return None;
         }
         readable.is_held_off = true;
@@ -115,7 +141,7 @@ impl Pins {
 
     /// How many pins there are.
     pub(crate) fn count(&self) -> usize {
-        self.readable.lock().pins.values().sum()
+        self.readable.lock().pins.iter().map(|(_, count)| *count).sum()
     }
 }
 
@@ -128,13 +154,7 @@ pub(crate) struct Pin {
 
 impl Drop for Pin {
     fn drop(&mut self) {
-        let mut readable = self.pins.readable.lock();
-        if let Some(count) = readable.pins.get_mut(&self.seqno) {
-            *count -= 1;
-            if *count == 0 {
-                readable.pins.remove(&self.seqno);
-            }
-        }
+        self.pins.readable.lock().remove(self.seqno);
     }
 }
 
