@@ -35,8 +35,8 @@ mod edge;
 mod layout;
 mod reader;
 
-pub(crate) use builder::header_crc;
 pub use builder::{BlockBuilder, EdgeBlockBuilder};
+pub(crate) use builder::{LaidOut, header_crc};
 pub(crate) use column::bounds;
 pub use column::{Cell, Column, ColumnValues};
 pub use column_builder::ColumnBuilder;

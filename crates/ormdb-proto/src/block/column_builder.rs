@@ -11,6 +11,9 @@ use super::column_type::value_type_name;
 use super::layout::{self, BLOCK_BYTES_MAX, ColumnEntry};
 use super::{ColumnKind, ColumnType};
 
+/// So many offsets find room in a new column.
+const OFFSETS_AT_FIRST: usize = 8;
+
 /// A bitmap, least significant bit first.
 #[derive(Debug, Default)]
 struct Bits {
@@ -65,9 +68,15 @@ impl Bits {
     }
 }
 
+/// The offset of the first row; of a column of few rows, those of the others find room behind it.
+pub(super) fn first_offset() -> Vec<u8> {
+    let mut offsets = Vec::with_capacity(OFFSETS_AT_FIRST * size_of::<u32>());
+    offsets.extend_from_slice(&0u32.to_le_bytes());
+    offsets
+}
+
 impl Values {
     fn of(ty: ColumnType) -> Values {
-        let first_offset = || 0u32.to_le_bytes().to_vec();
         match ty {
             ColumnType::List(kind) => Values::List {
                 offsets: first_offset(),
@@ -146,6 +155,19 @@ impl ColumnBuilder {
             Values::Text { offsets, bytes } => offsets.len() + bytes.len(),
             Values::List { offsets, elements } => offsets.len() + elements.byte_len(),
         }
+    }
+
+    /// How many bytes the column has in a block at most, its entries counted in.
+    pub(super) fn bytes_max(&self) -> usize {
+        let bitmaps =
+            [&self.validity, &self.withheld].into_iter().flatten().map(|bits| bits.bytes.len()).sum();
+        let (values, elements): (usize, usize) = match &self.values {
+            Values::List { offsets, elements } => (offsets.len(), elements.bytes_max()),
+            _ => (self.byte_len(), 0),
+        };
+        let entries =
+            layout::ENTRY_LEN + layout::BUFFERS_PER_COLUMN_MAX * (layout::ENTRY_LEN + layout::ALIGNMENT);
+        usize::saturating_add(bitmaps, values + elements + entries)
     }
 
     /// Adds a value; null adds a null.
@@ -309,15 +331,24 @@ impl ColumnBuilder {
         Ok(())
     }
 
-    /// Adds a list of row numbers, of an edge block.
-    pub(super) fn push_row_numbers(&mut self, numbers: &[u32]) -> Result<()> {
-        let Values::List { offsets, elements } = &mut self.values else {
-            return Err(self.mismatch("row numbers"));
-        };
-        let end = offset(elements.len() + numbers.len())?;
-        elements.reserve(numbers.len());
-        numbers.iter().try_for_each(|n| elements.push_u32(*n))?;
-        offsets.extend_from_slice(&end);
+    /// Adds a value as its bytes stand in a block: of a fixed width, little-endian, or of text or bytes. That text is UTF-8 is
+    /// checked where it is read.
+    ///
+    /// # Errors
+    /// `Internal` if it is not of the column's width, or the column has other values; `LimitExceeded` as [`push`](Self::push).
+    #[inline]
+    pub fn push_raw(&mut self, value: &[u8]) -> Result<()> {
+        match &mut self.values {
+            Values::Fixed { width, bytes } if *width == value.len() => match value.first_chunk::<8>() {
+                Some(word) if *width == 8 => bytes.extend_from_slice(word),
+                _ => bytes.extend_from_slice(value),
+            },
+            Values::Text { offsets, bytes } => {
+                offsets.extend_from_slice(&offset(bytes.len() + value.len())?);
+                bytes.extend_from_slice(value);
+            }
+            _ => return Err(self.mismatch("a value as its bytes")),
+        }
         self.added();
         Ok(())
     }
@@ -426,7 +457,8 @@ fn accepts(kind: ColumnKind, value: &ValueRef<'_>) -> bool {
 }
 
 /// An end offset as it stands in a block.
-fn offset(end: usize) -> Result<[u8; 4]> {
+#[inline]
+pub(super) fn offset(end: usize) -> Result<[u8; 4]> {
     if end > BLOCK_BYTES_MAX {
         return Err(too_large(end));
     }

@@ -5,6 +5,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use smallvec::SmallVec;
+
 use crate::bytes::AlignedBytes;
 use crate::error::{Error, ErrorCode, Result};
 
@@ -21,12 +23,17 @@ pub struct Block {
     kind: BlockKind,
     slot: u32,
     rows: usize,
-    columns: Vec<OpenColumn>,
-    buffers: Vec<OpenBuffer>,
+    columns: OpenColumns,
+    buffers: OpenBuffers,
 }
 
+/// Those of most blocks need no memory of their own.
+pub(super) type OpenColumns = SmallVec<[OpenColumn; 4]>;
+/// As [`OpenColumns`].
+pub(super) type OpenBuffers = SmallVec<[OpenBuffer; 6]>;
+
 #[derive(Debug)]
-struct OpenColumn {
+pub(super) struct OpenColumn {
     ty: ColumnType,
     entry: ColumnEntry,
     /// Of a list column, the entry of its elements.
@@ -46,6 +53,20 @@ impl OpenBuffer {
     pub(super) fn written(entry: BufferEntry) -> OpenBuffer {
         let (start, len) = (size(entry.offset), size(entry.length));
         OpenBuffer { start, len, crc: entry.crc, verified: AtomicBool::new(true) }
+    }
+}
+
+impl OpenColumn {
+    /// Columns of these types that were written a moment ago, with these entries.
+    pub(super) fn written(types: &[ColumnType], entries: &[ColumnEntry]) -> OpenColumns {
+        let mut entries = entries.iter().copied();
+        let mut columns = OpenColumns::with_capacity(types.len());
+        for ty in types {
+            let Some(entry) = entries.next() else { break };
+            let elements = matches!(ty, ColumnType::List(_)).then(|| entries.next()).flatten();
+            columns.push(OpenColumn { ty: *ty, entry, elements });
+        }
+        columns
     }
 }
 
@@ -144,26 +165,13 @@ impl Block {
     }
 
     /// A block that was built a moment ago: what was written is known, and not read back.
-    pub(super) fn built(
+    pub(super) const fn built(
         bytes: AlignedBytes,
         (kind, slot, rows): (BlockKind, u32, usize),
-        types: impl Iterator<Item = ColumnType>,
-        columns: &[ColumnEntry],
-        buffers: Vec<OpenBuffer>,
+        columns: OpenColumns,
+        buffers: OpenBuffers,
     ) -> Block {
-        let mut entries = columns.iter().copied();
-        let mut open = Vec::with_capacity(columns.len());
-        for ty in types {
-            let Some(entry) = entries.next() else { break };
-            let elements = matches!(ty, ColumnType::List(_)).then(|| entries.next()).flatten();
-            open.push(OpenColumn { ty, entry, elements });
-        }
-        Block { bytes, kind, slot, rows, columns: open, buffers }
-    }
-
-    /// The bytes alone.
-    pub(super) fn into_bytes(self) -> AlignedBytes {
-        self.bytes
+        Block { bytes, kind, slot, rows, columns, buffers }
     }
 
     /// What the block holds.
@@ -303,9 +311,9 @@ fn open_buffers(
     first: usize,
     length: usize,
     origin: Origin,
-) -> Result<Vec<OpenBuffer>> {
+) -> Result<OpenBuffers> {
     let mut expected = first;
-    let mut buffers = Vec::with_capacity(entries.len());
+    let mut buffers = OpenBuffers::with_capacity(entries.len());
     for entry in entries {
         let entry = BufferEntry::read(entry)?;
         if size(entry.offset) != expected {
@@ -329,8 +337,8 @@ fn open_buffers(
     Ok(buffers)
 }
 
-fn open_columns(entries: &[[u8; ENTRY_LEN]], rows: u32, buffers: &[OpenBuffer]) -> Result<Vec<OpenColumn>> {
-    let mut columns = Vec::with_capacity(entries.len());
+fn open_columns(entries: &[[u8; ENTRY_LEN]], rows: u32, buffers: &[OpenBuffer]) -> Result<OpenColumns> {
+    let mut columns = OpenColumns::with_capacity(entries.len());
     let mut next_buffer = 0;
     let mut entries = entries.iter();
     while let Some(entry) = entries.next() {

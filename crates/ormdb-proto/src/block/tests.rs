@@ -110,6 +110,35 @@ fn edges_come_back_in_order() {
     assert!(edges.children(3).is_err());
 }
 
+/// Bytes as they stand in a row make the same block as their values do.
+#[test]
+fn raw_values_are_values() {
+    let of = |push: fn(&mut BlockBuilder)| {
+        let kinds = [ColumnKind::Int64, ColumnKind::Int32, ColumnKind::Uuid, ColumnKind::String];
+        let mut block = BlockBuilder::new(kinds.map(ColumnType::Scalar));
+        push(&mut block);
+        block.finish(0).unwrap().to_vec()
+    };
+    let raw = of(|block| {
+        block.column(0).unwrap().push_raw(&(-7i64).to_le_bytes()).unwrap();
+        block.column(1).unwrap().push_raw(&9i32.to_le_bytes()).unwrap();
+        block.column(2).unwrap().push_raw(&[3; 16]).unwrap();
+        block.column(3).unwrap().push_raw(b"text").unwrap();
+    });
+    let pushed = of(|block| {
+        block.column(0).unwrap().push_i64(-7).unwrap();
+        block.column(1).unwrap().push_i32(9).unwrap();
+        block.column(2).unwrap().push_uuid([3; 16]).unwrap();
+        block.column(3).unwrap().push_str("text").unwrap();
+    });
+    assert_eq!(raw, pushed);
+    for kind in [ColumnKind::Int64, ColumnKind::Bool, ColumnKind::Decimal] {
+        let mut column = ColumnBuilder::new(ColumnType::Scalar(kind));
+        assert!(column.push_raw(&[0; 4]).is_err());
+        assert_eq!(column.len(), 0);
+    }
+}
+
 #[test]
 fn a_wrong_push_is_refused_and_adds_nothing() {
     let mut column = ColumnBuilder::new(ColumnType::Scalar(ColumnKind::Int64));

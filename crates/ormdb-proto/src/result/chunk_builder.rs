@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::block::{BlockBuilder, EdgeBlockBuilder};
+use rkyv::util::AlignedVec;
+
+use crate::block::{BlockBuilder, EdgeBlockBuilder, LaidOut};
+use crate::bytes::AlignedBytes;
 use crate::error::{Error, ErrorCode, Result};
 
 use super::{Chunk, ResultShape};
@@ -85,7 +88,9 @@ impl ChunkBuilder {
     /// `LimitExceeded` if there are too many.
     pub fn put_roots(&mut self, rows: &[u32]) -> Result<()> {
         let roots = self.roots()?;
-        *roots = EdgeBlockBuilder::new();
+        if roots.parents() > 0 {
+            *roots = EdgeBlockBuilder::new();
+        }
         roots.push_parent(rows)
     }
 
@@ -103,10 +108,25 @@ impl ChunkBuilder {
             u32::try_from(at)
                 .map_err(|_| Error::new(ErrorCode::LimitExceeded, "the result has too many nodes"))
         };
-        let entities = self.entities.iter().enumerate();
-        let entities = entities.map(|(at, block)| block.block(slot(at)?)).collect::<Result<Vec<_>>>()?;
-        let edges = self.edges.iter().enumerate();
-        let edges = edges.map(|(at, block)| block.block(slot(at)?)).collect::<Result<Vec<_>>>()?;
+        // All blocks lie in one piece of memory.
+        let of_entities: usize = self.entities.iter().map(BlockBuilder::bytes_max).sum();
+        let of_edges: usize = self.edges.iter().map(EdgeBlockBuilder::bytes_max).sum();
+        let mut out = AlignedVec::with_capacity(of_entities + of_edges);
+        let mut laid_out: Vec<LaidOut> = Vec::with_capacity(self.entities.len() + self.edges.len());
+        for (at, entity) in self.entities.iter().enumerate() {
+            laid_out.push(entity.parts()?.lay_out(slot(at)?, &mut out)?);
+        }
+        for (at, edge) in self.edges.iter().enumerate() {
+            laid_out.push(edge.parts()?.lay_out(slot(at)?, &mut out)?);
+        }
+        let all = AlignedBytes::from(out);
+        let outside = || Error::new(ErrorCode::Internal, "a block lies outside its chunk");
+        let mut entities = Vec::with_capacity(self.entities.len());
+        let mut edges = Vec::with_capacity(self.edges.len());
+        for block in laid_out {
+            let block = block.open(&all).ok_or_else(outside)?;
+            if entities.len() < self.entities.len() { entities.push(block) } else { edges.push(block) }
+        }
         Chunk::built(entities, edges, self.goes_on, &self.shape)
     }
 }
