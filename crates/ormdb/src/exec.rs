@@ -118,7 +118,7 @@ fn stream_cached(
     see: &mut dyn FnMut(StreamPart) -> Result<()>,
 ) -> Result<Trailer> {
     with_values(ctx, cached, fetch, lifted, |ctx, plan, access| {
-        let run = Run::new(*ctx, plan.steps);
+        let run = Run::new(*ctx);
         let mut trailer = Trailer { token: ctx.token(), plan: 0, rows: 0, bytes: 0 };
         see(StreamPart::Shape(Arc::clone(&plan.shape)))?;
         each_chunk(&run, plan, access, fan_outs, &mut |chunk| {
@@ -144,7 +144,7 @@ pub enum StreamPart {
 
 fn run_cached(ctx: &Ctx<'_>, cached: &CachedPlan, fetch: &Fetch, lifted: &[Value]) -> Result<GraphResult> {
     with_values(ctx, cached, fetch, lifted, |ctx, plan, access| {
-        run_plan(ctx, plan, access).map(|(result, _)| result)
+        run_whole(&Run::new(*ctx), plan, access)
     })
 }
 
@@ -205,7 +205,7 @@ pub(crate) fn fetch_keys(
     let format = &info.store().primary_key;
     let row_keys = primary_keys.iter().map(|key| format.row_key(key)).collect();
     let plan = bind(ctx, RootInput::Keys { entity, row_keys, selection })?;
-    run_plan(ctx, &plan, &plan.access).map(|(result, _)| result)
+    run_whole(&Run::new(*ctx), &plan, &plan.access)
 }
 
 /// The rows that satisfy a filter, in the order asked for.
@@ -224,8 +224,8 @@ pub(crate) fn find_rows(
     let params = Parameters::fixed(Values::new(ctx.params, &[]));
     let known = Known::of(ctx.catalog, ctx.session);
     let binder = Binder::new(ctx.catalog, &known, &params, ctx.now, ctx.session.limits.depth_max);
-    let (rows, access, steps) = binder.rows(entity, filter, order, limit, deleted)?;
-    let run = Run::new(*ctx, steps);
+    let (rows, access) = binder.rows(entity, filter, order, limit, deleted)?;
+    let run = Run::new(*ctx);
     let mut found = Vec::new();
     root::read(&run, 0, entity, &rows, &access, &mut |batch| {
         // They are the caller's from here on, and still in memory.
@@ -266,7 +266,7 @@ pub(crate) fn root_keys(ctx: &Ctx<'_>, fetch: &Fetch, most: Option<usize>) -> Re
     fetch.selection.offset = None;
     fetch.selection.limit = most.map(|most| Expr::literal(i64::try_from(most).unwrap_or(i64::MAX)));
     let plan = bind(ctx, RootInput::Fetch(&fetch))?;
-    let run = Run::new(*ctx, plan.steps);
+    let run = Run::new(*ctx);
     let (root, mut keys) = (&plan.root, Vec::new());
     root::read(&run, root.step, root.entity, &root.rows, &plan.access, &mut |rows| {
         // They are the caller's from here on, and still in memory.
@@ -281,12 +281,6 @@ fn bind<'c>(ctx: &Ctx<'c>, input: RootInput<'_>) -> Result<Plan<'c>> {
     let params = Parameters::fixed(Values::new(ctx.params, &[]));
     let known = Known::of(ctx.catalog, ctx.session);
     Binder::new(ctx.catalog, &known, &params, ctx.now, ctx.session.limits.depth_max).plan(input)
-}
-
-fn run_plan<'r>(ctx: &Ctx<'r>, plan: &Plan<'_>, access: &RootAccess) -> Result<(GraphResult, Run<'r>)> {
-    let run = Run::new(*ctx, plan.steps);
-    let result = run_whole(&run, plan, access)?;
-    Ok((result, run))
 }
 
 fn run_whole(run: &Run<'_>, plan: &Plan<'_>, access: &RootAccess) -> Result<GraphResult> {

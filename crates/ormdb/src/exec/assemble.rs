@@ -1,7 +1,7 @@
 //! Puts one chunk of a result together: columns of the rows of each level, edges between the levels.
 
 use ormdb_proto::Result;
-use ormdb_proto::block::BlockBuilder;
+use ormdb_proto::block::{BlockBuilder, ColumnBuilder};
 use ormdb_proto::result::{Chunk, ChunkBuilder};
 use smallvec::SmallVec;
 
@@ -9,9 +9,11 @@ use super::rows::FetchedRow;
 use super::run::Run;
 use super::{derive, fan_out};
 use crate::plan::{Level, Plan};
+use crate::store::row::{Raw, RowView};
+use crate::store::tuple;
 
-/// So many values of a column are written before the next look at what the statement may use.
-const ROWS_AT_ONCE: usize = 4096;
+/// Of so many rows each column is written, before the next ones: what is known of them stays in the processor's cache.
+const ROWS_AT_ONCE: usize = 128;
 /// For so many columns of a level, what is known of each needs no memory of its own.
 const COLUMNS_AT_HAND: usize = 16;
 
@@ -79,6 +81,7 @@ fn level(run: &Run<'_>, level: &Level<'_>, rows: &[FetchedRow], builder: &mut Ch
             let children = fan_out::fan_out(run, below.step, &include.fan, &below.rows, rows)?;
             run.count(below.step, |stats| stats.rows += children.rows.len());
             let edges = builder.edge(level.node, edge)?;
+            edges.reserve(rows.len(), children.rows.len());
             for parent in 0..rows.len() {
                 let children = children.of(parent);
                 run.budget.add_edges(children.len())?;
@@ -128,22 +131,39 @@ fn fields(
     if slots.iter().all(Option::is_none) {
         return Ok(());
     }
-    let mut views = Vec::with_capacity(rows.len());
-    for row in rows {
-        run.budget.tick()?;
-        views.push(row.view(level.entity)?);
+    let format = &level.entity.store().rows;
+    for (column, _) in slots.iter().enumerate().filter(|(_, slot)| slot.is_some()) {
+        block.column(column)?.reserve(rows.len());
     }
-    for (column, slot) in slots.iter().enumerate() {
-        let Some(slot) = slot else { continue };
-        let column = block.column(column)?;
-        column.reserve(views.len());
-        for views in views.chunks(ROWS_AT_ONCE) {
-            run.budget.check()?;
+    let mut views = Vec::with_capacity(rows.len().min(ROWS_AT_ONCE));
+    for rows in rows.chunks(ROWS_AT_ONCE) {
+        views.clear();
+        for row in rows {
+            views.push(row.view(level.entity)?);
+        }
+        for (column, slot) in slots.iter().enumerate() {
+            let Some(slot) = slot else { continue };
+            run.budget.tick_by(views.len())?;
+            let column = block.column(column)?;
             let before = column.byte_len();
-            for view in views {
-                column.push(&view.get(*slot)?)?;
+            if format.ty(*slot).is_some_and(tuple::is_raw) {
+                copied(&views, *slot, column)?;
+            } else {
+                views.iter().try_for_each(|view| column.push(&view.get(*slot)?))?;
             }
             run.budget.hold(column.byte_len().saturating_sub(before))?;
+        }
+    }
+    Ok(())
+}
+
+/// A column whose values stand in the rows as in the result: no value is looked at.
+fn copied(views: &[RowView<'_>], slot: usize, column: &mut ColumnBuilder) -> Result<()> {
+    for view in views {
+        match view.raw(slot)? {
+            Raw::Bytes(bytes) => column.push_raw(bytes)?,
+            Raw::Null => column.push_null(),
+            Raw::Absent => column.push(&view.get(slot)?)?,
         }
     }
     Ok(())

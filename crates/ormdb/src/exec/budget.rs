@@ -187,9 +187,16 @@ impl<'r> Budget<'r> {
         self.bytes.set(self.bytes.get().saturating_sub(number(bytes)));
     }
 
-    /// Counts work; every so often looks whether the statement was cancelled or is out of time.
+    /// Counts a row's work; every so often looks whether the statement was cancelled or is out of time.
+    #[inline]
     pub(super) fn tick(&self) -> Result<()> {
-        match self.until_check.get().checked_sub(1) {
+        self.tick_by(1)
+    }
+
+    /// As [`Budget::tick`], of so many rows.
+    #[inline]
+    pub(super) fn tick_by(&self, rows: usize) -> Result<()> {
+        match self.until_check.get().checked_sub(number(rows)) {
             Some(left) => {
                 self.until_check.set(left);
                 Ok(())

@@ -16,7 +16,7 @@ use ormdb_proto::{Error, ErrorCode, Result};
 
 use super::derive::Given;
 use super::parent_keys::{KeyEncoder, parent_keys};
-use super::rows::{FetchedRow, Key};
+use super::rows::{FetchedRow, Key, copy_of};
 use super::run::{Entry, Run};
 use super::scan::{Lane, Scanner};
 use super::{distinct, root, sort};
@@ -96,7 +96,7 @@ pub(super) fn fan_out_until(
     gather.groups.resize_with(keys.distinct.len(), Vec::new);
     match fan.access.near.source {
         None => gather.join(near, &keys.distinct)?,
-        Some(_) if fan.access.near.whole => gather.get(near, &keys.distinct)?,
+        Some(_) if fan.access.near.whole => gather.get(near, keys.distinct)?,
         Some(source) => gather.scan(near, source, &keys.distinct)?,
     }
     gather.finish(keys.of_parent)
@@ -204,7 +204,7 @@ struct Gather<'g, 'r, 'c> {
 
 impl Gather<'_, '_, '_> {
     /// Each group has at most one row, which is got by its whole key.
-    fn get(&mut self, near: &EntityInfo, keys: &[Key]) -> Result<()> {
+    fn get(&mut self, near: &EntityInfo, keys: Vec<Key>) -> Result<()> {
         let rows = get_whole(self.run, self.step, near, &self.fan.access.near, keys)?;
         let there = rows.into_iter().enumerate().filter_map(|(group, row)| Some((group, row?)));
         let (groups, rows) = there.unzip();
@@ -302,15 +302,15 @@ impl Gather<'_, '_, '_> {
         let mut fresh: Vec<FetchedRow> = Vec::new();
         let mut keys: Vec<(usize, Key)> = Vec::with_capacity(of_group.len());
         for (group, row) in of_group {
-            keys.push((group, row.key.clone()));
+            keys.push((group, copy_of(&row.key)));
             self.run.budget.hold(size_of::<(usize, Key)>() + SHARED_BYTES)?;
             if !self.found.by_key.contains_key(&row.key) {
-                self.found.by_key.insert(row.key.clone(), None);
+                self.found.by_key.insert(copy_of(&row.key), None);
                 fresh.push(row);
             }
         }
         for row in self.run.accept_all(self.step, self.fan.target, self.selection, fresh)? {
-            let key = row.key.clone();
+            let key = copy_of(&row.key);
             let number = self.found.push(row)?;
             self.found.by_key.insert(key, Some(number));
         }
@@ -336,7 +336,7 @@ impl Gather<'_, '_, '_> {
         let (groups, edges): (Vec<usize>, Vec<FetchedRow>) = edges.into_iter().unzip();
         let keys = parent_keys(self.run, edge, self.fan.target, far, &edges)?;
         let rows = match far.source {
-            Some(_) => get_whole(self.run, self.step, self.fan.target, far, &keys.distinct)?,
+            Some(_) => get_whole(self.run, self.step, self.fan.target, far, keys.distinct)?,
             None => {
                 let remote: Vec<FieldId> = far.pairs.iter().map(|(_, remote)| *remote).collect();
                 let mut rows = vec![None; keys.distinct.len()];
@@ -428,14 +428,14 @@ pub(super) fn get_whole(
     step: usize,
     entity: &EntityInfo,
     access: &HopAccess,
-    keys: &[Key],
+    keys: Vec<Key>,
 ) -> Result<Vec<Option<FetchedRow>>> {
     let source = access.source.unwrap_or(Source::Primary);
     if source == Source::Primary {
         return run.get_related(step, entity, keys);
     }
-    let entries = root::entries_of(run, step, keys)?;
-    let of_entry: Vec<Key> = entries.iter().map(|entry| entry.key.clone()).collect();
+    let entries = root::entries_of(run, step, keys.iter().map(copy_of).collect())?;
+    let of_entry: Vec<Key> = entries.iter().map(|entry| copy_of(&entry.key)).collect();
     let mut rows =
         run.rows_of(step, entity, source, access.covered, entries)?.into_iter().zip(of_entry).peekable();
     let row = |key: &Key| rows.next_if(|(_, found)| found == key).map(|(row, _)| row);

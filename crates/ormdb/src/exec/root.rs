@@ -285,18 +285,18 @@ impl<'a, 'r> PathReader<'a, 'r> {
                 let (now, later) = keys.split_at(want.min(keys.len()));
                 *keys = later;
                 let now: Vec<Key> = now.iter().map(|key| Key::from_slice(key)).collect();
-                Ok(self.run.get_rows(self.step, &now)?.into_iter().flatten().collect())
+                Ok(self.run.get_rows(self.step, now)?.into_iter().flatten().collect())
             }
             State::Known(keys) => {
                 let now: Vec<Key> = keys.by_ref().take(want).collect();
-                let rows = self.run.get_rows(self.step, &now)?;
+                let rows = self.run.get_rows(self.step, now)?;
                 rows.into_iter().map(|row| row.ok_or_else(|| no_row(self.entity))).collect()
             }
             State::Unique { source, keys } => {
                 let (now, later) = keys.split_at(want.min(keys.len()));
                 *keys = later;
                 let now: Vec<Key> = now.iter().map(|key| Key::from_slice(key)).collect();
-                let entries = entries_of(self.run, self.step, &now)?;
+                let entries = entries_of(self.run, self.step, now)?;
                 self.run.rows_of(self.step, self.entity, *source, self.covered, entries)
             }
             State::Ranges { source, scanner, lane } => {
@@ -309,10 +309,9 @@ impl<'a, 'r> PathReader<'a, 'r> {
 }
 
 /// The index entries of these keys that are there.
-pub(super) fn entries_of(run: &Run<'_>, step: usize, keys: &[Key]) -> Result<Vec<Entry>> {
-    let values = run.get(&run.ctx.families.indexes, keys)?;
+pub(super) fn entries_of(run: &Run<'_>, step: usize, keys: Vec<Key>) -> Result<Vec<Entry>> {
+    let values = run.get(&run.ctx.families.indexes, &keys)?;
     run.count(step, |stats| stats.entries += keys.len());
-    let entry =
-        |(key, value): (&Key, Option<ordinum::Slice>)| value.map(|value| Entry { key: key.clone(), value });
-    Ok(keys.iter().zip(values).filter_map(entry).collect())
+    let entry = |(key, value): (Key, Option<ordinum::Slice>)| value.map(|value| Entry { key, value });
+    Ok(keys.into_iter().zip(values).filter_map(entry).collect())
 }

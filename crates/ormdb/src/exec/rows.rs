@@ -14,12 +14,18 @@ use crate::store::row::RowView;
 pub(crate) type Key = SmallVec<[u8; 32]>;
 
 /// A row that was read.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct FetchedRow {
     /// Its key in the family of rows.
     pub(super) key: Key,
     /// Its bytes, as `RowFormat` reads them.
     pub(crate) bytes: Slice,
+}
+
+impl Clone for FetchedRow {
+    fn clone(&self) -> FetchedRow {
+        FetchedRow { key: copy_of(&self.key), bytes: self.bytes.clone() }
+    }
 }
 
 impl FetchedRow {
@@ -74,6 +80,11 @@ impl FetchedRow {
         let key = if self.key.spilled() { self.key.len() } else { 0 };
         size_of::<FetchedRow>() + key + self.bytes.len()
     }
+}
+
+/// The same key; a clone would copy byte after byte.
+pub(super) fn copy_of(key: &Key) -> Key {
+    Key::from_slice(key)
 }
 
 /// The key of the row of an encoded primary key.

@@ -28,22 +28,14 @@ const LOOKUPS_AT_ONCE: usize = 512;
 pub(crate) struct Run<'r> {
     pub(super) ctx: Ctx<'r>,
     pub(super) budget: Budget<'r>,
-    stats: RefCell<Vec<StepStats>>,
+    /// What each step did, where somebody wants to know.
+    stats: Option<RefCell<Vec<StepStats>>>,
     /// By the step of a condition on related rows, the keys that those lead to which are sought; none where they were too many.
     related: RefCell<HashMap<usize, Option<Rc<RelatedKeys>>>>,
     /// Rows that an include may show next.
     known: RefCell<KnownRows>,
     /// What the steps inside the step that is being timed took.
     inner: Cell<Spent>,
-    watched: Watched,
-}
-
-/// What a run takes note of at each step.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Watched {
-    Time,
-    /// And the blocks that were read meanwhile, by everybody.
-    Blocks,
 }
 
 /// What a step took.
@@ -71,31 +63,36 @@ impl Entry {
 }
 
 impl<'r> Run<'r> {
-    pub(super) fn new(ctx: Ctx<'r>, steps: usize) -> Run<'r> {
-        let stats = RefCell::new(vec![StepStats::default(); steps]);
+    pub(super) fn new(ctx: Ctx<'r>) -> Run<'r> {
         let (related, known, inner) = (RefCell::default(), RefCell::default(), Cell::default());
-        Run { ctx, budget: Budget::new(ctx.session), stats, related, known, inner, watched: Watched::Time }
+        Run { ctx, budget: Budget::new(ctx.session), stats: None, related, known, inner }
     }
 
-    /// A run that also tells which blocks each step read.
+    /// A run that takes note of what each step does.
     pub(super) fn watched(ctx: Ctx<'r>, steps: usize) -> Run<'r> {
-        Run { watched: Watched::Blocks, ..Run::new(ctx, steps) }
+        Run { stats: Some(RefCell::new(vec![StepStats::default(); steps])), ..Run::new(ctx) }
     }
 
-    /// What each step did.
+    /// What each step did; nothing of a run that was not watched.
     pub(super) fn into_stats(self) -> Vec<StepStats> {
-        self.stats.into_inner()
+        self.stats.map(RefCell::into_inner).unwrap_or_default()
     }
 
     /// Counts what a step does.
+    #[inline]
     pub(super) fn count(&self, step: usize, see: impl FnOnce(&mut StepStats)) {
-        if let Some(stats) = self.stats.borrow_mut().get_mut(step) {
+        if let Some(stats) = &self.stats
+            && let Some(stats) = stats.borrow_mut().get_mut(step)
+        {
             see(stats);
         }
     }
 
     /// Adds what `work` takes to a step, less what the steps take that are timed inside it.
     pub(super) fn timed<T>(&self, step: usize, work: impl FnOnce() -> T) -> T {
+        if self.stats.is_none() {
+            return work();
+        }
         let outer = self.inner.replace(Spent::default());
         let start = self.spent();
         let done = work();
@@ -110,16 +107,10 @@ impl<'r> Run<'r> {
         done
     }
 
-    /// What everything took until now.
+    /// What everything took until now; blocks are those that everybody read.
     fn spent(&self) -> Spent {
-        let time = self.ctx.session.monotonic();
-        match self.watched {
-            Watched::Time => Spent { time, ..Spent::default() },
-            Watched::Blocks => {
-                let blocks = self.ctx.session.statistics.blocks();
-                Spent { time, blocks_read: blocks.read, cache_hits: blocks.cached }
-            }
-        }
+        let (time, blocks) = (self.ctx.session.monotonic(), self.ctx.session.statistics.blocks());
+        Spent { time, blocks_read: blocks.read, cache_hits: blocks.cached }
     }
 
     /// The keys of the rows that a condition on related rows finds, gathered when they are first asked for; none if they are too
@@ -173,36 +164,41 @@ impl<'r> Run<'r> {
                 entries.iter().map(row).collect()
             }
             Source::Primary => {
+                let mut held = 0;
                 let row = |entry: Entry| {
                     let row = FetchedRow { key: entry.key, bytes: entry.value };
-                    self.budget.hold(row.held_bytes())?;
-                    Ok(row)
+                    held += row.held_bytes();
+                    row
                 };
-                entries.into_iter().map(row).collect()
+                let rows = entries.into_iter().map(row).collect();
+                self.budget.hold(held)?;
+                Ok(rows)
             }
             Source::Index(id) => {
                 let format = entity.store().index(id)?;
-                let keys = entries.iter().map(|entry| {
-                    format.primary_key(&entry.key, &entry.value).map(|key| row_key(entity, key))
-                });
-                let keys = keys.collect::<Result<Vec<_>>>()?;
-                let rows = self.get_rows(step, &keys)?;
+                let mut keys = Vec::with_capacity(entries.len());
+                for entry in &entries {
+                    keys.push(row_key(entity, format.primary_key(&entry.key, &entry.value)?));
+                }
+                let rows = self.get_rows(step, keys)?;
                 rows.into_iter().map(|row| row.ok_or_else(|| no_row(entity))).collect()
             }
         }
     }
 
     /// The rows of row keys, in the order of the keys; none where there is no row.
-    pub(super) fn get_rows(&self, step: usize, keys: &[Key]) -> Result<Vec<Option<FetchedRow>>> {
-        let values = self.get(&self.ctx.families.rows, keys)?;
+    pub(super) fn get_rows(&self, step: usize, keys: Vec<Key>) -> Result<Vec<Option<FetchedRow>>> {
+        let values = self.get(&self.ctx.families.rows, &keys)?;
         self.count(step, |stats| stats.lookups += keys.len());
-        let row = |(key, value): (&Key, Option<Slice>)| {
-            let Some(bytes) = value else { return Ok(None) };
-            let row = FetchedRow { key: key.clone(), bytes };
-            self.budget.hold(row.held_bytes())?;
-            Ok(Some(row))
+        let mut held = 0;
+        let row = |(key, value): (Key, Option<Slice>)| {
+            let row = FetchedRow { key, bytes: value? };
+            held += row.held_bytes();
+            Some(row)
         };
-        keys.iter().zip(values).map(row).collect()
+        let rows = keys.into_iter().zip(values).map(row).collect();
+        self.budget.hold(held)?;
+        Ok(rows)
     }
 
     /// As [`Run::get_rows`], of keys that ascend; those are not read that an expression has just read.
@@ -210,16 +206,16 @@ impl<'r> Run<'r> {
         &self,
         step: usize,
         entity: &EntityInfo,
-        keys: &[Key],
+        keys: Vec<Key>,
     ) -> Result<Vec<Option<FetchedRow>>> {
-        let Some(mut rows) = self.known.borrow().find(entity.id, keys) else {
+        let Some(mut rows) = self.known.borrow().find(entity.id, &keys) else {
             return self.get_rows(step, keys);
         };
         self.budget.hold(rows.iter().flatten().map(FetchedRow::held_bytes).sum())?;
-        let unknown = |(key, row): (&Key, &Option<FetchedRow>)| row.is_none().then(|| key.clone());
-        let unknown: Vec<Key> = keys.iter().zip(&rows).filter_map(unknown).collect();
+        let unknown = |(key, row): (Key, &Option<FetchedRow>)| row.is_none().then_some(key);
+        let unknown: Vec<Key> = keys.into_iter().zip(&rows).filter_map(unknown).collect();
         if !unknown.is_empty() {
-            let read = self.get_rows(step, &unknown)?;
+            let read = self.get_rows(step, unknown)?;
             for (place, row) in rows.iter_mut().filter(|row| row.is_none()).zip(read) {
                 *place = row;
             }
@@ -236,7 +232,7 @@ impl<'r> Run<'r> {
     pub(super) fn get(&self, family: &ordinum::ColumnFamily, keys: &[Key]) -> Result<Vec<Option<Slice>>> {
         let mut all = Vec::new();
         for keys in keys.chunks(LOOKUPS_AT_ONCE) {
-            self.budget.check()?;
+            self.budget.tick_by(keys.len())?;
             let slices: Vec<&[u8]> = keys.iter().map(Key::as_slice).collect();
             let values = self.ctx.reader.multi_get(family, &slices).engine()?;
             if values.len() != keys.len() {

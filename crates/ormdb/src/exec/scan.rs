@@ -10,7 +10,7 @@ use ordinum::{Cursor, KeyRange, Slice};
 use ormdb_proto::Result;
 use ormdb_proto::schema::FieldType;
 
-use super::rows::Key;
+use super::rows::{Key, copy_of};
 use super::run::{Entry, Run};
 use crate::catalog::EntityInfo;
 use crate::engine::EngineResult;
@@ -160,7 +160,7 @@ impl Scanner {
                 let full = self.ties.is_none() && want.is_some_and(|want| entries.len() - first >= want);
                 if stop || full {
                     if let Some(last) = entries.get(before..).and_then(<[Entry]>::last) {
-                        lane.last = Some(last.key.clone());
+                        lane.last = Some(copy_of(&last.key));
                     }
                     run.count(step, |stats| stats.entries += seen);
                     return Ok(());

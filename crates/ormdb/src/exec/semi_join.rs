@@ -92,7 +92,7 @@ impl<'a> RelatedReader<'a> {
                 keys
             }
         };
-        Ok(get_whole(run, step, entity, &self.path.rows, &keys)?.into_iter().flatten().collect())
+        Ok(get_whole(run, step, entity, &self.path.rows, keys)?.into_iter().flatten().collect())
     }
 }
 

@@ -236,7 +236,8 @@ entity Album {
     let entries = |query: &str, step: usize| {
         with(&db, query, |ctx, fetch| {
             let plan = super::bind(ctx, crate::plan::RootInput::Fetch(fetch)).unwrap();
-            let (result, run) = super::run_plan(ctx, &plan, &plan.access).unwrap();
+            let run = super::Run::watched(*ctx, plan.steps);
+            let result = super::run_whole(&run, &plan, &plan.access).unwrap();
             (run.into_stats()[step].entries, result.to_json().unwrap().to_string())
         })
     };

@@ -170,12 +170,12 @@ impl<'c, 'p> Binder<'c, 'p> {
         order: &[OrderBy],
         limit: Option<usize>,
         deleted: DeletedRows,
-    ) -> Result<(RowSelection<'c>, RootAccess, usize)> {
+    ) -> Result<(RowSelection<'c>, RootAccess)> {
         let selection = Selection { deleted, order: order.to_vec(), ..Selection::default() };
         let mut rows = self.row_selection(entity, filter, &selection)?;
         rows.limit = limit;
         let access = self.root_access(entity, &rows, None)?;
-        Ok((rows, access, self.steps.count().max(1)))
+        Ok((rows, access))
     }
 
     fn scope(&self, entity: &'c EntityInfo) -> LevelScope<'c, '_> {

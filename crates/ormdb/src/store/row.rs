@@ -51,6 +51,17 @@ pub(crate) struct RowView<'a> {
     tuple: TupleView<'a>,
 }
 
+/// What a row has in a slot, without a look at the value.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Raw<'a> {
+    /// These bytes.
+    Bytes(&'a [u8]),
+    /// A null.
+    Null,
+    /// Nothing: the row is older than the field.
+    Absent,
+}
+
 impl RowFormat {
     /// The encodings of the rows of `entity`.
     ///
@@ -164,6 +175,19 @@ impl<'a> RowView<'a> {
             Some(Some(place)) => self.tuple.get(*place),
             Some(None) => self.format.slots.get(slot).map_or_else(no_slot, Slot::absent_value),
             None => no_slot(),
+        }
+    }
+
+    /// The bytes of a slot's value, as [`TupleView::raw`] gives them.
+    ///
+    /// # Errors
+    /// As of [`TupleView::raw`].
+    #[inline]
+    pub(crate) fn raw(&self, slot: usize) -> Result<Raw<'a>> {
+        match self.shape.places.get(slot) {
+            Some(Some(place)) => Ok(self.tuple.raw(*place)?.map_or(Raw::Null, Raw::Bytes)),
+            Some(None) => Ok(Raw::Absent),
+            None => no_slot().map(|_| Raw::Null),
         }
     }
 

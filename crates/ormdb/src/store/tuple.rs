@@ -166,11 +166,7 @@ impl<'a> TupleView<'a> {
     /// # Errors
     /// `Corrupt` if the bytes are no such value; `Internal` if the layout has no such place.
     pub(crate) fn get(&self, at: usize) -> Result<ValueRef<'a>> {
-        let column = self
-            .layout
-            .columns
-            .get(at)
-            .ok_or_else(|| Error::new(ErrorCode::Internal, "a row has no such value"))?;
+        let Some(column) = self.layout.columns.get(at) else { return Err(no_value()) };
         if bit(self.bitmap, at) {
             return Ok(ValueRef::Null);
         }
@@ -192,6 +188,30 @@ impl<'a> TupleView<'a> {
         }
     }
 
+    /// The bytes of the value at a place, as blocks of a result have those of [such a type](is_raw); none of a null.
+    ///
+    /// # Errors
+    /// `Corrupt` if they are not there; `Internal` if the layout has no such place.
+    #[inline]
+    pub(crate) fn raw(&self, at: usize) -> Result<Option<&'a [u8]>> {
+        let Some(column) = self.layout.columns.get(at) else { return Err(no_value()) };
+        if bit(self.bitmap, at) {
+            return Ok(None);
+        }
+        let bytes = match column.place {
+            Place::Fixed { at } => {
+                let width = fixed_width(column.ty).unwrap_or(0);
+                self.fixed.get(at..at + width)
+            }
+            Place::Variable { ordinal } => {
+                let start = if ordinal == 0 { 0 } else { self.end_of(ordinal - 1)? };
+                self.variable.get(start..self.end_of(ordinal)?)
+            }
+        };
+        bytes.map(Some).ok_or_else(cut_short)
+    }
+
+    #[inline]
     fn end_of(&self, ordinal: usize) -> Result<usize> {
         let end = if self.wide {
             self.ends.get(ordinal * 4..).and_then(le::<4>).map(u32::from_le_bytes)
@@ -199,6 +219,32 @@ impl<'a> TupleView<'a> {
             self.ends.get(ordinal * 2..).and_then(le::<2>).map(|b| u32::from(u16::from_le_bytes(b)))
         };
         end.and_then(|end| usize::try_from(end).ok()).ok_or_else(cut_short)
+    }
+}
+
+/// Whether the bytes of a type's values are the same in a tuple and in a block of a result.
+pub(crate) const fn is_raw(ty: FieldType) -> bool {
+    match ty {
+        FieldType::Array(_) => false,
+        FieldType::Scalar(scalar) => match scalar {
+            // A bit in a block, and a scale apart.
+            ScalarType::Bool | ScalarType::Decimal { .. } => false,
+            ScalarType::Int16
+            | ScalarType::Int32
+            | ScalarType::Int64
+            | ScalarType::Float32
+            | ScalarType::Float64
+            | ScalarType::String { .. }
+            | ScalarType::Bytes
+            | ScalarType::Uuid
+            | ScalarType::DateTime
+            | ScalarType::LocalDateTime
+            | ScalarType::Date
+            | ScalarType::Time
+            | ScalarType::Interval
+            | ScalarType::Json
+            | ScalarType::Enum(_) => true,
+        },
     }
 }
 
@@ -381,6 +427,12 @@ fn set_bit(bitmap: &mut [u8], at: usize) {
     }
 }
 
+#[cold]
+fn no_value() -> Error {
+    Error::new(ErrorCode::Internal, "a row has no such value")
+}
+
+#[cold]
 fn cut_short() -> Error {
     corrupt("a row is cut short")
 }
