@@ -32,6 +32,7 @@ mod distinct;
 mod entries;
 mod fan_out;
 mod group;
+mod in_place;
 mod intersect;
 mod known_rows;
 mod parent_keys;
@@ -143,9 +144,7 @@ pub enum StreamPart {
 }
 
 fn run_cached(ctx: &Ctx<'_>, cached: &CachedPlan, fetch: &Fetch, lifted: &[Value]) -> Result<GraphResult> {
-    with_values(ctx, cached, fetch, lifted, |ctx, plan, access| {
-        run_whole(&Run::new(*ctx), plan, access)
-    })
+    with_values(ctx, cached, fetch, lifted, |ctx, plan, access| run_whole(&Run::new(*ctx), plan, access))
 }
 
 /// Runs `work` with the values of a plan's slots, and the path that serves them.

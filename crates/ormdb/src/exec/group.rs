@@ -11,9 +11,10 @@ use ormdb_proto::result::{Chunk, ChunkBuilder};
 
 use super::aggregate::{Accumulator, SEEN_BYTES};
 use super::run::Run;
-use super::{CHUNK_ROWS, derive, root, sort};
-use crate::expr::{Datum, EvalEnv, NoRow};
+use super::{CHUNK_ROWS, derive, in_place, root, sort};
+use crate::expr::{Datum, EvalEnv, NoRow, RowExpr};
 use crate::plan::{GroupPlan, KeyDirection, Plan, RootAccess};
+use crate::store::row::RowView;
 
 /// How groups come where no order says it: ascending, null last.
 const ASCENDING: KeyDirection = KeyDirection { descending: false, nulls_first: false };
@@ -52,6 +53,14 @@ pub(super) fn each_chunk(
     }
     let level = &plan.root;
     let width = level.columns.exprs.len();
+    if level.columns.is_local() {
+        let exprs: Vec<(&RowExpr, Option<usize>)> =
+            level.columns.exprs.iter().map(|expr| (expr, derive::slot(level.entity, expr))).collect();
+        let mut see = |row: &RowView<'_>| all.add_local(&exprs, row);
+        if in_place::each_row(run, level.step, level.entity, &level.rows, access, &mut see)? {
+            return all.written(plan, sink);
+        }
+    }
     root::read(run, level.step, level.entity, &level.rows, access, &mut |rows| {
         if width == 0 {
             rows.iter().for_each(|_| all.count_row());
@@ -62,7 +71,9 @@ pub(super) fn each_chunk(
                 sort::push(&mut all.key, value, ASCENDING);
                 all.values.push(Datum::Ref(value.clone()).into_owned());
                 if column + 1 == group.keys {
-                    all.open()?;
+                    if !all.find() {
+                        all.open()?;
+                    }
                     all.count_row();
                 }
                 return Ok(());
@@ -76,16 +87,56 @@ pub(super) fn each_chunk(
     all.written(plan, sink)
 }
 
+/// The value of an expression of a row: of its slot, where it is a field.
+fn value<'v>(
+    (expr, slot): (&'v RowExpr, Option<usize>),
+    row: &'v RowView<'v>,
+    env: &EvalEnv<'v>,
+) -> Result<Datum<'v>> {
+    match slot {
+        Some(slot) => row.get(slot).map(Datum::Ref),
+        None => expr.eval(row, env),
+    }
+}
+
 impl Groups<'_, '_> {
-    /// Finds or makes the group of the key at hand.
-    fn open(&mut self) -> Result<()> {
-        if let Some(at) = self.numbers.get(&self.key) {
-            self.at = *at;
-            // Their memory serves the next row.
-            self.key.clear();
-            self.values.clear();
-            return Ok(());
+    /// Adds a row whose expressions need nothing but the row.
+    fn add_local(&mut self, exprs: &[(&RowExpr, Option<usize>)], row: &RowView<'_>) -> Result<()> {
+        let env = self.run.env();
+        let (keys, values) = exprs.split_at(self.plan.keys.min(exprs.len()));
+        if !keys.is_empty() {
+            for key in keys {
+                sort::push(&mut self.key, &value(*key, row, &env)?.view(), ASCENDING);
+            }
+            if !self.find() {
+                for key in keys {
+                    self.values.push(value(*key, row, &env)?.into_owned());
+                }
+                self.open()?;
+            }
         }
+        self.count_row();
+        for (column, of_row) in (keys.len()..).zip(values) {
+            self.add(column, &value(*of_row, row, &env)?.view())?;
+        }
+        Ok(())
+    }
+
+    /// Finds the group of the key at hand, if there is one.
+    fn find(&mut self) -> bool {
+        // Neighbours are often of one group.
+        let is_same = self.groups.get(self.at).is_some_and(|group| group.key == self.key);
+        let found = if is_same { Some(self.at) } else { self.numbers.get(&self.key).copied() };
+        let Some(at) = found else { return false };
+        self.at = at;
+        // Their memory serves the next row.
+        self.key.clear();
+        self.values.clear();
+        true
+    }
+
+    /// Makes a group of the key at hand, which there is none of.
+    fn open(&mut self) -> Result<()> {
         let key = std::mem::take(&mut self.key);
         let values = std::mem::take(&mut self.values);
         let aggregates: Vec<Accumulator> =

@@ -221,6 +221,41 @@ impl Scanner {
         Ok(count)
     }
 
+    /// Shows the values of all entries in these ranges.
+    pub(super) fn each_in(
+        &mut self,
+        run: &Run<'_>,
+        step: usize,
+        ranges: &[KeyRange],
+        see: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let mut count = 0;
+        for range in ranges {
+            let mut valid = self.begin(&Span::Range(range.clone()))?;
+            while valid && self.is_before_end(range) {
+                run.budget.tick()?;
+                count += 1;
+                see(self.cursor.value().engine()?)?;
+                valid = self.step()?;
+            }
+        }
+        (self.stands_for, self.passed) = (None, None);
+        run.count(step, |stats| stats.entries += count);
+        Ok(())
+    }
+
+    /// Whether the entry that the cursor stands on, which has come from the begin of a range, is in it.
+    fn is_before_end(&self, range: &KeyRange) -> bool {
+        let key = self.cursor.key();
+        match if self.reverse { &range.start } else { &range.end } {
+            Bound::Unbounded => true,
+            Bound::Included(end) if self.reverse => key >= end.as_slice(),
+            Bound::Excluded(end) if self.reverse => key > end.as_slice(),
+            Bound::Included(end) => key <= end.as_slice(),
+            Bound::Excluded(end) => key < end.as_slice(),
+        }
+    }
+
     /// Whether the entry that the cursor stands on is equal to another in the columns that matter.
     fn ties_with(&self, entry: Option<&Entry>) -> Result<bool> {
         let (Some(ties), Some(entry)) = (&self.ties, entry) else { return Ok(false) };

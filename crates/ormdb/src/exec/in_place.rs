@@ -1,0 +1,49 @@
+//! Rows that are looked at where they lie, one behind the other: nothing of them is copied, and none is held.
+//!
+//! Invariant: the rows that are shown are those that a reader of the same path would give and the same conditions accept.
+
+use ormdb_proto::Result;
+
+use super::derive::Given;
+use super::run::Run;
+use super::scan::Scanner;
+use crate::catalog::EntityInfo;
+use crate::plan::{Path, RootAccess, RowSelection, Served, Source};
+use crate::store::row::RowView;
+
+/// Shows all rows of a selection; says whether its path and conditions allow that. Where they do not, none was shown.
+pub(super) fn each_row(
+    run: &Run<'_>,
+    step: usize,
+    entity: &EntityInfo,
+    selection: &RowSelection<'_>,
+    access: &RootAccess,
+    see: &mut dyn FnMut(&RowView<'_>) -> Result<()>,
+) -> Result<bool> {
+    let Path::Ranges { source: Source::Primary, ranges, reverse } = &access.path else { return Ok(false) };
+    let takes_some = selection.limit.is_some() || selection.offset > 0 || selection.distinct.is_some();
+    if takes_some || selection.outer_filter.is_some() || selection.is_turned() {
+        return Ok(false);
+    }
+    let filter = selection.filter.as_ref().filter(|_| !Given::by(access).filters);
+    let conditions = [selection.policy.as_ref(), selection.deleted.condition(), filter];
+    let env = run.env();
+    let mut scanner = Scanner::new(run, entity, Source::Primary, false, Served::Exact, *reverse)?;
+    let (mut examined, mut shown) = (0usize, 0usize);
+    scanner.each_in(run, step, ranges, &mut |bytes| {
+        examined += 1;
+        let row = entity.store().rows.view(bytes)?;
+        for condition in conditions.into_iter().flatten() {
+            if condition.test(&row, &env)? != Some(true) {
+                return Ok(());
+            }
+        }
+        shown += 1;
+        see(&row)
+    })?;
+    run.count(step, |stats| {
+        stats.examined += examined;
+        stats.rows += shown;
+    });
+    Ok(true)
+}
