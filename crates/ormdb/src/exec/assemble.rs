@@ -14,6 +14,8 @@ use crate::store::tuple;
 
 /// Of so many rows each column is written, before the next ones: what is known of them stays in the processor's cache.
 const ROWS_AT_ONCE: usize = 128;
+/// So many roots are numbered without memory of their own.
+const ROOTS_AT_HAND: usize = 32;
 /// For so many columns of a level, what is known of each needs no memory of its own.
 const COLUMNS_AT_HAND: usize = 16;
 
@@ -21,7 +23,7 @@ const COLUMNS_AT_HAND: usize = 16;
 pub(super) fn chunk(run: &Run<'_>, plan: &Plan<'_>, roots: &[FetchedRow]) -> Result<Chunk> {
     let held = run.budget.held();
     let mut builder = ChunkBuilder::new(plan.shape.clone());
-    let numbers: Vec<u32> = (0u32..).take(roots.len()).collect();
+    let numbers: SmallVec<[u32; ROOTS_AT_HAND]> = (0u32..).take(roots.len()).collect();
     builder.put_roots(&numbers)?;
     level(run, &plan.root, roots, &mut builder)?;
     let chunk = builder.finish()?;
@@ -135,7 +137,7 @@ fn fields(
     for (column, _) in slots.iter().enumerate().filter(|(_, slot)| slot.is_some()) {
         block.column(column)?.reserve(rows.len());
     }
-    let mut views = Vec::with_capacity(rows.len().min(ROWS_AT_ONCE));
+    let mut views: SmallVec<[RowView<'_>; 2]> = SmallVec::with_capacity(rows.len().min(ROWS_AT_ONCE));
     for rows in rows.chunks(ROWS_AT_ONCE) {
         views.clear();
         for row in rows {

@@ -15,7 +15,7 @@ use ormdb_proto::schema::{ConstraintState, Deferrable, FieldId};
 use ormdb_proto::{Error, ErrorCode, Result};
 
 use super::derive::Given;
-use super::parent_keys::{KeyEncoder, parent_keys};
+use super::parent_keys::{KeyEncoder, ParentKeys, keys_of_entries, parent_keys};
 use super::rows::{FetchedRow, Key, copy_of};
 use super::run::{Entry, Run};
 use super::scan::{Lane, Scanner};
@@ -242,8 +242,15 @@ impl Gather<'_, '_, '_> {
             if !open {
                 return Ok(());
             }
-            let rows = self.run.rows_of(self.step, near, source, access.near.covered, entries)?;
-            self.add(of_entry, rows)?;
+            if let (Some(edge), Some(far), None) = (self.fan.edge, &access.far, &self.fan.live_edge)
+                && let Some(keys) = keys_of_entries(self.run, edge, source, self.fan.target, far, &entries)?
+            {
+                let of_group = self.behind(far, of_entry, keys)?;
+                self.add_shared(of_group)?;
+            } else {
+                let rows = self.run.rows_of(self.step, near, source, access.near.covered, entries)?;
+                self.add(of_entry, rows)?;
+            }
             piece = piece.map(|piece| piece.saturating_mul(2));
         }
     }
@@ -335,6 +342,16 @@ impl Gather<'_, '_, '_> {
         let edges = self.live_edges(edge, edges)?;
         let (groups, edges): (Vec<usize>, Vec<FetchedRow>) = edges.into_iter().unzip();
         let keys = parent_keys(self.run, edge, self.fan.target, far, &edges)?;
+        self.behind(far, groups, keys)
+    }
+
+    /// The rows that the keys of edges of these groups lead to.
+    fn behind(
+        &self,
+        far: &HopAccess,
+        groups: Vec<usize>,
+        keys: ParentKeys,
+    ) -> Result<Vec<(usize, FetchedRow)>> {
         let rows = match far.source {
             Some(_) => get_whole(self.run, self.step, self.fan.target, far, keys.distinct)?,
             None => {

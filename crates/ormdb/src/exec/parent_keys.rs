@@ -3,15 +3,16 @@
 //! Invariant: rows of equal keys share one, and a row of which a part of the key is null has none.
 
 use ormdb_proto::Result;
-use ormdb_proto::schema::FieldId;
+use ormdb_proto::schema::{FieldId, FieldType};
+use smallvec::SmallVec;
 
 use super::rows::{FetchedRow, Key};
-use super::run::Run;
+use super::run::{Entry, Run};
 use super::sort;
 use crate::catalog::EntityInfo;
 use crate::expr::RowSource;
 use crate::plan::{HopAccess, Source};
-use crate::store::key::{self, Direction};
+use crate::store::key::{self, Direction, KeyReader};
 use crate::store::layout;
 
 /// The distinct keys of parents.
@@ -38,11 +39,38 @@ pub(super) fn parent_keys(
             keys.push((key, at));
         }
     }
+    numbered(run, keys, parents.len())
+}
+
+/// As [`parent_keys`], from the keys of the parents' entries alone, without the rows; none where these keys do not have all of the
+/// fields.
+pub(super) fn keys_of_entries(
+    run: &Run<'_>,
+    from: &EntityInfo,
+    by: Source,
+    target: &EntityInfo,
+    access: &HopAccess,
+    entries: &[Entry],
+) -> Result<Option<ParentKeys>> {
+    let Some(places) = Places::of(from, by, access)? else { return Ok(None) };
+    let mut encoder = KeyEncoder::new(target, access.source)?;
+    let mut keys: Vec<(Key, usize)> = Vec::with_capacity(entries.len());
+    for (at, entry) in entries.iter().enumerate() {
+        run.budget.tick()?;
+        if let Some(key) = encoder.key_of_entry(&places, &entry.key)? {
+            keys.push((key, at));
+        }
+    }
+    numbered(run, keys, entries.len()).map(Some)
+}
+
+/// The keys sorted, each once; each comes with the number of its parent.
+fn numbered(run: &Run<'_>, mut keys: Vec<(Key, usize)>, parents: usize) -> Result<ParentKeys> {
     if !keys.is_sorted() {
         keys = sort::ordered(run, keys, Ord::cmp)?;
     }
     let mut distinct: Vec<Key> = Vec::with_capacity(keys.len());
-    let mut of_parent = vec![None; parents.len()];
+    let mut of_parent = vec![None; parents];
     for (key, at) in keys {
         if distinct.last() != Some(&key) {
             distinct.push(key);
@@ -52,6 +80,42 @@ pub(super) fn parent_keys(
         }
     }
     Ok(ParentKeys { distinct, of_parent })
+}
+
+/// Where fields stand in the keys of entries.
+struct Places {
+    /// The parts of a key, as far as they are needed: a column of an index with its direction, or a field of a primary key.
+    parts: SmallVec<[(FieldType, Option<Direction>); 4]>,
+    /// The part of each field.
+    of_fields: SmallVec<[usize; 4]>,
+}
+
+impl Places {
+    fn of(entity: &EntityInfo, by: Source, access: &HopAccess) -> Result<Option<Places>> {
+        let store = entity.store();
+        let (mut parts, mut slots) = (SmallVec::new(), SmallVec::<[usize; 4]>::new());
+        let mut has_primary_key = true;
+        if let Source::Index(id) = by {
+            let format = store.index(id)?;
+            parts.extend(format.columns().iter().map(|column| (column.ty, Some(column.direction))));
+            slots.extend(format.columns().iter().map(|column| column.slot));
+            // Of a unique index it stands in the value.
+            has_primary_key = !format.is_unique();
+        }
+        if has_primary_key {
+            parts.extend(store.primary_key.fields().iter().map(|(_, ty)| (*ty, None)));
+            slots.extend(store.primary_key.slots());
+        }
+        let place = |(local, _): &(FieldId, FieldId)| {
+            let slot = store.rows.slot(*local)?;
+            slots.iter().position(|known| *known == slot)
+        };
+        let of_fields: Option<SmallVec<[usize; 4]>> = access.pairs.iter().map(place).collect();
+        Ok(of_fields.map(|of_fields| {
+            parts.truncate(of_fields.iter().max().map_or(0, |last| last + 1));
+            Places { parts, of_fields }
+        }))
+    }
 }
 
 /// Encodes values as the first columns of a key.
@@ -74,6 +138,38 @@ impl KeyEncoder {
             }
         };
         Ok(KeyEncoder { source, prefix_len: key.len(), key, directions })
+    }
+
+    /// The key of fields that stand in the key of an entry; none if one of them is null.
+    fn key_of_entry(&mut self, places: &Places, entry: &[u8]) -> Result<Option<Key>> {
+        let mut reader = KeyReader::new(entry.get(layout::ID_BYTES..).unwrap_or_default());
+        let mut parts: SmallVec<[(&[u8], Direction); 4]> = SmallVec::new();
+        for (ty, direction) in &places.parts {
+            let before = reader.rest();
+            let is_null = match direction {
+                Some(direction) => reader.skip_column(*ty, *direction)?,
+                None => reader.skip_key_field(*ty).map(|()| false)?,
+            };
+            let bytes = before.get(..before.len() - reader.rest().len()).unwrap_or_default();
+            // A column has a flag before its value.
+            let value = if direction.is_some() { bytes.get(1..).unwrap_or_default() } else { bytes };
+            parts.push((if is_null { &[] } else { value }, direction.unwrap_or(Direction::Ascending)));
+            if is_null && places.of_fields.contains(&(parts.len() - 1)) {
+                return Ok(None);
+            }
+        }
+        self.key.truncate(self.prefix_len);
+        for (column, part) in places.of_fields.iter().enumerate() {
+            let Some((value, from)) = parts.get(*part) else { return Ok(None) };
+            match self.source {
+                Some(Source::Primary) => key::push_encoded_key_field(&mut self.key, value, *from),
+                None | Some(Source::Index(_)) => {
+                    let to = self.directions.get(column).copied().unwrap_or(Direction::Ascending);
+                    key::push_encoded_column(&mut self.key, value, *from, to);
+                }
+            }
+        }
+        Ok(Some(Key::from_slice(&self.key)))
     }
 
     /// The key of a row's fields; none if one of them is null, which equals nothing.

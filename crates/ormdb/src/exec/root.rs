@@ -114,6 +114,14 @@ fn streamed(
         skip -= skipped;
         let taken = left.min(rows.len() - skipped);
         left -= taken;
+        if pending.is_empty() && taken == rows.len() {
+            // As they are, unless they are more than a chunk.
+            let bytes = rows.iter().map(|row| row.bytes.len()).sum();
+            if rows.len() < CHUNK_ROWS && bytes < CHUNK_BYTES {
+                (pending, pending_bytes) = (rows, bytes);
+                rows = Vec::new();
+            }
+        }
         for row in rows.into_iter().skip(skipped).take(taken) {
             pending_bytes += row.bytes.len();
             pending.push(row);

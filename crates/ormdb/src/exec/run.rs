@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ordinum::{KeyRange, Slice};
 use ormdb_proto::{Error, ErrorCode, Result};
+use smallvec::SmallVec;
 
 use super::budget::Budget;
 use super::derive::{self, Given};
@@ -23,6 +24,9 @@ use crate::store::layout;
 
 /// How many keys are looked up before the next look at whether the statement was cancelled: each may be a block to read.
 const LOOKUPS_AT_ONCE: usize = 512;
+
+/// A list of so many keys needs no memory of its own.
+const KEYS_AT_HAND: usize = 64;
 
 /// One run of a plan.
 pub(crate) struct Run<'r> {
@@ -233,7 +237,7 @@ impl<'r> Run<'r> {
         let mut all = Vec::new();
         for keys in keys.chunks(LOOKUPS_AT_ONCE) {
             self.budget.tick_by(keys.len())?;
-            let slices: Vec<&[u8]> = keys.iter().map(Key::as_slice).collect();
+            let slices: SmallVec<[&[u8]; KEYS_AT_HAND]> = keys.iter().map(Key::as_slice).collect();
             let values = self.ctx.reader.multi_get(family, &slices).engine()?;
             if values.len() != keys.len() {
                 return Err(Error::new(ErrorCode::Internal, "a multi-get lost keys"));

@@ -7,10 +7,10 @@ use ordinum::KeyRange;
 use ormdb_proto::{Error, ErrorCode, Result};
 
 use super::fan_out::get_whole;
-use super::parent_keys::parent_keys;
+use super::parent_keys::{keys_of_entries, parent_keys};
 use super::root::{BATCH_ROWS, PathReader};
 use super::rows::{FetchedRow, Key};
-use super::run::Run;
+use super::run::{Entry, Run};
 use super::scan::{Lane, Scanner};
 use super::sort;
 use crate::catalog::EntityInfo;
@@ -78,9 +78,8 @@ impl<'a> RelatedReader<'a> {
                 let mut entries = Vec::new();
                 scanner.read(run, below, 0, lane, Some(want), &mut entries)?;
                 let covered = self.path.edges.as_ref().is_some_and(|hop| hop.covered);
-                let edges = run.rows_of(below, edge, *source, covered, entries)?;
-                let edges = live_edges(run, edge, self.derivation, edges)?;
-                let mut keys = parent_keys(run, edge, entity, &self.path.rows, &edges)?.distinct;
+                let of_edges = OfEdges { edge, source: *source, covered, derivation: self.derivation };
+                let mut keys = of_edges.keys(run, below, entity, &self.path.rows, entries)?;
                 run.budget.release_to(held);
                 if self.path.reverse {
                     keys.reverse();
@@ -205,15 +204,44 @@ pub(super) fn each_over_edges(
         let held = run.budget.held();
         let mut entries = Vec::new();
         scanner.read(run, step, 0, &mut lane, Some(BATCH_ROWS), &mut entries)?;
-        let edges = run.rows_of(step, edge, source, hop.covered, entries)?;
-        let edges = live_edges(run, edge, derivation, edges)?;
-        let found = parent_keys(run, edge, entity, to_rows, &edges)?.distinct;
+        let of_edges = OfEdges { edge, source, covered: hop.covered, derivation };
+        let found = of_edges.keys(run, step, entity, to_rows, entries)?;
         run.budget.release_to(held);
         if !see(found)? {
             return Ok(());
         }
     }
     Ok(())
+}
+
+/// How edges lead on.
+struct OfEdges<'e> {
+    edge: &'e EntityInfo,
+    source: Source,
+    covered: bool,
+    derivation: &'e Derivation<'e>,
+}
+
+impl OfEdges<'_> {
+    /// The keys of the rows that these edges join.
+    fn keys(
+        &self,
+        run: &Run<'_>,
+        step: usize,
+        entity: &EntityInfo,
+        to_rows: &HopAccess,
+        entries: Vec<Entry>,
+    ) -> Result<Vec<Key>> {
+        let OfEdges { edge, source, covered, derivation } = *self;
+        if derivation.fan.live_edge.is_none()
+            && let Some(keys) = keys_of_entries(run, edge, source, entity, to_rows, &entries)?
+        {
+            return Ok(keys.distinct);
+        }
+        let edges = run.rows_of(step, edge, source, covered, entries)?;
+        let edges = live_edges(run, edge, derivation, edges)?;
+        Ok(parent_keys(run, edge, entity, to_rows, &edges)?.distinct)
+    }
 }
 
 /// Those edges that are not deleted.

@@ -59,6 +59,24 @@ pub(crate) fn push_column(out: &mut Vec<u8>, value: &ValueRef<'_>, direction: Di
     }
 }
 
+/// Appends a column of an index from the bytes of its value, as they stand in another key that sorts in `from`; of a primary key, ascending.
+pub(crate) fn push_encoded_column(out: &mut Vec<u8>, value: &[u8], from: Direction, to: Direction) {
+    out.push(VALUE ^ mask_of(to));
+    push_masked(out, value, mask_of(from) ^ mask_of(to));
+}
+
+/// Appends a field of a primary key from the bytes of its value, as [`push_encoded_column`] does.
+pub(crate) fn push_encoded_key_field(out: &mut Vec<u8>, value: &[u8], from: Direction) {
+    push_masked(out, value, mask_of(from));
+}
+
+fn push_masked(out: &mut Vec<u8>, value: &[u8], mask: u8) {
+    match mask {
+        0 => out.extend_from_slice(value),
+        mask => out.extend(value.iter().map(|byte| byte ^ mask)),
+    }
+}
+
 /// Appends a field of a primary key, which has no flag.
 ///
 /// # Errors
@@ -248,6 +266,15 @@ impl<'a> KeyReader<'a> {
             VALUE => self.skip_value(ty).map(|()| false),
             other => Err(corrupt(format!("a column of a key begins with {other}"))),
         }
+    }
+
+    /// Passes over a field of a primary key.
+    ///
+    /// # Errors
+    /// As of [`KeyReader::skip_column`].
+    pub(crate) fn skip_key_field(&mut self, ty: FieldType) -> Result<()> {
+        self.mask = 0;
+        self.skip_value(ty)
     }
 
     fn value(&mut self, ty: FieldType) -> Result<KeyValue> {

@@ -249,6 +249,11 @@ impl PrimaryKeyFormat {
         Ok(PrimaryKeyFormat { entity: entity.id, fields })
     }
 
+    /// The key's fields, in key order: the slot and the type of each.
+    pub(crate) fn fields(&self) -> &[(usize, FieldType)] {
+        &self.fields
+    }
+
     /// The slots of the key's fields, in key order.
     pub(crate) fn slots(&self) -> impl ExactSizeIterator<Item = usize> {
         self.fields.iter().map(|(slot, _)| *slot)

@@ -40,6 +40,41 @@ fn bytes_sort_as_values_do() {
     }
 }
 
+/// What stands in one key is made a part of another without a look at the value.
+#[test]
+fn encoded_values_go_from_key_to_key() {
+    let seed = 0x5eed_0003;
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let directions = [Direction::Ascending, Direction::Descending];
+    for scalar in super::super::row::every_scalar() {
+        for ty in [FieldType::Scalar(scalar), FieldType::Array(scalar)] {
+            for _ in 0..100 {
+                let value = random_value(&mut rng, ty);
+                let value = scalar_ref(&value);
+                if value.is_null() {
+                    continue;
+                }
+                let mut field = Vec::new();
+                push_key_field(&mut field, &value).unwrap();
+                let mut reader = KeyReader::new(&field);
+                reader.skip_key_field(ty).unwrap();
+                assert!(reader.rest().is_empty(), "seed {seed}: {value:?}");
+                for from in directions {
+                    let column_from = column(&value, from);
+                    let (mut to_field, encoded) = (Vec::new(), &column_from[1..]);
+                    push_encoded_key_field(&mut to_field, encoded, from);
+                    assert_eq!(to_field, field, "seed {seed}: {value:?} from {from:?}");
+                    for to in directions {
+                        let mut to_column = Vec::new();
+                        push_encoded_column(&mut to_column, encoded, from, to);
+                        assert_eq!(to_column, column(&value, to), "seed {seed}: {value:?} {from:?} {to:?}");
+                    }
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn columns_read_back() {
     let seed = 0x5eed_0002;
