@@ -358,6 +358,20 @@ impl Core {
         self.commits.lock().recent.has_forgotten(read_at)
     }
 
+    /// Refuses if a commit after `read_at`, which a transaction reads at, changed the key.
+    pub(crate) fn check_key_unchanged(
+        &self,
+        family: &ColumnFamily,
+        key: &[u8],
+        read_at: SeqNo,
+    ) -> Result<()> {
+        let since = self.commits.lock().recent.check_key_unchanged(family.family.id, key, read_at)?;
+        match since {
+            Since::Unchanged => Ok(()),
+            Since::Forgotten => self.check_unchanged(family, &KeyRange::only(key), read_at),
+        }
+    }
+
     /// Refuses if a commit after `read_at`, which a transaction reads at, changed something in the range.
     pub(crate) fn check_unchanged(
         &self,

@@ -1,8 +1,11 @@
 //! The locks of keys in one shard.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ops::Bound;
 use std::sync::Arc;
+
+use smallvec::SmallVec;
 
 use super::{Granted, Interval, LockMode, Request, TransactionId};
 use crate::family::FamilyId;
@@ -28,8 +31,10 @@ impl Holder {
     }
 }
 
+/// Those who hold a key: mostly one.
+type Holders = SmallVec<[Holder; 1]>;
 /// The keys that are locked, and who holds them.
-type Keys = BTreeMap<Arc<[u8]>, Vec<Holder>>;
+type Keys = BTreeMap<Arc<[u8]>, Holders>;
 
 /// Some of the keys that are locked.
 #[derive(Debug, Default)]
@@ -45,46 +50,49 @@ impl Shard {
     }
 
     fn holders(&self, family: FamilyId, key: &[u8]) -> &[Holder] {
-        self.families.get(&family).and_then(|keys| keys.get(key)).map_or(&[], Vec::as_slice)
+        self.families.get(&family).and_then(|keys| keys.get(key)).map_or(&[], SmallVec::as_slice)
     }
 
     /// Gives the lock, unless somebody holds what excludes it.
     pub(super) fn try_hold(&mut self, request: &Request, key: &Arc<[u8]>) -> Option<Granted> {
-        let holders = self.holders(request.family, key);
-        if holders.iter().any(|holder| excludes(request, *holder)) {
-            return None;
+        // One search finds who holds the key, and the place of who does from now on.
+        match self.families.entry(request.family).or_default().entry(Arc::clone(key)) {
+            Entry::Vacant(place) => {
+                add(place.insert(Holders::new()), request);
+                Some(Granted::Now)
+            }
+            Entry::Occupied(mut held) => {
+                let holders = held.get_mut();
+                if holders.iter().any(|holder| excludes(request, *holder)) {
+                    return None;
+                }
+                if holders.iter().any(|holder| means_as_much(request, *holder)) {
+                    return Some(Granted::Before);
+                }
+                add(holders, request);
+                Some(Granted::Now)
+            }
         }
-        if self.has(request, key) {
-            return Some(Granted::Before);
-        }
-        self.hold(request, key);
-        Some(Granted::Now)
     }
 
     pub(super) fn has(&self, request: &Request, key: &[u8]) -> bool {
-        let mut holders = self.holders(request.family, key).iter();
-        holders.any(|holder| holder.owner == request.owner && holder.mode() >= request.mode)
+        self.holders(request.family, key).iter().any(|holder| means_as_much(request, *holder))
     }
 
     pub(super) fn hold(&mut self, request: &Request, key: &Arc<[u8]>) {
-        let keys = self.families.entry(request.family).or_default();
-        let holders = keys.entry(Arc::clone(key)).or_default();
-        let at = holders.iter().position(|holder| holder.owner == request.owner).unwrap_or_else(|| {
-            holders.push(Holder { owner: request.owner, shared: false, exclusive: false });
-            holders.len() - 1
-        });
-        *holders[at].flag(request.mode) = true;
+        add(self.families.entry(request.family).or_default().entry(Arc::clone(key)).or_default(), request);
     }
 
-    pub(super) fn let_go(&mut self, request: &Request, key: &[u8]) {
+    pub(super) fn let_go(&mut self, request: &Request, key: &Arc<[u8]>) {
         let Some(keys) = self.families.get_mut(&request.family) else { return };
-        let Some(holders) = keys.get_mut(key) else { return };
+        let Entry::Occupied(mut held) = keys.entry(Arc::clone(key)) else { return };
+        let holders = held.get_mut();
         for holder in holders.iter_mut().filter(|holder| holder.owner == request.owner) {
             *holder.flag(request.mode) = false;
         }
         holders.retain(|holder| holder.shared || holder.exclusive);
         if holders.is_empty() {
-            keys.remove(key);
+            held.remove();
         }
         if keys.is_empty() {
             self.families.remove(&request.family);
@@ -104,6 +112,20 @@ impl Shard {
         let holders = inside.flat_map(|(_, holders)| holders);
         found.extend(holders.filter(|holder| excludes(request, **holder)).map(|holder| holder.owner));
     }
+}
+
+/// Counts who asks among those who hold.
+fn add(holders: &mut Holders, request: &Request) {
+    let at = holders.iter().position(|holder| holder.owner == request.owner).unwrap_or_else(|| {
+        holders.push(Holder { owner: request.owner, shared: false, exclusive: false });
+        holders.len() - 1
+    });
+    *holders[at].flag(request.mode) = true;
+}
+
+/// Whether who asks has the lock already, or one that means more.
+fn means_as_much(request: &Request, holder: Holder) -> bool {
+    holder.owner == request.owner && holder.mode() >= request.mode
 }
 
 fn excludes(request: &Request, holder: Holder) -> bool {

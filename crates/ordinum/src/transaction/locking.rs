@@ -87,7 +87,7 @@ impl Transaction {
     /// As [`Transaction::lock_key`]; [`Error::Conflict`] if a commit behind the snapshot changed the key.
     pub fn get_for_update(&self, family: &ColumnFamily, key: &[u8]) -> Result<Option<Slice>> {
         self.lock_key(family, key, LockMode::Exclusive)?;
-        self.check_unchanged(family, &KeyRange::only(key))?;
+        self.check_key_unchanged(family, key)?;
         self.reads.lock().add_key(family.family.id, key);
         Ok(self.read(family, key)?.map(|(value, _)| value))
     }
@@ -123,7 +123,7 @@ impl Transaction {
     /// # Errors
     /// [`Error::Conflict`] if so.
     pub fn check_key_unchanged(&self, family: &ColumnFamily, key: &[u8]) -> Result<()> {
-        self.check_unchanged(family, &KeyRange::only(key))
+        self.db.core().check_key_unchanged(family, key, self.pin.seqno)
     }
 
     /// As [`Transaction::check_key_unchanged`], of every key in the range, the absent ones too.
@@ -171,7 +171,7 @@ impl Transaction {
                 if self.writes.get(family, key).is_some() {
                     return Ok(());
                 }
-                self.check_unchanged(family, &KeyRange::only(key))
+                self.check_key_unchanged(family, key)
             }
         }
     }

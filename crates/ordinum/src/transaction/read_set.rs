@@ -22,10 +22,8 @@ pub(crate) struct ReadSet {
 
 impl ReadSet {
     pub(super) fn add_key(&mut self, family: FamilyId, key: &[u8]) {
-        let keys = self.keys.entry(family).or_default();
-        if !keys.contains(key) {
-            keys.insert(key.to_vec());
-        }
+        // Most are read once: to look before would cost as much again.
+        self.keys.entry(family).or_default().insert(key.to_vec());
     }
 
     /// The tracker of a new cursor.

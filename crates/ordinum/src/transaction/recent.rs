@@ -202,8 +202,26 @@ impl RecentWrites {
         if self.has_forgotten(read_at) {
             return Ok(Since::Forgotten);
         }
-        refuse(read_at, self.newer_in(family, range, read_at))?;
+        if self.has_newer(read_at) {
+            refuse(read_at, self.newer_in(family, range, read_at))?;
+        }
         Ok(Since::Unchanged)
+    }
+
+    /// As [`RecentWrites::check_unchanged`], of one key.
+    pub(crate) fn check_key_unchanged(&self, family: FamilyId, key: &[u8], read_at: SeqNo) -> Result<Since> {
+        if self.has_forgotten(read_at) {
+            return Ok(Since::Forgotten);
+        }
+        if self.has_newer(read_at) {
+            refuse(read_at, self.newer_key(family, key, read_at))?;
+        }
+        Ok(Since::Unchanged)
+    }
+
+    /// Whether there was a commit after `read_at`, of which nothing is forgotten.
+    fn has_newer(&self, read_at: SeqNo) -> bool {
+        self.commits.back().is_some_and(|commit| commit.seqno > read_at)
     }
 
     /// Ranges that are forgotten hurt nobody, for they are older than every transaction; they go once they are the most.
@@ -228,7 +246,7 @@ impl RecentWrites {
         if self.has_forgotten(read_at) {
             return Err(Error::Conflict { read_at, newer: self.floor });
         }
-        if self.commits.back().is_none_or(|commit| commit.seqno <= read_at) {
+        if !self.has_newer(read_at) {
             return Ok(());
         }
         let mut operations = batch.operations();

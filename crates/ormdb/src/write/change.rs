@@ -215,7 +215,8 @@ impl<'a> Writer<'a> {
                     return Err(refusal::not_unique(info, &fields, &index.name, shown));
                 }
             }
-            if after.guards {
+            // One that was not there a moment ago is locked since.
+            if after.guards && same_key(&before, &after) {
                 self.ctx.txn.put(&self.ctx.families.indexes, &after.key, &after.value).engine()?;
             } else {
                 self.ctx.txn.put_beside(&self.ctx.families.indexes, &after.key, &after.value).engine()?;
@@ -229,8 +230,10 @@ impl<'a> Writer<'a> {
             self.ctx.txn.delete(&self.ctx.families.rows, &key).engine()?;
         }
         if let (Some(key), Some(row)) = (new_key, new) {
-            let unchanged = !moved && old.is_some_and(|old| old.bytes == row.bytes);
-            if !unchanged {
+            if moved {
+                // Its key was found free, and is locked since.
+                self.ctx.txn.put_beside(&self.ctx.families.rows, &key, &row.bytes).engine()?;
+            } else if old.is_none_or(|old| old.bytes != row.bytes) {
                 self.ctx.txn.put(&self.ctx.families.rows, &key, &row.bytes).engine()?;
             }
         }
