@@ -18,6 +18,9 @@ use crate::transaction::Transaction;
 pub use context::CancelHandle;
 pub(crate) use context::SessionContext;
 
+/// How many times the time that it should take a fetch is given before it is given up: see [`Session::run_briefly`].
+const LATE_AT_MOST: u32 = 8;
+
 /// How the result of a statement came: see [`Session::stream`].
 #[derive(Debug)]
 pub enum Streamed {
@@ -182,9 +185,9 @@ impl Session {
         self.run_prepared(prepared, params).map(Streamed::Whole)
     }
 
-    /// Runs a prepared fetch if it is over within this time: for whoever has other work for the thread. None of a statement that
-    /// takes longer, or has of late, and of one that is not a fetch of now, or waits for others: nothing has come of it, and
-    /// [`Session::stream`] runs it.
+    /// Runs a prepared fetch if it is over within about this time: for whoever has other work for the thread. None of a statement that
+    /// takes several times as long, or has taken longer of late, and of one that is not a fetch of now, or waits for others: nothing
+    /// has come of it, and [`Session::stream`] runs it.
     ///
     /// # Errors
     /// As [`Session::execute`].
@@ -197,14 +200,18 @@ impl Session {
         if prepared.explain().is_some() || prepared.shaped().is_none() || !prepared.may_be_brief() {
             return Ok(None);
         }
-        let context = self.context.brief(within);
+        // What is nearly done is not thrown away: it would be done twice.
+        let (context, began) = (self.context.brief(within * LATE_AT_MOST), self.context.monotonic());
         match self.database.fetch_prepared(&context, prepared, params) {
             // Whatever it failed of, it says so once more where it has its time.
             Err(_) if context.is_over() => {
                 prepared.was_long();
                 Ok(None)
             }
-            done => done,
+            done => {
+                prepared.was(began, context.monotonic(), within);
+                done
+            }
         }
     }
 

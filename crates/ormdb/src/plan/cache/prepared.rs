@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use ormdb_proto::ir::{Explain, Fetch, Statement};
 use ormdb_proto::outcome::Explanation;
@@ -27,10 +28,14 @@ struct Parsed {
     shaped: Option<Shaped>,
     /// How many times more it is taken to be long without a look.
     long: AtomicU32,
+    /// How often in a row it took longer than it should.
+    late: AtomicU32,
 }
 
 /// So many times a fetch that was not brief is not tried to be.
 const LONG_TIMES: u32 = 32;
+/// So often in a row a fetch may take longer than it should: where threads wait for processors, any does now and then.
+const LATE_MAX: u32 = 4;
 
 impl Prepared {
     pub(super) fn parse(cache: &PlanCache, text: &str) -> Result<Prepared> {
@@ -55,7 +60,8 @@ impl Prepared {
             Statement::Fetch(fetch) if !exec::has_cursor(fetch) => cache.shaped(fetch),
             _ => None,
         };
-        Prepared(Arc::new(Parsed { statement, explain, plan_format, shaped, long: AtomicU32::new(0) }))
+        let (long, late) = Default::default();
+        Prepared(Arc::new(Parsed { statement, explain, plan_format, shaped, long, late }))
     }
 
     /// The statement.
@@ -105,8 +111,28 @@ impl Prepared {
         }
     }
 
-    /// Says that it was not over in a moment.
+    /// Says from when to when it ran, and how long it should have taken at most.
+    pub(crate) fn was(&self, began: Duration, ended: Duration, within: Duration) {
+        if ended.saturating_sub(began) > within { self.was_late() } else { self.was_brief() }
+    }
+
+    /// Says that it was over in a moment.
+    pub(super) fn was_brief(&self) {
+        if self.0.late.load(Ordering::Relaxed) > 0 {
+            self.0.late.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Says that it took longer than a moment, and was waited for all the same.
+    pub(super) fn was_late(&self) {
+        if self.0.late.fetch_add(1, Ordering::Relaxed) + 1 >= LATE_MAX {
+            self.was_long();
+        }
+    }
+
+    /// Says that it was given up, or is long as a rule.
     pub(crate) fn was_long(&self) {
+        self.0.late.store(0, Ordering::Relaxed);
         self.0.long.store(LONG_TIMES, Ordering::Relaxed);
     }
 

@@ -257,3 +257,32 @@ fn plans_of_the_past_are_not_kept() {
     }
     assert_eq!(database.plan_stats().misses, misses + 4);
 }
+
+/// Where threads wait for processors, a moment takes longer now and then. Each such fetch was once thrown away and done again
+/// elsewhere, and the next ones were not tried: at eight connections on two processors nearly all ran twice.
+#[test]
+fn a_fetch_that_is_late_now_and_then_is_still_tried() {
+    let (_directory, database) = database();
+    let prepared = database.session().prepare("User { id }").unwrap();
+    for _ in 0..10 {
+        (0..3).for_each(|_| prepared.was_late());
+        prepared.was_brief();
+        assert!(prepared.may_be_brief());
+    }
+    (0..4).for_each(|_| prepared.was_late());
+    let refused = (0..100).take_while(|_| !prepared.may_be_brief()).count();
+    assert_eq!(refused, 32, "one that is late as a rule is tried again after a while");
+    prepared.was_long();
+    assert!(!prepared.may_be_brief());
+}
+
+#[test]
+fn what_takes_too_long_to_be_brief_is_given_up() {
+    let (_directory, database) = database();
+    let session = database.session();
+    let prepared = session.prepare("User { id }").unwrap();
+    let run = |within| session.run_briefly(&prepared, &Params::none(), within).unwrap();
+    assert!(run(std::time::Duration::from_secs(60)).is_some());
+    assert!(run(std::time::Duration::ZERO).is_none());
+    assert!(run(std::time::Duration::from_secs(60)).is_none(), "it has been long of late");
+}
