@@ -21,6 +21,7 @@ mod sender;
 mod subscription;
 mod transaction;
 mod window;
+mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -16,25 +16,21 @@ use ormdb_proto::message::{self, decode};
 use ormdb_proto::{Error, ErrorCode, Result};
 use parking_lot::Mutex;
 use rkyv::util::AlignedVec;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, BufWriter};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::link::{Incoming, ReadHalf, WriteHalf};
-use super::outgoing::{self, Outgoing, Reply};
+use super::outgoing::{Outgoing, Reply};
 use super::prepared::{PreparedStatements, Taken};
 use super::request::Looked;
 use super::sender::{BlockingSender, Sender};
 use super::subscription::Subscriptions;
 use super::transaction::{StreamRequest, Streams};
 use super::window::Window;
+use super::wire::{self, Wire};
 use super::{Shared, handshake, request};
 
-/// Frames that wait for the client to read them.
-const OUTGOING_MAX: usize = 64;
-
-/// Responses up to so many bytes are one system call.
-const WRITE_BYTES: usize = 32 << 10;
 /// So many requests are looked at before others have their turn.
 const BURST_MAX: u32 = 16;
 
@@ -44,7 +40,7 @@ pub(super) struct Requests {
     pub(super) shared: Arc<Shared>,
     /// Who the client is, and what it may do.
     pub(super) session: Session,
-    outgoing: mpsc::Sender<Outgoing>,
+    wire: Wire,
     in_flight: Arc<Mutex<HashMap<u32, InFlight>>>,
     slots: Arc<Semaphore>,
     frame_bytes_max: u32,
@@ -91,8 +87,7 @@ pub(super) async fn run(incoming: Incoming, shared: Arc<Shared>) {
     let handshake_ends = began + shared.options.handshake_timeout;
     // Who does not speak TLS here understands no frame either.
     let Ok(Ok(link)) = tokio::time::timeout_at(handshake_ends, incoming.open()).await else { return };
-    let (mut read, mut write) =
-        (BufReader::new(link.read), BufWriter::with_capacity(WRITE_BYTES, link.write));
+    let (mut read, mut write) = (BufReader::new(link.read), wire::buffered(link.write));
     let greet = handshake::greet(&mut read, &mut write, (&shared, link.binding, link.admission));
     let greeted = match tokio::time::timeout_at(handshake_ends, greet).await {
         Ok(Ok(greeted)) => greeted,
@@ -101,12 +96,12 @@ pub(super) async fn run(incoming: Incoming, shared: Arc<Shared>) {
         Err(_) => return handshake::refuse(read, write, &violation("the handshake took too long")).await,
     };
 
-    let (outgoing, queue) = mpsc::channel(OUTGOING_MAX);
-    let mut writer = Writer(tokio::spawn(outgoing::write_all(write, queue, shared.options.frame_timeout)));
+    let (wire, writing) = Wire::new(write, shared.options.frame_timeout);
+    let mut writer = Writer(tokio::spawn(writing));
     let slots = usize::try_from(shared.options.requests_max).unwrap_or(1).clamp(1, Semaphore::MAX_PERMITS);
     let requests = Requests {
         shared,
-        outgoing,
+        wire,
         in_flight: Arc::default(),
         slots: Arc::new(Semaphore::new(slots)),
         frame_bytes_max: greeted.frame_bytes_max,
@@ -337,7 +332,7 @@ impl Requests {
 
     fn sender(&self, window: Arc<Window>) -> Sender {
         let stall_timeout = self.shared.options.stall_timeout;
-        Sender { outgoing: self.outgoing.clone(), window, stall_timeout }
+        Sender { wire: self.wire.clone(), window, stall_timeout }
     }
 
     pub(super) const fn reply(&self, header: &FrameHeader) -> Reply {
@@ -351,7 +346,7 @@ impl Requests {
         }
     }
 
-    /// Queues a response that is there, without waiting; where there is no room for it, others wait for that.
+    /// Writes or queues a response that is there, without waiting; where there is no room for it, others wait for that.
     fn answer_at_once(
         &self,
         reply: Reply,
@@ -359,17 +354,17 @@ impl Requests {
         response: Result<Vec<Outgoing>>,
         slot: OwnedSemaphorePermit,
     ) {
-        if let Ok(frames) = &response
-            && self.is_within_window(frames)
-            && let Ok(places) = self.outgoing.try_reserve_many(frames.len())
-        {
-            // The number is free before the client sees the end of the answer: it may use it again at once.
-            self.in_flight.lock().remove(&reply.request);
-            for (place, frame) in places.zip(response.unwrap_or_default()) {
-                place.send(frame);
+        let response = match response {
+            Ok(frames) if self.is_within_window(&frames) => {
+                // The number is free before the client sees the end of the answer: it may use it again at once.
+                let free = || drop(self.in_flight.lock().remove(&reply.request));
+                match self.wire.finish(frames, free) {
+                    Ok(()) => return,
+                    Err(frames) => Ok(frames),
+                }
             }
-            return;
-        }
+            response => response,
+        };
         let requests = self.clone();
         tokio::spawn(async move {
             requests.answer(reply, window, response).await;
@@ -422,7 +417,7 @@ impl Requests {
     /// Queues a frame.
     pub(super) async fn send(&self, frame: Outgoing) {
         // If the writer is gone, so is the client.
-        drop(self.outgoing.send(frame).await);
+        self.wire.send(frame).await;
     }
 
     fn slots_max(&self) -> u32 {

@@ -1,18 +1,15 @@
 //! Responses on their way to a client.
 
-use std::time::Duration;
+use std::io;
 
 use ormdb::StreamPart;
 use ormdb_client::framed::write_frame;
-use ormdb_proto::frame::{FrameHeader, FrameType};
+use ormdb_proto::frame::{FrameHeader, FrameType, HEADER_LEN};
 use ormdb_proto::message::{Changed, Done, Mutation, encode};
 use ormdb_proto::result::{Chunk, ResultShape};
 use ormdb_proto::{Description, Error, ErrorCode, GraphResult, MutationResult, Result};
 use rkyv::util::AlignedVec;
-use tokio::io::{AsyncWriteExt, BufWriter};
-use tokio::sync::mpsc;
-
-use super::link::WriteHalf;
+use tokio::io::AsyncWrite;
 
 /// A frame to be written.
 #[derive(Debug)]
@@ -39,6 +36,29 @@ impl Outgoing {
     pub(super) fn paid(mut self) -> Outgoing {
         self.cost = 0;
         self
+    }
+
+    /// How many bytes it is.
+    pub(super) fn byte_len(&self) -> usize {
+        HEADER_LEN.saturating_add(usize::try_from(self.header.length).unwrap_or(usize::MAX))
+    }
+
+    /// Writes it, without a flush.
+    ///
+    /// # Errors
+    /// Those of the stream.
+    pub(super) async fn write(&self, stream: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
+        match &self.payload {
+            Payload::Message(payload) => write_frame(stream, &self.header, [&**payload]).await,
+            Payload::Part(chunk) => write_frame(stream, &self.header, chunk.parts()).await,
+            Payload::Chunk(result, at) => {
+                let parts: Vec<&[u8]> = match result.chunks().get(*at) {
+                    Some(chunk) => chunk.parts().collect(),
+                    None => Vec::new(),
+                };
+                write_frame(stream, &self.header, parts).await
+            }
+        }
     }
 }
 
@@ -155,33 +175,4 @@ impl Reply {
         }
         Ok(header.on_stream(self.stream))
     }
-}
-
-/// Writes frames as they come, until nobody is left to send one or the client does not read them.
-pub(super) async fn write_all(
-    mut write: BufWriter<WriteHalf>,
-    mut queue: mpsc::Receiver<Outgoing>,
-    frame_timeout: Duration,
-) -> std::io::Result<WriteHalf> {
-    while let Some(frame) = queue.recv().await {
-        let idle = queue.is_empty();
-        let step = async {
-            match &frame.payload {
-                Payload::Message(payload) => write_frame(&mut write, &frame.header, [&**payload]).await?,
-                Payload::Part(chunk) => write_frame(&mut write, &frame.header, chunk.parts()).await?,
-                Payload::Chunk(result, at) => {
-                    let parts: Vec<&[u8]> = match result.chunks().get(*at) {
-                        Some(chunk) => chunk.parts().collect(),
-                        None => Vec::new(),
-                    };
-                    write_frame(&mut write, &frame.header, parts).await?;
-                }
-            }
-            // One system call for all that is waiting.
-            if idle { write.flush().await } else { Ok(()) }
-        };
-        tokio::time::timeout(frame_timeout, step).await??;
-    }
-    tokio::time::timeout(frame_timeout, write.flush()).await??;
-    Ok(write.into_inner())
 }

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use ormdb_proto::{Error, ErrorCode, Result};
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::outgoing::Outgoing;
 use super::window::Window;
+use super::wire::{Refused, Wire};
 
 /// The most statements that wait on a thread for the readers of their results.
 const STALLED_MAX: usize = 448;
@@ -50,7 +51,7 @@ impl Workers {
 
 /// Sends the frames of one response.
 pub(super) struct Sender {
-    pub(super) outgoing: mpsc::Sender<Outgoing>,
+    pub(super) wire: Wire,
     pub(super) window: Arc<Window>,
     pub(super) stall_timeout: Duration,
 }
@@ -66,7 +67,7 @@ impl Sender {
             if cost > 0 {
                 self.window.spend(cost).await?;
             }
-            self.outgoing.send(frame).await.map_err(|_| gone())
+            if self.wire.send(frame).await { Ok(()) } else { Err(gone()) }
         };
         tokio::time::timeout(self.stall_timeout, wait).await.unwrap_or_else(|_| Err(self.stalled()))
     }
@@ -96,10 +97,10 @@ impl BlockingSender {
         let cost = frame.cost();
         let has_credit = cost == 0 || self.sender.window.try_spend(cost)?;
         let frame = if has_credit {
-            match self.sender.outgoing.try_send(frame) {
+            match self.sender.wire.try_send(frame) {
                 Ok(()) => return Ok(()),
-                Err(mpsc::error::TrySendError::Closed(_)) => return Err(gone()),
-                Err(mpsc::error::TrySendError::Full(frame)) => frame.paid(),
+                Err((Refused::Closed, _)) => return Err(gone()),
+                Err((Refused::Full, frame)) => frame.paid(),
             }
         } else {
             frame
