@@ -220,8 +220,7 @@ impl Cursor {
         })
     }
 
-    /// The value, to be kept beyond the next move. It may lie in a block or memtable, which stays as long as the value does: who keeps
-    /// few values for long has them [detached](Slice::detached).
+    /// The value, to be kept beyond the next move, with the block or memtable it lies in, unless it is [detached](Slice::detached).
     ///
     /// # Errors
     /// As [`Cursor::value`].
