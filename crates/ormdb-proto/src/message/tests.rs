@@ -115,8 +115,8 @@ fn bytes_are_those_of_the_specification() {
     let hello = Hello {
         login: None,
         window_bytes: 4 << 20,
-        version_min: 6,
-        version_max: 6,
+        version_min: 7,
+        version_max: 7,
         client: "c".to_owned(),
         frame_bytes_max: 1 << 24,
     };

@@ -180,7 +180,7 @@ fn wrong_literals_have_their_place() {
         (r#"Artist where not (id = 1 or "zero" = id)"#, r#""zero""#),
         (r#"Artist where id = 1 + "one" { id }"#, r#""one""#),
         (r#"Artist where albums some (year > -1 and year < "x")"#, r#""x""#),
-        (r#"Artist where coalesce(id, "none") = 1"#, r#"coalesce(id, "none")"#),
+        (r#"Artist where coalesce(id, "none") = 1"#, r#""none""#),
     ] {
         let error = with(&db, query, |ctx, fetch| super::fetch(ctx, fetch).unwrap_err());
         let span = error.detail.span.unwrap_or_else(|| panic!("{query}: {error} has no place"));
