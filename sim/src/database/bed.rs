@@ -335,7 +335,9 @@ impl<'t> Bed<'t> {
         self.tell(format!("# {end:?}"));
         self.check_history()?;
         let Some(life) = self.die() else { return Ok(()) };
-        let Life { history, states, durable, durability, recorder, .. } = life;
+        let Life { database, session, history, states, durable, durability, recorder } = life;
+        // Before the disk takes anything again: what is done on the way out is nothing that a dead process does.
+        drop((session, database));
         self.disarm();
         let floor = if end == End::Killed { states.len() - 1 } else { durable };
         let possible: Vec<State> = states.get(floor..).unwrap_or_default().to_vec();
