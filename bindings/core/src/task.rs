@@ -9,10 +9,10 @@ use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use ormdb::CancelHandle;
+use ormdb_client::Stop;
 use ormdb_proto::{Error, ErrorCode, Result};
 use parking_lot::Mutex;
 use tokio::runtime::{Handle, Runtime};
-use tokio::sync::Notify;
 
 use crate::pool::{self, Lane};
 
@@ -47,7 +47,7 @@ enum Way {
     #[default]
     Never,
     Embedded(CancelHandle),
-    Remote(Arc<Notify>),
+    Remote(Stop),
 }
 
 impl Cancel {
@@ -55,12 +55,17 @@ impl Cancel {
         Cancel(Way::Embedded(handle))
     }
 
+    /// Whether there is a way to stop it.
+    pub const fn can_stop(&self) -> bool {
+        !matches!(self.0, Way::Never)
+    }
+
     /// Stops it. An operation that is over, or cannot be stopped, is left as it is.
     pub fn cancel(&self) {
         match &self.0 {
             Way::Never => {}
             Way::Embedded(handle) => handle.cancel(),
-            Way::Remote(notify) => notify.notify_one(),
+            Way::Remote(stop) => stop.stop(),
         }
     }
 }
@@ -81,17 +86,9 @@ impl<T: Send + 'static> Task<T> {
         runtime: Arc<Runtime>,
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Task<T> {
-        let notify = Arc::new(Notify::new());
-        let cancel = Cancel(Way::Remote(Arc::clone(&notify)));
-        let work = async move {
-            // The request that is dropped tells the server.
-            tokio::select! {
-                biased;
-                done = work => done,
-                () = notify.notified() => Err(cancelled()),
-            }
-        };
-        Task { work: Work::There(runtime, Box::pin(work)), cancel }
+        let stop = Stop::default();
+        let cancel = Cancel(Way::Remote(stop.clone()));
+        Task { work: Work::There(runtime, Box::pin(async move { stop.run(work).await })), cancel }
     }
 
     pub(crate) fn known(result: Result<T>) -> Task<T> {
@@ -258,8 +255,4 @@ impl<T, F: FnOnce(Result<T>)> Drop for Promise<T, F> {
 fn panicked() -> Error {
     let error = Error::new(ErrorCode::Internal, "the operation ended by a panic");
     error.hint("this is a bug of ormDB; what it printed before tells where")
-}
-
-fn cancelled() -> Error {
-    Error::new(ErrorCode::Cancelled, "the statement was cancelled")
 }

@@ -30,6 +30,7 @@ struct Shared {
 
 struct Ready {
     future: Py<PyAny>,
+    end: Arc<Mutex<Option<Py<PyAny>>>>,
     finish: Finish,
 }
 
@@ -40,13 +41,17 @@ pub(crate) struct Call {
     #[pyo3(get)]
     future: Py<PyAny>,
     cancel: Cancel,
+    /// The future that waits for the end of what was stopped.
+    end: Arc<Mutex<Option<Py<PyAny>>>>,
 }
 
 #[pymethods]
 impl Call {
-    /// Stops it.
-    fn cancel(&self) {
+    /// Stops it; `end`, a future, gets None when it is over. False where it cannot be stopped.
+    fn cancel(&self, end: Py<PyAny>) -> bool {
+        *self.end.lock() = Some(end);
         self.cancel.cancel();
+        self.cancel.can_stop()
     }
 }
 
@@ -70,10 +75,16 @@ impl Mailbox {
         if read == 0 {
             return Ok(());
         }
-        for Ready { future, finish } in std::mem::take(&mut *self.shared.ready.lock()) {
+        for Ready { future, end, finish } in std::mem::take(&mut *self.shared.ready.lock()) {
             let future = future.bind(py);
             // Cancelled, or of an event loop that was closed.
-            if future.call_method0(pyo3::intern!(py, "done"))?.is_truthy()? {
+            if is_done(future)? {
+                let end = end.lock().take();
+                if let Some(end) = end.as_ref().map(|end| end.bind(py))
+                    && !is_done(end)?
+                {
+                    end.call_method1(pyo3::intern!(py, "set_result"), (py.None(),))?;
+                }
                 continue;
             }
             match finish(py) {
@@ -97,17 +108,24 @@ impl Mailbox {
     ) -> Call {
         let cancel = task.cancel_handle();
         let shared = Arc::clone(&self.shared);
-        let kept = future.clone().unbind();
-        task.then(move |result| shared.put(kept, Box::new(move |py| finish(py, result))));
-        Call { future: future.clone().unbind(), cancel }
+        let end = Arc::default();
+        let (kept, kept_end) = (future.clone().unbind(), Arc::clone(&end));
+        task.then(move |result| {
+            shared.put(Ready { future: kept, end: kept_end, finish: Box::new(move |py| finish(py, result)) });
+        });
+        Call { future: future.clone().unbind(), cancel, end }
     }
 }
 
+fn is_done(future: &Bound<'_, PyAny>) -> PyResult<bool> {
+    future.call_method0(pyo3::intern!(future.py(), "done"))?.is_truthy()
+}
+
 impl Shared {
-    fn put(&self, future: Py<PyAny>, finish: Finish) {
+    fn put(&self, operation: Ready) {
         let mut ready = self.ready.lock();
         let was_empty = ready.is_empty();
-        ready.push(Ready { future, finish });
+        ready.push(operation);
         drop(ready);
         if was_empty {
             // The event loop that would read it is gone where this fails, and nobody waits.

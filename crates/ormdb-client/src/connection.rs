@@ -24,6 +24,7 @@ use crate::client::ConnectOptions;
 use crate::framed::{read_header, read_payload};
 use crate::handshake;
 use crate::pending::{Grant, Part, Pending, Response};
+use crate::stop;
 use crate::transport::{self, Link, ReadHalf};
 use wire::Wire;
 
@@ -114,11 +115,12 @@ impl Connection {
     async fn exchange(&self, Asked { kind, stream, wants, payload }: Asked) -> Result<Response> {
         let header = self.header_of(kind, wants, &payload)?;
         let _slot = self.slots.acquire().await.map_err(|_| closed())?;
+        stop::check()?;
         let (id, answer) = self.pending.add()?;
         let _in_flight = InFlight { connection: self, id };
         let header = FrameHeader { request: id, ..header.on_stream(stream) };
         self.wire.send(header, payload).await;
-        answer.await.map_err(|_| closed())?
+        stop::answered(answer, || self.notify(FrameType::Cancel, 0, id)).await.map_err(|_| closed())?
     }
 
     /// Sends a request whose response is taken part by part, each within the deadline.

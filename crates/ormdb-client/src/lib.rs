@@ -31,6 +31,7 @@ mod handshake;
 mod pending;
 mod pool;
 mod prepared;
+mod stop;
 mod stream;
 mod transaction;
 mod transport;
@@ -43,6 +44,7 @@ pub use ormdb_derive::{ClientLabel as FromLabel, ClientRow as FromRow};
 pub use ormdb_proto::typed::{self, FromLabel, FromRow, RowPlan};
 pub use pool::{Pool, PoolOptions};
 pub use prepared::Prepared;
+pub use stop::Stop;
 pub use stream::{ResultStream, RowStream};
 pub use transaction::Transaction;
 

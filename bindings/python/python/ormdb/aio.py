@@ -22,6 +22,9 @@ from .errors import Error
 
 T = TypeVar("T")
 
+# How long the end of an operation that was cancelled is awaited.
+_END_WAIT_S = 2.0
+
 _mailboxes: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Mailbox] = weakref.WeakKeyDictionary()
 
 
@@ -34,13 +37,16 @@ def _mailbox(loop: asyncio.AbstractEventLoop) -> Mailbox:
 
 
 async def _run(start: Callable[..., Call], *args: Any) -> Any:
-    """Begins an operation and awaits it; where the task is cancelled, so is the operation."""
+    """Begins an operation and awaits it; where the task is cancelled, so is the operation, whose end is awaited then."""
     loop = asyncio.get_running_loop()
     call = start(_mailbox(loop), loop.create_future(), *args)
     try:
         return await call.future
     except asyncio.CancelledError:
-        call.cancel()
+        if call.future.cancelled():
+            end: asyncio.Future[None] = loop.create_future()
+            if call.cancel(end):
+                await asyncio.wait([end], timeout=_END_WAIT_S)
         raise
 
 

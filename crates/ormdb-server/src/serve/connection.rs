@@ -51,11 +51,14 @@ pub(super) struct Requests {
 struct InFlight {
     /// What stops its statement, once that runs.
     cancel: Option<CancelHandle>,
+    /// Its statement is not to run, or to stop.
+    is_cancelled: bool,
     window: Arc<Window>,
 }
 
 impl InFlight {
-    fn cancel(&self) {
+    fn cancel(&mut self) {
+        self.is_cancelled = true;
         if let Some(cancel) = &self.cancel {
             cancel.cancel();
         }
@@ -145,7 +148,7 @@ struct CancelAll(Arc<Mutex<HashMap<u32, InFlight>>>);
 
 impl Drop for CancelAll {
     fn drop(&mut self) {
-        self.0.lock().values().for_each(InFlight::cancel);
+        self.0.lock().values_mut().for_each(InFlight::cancel);
     }
 }
 
@@ -229,7 +232,7 @@ impl Requests {
             }
             FrameType::Cancel => {
                 // One that was answered meanwhile needs no cancelling.
-                if let Some(request) = self.in_flight.lock().get(&header.request) {
+                if let Some(request) = self.in_flight.lock().get_mut(&header.request) {
                     request.cancel();
                 }
                 return Ok(());
@@ -251,7 +254,7 @@ impl Requests {
             return Err(violation("a request has the number 0"));
         }
         let window = Arc::new(Window::new(self.window_bytes));
-        let in_flight = InFlight { cancel: None, window: Arc::clone(&window) };
+        let in_flight = InFlight { cancel: None, is_cancelled: false, window: Arc::clone(&window) };
         if !unawaited && self.in_flight.lock().insert(header.request, in_flight).is_some() {
             return Err(violation(format!("request {} is in flight already", header.request)));
         }
@@ -339,9 +342,12 @@ impl Requests {
         Reply { request: header.request, stream: header.stream, frame_bytes_max: self.frame_bytes_max }
     }
 
-    /// Makes a request in flight one that can be cancelled.
+    /// Makes a request in flight one whose statement can be cancelled; one that was cancelled while it waited for its turn is at once.
     pub(super) fn register(&self, request: u32, cancel: CancelHandle) {
         if let Some(in_flight) = self.in_flight.lock().get_mut(&request) {
+            if in_flight.is_cancelled {
+                cancel.cancel();
+            }
             in_flight.cancel = Some(cancel);
         }
     }

@@ -18,6 +18,7 @@ mod pool;
 mod prepared;
 mod process;
 mod shutdown;
+mod stopping;
 mod streaming;
 mod subscriptions;
 mod tls;
