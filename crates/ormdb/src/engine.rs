@@ -43,6 +43,7 @@ pub(crate) fn engine_error(error: ordinum::Error) -> Error {
             error
         }
         E::TooOld { .. } => of(ErrorCode::TokenTooOld),
+        E::Diverged { .. } => of(ErrorCode::HistoryDiverged).hint("read again without the token"),
         E::Io { .. } | E::Poisoned { .. } | E::Stopped { .. } | E::Closed => of(ErrorCode::Io),
         E::InvalidArgument { .. } | E::FamilyDropped { .. } | E::Bug { .. } => of(ErrorCode::Internal),
         _ => of(ErrorCode::Internal),

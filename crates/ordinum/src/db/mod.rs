@@ -276,9 +276,11 @@ impl Db {
         self.core().history_id()
     }
 
-    /// Where this database is: its history, and the newest durable sequence number.
+    /// Where this database is: its history, and the newest sequence number that is durable and that reads see. A commit in the log may
+    /// be synced by another one's sync before it is in the memtables.
     pub fn position(&self) -> Position {
-        Position { history: self.history(), seqno: self.core().syncing.durable() }
+        let core = self.core();
+        Position { history: self.history(), seqno: core.syncing.durable().min(core.visible()) }
     }
 
     /// What was committed behind the sequence number, in order, and what will be: batches with their headers, and created and

@@ -112,6 +112,32 @@ fn nothing_is_lost_between_two_logs() {
     }
 }
 
+/// Two write durably, and somebody follows from where the database says that it is: that is a place to follow from, and what
+/// is told of by then can be read.
+fn a_position_is_a_place_to_follow_from() {
+    let db = Db::open("/db", options(&MemoryFs::new())).unwrap();
+    let writers: Vec<_> = [1, 2]
+        .into_iter()
+        .map(|number| {
+            let db = db.clone();
+            thread::spawn(move || put_both(&db, number, Durability::Synced))
+        })
+        .collect();
+    for _ in 0..2 {
+        let position = db.position();
+        let tail = db.tail(position.seqno).unwrap();
+        assert!(db.last_seqno() >= position.seqno, "a position that nobody sees is told");
+        drop((tail, db.tail_from(position).unwrap()));
+        assert!(db.last_seqno() >= position.seqno, "a position that nobody sees is told");
+    }
+    writers.into_iter().for_each(|writer| writer.join().unwrap());
+}
+
+#[test]
+fn positions_can_be_followed() {
+    check(a_position_is_a_place_to_follow_from);
+}
+
 #[test]
 fn commits_are_whole_and_in_order() {
     check(whole_commits_in_order);

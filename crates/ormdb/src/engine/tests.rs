@@ -9,3 +9,12 @@ fn a_disk_that_fails_is_no_bug() {
     let error = engine_error(stopped);
     assert_eq!((error.code, error.code.kind()), (ErrorCode::Io, ErrorKind::Unavailable));
 }
+
+/// A position of another history is the caller's, and no bug of ormDB either.
+#[test]
+fn another_history_is_no_bug() {
+    let history = ordinum::HistoryId::from_bytes([7; 16]);
+    let asked = ordinum::Position { history, seqno: ordinum::SeqNo::ZERO };
+    let diverged = ordinum::Error::Diverged { asked, history, durable: ordinum::SeqNo::ZERO };
+    assert_eq!(engine_error(diverged).code, ErrorCode::HistoryDiverged);
+}
