@@ -11,6 +11,7 @@ mod certificate;
 mod connection;
 mod descriptors;
 mod handshake;
+mod lane;
 mod link;
 mod listener;
 mod options;
@@ -32,6 +33,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use certificate::Certificate;
+use lane::Lane;
 use link::Admission;
 use listener::Listener;
 use sender::Workers;
@@ -59,6 +61,8 @@ pub(crate) struct Shared {
     pub(crate) options: ServeOptions,
     /// What statements run on.
     workers: Workers,
+    /// What writes outside of transactions run in.
+    lane: Lane,
     /// True once the server is stopping.
     stopping: watch::Receiver<bool>,
 }
@@ -98,7 +102,8 @@ pub(crate) async fn serve(options: ServeOptions, database: Database) -> Result<S
     let addresses = listeners.iter().map(Listener::url).collect::<Result<Vec<_>>>()?;
     let (stop, stopping) = watch::channel(false);
     let workers = Workers::new(options.workers_max);
-    let shared = Arc::new(Shared { database, options, workers, stopping });
+    let lane = Lane::new(workers.clone());
+    let shared = Arc::new(Shared { database, options, workers, lane, stopping });
     tokio::spawn(purge_now_and_then(Arc::clone(&shared)));
     if let Some(certificate) = certificate {
         tokio::spawn(certificate.follow(Arc::clone(&shared)));

@@ -9,6 +9,7 @@
 mod log;
 mod reads;
 mod schema;
+mod unsynced;
 mod users;
 
 use std::fmt;
@@ -40,6 +41,7 @@ use crate::store::{Families, identity};
 use crate::write::Deferred;
 use crate::{mutation, version};
 
+pub use unsynced::UnsyncedWrite;
 pub use users::Login;
 
 /// How often an autocommit write runs beside others before it runs alone.
@@ -330,6 +332,16 @@ impl Database {
         statement: &Statement,
         params: &Params,
     ) -> Result<MutationResult> {
+        self.write_unsynced(session, statement, params)?.durable()
+    }
+
+    /// As [`Database::write`], and returns when the commit has its place.
+    pub(crate) fn write_unsynced(
+        &self,
+        session: &SessionContext,
+        statement: &Statement,
+        params: &Params,
+    ) -> Result<UnsyncedWrite> {
         let mut attempts = 0;
         loop {
             session.check_cancelled()?;
@@ -340,11 +352,9 @@ impl Database {
             };
             attempts += 1;
             match attempt {
-                Ok(Attempt::Committed(mut result, commit, deltas)) => {
+                Ok(Attempt::Committed(result, commit, deltas)) => {
                     self.count_rows(&deltas);
-                    result.token = self.durable(commit)?;
-                    self.purge_if_due();
-                    return Ok(result);
+                    return Ok(UnsyncedWrite::new(self.clone(), result, commit));
                 }
                 Ok(Attempt::Hindered(_)) if attempts < ATTEMPTS_MAX => {}
                 Err(error) if is_conflict(&error) && attempts < ATTEMPTS_MAX => {}

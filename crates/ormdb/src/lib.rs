@@ -32,7 +32,7 @@ pub(crate) mod write;
 
 pub use catalog::{Applied, Catalog};
 pub use changes::Changes;
-pub use database::{Database, Login};
+pub use database::{Database, Login, UnsyncedWrite};
 pub use exec::StreamPart;
 pub use limits::Limits;
 pub use options::{Intersections, Options, Sampling, SemiJoins};

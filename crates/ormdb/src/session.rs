@@ -9,7 +9,7 @@ use ormdb_proto::ir::{Explain, Fetch, Params, Statement};
 use ormdb_proto::result::Trailer;
 use ormdb_proto::{Access, Error, ErrorCode, Explanation, GraphResult, Isolation, Outcome, Result, Retry};
 
-use crate::database::Database;
+use crate::database::{Database, UnsyncedWrite};
 use crate::exec::{FanOuts, StreamPart};
 use crate::limits::Limits;
 use crate::plan::Prepared;
@@ -78,6 +78,15 @@ impl Session {
         session
     }
 
+    /// As [`Session::beside`], for one statement on a thread that has others to run: `is_long` is called on it, perhaps several times,
+    /// before the statement waits for a lock, and when it has come to more than a few hundred rows.
+    #[must_use]
+    pub fn beside_telling(&self, is_long: impl Fn() + Send + Sync + 'static) -> Session {
+        let mut session = self.clone();
+        session.context.cancel = CancelHandle::telling(is_long);
+        session
+    }
+
     /// The same session, whose [`Session::transact`] runs transactions again in this way.
     #[must_use]
     pub fn with_retry(mut self, retry: Retry) -> Session {
@@ -135,6 +144,20 @@ impl Session {
             Some(result) => Ok(Outcome::Fetched(result)),
             None => self.execute(prepared.statement(), params),
         }
+    }
+
+    /// Runs a prepared write as [`Session::run_prepared`], and returns when it is committed, and not yet durable: for whoever makes
+    /// several durable at once.
+    ///
+    /// # Errors
+    /// As [`Session::execute`]; [`ErrorCode::InvalidQuery`] of a statement that [does not write](Prepared::writes), which is not executed.
+    pub fn write_unsynced(&self, prepared: &Prepared, params: &Params) -> Result<UnsyncedWrite> {
+        if !prepared.writes() {
+            return Err(Error::new(ErrorCode::InvalidQuery, "the statement writes nothing"));
+        }
+        let statement = prepared.statement();
+        self.context.check_access(statement)?;
+        self.database.write_unsynced(&self.context.statement(), statement, params)
     }
 
     /// Runs a prepared statement as [`Session::run_prepared`]; a fetch hands its result on to `see` part by part, as it is read:

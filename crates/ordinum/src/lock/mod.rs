@@ -246,6 +246,9 @@ impl LockTable {
             self.grant_ready(&mut queue);
         }
         self.waits.fetch_add(1, Ordering::Relaxed);
+        if let Some(tell) = interrupt.tells() {
+            MutexGuard::unlocked(&mut queue, tell);
+        }
         self.wait(&mut queue, ticket, &wake, (wait, interrupt))
     }
 

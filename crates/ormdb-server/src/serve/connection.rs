@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use ormdb::{CancelHandle, Session};
+use ormdb::{CancelHandle, Params, Prepared, Session};
 use ormdb_client::framed::{ReadError, read_header, read_payload};
 use ormdb_proto::bytes::AlignedBytes;
 use ormdb_proto::frame::{FrameHeader, FrameType, violation};
@@ -23,13 +23,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::link::{Incoming, ReadHalf, WriteHalf};
 use super::outgoing::{Outgoing, Reply};
 use super::prepared::{PreparedStatements, Taken};
-use super::request::Looked;
+use super::request::{Body, Looked};
 use super::sender::{BlockingSender, Sender};
 use super::subscription::Subscriptions;
 use super::transaction::{StreamRequest, Streams};
 use super::window::Window;
 use super::wire::{self, Wire};
-use super::{Shared, handshake, request};
+use super::{Shared, handshake, lane, request};
 
 /// So many requests are looked at before others have their turn.
 const BURST_MAX: u32 = 16;
@@ -283,6 +283,9 @@ impl Requests {
             && !matches!(header.kind, FrameType::Begin | FrameType::Commit | FrameType::Rollback)
         {
             match caught(|| Ok(request::look(&self.session, &header, body, reply))) {
+                Ok(Looked::Begun(Body::Prepared(prepared, params))) if prepared.writes() => {
+                    self.write(&header, (prepared, params), window, slot);
+                }
                 Ok(Looked::Begun(body)) => self.start(StreamRequest { header, body, window, slot }),
                 Ok(Looked::Done(response)) => self.answer_at_once(reply, window, response, slot),
                 Err(panicked) => self.answer_at_once(reply, window, Err(panicked), slot),
@@ -319,6 +322,29 @@ impl Requests {
         tokio::spawn(async move {
             let sender = requests.blocking_sender(window).await;
             drop(tokio::task::spawn_blocking(move || work(sender)));
+        });
+    }
+
+    /// Starts a write outside of transactions in the lane, which answers it too.
+    fn write(
+        &self,
+        header: &FrameHeader,
+        (prepared, params): (Prepared, Params),
+        window: Arc<Window>,
+        slot: OwnedSemaphorePermit,
+    ) {
+        let session = self.session.beside_telling(lane::pass_on);
+        self.register(header.request, session.cancel_handle());
+        let (requests, reply) = (self.clone(), self.reply(header));
+        self.shared.lane.run(move || match caught(|| session.write_unsynced(&prepared, &params)) {
+            Ok(write) => Some(Box::new(move || {
+                let response = caught(|| request::written(write, reply));
+                requests.answer_at_once(reply, window, response, slot);
+            })),
+            Err(error) => {
+                requests.answer_at_once(reply, window, Err(error), slot);
+                None
+            }
         });
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ormdb::{Params, Prepared, Session, Streamed, Transaction};
+use ormdb::{Params, Prepared, Session, Streamed, Transaction, UnsyncedWrite};
 use ormdb_proto::bytes::AlignedBytes;
 use ormdb_proto::frame::{FrameHeader, FrameType, violation};
 use ormdb_proto::message::{self, SchemaApplied, SchemaRefused, Text, decode, encode};
@@ -73,6 +73,14 @@ pub(super) fn look(session: &Session, header: &FrameHeader, body: Body, reply: R
         Ok(Some(result)) => Looked::Done(reply.fetched(&result)),
         Err(error) => Looked::Done(Err(error)),
     }
+}
+
+/// The end of the response of a write, once it is durable.
+///
+/// # Errors
+/// Those of [`UnsyncedWrite::durable`].
+pub(super) fn written(write: UnsyncedWrite, reply: Reply) -> Result<Vec<Outgoing>> {
+    reply.written(&write.durable()?)
 }
 
 /// Runs a request outside of transactions; gives the end of its response, behind what it has sent. Blocks as long as the

@@ -183,3 +183,30 @@ async fn a_write_expects_a_version() {
     assert_eq!(error.code, ErrorCode::HistoryDiverged);
     assert_eq!(names(&client, "Artist order by id { kind }").await, r#"[{"kind":"band"},{"kind":"band"}]"#);
 }
+
+/// Writes share a thread: one that waits for a lock, and one of many rows, leave it to the others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writes_pass_those_that_wait() {
+    let dir = tempfile::tempdir().unwrap();
+    let (server, client) = served(dir.path()).await;
+    let none = Params::none();
+    let holder = client.begin().await.unwrap();
+    holder.query("delete Artist[name: \"a\"]", &none).await.unwrap();
+    let other = server.client().await;
+    let waiting = tokio::spawn({
+        let other = other.clone();
+        async move { other.query("update Artist[name: \"a\"] set { name: \"d\" }", &Params::none()).await }
+    });
+    for n in 0..20 {
+        let create = format!("create Tag {{ name: \"{n}\" }}");
+        let one = if n % 2 == 0 { &client } else { &other };
+        one.query(&create, &none).await.unwrap();
+    }
+    let many: Vec<String> = (0..400).map(|n| format!("{{ name: \"many {n}\" }}")).collect();
+    client.query(&format!("create Tag [{}]", many.join(", ")), &none).await.unwrap();
+    assert!(!waiting.is_finished());
+    holder.rollback().await.unwrap();
+    waiting.await.unwrap().unwrap();
+    assert_eq!(client.fetch("Artist[name: \"d\"]", &none).await.unwrap().len(), 1);
+    assert_eq!(client.fetch("Tag", &none).await.unwrap().len(), 420);
+}

@@ -1,6 +1,8 @@
 //! What every access of a statement is judged by: limits, cancellation, time.
 
+use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use ordinum::Interrupt;
@@ -12,14 +14,48 @@ use crate::limits::Limits;
 use crate::options::{Intersections, SemiJoins};
 use crate::statistics::Statistics;
 
+/// A statement of a few rows looks fewer times whether it was cancelled.
+const BRIEF_CHECKS_MAX: u32 = 16;
+
 /// Stops the running statements of a session from another thread, those too that wait for a lock.
 #[derive(Clone, Debug, Default)]
-pub struct CancelHandle(Interrupt);
+pub struct CancelHandle {
+    interrupt: Interrupt,
+    length: Option<Arc<Length>>,
+}
 
 impl CancelHandle {
+    /// One of a session whose thread wants to know whether a statement is brief.
+    pub(super) fn telling(is_long: impl Fn() + Send + Sync + 'static) -> CancelHandle {
+        let length = Arc::new(Length { checks: AtomicU32::new(0), is_long: Box::new(is_long) });
+        let told = Arc::clone(&length);
+        CancelHandle { interrupt: Interrupt::telling(move || (told.is_long)()), length: Some(length) }
+    }
+
     /// Asks the statements of the session, running and to come, to stop: they end with [`ErrorCode::Cancelled`].
     pub fn cancel(&self) {
-        self.0.raise();
+        self.interrupt.raise();
+    }
+}
+
+/// How far a statement has come, of a session whose thread wants to know whether it is brief.
+struct Length {
+    /// How often it was looked whether it was cancelled.
+    checks: AtomicU32,
+    is_long: Box<dyn Fn() + Send + Sync>,
+}
+
+impl Length {
+    fn check(&self) {
+        if self.checks.fetch_add(1, Ordering::Relaxed) >= BRIEF_CHECKS_MAX {
+            (self.is_long)();
+        }
+    }
+}
+
+impl fmt::Debug for Length {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Length").field("checks", &self.checks).finish_non_exhaustive()
     }
 }
 
@@ -104,7 +140,7 @@ impl SessionContext {
 
     /// What ends the waiting of its transactions for locks.
     pub(crate) fn interrupt(&self) -> Interrupt {
-        self.cancel.0.clone()
+        self.cancel.interrupt.clone()
     }
 
     /// How long the locks of others are waited for.
@@ -125,7 +161,10 @@ impl SessionContext {
 
     /// An error if the statement was cancelled or has run for too long. Cheap; called once for some hundred rows.
     pub(crate) fn check_cancelled(&self) -> Result<()> {
-        if self.cancel.0.is_raised() {
+        if let Some(length) = &self.cancel.length {
+            length.check();
+        }
+        if self.cancel.interrupt.is_raised() {
             return Err(Error::new(ErrorCode::Cancelled, "the statement was cancelled"));
         }
         if self.is_over() {

@@ -69,6 +69,11 @@ impl Prepared {
         &self.0.statement
     }
 
+    /// Whether it creates, updates or deletes rows when it runs.
+    pub fn writes(&self) -> bool {
+        self.0.explain.is_none() && self.0.statement.writes()
+    }
+
     /// Whether its plan is asked for.
     pub fn explain(&self) -> Option<Explain> {
         self.0.explain
