@@ -95,6 +95,12 @@ impl BlockCache {
         Ok(block)
     }
 
+    /// Asks the processor for the place of a block that will be asked for, soon.
+    pub(crate) fn prefetch(&self, file: FileNumber, offset: u64) {
+        let hash = BlockKey { file: file.0, offset }.hash();
+        self.shard(hash).prefetch(hash);
+    }
+
     fn shard(&self, hash: u64) -> &Shard {
         // The upper bits choose the shard, the lower ones the place in it.
         let at = usize::try_from(hash >> 32).unwrap_or(0) & (self.shards.len() - 1);

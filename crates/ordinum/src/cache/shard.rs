@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use super::{CacheStats, CacheUse};
 use crate::file_name::FileNumber;
+use crate::prefetch::prefetch;
 use crate::sync::RwLock;
 use crate::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use crate::table::Block;
@@ -96,6 +97,12 @@ impl Shard {
             counter.fetch_add(1, Ordering::Relaxed);
         }
         found
+    }
+
+    /// Asks the processor for the place that the hash of a block names.
+    pub(super) fn prefetch(&self, hash: u64) {
+        let table = self.table.read();
+        table.places.get(table.home(hash)).into_iter().for_each(prefetch);
     }
 
     /// Puts the block in, and drops others until no more than `bytes_max` bytes are here.

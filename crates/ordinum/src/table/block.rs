@@ -34,6 +34,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::prefetch::prefetch;
 use crate::slice::Slice;
 use crate::table::{heads, spare_buffers};
 
@@ -41,6 +42,8 @@ use crate::table::{heads, spare_buffers};
 pub(super) const TAIL_BYTES: usize = 19;
 /// Bytes of a head.
 pub(super) const HEAD_BYTES: usize = 4;
+/// Bytes that say where a group begins.
+const GROUP_BYTES: usize = 4;
 /// In the last byte of the tail: trailers have no kinds.
 pub(super) const SAME_KINDS: u8 = 1 << 4;
 /// A bucket that no key is in.
@@ -185,6 +188,7 @@ impl Block {
     }
 
     /// The entry with this number, which begins where the one before ends.
+    #[inline(always)]
     pub(super) fn entry_behind(&self, index: usize, before: &Range<usize>) -> Result<RawEntry> {
         self.raw_entry(index, before.end).ok_or_else(|| self.malformed("an entry"))
     }
@@ -206,13 +210,14 @@ impl Block {
         if entry_bytes.width == 0 {
             return prefix_end.checked_add(entry_bytes.same.checked_mul(index)?);
         }
-        let group = self.bytes.get(entries_end + 4 * (index >> group_log2)..)?.first_chunk::<4>()?;
+        let group =
+            self.bytes.get(entries_end + GROUP_BYTES * (index >> group_log2)..)?.first_chunk::<4>()?;
         let at = usize::try_from(u32::from_le_bytes(*group)).ok()?;
         at.checked_add(entry_bytes.sum(&self.bytes, self.group_of(index)..index)?)
     }
 
-    /// The entry with this number, which begins at `at`.
-    #[inline]
+    /// The entry with this number, which begins at `at`. Who walks over many entries looks at few of its parts.
+    #[inline(always)]
     fn raw_entry(&self, index: usize, at: usize) -> Option<RawEntry> {
         let layout = &self.layout;
         let end = at.checked_add(layout.entry_bytes.get(&self.bytes, index)?)?;
@@ -313,13 +318,33 @@ impl Block {
         Ok(None)
     }
 
+    /// Asks the processor for what a search for a key with this hash begins with.
+    pub(super) fn prefetch_bucket(&self, key_hash: u64) {
+        self.bytes.first().into_iter().for_each(prefetch);
+        self.bytes.get(self.bucket_at(key_hash)).into_iter().for_each(prefetch);
+    }
+
+    /// Asks the processor for what tells of the entry of a key with this hash, unless it is one of several.
+    pub(super) fn prefetch_entry(&self, key_hash: u64) {
+        let Some(first) = self.bucket(key_hash).filter(|bucket| *bucket < BUCKET_SHARED) else { return };
+        let (index, layout) = (usize::from(first), &self.layout);
+        let columns = [layout.entry_bytes, layout.rest_bytes, layout.shared_bytes];
+        let of_columns = columns.map(|column| column.at + column.width * index);
+        let group = layout.entries_end + GROUP_BYTES * (index >> layout.group_log2);
+        let head = layout.heads_at + HEAD_BYTES * index;
+        of_columns.into_iter().chain([group, head]).filter_map(|at| self.bytes.get(at)).for_each(prefetch);
+    }
+
+    fn bucket_at(&self, key_hash: u64) -> usize {
+        self.layout.buckets_at + bucket_of(key_hash, self.layout.buckets)
+    }
+
     /// The bucket of a hash, if the block has buckets.
     fn bucket(&self, key_hash: u64) -> Option<u8> {
         if self.layout.buckets == 0 {
             return None;
         }
-        let at = self.layout.buckets_at + bucket_of(key_hash, self.layout.buckets);
-        self.bytes.get(at).copied()
+        self.bytes.get(self.bucket_at(key_hash)).copied()
     }
 }
 
@@ -394,7 +419,7 @@ impl Layout {
             .checked_add(column_bytes(columns >> 4)?)?;
         let columns_at = heads_at.checked_sub(all_columns)?;
         let groups = if columns & 3 == 0 { 0 } else { entries.div_ceil(1 << group_log2) };
-        let entries_end = columns_at.checked_sub(groups.checked_mul(4)?)?;
+        let entries_end = columns_at.checked_sub(groups.checked_mul(GROUP_BYTES)?)?;
         let (entry_bytes, at) = Column::of(bytes, columns_at, columns, entries)?;
         let (rest_bytes, at) = Column::of(bytes, at, columns >> 2, entries)?;
         let (shared_bytes, _) = Column::of(bytes, at, columns >> 4, entries)?;

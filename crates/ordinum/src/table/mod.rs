@@ -49,7 +49,7 @@ pub(crate) use concat::{Concat, Opener};
 pub(crate) use filter::hash_key;
 pub(crate) use footer::{FEATURE_RANGE_TOMBSTONES, FEATURE_VALUE_LOG, FOOTER_BYTES, Footer, TableFormat};
 pub(crate) use handle::BlockHandle;
-pub(crate) use lookup::Lookup;
+pub(crate) use lookup::{Lookup, look_up_all};
 pub use options::Compression;
 pub(crate) use options::TableOptions;
 pub(crate) use origin::Origin;

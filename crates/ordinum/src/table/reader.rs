@@ -118,6 +118,11 @@ impl TableReader {
         }
     }
 
+    /// Says that [`TableReader::may_contain`] will be asked of this hash, soon.
+    pub(crate) fn prefetch(&self, key_hash: u64) {
+        self.filter.iter().for_each(|filter| filter.prefetch(key_hash));
+    }
+
     /// Whether the table may have a user key with this hash; false is certain.
     pub(crate) fn may_contain(&self, key_hash: u64) -> bool {
         self.filter.as_ref().is_none_or(|filter| filter.may_contain(key_hash))
@@ -167,6 +172,11 @@ impl TableReader {
     pub(crate) fn data_block(&self, handle: BlockHandle) -> Result<Arc<Block>> {
         self.cache
             .get_or_load(CacheUse::Fill, self.blocks.number, handle.offset, || self.blocks.block(handle))
+    }
+
+    /// Says that [`TableReader::data_block`] will be asked for this one, soon.
+    pub(crate) fn prefetch_block(&self, handle: BlockHandle) {
+        self.cache.prefetch(self.blocks.number, handle.offset);
     }
 
     fn pinned_partition(&self, index: usize) -> Option<&Arc<Block>> {

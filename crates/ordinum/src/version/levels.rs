@@ -12,7 +12,7 @@ use crate::part::Part;
 use crate::range_delete::{RangeTombstone, RangeTombstones};
 use crate::reader::KeyRange;
 use crate::slice::Slice;
-use crate::table::Lookup;
+use crate::table::{Lookup, look_up_all};
 use crate::version::{LEVELS, Level, LiveTable, LiveValueLog, ValueLogs, level_iter, user_range};
 
 /// The tables of one column family. The invariants are those of the module above.
@@ -57,20 +57,18 @@ impl Levels {
         let [level0, deeper @ ..] = &self.levels;
         for table in level0.iter() {
             let (first, last) = user_range(table);
-            let mut kept = None;
-            for lookup in lookups.iter_mut().filter(|lookup| lookup.found.is_none()) {
-                if first <= lookup.user_key && lookup.user_key <= last {
-                    table.reader()?.look_up(lookup, seek_trailer, &mut kept)?;
-                }
-            }
+            let may_be_here = |lookup: &&mut Lookup<'_>| {
+                lookup.found.is_none() && first <= lookup.user_key && lookup.user_key <= last
+            };
+            let places = lookups.iter_mut().filter(may_be_here).map(|lookup| (lookup, table.reader()));
+            look_up_all(places, seek_trailer)?;
         }
         for level in deeper.iter().filter(|level| !level.is_empty()) {
-            let mut kept = None;
-            for lookup in lookups.iter_mut().filter(|lookup| lookup.found.is_none()) {
-                if let Some(table) = level.only_holding(lookup.user_key) {
-                    table.reader()?.look_up(lookup, seek_trailer, &mut kept)?;
-                }
-            }
+            let places = lookups.iter_mut().filter(|lookup| lookup.found.is_none()).filter_map(|lookup| {
+                let table = level.only_holding(lookup.user_key)?;
+                Some((lookup, table.reader()))
+            });
+            look_up_all(places, seek_trailer)?;
         }
         Ok(())
     }

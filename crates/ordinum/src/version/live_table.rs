@@ -158,8 +158,8 @@ impl LiveTable {
 
     /// Says that a key with this hash will be looked for, soon. A table that was not read yet is not opened for it.
     pub(crate) fn prefetch(&self, key_hash: u64) {
-        if let Some(filter) = self.reader.get().and_then(|reader| reader.filter.as_ref()) {
-            filter.prefetch(key_hash);
+        if let Some(reader) = self.reader.get() {
+            reader.prefetch(key_hash);
         }
     }
 
