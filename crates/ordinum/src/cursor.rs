@@ -11,12 +11,11 @@
 use std::ops::Bound;
 use std::sync::OnceLock;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::family::ColumnFamily;
 use crate::iter::{InternalIterator, STEPS_BEFORE_SEEK, next_key_by_steps};
 use crate::key::{self, Kind, SeqNo};
 use crate::merge::MergeIter;
-use crate::merge_operator::{Chain, Operator};
 use crate::part::Part;
 use crate::planted::{Bug, planted};
 use crate::range_delete::Cover;
@@ -24,6 +23,9 @@ use crate::reader::KeyRange;
 use crate::slice::Slice;
 use crate::transaction::RangeTracker;
 use crate::version::SeparatedValues;
+
+mod each_value;
+mod merging;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stand {
@@ -285,8 +287,11 @@ impl Cursor {
     }
 
     fn forward_from(&mut self, start: Bound<&[u8]>) -> Result<bool> {
-        self.leave();
+        let stood = self.leave();
         let found = match start {
+            Bound::Included(key) if stood == Stand::Forward && key >= self.entries.user_key() => {
+                self.entries.seek_on(key, u64::MAX)?
+            }
             Bound::Included(key) => self.entries.seek(key, u64::MAX)?,
             Bound::Excluded(key) => self.entries.seek(key, 0)? && next_key_by_steps(&mut self.entries, key)?,
             Bound::Unbounded => self.entries.first()?,
@@ -377,60 +382,6 @@ impl Cursor {
             }
         }
         Ok(false)
-    }
-
-    /// From what was merged on to the next key that is shown.
-    #[cold]
-    fn forward_from_merged(&mut self) -> Result<bool> {
-        let key = std::mem::take(&mut self.aside.key);
-        let found = self.entries.valid() && next_key_by_steps(&mut self.entries, &key)?;
-        self.forward_to_visible(found)
-    }
-
-    /// Keeps aside what the visible entries of a key come to; the entries stand on the newest of them, a merge entry.
-    #[cold]
-    fn merge(&mut self) -> Result<()> {
-        let key = self.entries.user_key().to_vec();
-        let seqno = key::split_trailer(self.entries.trailer()).0;
-        let family = self.merging.clone();
-        let none = Operator { family: "", merges: None };
-        let operator = family.as_ref().map_or(none, |family| family.family.operator());
-        let mut chain = Chain::new(operator, &key, self.entries.value_slice())?;
-        let hidden = self.cover.newest(&key);
-        while !chain.is_complete() {
-            if !self.entries.next()? || self.entries.user_key() != key {
-                chain.end();
-                break;
-            }
-            let (older, kind) = key::split_trailer(self.entries.trailer());
-            if older < hidden {
-                chain.end();
-                break;
-            }
-            if self.visible(older) {
-                let message = || "an entry of a kind that nobody writes was read".to_owned();
-                let kind = Kind::from_byte(kind).ok_or_else(|| Error::Bug { message: message() })?;
-                let value = match &self.values {
-                    Some(values) if kind == Kind::Pointer => values.read(self.entries.value())?,
-                    Some(_) | None => self.entries.value_slice(),
-                };
-                chain.add(operator, &key, kind, value)?;
-            }
-        }
-        let value = chain.value(operator, &key)?;
-        self.aside = Aside { key, value, seqno, kind: Kind::Put as u8 };
-        Ok(())
-    }
-
-    /// As [`Cursor::merge`], of the key that is kept aside, whose newest visible entry was written at `seqno`; the entries
-    /// stand before all of its versions, before and behind.
-    #[cold]
-    fn merge_back(&mut self, seqno: SeqNo) -> Result<()> {
-        let key = self.aside.key.clone();
-        self.entries.seek(&key, key::trailer(seqno, Kind::Merge))?;
-        self.merge()?;
-        self.entries.seek_before(&key, u64::MAX)?;
-        Ok(())
     }
 
     /// The newest visible version of `key`, on whose oldest version the entries stand; they stand before all of its

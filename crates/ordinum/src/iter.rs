@@ -1,5 +1,7 @@
 //! The one interface of everything that yields internal entries in order: memtables, blocks, tables, levels, merges.
 
+use std::ops::ControlFlow;
+
 use crate::error::Result;
 use crate::key::SeqNo;
 
@@ -15,6 +17,11 @@ pub(crate) trait InternalIterator: Send {
     fn last(&mut self) -> Result<bool>;
     /// To the first entry at or after (`user_key`, `trailer`) in internal order.
     fn seek(&mut self, user_key: &[u8], trailer: u64) -> Result<bool>;
+    /// To the first entry at or after (`user_key`, `trailer`), for who moves forward: it is not before the entry that this stands
+    /// on, which is near as a rule. Must stand on an entry.
+    fn seek_on(&mut self, user_key: &[u8], trailer: u64) -> Result<bool> {
+        self.seek(user_key, trailer)
+    }
     /// To the last entry strictly before (`user_key`, `trailer`) in internal order.
     fn seek_before(&mut self, user_key: &[u8], trailer: u64) -> Result<bool>;
     /// To the entry after this one. Must stand on an entry.
@@ -23,6 +30,20 @@ pub(crate) trait InternalIterator: Send {
     fn next_key(&mut self) -> Result<bool> {
         let left = self.user_key().to_vec();
         next_key_by_steps(self, &left)
+    }
+    /// On to further user keys before `end`, as long as the newest entry of each is a put at or below `newest`, whose value it shows;
+    /// stands on the last one that it showed, or where it stood. It may stop earlier, and does nothing as a rule: its caller goes on
+    /// by [`InternalIterator::next_key`] and looks. Must stand on an entry.
+    fn show_on(
+        &mut self,
+        _end: &[u8],
+        _newest: SeqNo,
+        _see: &mut impl FnMut(&[u8]) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>>
+    where
+        Self: Sized,
+    {
+        Ok(ControlFlow::Continue(()))
     }
     /// On from an entry that a range tombstone with this sequence number hides, which covers every key from here on and before
     /// `end`: to the next entry, or as far beyond as all that is left out is hidden too. Must stand on an entry.

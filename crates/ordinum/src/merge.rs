@@ -9,6 +9,7 @@
 //! the second, a step compares those two only.
 
 use std::cmp::Ordering;
+use std::ops::ControlFlow;
 
 use crate::error::Result;
 use crate::iter::{InternalIterator, next_key_by_steps};
@@ -156,6 +157,20 @@ impl<I: InternalIterator> InternalIterator for MergeIter<I> {
         self.restart(Direction::Forward, |_, child| child.seek(user_key, trailer))
     }
 
+    fn seek_on(&mut self, user_key: &[u8], trailer: u64) -> Result<bool> {
+        if self.direction == Direction::Backward {
+            return self.seek(user_key, trailer);
+        }
+        // Children that stand at the target or behind it stay there: what they have before that was passed.
+        while let Some(child) = self.current() {
+            if compare((child.user_key(), child.trailer()), (user_key, trailer)) != Ordering::Less {
+                return Ok(true);
+            }
+            self.advance(|child| child.seek_on(user_key, trailer))?;
+        }
+        Ok(false)
+    }
+
     fn seek_before(&mut self, user_key: &[u8], trailer: u64) -> Result<bool> {
         self.restart(Direction::Backward, |_, child| child.seek_before(user_key, trailer))
     }
@@ -180,6 +195,29 @@ impl<I: InternalIterator> InternalIterator for MergeIter<I> {
         }
         let left = current.user_key().to_vec();
         next_key_by_steps(self, &left)
+    }
+
+    #[inline]
+    fn show_on(
+        &mut self,
+        end: &[u8],
+        newest: SeqNo,
+        see: &mut impl FnMut(&[u8]) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>> {
+        let (Some(&current), Direction::Forward) = (self.heap.first(), self.direction) else {
+            return Ok(ControlFlow::Continue(()));
+        };
+        // The current child shows what it has before the second one.
+        match self.second {
+            None => match self.children.get_mut(current) {
+                Some(child) => child.show_on(end, newest, see),
+                None => Ok(ControlFlow::Continue(())),
+            },
+            Some(second) => match self.children.get_disjoint_mut([current, second]) {
+                Ok([child, second]) => child.show_on(end.min(second.user_key()), newest, see),
+                Err(_) => Ok(ControlFlow::Continue(())),
+            },
+        }
     }
 
     fn skip_on(&mut self, end: Option<&[u8]>, seqno: SeqNo) -> Result<bool> {

@@ -1,6 +1,8 @@
 //! One of the iterators that a cursor or a compaction merges. An enumeration, so that a step calls no function through a
 //! table of them.
 
+use std::ops::ControlFlow;
+
 use crate::error::Result;
 use crate::iter::InternalIterator;
 use crate::key::SeqNo;
@@ -46,6 +48,10 @@ impl InternalIterator for Part {
         each!(self, inner => inner.seek(user_key, trailer))
     }
 
+    fn seek_on(&mut self, user_key: &[u8], trailer: u64) -> Result<bool> {
+        each!(self, inner => inner.seek_on(user_key, trailer))
+    }
+
     fn seek_before(&mut self, user_key: &[u8], trailer: u64) -> Result<bool> {
         each!(self, inner => inner.seek_before(user_key, trailer))
     }
@@ -58,6 +64,16 @@ impl InternalIterator for Part {
     #[inline]
     fn next_key(&mut self) -> Result<bool> {
         each!(self, inner => inner.next_key())
+    }
+
+    #[inline]
+    fn show_on(
+        &mut self,
+        end: &[u8],
+        newest: SeqNo,
+        see: &mut impl FnMut(&[u8]) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>> {
+        each!(self, inner => inner.show_on(end, newest, see))
     }
 
     fn skip_on(&mut self, end: Option<&[u8]>, seqno: SeqNo) -> Result<bool> {

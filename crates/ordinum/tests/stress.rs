@@ -6,7 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "test")]
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
+use std::ops::{Bound, ControlFlow};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -228,7 +228,11 @@ impl OpenCursor {
                 1 => (self.cursor.last(), self.rows.len().checked_sub(1), "last"),
                 2..4 => (self.cursor.seek(&key), Some(behind), "seek"),
                 4..6 => (self.cursor.seek_back(&key), through.checked_sub(1), "seek_back"),
-                6..11 if self.at.is_some() => (self.cursor.next(), self.at.map(|at| at + 1), "next"),
+                6..8 if self.at.is_some() => {
+                    let (found, at) = self.each_value(rng);
+                    (Ok(found), at, "each_value")
+                }
+                8..11 if self.at.is_some() => (self.cursor.next(), self.at.map(|at| at + 1), "next"),
                 11.. if self.at.is_some() => {
                     (self.cursor.prev(), self.at.and_then(|at| at.checked_sub(1)), "prev")
                 }
@@ -246,6 +250,27 @@ impl OpenCursor {
                 assert_eq!(self.cursor.seqno(), *written, "{what}");
             }
         }
+    }
+}
+
+impl OpenCursor {
+    /// Walks over the keys that begin as the one that it stands on does, to their end or not as far; says whether it stands on a key
+    /// then, and where it has to.
+    fn each_value(&mut self, rng: &mut Rng) -> (bool, Option<usize>) {
+        let rest = self.at.and_then(|at| self.rows.get(at..)).unwrap();
+        let prefix = rest[0].0[..rng.usize(..=rest[0].0.len())].to_vec();
+        let alike = rest.iter().take_while(|row| row.0.starts_with(&prefix)).count();
+        let wanted = rng.usize(1..alike + 4);
+        let mut values = Vec::new();
+        let walked = self.cursor.each_value(&prefix, |value| {
+            values.push(value.to_vec());
+            if values.len() == wanted { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        let shown = alike.min(wanted);
+        assert_eq!(walked.unwrap().is_break(), wanted <= alike);
+        assert!(values.iter().eq(rest[..shown].iter().map(|(_, (_, value))| value)));
+        let at = self.at.map(|at| at + if wanted <= alike { wanted - 1 } else { alike });
+        (self.cursor.valid(), at)
     }
 }
 

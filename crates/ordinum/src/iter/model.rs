@@ -59,6 +59,7 @@ pub(crate) fn check(iter: &mut dyn InternalIterator, model: &[Entry], rng: &mut 
         let (moved, name) = match rng.u8(..20) {
             0 => (iter.first(), "first"),
             1 => (iter.last(), "last"),
+            2..4 if at.is_some_and(|at| at <= behind) => (iter.seek_on(&seek_key, seek_trailer), "seek_on"),
             2..5 => (iter.seek(&seek_key, seek_trailer), "seek"),
             5..8 => (iter.seek_before(&seek_key, seek_trailer), "seek_before"),
             8..12 if at.is_some() => (iter.next(), "next"),
@@ -69,7 +70,7 @@ pub(crate) fn check(iter: &mut dyn InternalIterator, model: &[Entry], rng: &mut 
         at = match name {
             "first" => Some(0),
             "last" => model.len().checked_sub(1),
-            "seek" => Some(behind),
+            "seek" | "seek_on" => Some(behind),
             "seek_before" => behind.checked_sub(1),
             "next" => at.map(|at| at + 1),
             "next_key" => at.map(|at| at + model[at..].iter().take_while(|e| e.0 == model[at].0).count()),

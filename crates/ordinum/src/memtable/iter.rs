@@ -1,11 +1,12 @@
 //! The entries of a memtable in internal order, in both directions, while others insert.
 
+use std::ops::ControlFlow;
 use std::sync::{Arc, OnceLock};
 
 use super::{At, HEAD, Memtable};
 use crate::error::Result;
 use crate::iter::{InternalIterator, STEPS_BEFORE_SEEK};
-use crate::key::{self, SeqNo};
+use crate::key::{self, Kind, SeqNo};
 use crate::slice::{Holder, Slice};
 
 /// An iterator over a memtable. It shows the last operation of each batch on a key, and hides those before.
@@ -107,6 +108,35 @@ impl InternalIterator for MemtableIter {
             };
         }
         self.stand(node)
+    }
+
+    #[inline]
+    fn show_on(
+        &mut self,
+        end: &[u8],
+        newest: SeqNo,
+        see: &mut impl FnMut(&[u8]) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>> {
+        let mut left = self.node;
+        let mut shown = ControlFlow::Continue(());
+        while left != 0 && shown.is_continue() {
+            let node = self.memtable.next(left);
+            if node == 0
+                || self.memtable.key(node) >= end
+                || self.memtable.key(node) == self.memtable.key(left)
+            {
+                break;
+            }
+            let (seqno, kind) = key::split_trailer(self.memtable.trailer(node));
+            if seqno > newest || kind != Kind::Put as u8 {
+                break;
+            }
+            self.memtable.arena.prefetch(self.memtable.next(node));
+            shown = see(self.memtable.value(node));
+            left = node;
+        }
+        self.stand(left)?;
+        Ok(shown)
     }
 
     fn skip_on(&mut self, end: Option<&[u8]>, seqno: SeqNo) -> Result<bool> {

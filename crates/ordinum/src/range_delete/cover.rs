@@ -34,10 +34,15 @@ impl Cover {
         self
     }
 
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.seen.is_empty() && self.own.is_none()
+    }
+
     /// The newest tombstone that covers the key, or zero.
     #[inline]
     pub(crate) fn newest(&mut self, key: &[u8]) -> SeqNo {
-        if self.seen.is_empty() && self.own.is_none() {
+        if self.is_empty() {
             return SeqNo::ZERO;
         }
         let is_inside = self.is_known

@@ -248,6 +248,15 @@ impl Block {
             .ok_or_else(|| self.malformed("an entry that shares no more than there is"))
     }
 
+    /// Whether two entries of one group have the same user key; none if that takes a look at the group.
+    #[inline]
+    pub(super) fn are_alike(&self, a: &RawEntry, b: &RawEntry) -> Option<bool> {
+        if a.head != b.head || a.rest_bytes != b.rest_bytes {
+            return Some(false);
+        }
+        (a.shared == b.shared).then(|| self.range(&a.tail) == self.range(&b.tail))
+    }
+
     /// Compares the user key of an entry with one that goes on behind the prefix with `rest`, whose head is the same.
     fn compare_tail(&self, index: usize, entry: &RawEntry, rest: &[u8]) -> Result<Ordering> {
         let by_length = entry.rest_bytes.cmp(&rest.len());

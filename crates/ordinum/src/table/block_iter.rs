@@ -4,11 +4,12 @@
 //! key of the group that begins with the entry `group`.
 #![deny(clippy::indexing_slicing)]
 
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
 use crate::error::Result;
 use crate::iter::InternalIterator;
+use crate::key::{Kind, SeqNo, split_trailer};
 use crate::slice::Slice;
 use crate::table::block::{Block, RawEntry};
 
@@ -167,6 +168,48 @@ impl InternalIterator for BlockIter {
             index += 1;
         }
         Ok(false)
+    }
+
+    fn show_on(
+        &mut self,
+        end: &[u8],
+        newest: SeqNo,
+        see: &mut impl FnMut(&[u8]) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>> {
+        let behind = self.block.lower_bound(end, u64::MAX)?;
+        let mut before = self.block.entry(self.index)?;
+        let (mut last, mut shown) = (self.index, ControlFlow::Continue(()));
+        for index in self.index.saturating_add(1)..behind {
+            let entry = self.block.entry_behind(index, &before.value)?;
+            let is_alike = if self.block.group_of(index) == index {
+                None
+            } else {
+                self.block.are_alike(&before, &entry)
+            };
+            let is_same = match is_alike {
+                Some(is_same) => is_same,
+                None => {
+                    self.go(index - 1)?;
+                    self.has_this_key(index, &entry)?
+                }
+            };
+            if !is_same {
+                let (seqno, kind) = split_trailer(entry.trailer);
+                if seqno > newest || kind != Kind::Put as u8 {
+                    break;
+                }
+                last = index;
+                shown = see(self.block.range(&entry.value));
+                if shown.is_break() {
+                    break;
+                }
+            }
+            before = entry;
+        }
+        if last != self.index {
+            self.go(last)?;
+        }
+        Ok(shown)
     }
 
     #[inline]

@@ -3,9 +3,12 @@
 //! Invariant: the key of an outer entry is at or after every inner key behind it, and before every inner key behind
 //! the next outer entry; inner iterators share no user key.
 
+use std::cmp::Ordering;
+use std::ops::ControlFlow;
+
 use crate::error::Result;
 use crate::iter::InternalIterator;
-use crate::key::SeqNo;
+use crate::key::{SeqNo, compare};
 use crate::slice::Slice;
 
 /// Opens what an outer entry stands for.
@@ -87,6 +90,21 @@ impl<O: InternalIterator, P: Opener<O>> InternalIterator for Concat<O, P> {
         if self.open()?.seek(user_key, trailer)? { Ok(true) } else { self.forward() }
     }
 
+    fn seek_on(&mut self, user_key: &[u8], trailer: u64) -> Result<bool> {
+        let is_here =
+            compare((self.outer.user_key(), self.outer.trailer()), (user_key, trailer)) != Ordering::Less;
+        match &mut self.inner {
+            Some(inner) if is_here => {
+                if inner.seek_on(user_key, trailer)? {
+                    Ok(true)
+                } else {
+                    self.forward()
+                }
+            }
+            Some(_) | None => self.seek(user_key, trailer),
+        }
+    }
+
     fn seek_before(&mut self, user_key: &[u8], trailer: u64) -> Result<bool> {
         self.inner = None;
         if !self.outer.seek(user_key, trailer)? {
@@ -120,6 +138,19 @@ impl<O: InternalIterator, P: Opener<O>> InternalIterator for Concat<O, P> {
                 }
             }
             None => Ok(false),
+        }
+    }
+
+    #[inline]
+    fn show_on(
+        &mut self,
+        end: &[u8],
+        newest: SeqNo,
+        see: &mut impl FnMut(&[u8]) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>> {
+        match &mut self.inner {
+            Some(inner) => inner.show_on(end, newest, see),
+            None => Ok(ControlFlow::Continue(())),
         }
     }
 

@@ -5,6 +5,7 @@
 //! is taken, and damage ahead of the iterator does not stop it before it is there.
 #![deny(clippy::indexing_slicing)]
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::cache::CacheUse;
@@ -30,6 +31,8 @@ pub(crate) struct TableIter {
     partition: Option<Arc<Block>>,
     at: usize,
     data: Option<BlockIter>,
+    /// Where the block of `data` lies.
+    opened: Option<BlockHandle>,
     standing: bool,
     ahead: ReadAhead,
     /// How many bytes it may still put into the cache.
@@ -44,8 +47,19 @@ impl TableIter {
             CacheUse::Peek => ReadAhead::at_once(),
         };
         let fill_left = table.cache.bytes_max() / CACHE_PART_FILLED;
-        let (partition, data) = (None, None);
-        TableIter { table, cache_use, top: 0, partition, at: 0, data, standing: false, ahead, fill_left }
+        let (partition, data, opened) = (None, None, None);
+        TableIter {
+            table,
+            cache_use,
+            top: 0,
+            partition,
+            at: 0,
+            data,
+            opened,
+            standing: false,
+            ahead,
+            fill_left,
+        }
     }
 
     /// To the partition with this number; whether there is one.
@@ -67,14 +81,18 @@ impl TableIter {
 
     /// The block under the present place in the index.
     fn open(&mut self, direction: Direction) -> Result<&mut BlockIter> {
-        let block = match &self.partition {
+        let handle = match &self.partition {
             Some(partition) => self.table.handle(partition, self.at)?,
             None => return Err(self.table.top_index.malformed("a partition")),
         };
-        let block = self.load(block, direction)?;
-        match &mut self.data {
-            Some(data) => data.reset(block),
-            none => *none = Some(BlockIter::new(block)),
+        if self.opened != Some(handle) {
+            self.opened = None;
+            let block = self.load(handle, direction)?;
+            match &mut self.data {
+                Some(data) => data.reset(block),
+                none => *none = Some(BlockIter::new(block)),
+            }
+            self.opened = Some(handle);
         }
         self.data.as_mut().ok_or_else(|| self.table.top_index.malformed("a block"))
     }
@@ -169,6 +187,17 @@ impl InternalIterator for TableIter {
         if self.standing { Ok(true) } else { self.forward() }
     }
 
+    fn seek_on(&mut self, user_key: &[u8], trailer: u64) -> Result<bool> {
+        // Entries before the one that it stands on are before the target, so that the first behind them in this block is it.
+        if self.standing
+            && let Some(data) = &mut self.data
+            && data.seek(user_key, trailer)?
+        {
+            return Ok(true);
+        }
+        self.seek(user_key, trailer)
+    }
+
     fn seek_before(&mut self, user_key: &[u8], trailer: u64) -> Result<bool> {
         if !self.seek_index(user_key, trailer)? {
             return self.last();
@@ -202,6 +231,19 @@ impl InternalIterator for TableIter {
                 Ok(self.forward()? && next_key_by_steps(self, &left)?)
             }
             _ => Ok(false),
+        }
+    }
+
+    #[inline]
+    fn show_on(
+        &mut self,
+        end: &[u8],
+        newest: SeqNo,
+        see: &mut impl FnMut(&[u8]) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>> {
+        match &mut self.data {
+            Some(data) if self.standing => data.show_on(end, newest, see),
+            _ => Ok(ControlFlow::Continue(())),
         }
     }
 

@@ -72,6 +72,27 @@ impl Accumulator {
         Ok(kept)
     }
 
+    /// Whether the sum of whole numbers and their count are as good as the numbers themselves.
+    pub(super) const fn takes_sums(function: AggregateFunction, distinct: bool) -> bool {
+        match function {
+            AggregateFunction::Count | AggregateFunction::Sum | AggregateFunction::Avg => !distinct,
+            AggregateFunction::Min | AggregateFunction::Max => false,
+        }
+    }
+
+    /// Adds so many whole numbers of this sum, to an aggregate [that takes it](Accumulator::takes_sums).
+    pub(super) fn add_sum(&mut self, sum: i128, count: i64) -> Result<()> {
+        if count > 0 {
+            self.count += count;
+            let sum = Sum::Whole(sum);
+            self.sum = Some(match self.sum.take() {
+                None => sum,
+                Some(before) => before.and(sum)?,
+            });
+        }
+        Ok(())
+    }
+
     /// The aggregate, as a value of its type.
     pub(super) fn finish(self, ty: FieldType) -> Result<Datum<'static>> {
         Ok(match (self.function, self.sum) {

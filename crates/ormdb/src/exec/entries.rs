@@ -40,14 +40,20 @@ pub(super) fn aggregates(
         Node::Field(field) => place_of(*field, format, rows),
         _ => None,
     };
+    let number = place.filter(|_| Accumulator::takes_sums(aggregate.function, aggregate.distinct));
+    let number = number.and_then(|at| format.covered_number(at));
     let keys = parent_keys(run, fan.from, target, access, parents)?;
     let mut scanner = Scanner::new(run, target, source, true, Served::Exact, false)?;
     let new = || Accumulator::new(aggregate.function, aggregate.distinct);
     let mut of_keys = Vec::with_capacity(keys.distinct.len());
     let env = run.env();
     for key in &keys.distinct {
-        let (mut group, mut kept) = (new(), 0);
+        let (mut group, mut kept, mut numbers) = (new(), 0, Numbers::default());
         let count = scanner.each_value(run, step, key, &mut |bytes| {
+            if let Some(found) = number.and_then(|number| number.read(bytes)) {
+                numbers.add(found);
+                return Ok(());
+            }
             let tuple = format.covered(bytes)?.ok_or_else(no_tuple)?;
             let held = match place {
                 Some(at) => group.add(&tuple.get(at)?)?,
@@ -59,6 +65,7 @@ pub(super) fn aggregates(
             }
             Ok(())
         })?;
+        group.add_sum(numbers.sum, numbers.count)?;
         run.budget.release(kept);
         run.count(step, |stats| {
             stats.examined += count;
@@ -69,6 +76,24 @@ pub(super) fn aggregates(
     let of_none = new().finish(aggregate.ty)?;
     let of = |key: Option<usize>| key.and_then(|key| of_keys.get(key)).unwrap_or(&of_none).clone();
     Ok(Some(keys.of_parent.into_iter().map(of).collect()))
+}
+
+/// The numbers of a group that are read as they stand.
+#[derive(Default)]
+struct Numbers {
+    sum: i128,
+    count: i64,
+}
+
+impl Numbers {
+    /// Adds one, unless it is null.
+    fn add(&mut self, number: Option<i64>) {
+        if let Some(number) = number {
+            // As many of them as there can be entries do not leave this range.
+            self.sum += i128::from(number);
+            self.count += 1;
+        }
+    }
 }
 
 /// What is aggregated, of all rows, where each row alone gives it. The sum of floating numbers depends on their order, which is that of

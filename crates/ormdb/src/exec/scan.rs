@@ -4,7 +4,7 @@
 //! a lane ends where ties end, if ties matter; (3) a cursor that ran forward over the end of one prefix stands on the
 //! first entry behind it, so that the next prefix needs a search only if that entry stands before it.
 
-use std::ops::Bound;
+use std::ops::{Bound, ControlFlow};
 
 use ordinum::{Cursor, KeyRange, Slice};
 use ormdb_proto::Result;
@@ -197,26 +197,26 @@ impl Scanner {
         Ok(count)
     }
 
-    /// Shows the values of all entries that begin with these bytes; gives their number.
+    /// Shows the values of all entries that begin with these bytes, of a scanner that goes forward; gives their number.
     pub(super) fn each_value(
         &mut self,
         run: &Run<'_>,
         step: usize,
         prefix: &[u8],
-        see: &mut dyn FnMut(&[u8]) -> Result<()>,
+        see: &mut impl FnMut(&[u8]) -> Result<()>,
     ) -> Result<usize> {
         self.stands_for = None;
-        let mut count = 0;
-        let mut valid = self.begin(&Span::Prefix(prefix))?;
-        while valid && self.cursor.key().starts_with(prefix) {
-            run.budget.tick()?;
-            count += 1;
-            see(self.cursor.value().engine()?)?;
-            valid = self.step()?;
+        let (mut count, mut seen) = (0, Ok(()));
+        if self.begin(&Span::Prefix(prefix))? {
+            let walked = self.cursor.each_value(prefix, |value| {
+                count += 1;
+                seen = run.budget.tick().and_then(|()| see(value));
+                if seen.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            });
+            seen?;
+            let _all_were_shown = walked.engine()?;
         }
-        if !self.reverse {
-            self.passed = Some(Key::from_slice(prefix));
-        }
+        self.passed = Some(Key::from_slice(prefix));
         run.count(step, |stats| stats.entries += count);
         Ok(count)
     }

@@ -251,12 +251,19 @@ impl Sum {
 
     /// With one more value.
     pub(crate) fn add(self, value: &ValueRef<'_>) -> Result<Sum> {
+        self.and(Sum::of(value)?)
+    }
+
+    /// With the values of another sum, of the same kind.
+    pub(crate) fn and(self, other: Sum) -> Result<Sum> {
         let overflow = || Error::new(ErrorCode::NumericOverflow, "the sum is outside the range of its type");
-        Ok(match (self, Sum::of(value)?) {
+        Ok(match (self, other) {
             (Sum::Whole(a), Sum::Whole(b)) => Sum::Whole(a.checked_add(b).ok_or_else(overflow)?),
             (Sum::Exact(a), Sum::Exact(b)) => Sum::Exact(a.checked_add(b).ok_or_else(overflow)?),
             (Sum::Float(a), Sum::Float(b)) => Sum::Float(floats(Arithmetic::Add, a, b)?),
-            _ => return Err(unexpected(value)),
+            (Sum::Whole(_) | Sum::Exact(_) | Sum::Float(_), _) => {
+                return Err(Error::new(ErrorCode::Internal, "a sum met numbers of another kind"));
+            }
         })
     }
 

@@ -20,7 +20,7 @@ use ormdb_proto::{Error, ErrorCode, Result};
 
 use super::key::{self, Direction, KeyReader, KeyValue};
 use super::row::{RowFormat, RowView};
-use super::tuple::{TupleLayout, TupleView};
+use super::tuple::{TupleLayout, TupleView, WholeNumber};
 use super::{corrupt, layout, varint};
 
 /// How the entries of an index are encoded.
@@ -186,6 +186,12 @@ impl IndexFormat {
     /// The slots whose values an entry carries beside its key, in the order of [`IndexFormat::covered`].
     pub(crate) fn covered_slots(&self) -> &[usize] {
         self.covering.as_ref().map_or(&[], |c| c.slots.as_slice())
+    }
+
+    /// Where the covered field at a place stands in the values of entries, if it is a whole number that stands at the same place of all.
+    pub(crate) fn covered_number(&self, at: usize) -> Option<WholeNumber> {
+        let covering = self.covering.as_ref().filter(|_| self.unique.is_none())?;
+        covering.tuple.whole_number(at)
     }
 
     /// The covered fields of an entry, in the order of [`IndexFormat::covered_slots`]; none if the index covers none.

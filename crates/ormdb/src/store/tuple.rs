@@ -142,6 +142,15 @@ impl TupleLayout {
         Ok(true)
     }
 
+    /// Where the value at a place stands, if it is a whole number.
+    pub(crate) fn whole_number(&self, place: usize) -> Option<WholeNumber> {
+        let column = self.columns.get(place)?;
+        let Place::Fixed { at } = column.place else { return None };
+        let whole = [ScalarType::Int16, ScalarType::Int32, ScalarType::Int64].map(FieldType::Scalar);
+        let width = fixed_width(column.ty).filter(|_| whole.contains(&column.ty))?;
+        Some(WholeNumber { place, at: 1 + bitmap_bytes(self.columns.len()) + at, width })
+    }
+
     /// The parts of a tuple.
     ///
     /// # Errors
@@ -157,6 +166,32 @@ impl TupleLayout {
         let width = if wide { 4 } else { 2 };
         let (ends, variable) = rest.split_at_checked(self.variable_count * width).ok_or_else(cut_short)?;
         Ok(TupleView { layout: self, bitmap, fixed, ends, variable, wide })
+    }
+}
+
+/// Where a whole number stands in the tuples of a layout.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WholeNumber {
+    place: usize,
+    at: usize,
+    width: usize,
+}
+
+impl WholeNumber {
+    /// The number in a tuple, or that it is null; none if the bytes are no such tuple.
+    #[inline]
+    pub(crate) fn read(&self, tuple: &[u8]) -> Option<Option<i64>> {
+        let (&flags, bitmap) = tuple.split_first()?;
+        if flags & !WIDE != 0 {
+            return None;
+        }
+        let bytes = tuple.get(self.at..)?;
+        let number = match self.width {
+            2 => i64::from(i16::from_le_bytes(le(bytes)?)),
+            4 => i64::from(i32::from_le_bytes(le(bytes)?)),
+            _ => i64::from_le_bytes(le(bytes)?),
+        };
+        Some((!bit(bitmap, self.place)).then_some(number))
     }
 }
 

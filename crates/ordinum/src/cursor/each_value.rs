@@ -1,0 +1,49 @@
+//! The values of many keys that stand side by side, without a look at each of the keys.
+
+use std::ops::{Bound, ControlFlow};
+
+use super::{Cursor, Stand};
+use crate::error::Result;
+use crate::iter::InternalIterator;
+use crate::reader::KeyRange;
+
+impl Cursor {
+    /// Shows the values of the keys from the one that it stands on, as long as they begin with `prefix`; stands on the first that does
+    /// not then, or nowhere. Where `see` breaks off, it stands on the key whose value that has seen.
+    ///
+    /// The same as [`Cursor::next`] and [`Cursor::value`] in turn, but that most steps look at no more of an entry than tells that it
+    /// is there.
+    ///
+    /// # Errors
+    /// As [`Cursor::next`] and [`Cursor::value`].
+    pub fn each_value(
+        &mut self,
+        prefix: &[u8],
+        mut see: impl FnMut(&[u8]) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>> {
+        let end = self.end_of(prefix);
+        while self.valid() && self.key().starts_with(prefix) {
+            if see(self.value()?).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+            if let (Stand::Forward, Some(end), true) = (&self.stand, &end, self.cover.is_empty()) {
+                self.separated.take();
+                if self.entries.show_on(end, self.seqno, &mut see)?.is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+            self.next()?;
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Before which key all keys of the range end that begin with `prefix`, if there is such a key.
+    fn end_of(&self, prefix: &[u8]) -> Option<Vec<u8>> {
+        match (KeyRange::prefix(prefix).end, &self.range.end) {
+            (Bound::Excluded(end), Bound::Unbounded) => Some(end),
+            (Bound::Unbounded, Bound::Excluded(end)) => Some(end.clone()),
+            (Bound::Excluded(a), Bound::Excluded(b)) => Some(if a < *b { a } else { b.clone() }),
+            (_, Bound::Included(_)) | (_, Bound::Unbounded) | (Bound::Included(_), _) => None,
+        }
+    }
+}
