@@ -101,6 +101,13 @@ impl BlockCache {
         self.shard(hash).prefetch(hash);
     }
 
+    /// The block at `offset` of `file`, if it is here. That it is not here is no miss: nobody has asked for it yet.
+    pub(crate) fn get_if_here(&self, file: FileNumber, offset: u64) -> Option<Arc<Block>> {
+        let key = BlockKey { file: file.0, offset };
+        let hash = key.hash();
+        self.shard(hash).get_if_here(key, hash)
+    }
+
     fn shard(&self, hash: u64) -> &Shard {
         // The upper bits choose the shard, the lower ones the place in it.
         let at = usize::try_from(hash >> 32).unwrap_or(0) & (self.shards.len() - 1);

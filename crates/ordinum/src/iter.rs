@@ -22,6 +22,9 @@ pub(crate) trait InternalIterator: Send {
     fn seek_on(&mut self, user_key: &[u8], trailer: u64) -> Result<bool> {
         self.seek(user_key, trailer)
     }
+    /// Says that this key will be sought next, behind a walk over what stands before it: what that takes is fetched ahead, where it
+    /// costs no reading. Must stand on an entry.
+    fn announce(&mut self, _user_key: &[u8]) {}
     /// To the last entry strictly before (`user_key`, `trailer`) in internal order.
     fn seek_before(&mut self, user_key: &[u8], trailer: u64) -> Result<bool>;
     /// To the entry after this one. Must stand on an entry.

@@ -171,6 +171,16 @@ impl<I: InternalIterator> InternalIterator for MergeIter<I> {
         Ok(false)
     }
 
+    fn announce(&mut self, user_key: &[u8]) {
+        for index in &self.heap {
+            if let Some(child) = self.children.get_mut(*index)
+                && child.user_key() < user_key
+            {
+                child.announce(user_key);
+            }
+        }
+    }
+
     fn seek_before(&mut self, user_key: &[u8], trailer: u64) -> Result<bool> {
         self.restart(Direction::Backward, |_, child| child.seek_before(user_key, trailer))
     }

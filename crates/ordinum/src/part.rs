@@ -52,6 +52,10 @@ impl InternalIterator for Part {
         each!(self, inner => inner.seek_on(user_key, trailer))
     }
 
+    fn announce(&mut self, user_key: &[u8]) {
+        each!(self, inner => inner.announce(user_key));
+    }
+
     fn seek_before(&mut self, user_key: &[u8], trailer: u64) -> Result<bool> {
         each!(self, inner => inner.seek_before(user_key, trailer))
     }

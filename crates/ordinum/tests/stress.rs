@@ -226,7 +226,11 @@ impl OpenCursor {
             let (found, at, name) = match rng.u8(..16) {
                 0 => (self.cursor.first(), Some(0), "first"),
                 1 => (self.cursor.last(), self.rows.len().checked_sub(1), "last"),
-                2..4 => (self.cursor.seek(&key), Some(behind), "seek"),
+                2 => (self.cursor.seek(&key), Some(behind), "seek"),
+                3 => {
+                    self.cursor.announce(&key);
+                    (self.cursor.seek(&key), Some(behind), "seek, announced")
+                }
                 4..6 => (self.cursor.seek_back(&key), through.checked_sub(1), "seek_back"),
                 6..8 if self.at.is_some() => {
                     let (found, at) = self.each_value(rng);

@@ -55,6 +55,9 @@ const SCANNED_MAX: u64 = 24;
 /// Blocks that one may read which looks rows up by key: it looks every 512 keys, each of which may be in another block.
 const LOOKED_UP_MAX: u64 = 1100;
 
+/// So many reads are enough to be cancelled among.
+const READS_MIN: u64 = 6;
+
 struct Bed {
     fs: Arc<CountingFs>,
     database: Database,
@@ -106,9 +109,8 @@ impl Bed {
         let writes = ["update", "delete"].iter().any(|word| text.starts_with(word));
         let before = self.state();
         let all = self.whole(text, writes);
-        // Groups look at rows where they lie, and what is read ahead for them comes in few long reads.
-        let least = if text.starts_with("group") { 6 } else { 60 };
-        assert!(all > least, "{text}: {all} blocks are too few to cancel among");
+        // What is read ahead for those that go over rows in their order comes in few long reads.
+        assert!(all > READS_MIN, "{text}: {all} reads are too few to cancel among");
         for at in [all / 50, all / 5, all / 2, all * 9 / 10].map(|at| at.max(1)) {
             let session = self.database.session();
             self.fs.cancel_at(at, session.cancel_handle());

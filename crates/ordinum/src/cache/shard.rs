@@ -83,20 +83,29 @@ struct Table {
 impl Shard {
     /// The block, if it is here.
     pub(super) fn get(&self, key: BlockKey, hash: u64, cache_use: CacheUse) -> Option<Arc<Block>> {
-        let found = {
-            let table = self.table.read();
-            table.find(key, hash).map(|held| {
-                if cache_use == CacheUse::Fill && held.credit.load(Ordering::Relaxed) != CREDIT_USED {
-                    held.credit.store(CREDIT_USED, Ordering::Relaxed);
-                }
-                Arc::clone(&held.block)
-            })
-        };
+        let found = self.find(key, hash, cache_use);
         if cache_use == CacheUse::Fill {
             let counter = if found.is_some() { &self.hits } else { &self.misses };
             counter.fetch_add(1, Ordering::Relaxed);
         }
         found
+    }
+
+    /// As [`Shard::get`] for who fills the cache, but that it is no miss if the block is not here.
+    pub(super) fn get_if_here(&self, key: BlockKey, hash: u64) -> Option<Arc<Block>> {
+        self.find(key, hash, CacheUse::Fill).inspect(|_| {
+            self.hits.fetch_add(1, Ordering::Relaxed);
+        })
+    }
+
+    fn find(&self, key: BlockKey, hash: u64, cache_use: CacheUse) -> Option<Arc<Block>> {
+        let table = self.table.read();
+        table.find(key, hash).map(|held| {
+            if cache_use == CacheUse::Fill && held.credit.load(Ordering::Relaxed) != CREDIT_USED {
+                held.credit.store(CREDIT_USED, Ordering::Relaxed);
+            }
+            Arc::clone(&held.block)
+        })
     }
 
     /// Asks the processor for the place that the hash of a block names.

@@ -37,6 +37,14 @@ impl Cursor {
         Ok(ControlFlow::Continue(()))
     }
 
+    /// Says that this key will be sought next, which lies ahead: what that takes is fetched while the cursor walks there, unless it would
+    /// have to be read from a file.
+    pub fn announce(&mut self, key: &[u8]) {
+        if self.stand == Stand::Forward {
+            self.entries.announce(key);
+        }
+    }
+
     /// Before which key all keys of the range end that begin with `prefix`, if there is such a key.
     fn end_of(&self, prefix: &[u8]) -> Option<Vec<u8>> {
         match (KeyRange::prefix(prefix).end, &self.range.end) {

@@ -56,9 +56,14 @@ pub(crate) fn check(iter: &mut dyn InternalIterator, model: &[Entry], rng: &mut 
         };
         let behind =
             model.partition_point(|entry| compare((&entry.0, entry.1), (&seek_key, seek_trailer)).is_lt());
+        let first = model.partition_point(|entry| entry.0 < seek_key);
         let (moved, name) = match rng.u8(..20) {
             0 => (iter.first(), "first"),
             1 => (iter.last(), "last"),
+            19 if at.is_some_and(|at| at <= first) => {
+                iter.announce(&seek_key);
+                (iter.seek_on(&seek_key, u64::MAX), "seek_on, announced")
+            }
             2..4 if at.is_some_and(|at| at <= behind) => (iter.seek_on(&seek_key, seek_trailer), "seek_on"),
             2..5 => (iter.seek(&seek_key, seek_trailer), "seek"),
             5..8 => (iter.seek_before(&seek_key, seek_trailer), "seek_before"),
@@ -71,6 +76,7 @@ pub(crate) fn check(iter: &mut dyn InternalIterator, model: &[Entry], rng: &mut 
             "first" => Some(0),
             "last" => model.len().checked_sub(1),
             "seek" | "seek_on" => Some(behind),
+            "seek_on, announced" => Some(first),
             "seek_before" => behind.checked_sub(1),
             "next" => at.map(|at| at + 1),
             "next_key" => at.map(|at| at + model[at..].iter().take_while(|e| e.0 == model[at].0).count()),

@@ -42,6 +42,12 @@ use crate::table::{heads, spare_buffers};
 pub(super) const TAIL_BYTES: usize = 19;
 /// Bytes of a head.
 pub(super) const HEAD_BYTES: usize = 4;
+/// So many bytes come into the processor's cache together.
+pub(super) const LINE_BYTES: usize = 64;
+/// So many lines of heads are fetched ahead, at most.
+const HEAD_LINES_PREFETCHED_MAX: usize = 16;
+/// So many lines of an entry are fetched ahead before it is known how long it is.
+const VALUE_LINES_PREFETCHED: usize = 2;
 /// Bytes that say where a group begins.
 const GROUP_BYTES: usize = 4;
 /// In the last byte of the tail: trailers have no kinds.
@@ -333,15 +339,34 @@ impl Block {
         self.bytes.get(self.bucket_at(key_hash)).into_iter().for_each(prefetch);
     }
 
+    /// Asks the processor for what a search by halves looks at.
+    pub(super) fn prefetch_heads(&self) {
+        self.bytes.first().into_iter().for_each(prefetch);
+        let heads = self.bytes.get(self.layout.heads_at..self.layout.buckets_at).unwrap_or_default();
+        heads.chunks(LINE_BYTES).take(HEAD_LINES_PREFETCHED_MAX).for_each(prefetch);
+    }
+
     /// Asks the processor for what tells of the entry of a key with this hash, unless it is one of several.
     pub(super) fn prefetch_entry(&self, key_hash: u64) {
-        let Some(first) = self.bucket(key_hash).filter(|bucket| *bucket < BUCKET_SHARED) else { return };
+        let first = match self.bucket(key_hash) {
+            Some(BUCKET_EMPTY) => return,
+            Some(BUCKET_SHARED) | None => return self.prefetch_heads(),
+            Some(first) => first,
+        };
         let (index, layout) = (usize::from(first), &self.layout);
         let columns = [layout.entry_bytes, layout.rest_bytes, layout.shared_bytes];
         let of_columns = columns.map(|column| column.at + column.width * index);
         let group = layout.entries_end + GROUP_BYTES * (index >> layout.group_log2);
         let head = layout.heads_at + HEAD_BYTES * index;
         of_columns.into_iter().chain([group, head]).filter_map(|at| self.bytes.get(at)).for_each(prefetch);
+    }
+
+    /// Asks the processor for the bytes of the entry of a key with this hash, unless it is one of several.
+    pub(super) fn prefetch_value(&self, key_hash: u64) {
+        let first = self.bucket(key_hash).filter(|bucket| *bucket < BUCKET_SHARED);
+        let at = first.and_then(|first| self.entry_at(usize::from(first)));
+        let bytes = at.and_then(|at| self.bytes.get(at..)).unwrap_or_default();
+        bytes.chunks(LINE_BYTES).take(VALUE_LINES_PREFETCHED).for_each(prefetch);
     }
 
     fn bucket_at(&self, key_hash: u64) -> usize {

@@ -105,6 +105,14 @@ impl<O: InternalIterator, P: Opener<O>> InternalIterator for Concat<O, P> {
         }
     }
 
+    fn announce(&mut self, user_key: &[u8]) {
+        if let Some(inner) = &mut self.inner
+            && user_key <= self.outer.user_key()
+        {
+            inner.announce(user_key);
+        }
+    }
+
     fn seek_before(&mut self, user_key: &[u8], trailer: u64) -> Result<bool> {
         self.inner = None;
         if !self.outer.seek(user_key, trailer)? {

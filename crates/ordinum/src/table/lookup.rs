@@ -10,7 +10,7 @@ use crate::file_name::FileNumber;
 use crate::key::{Kind, SeqNo};
 use crate::prefetch::prefetch;
 use crate::slice::Slice;
-use crate::table::block::Block;
+use crate::table::block::{Block, LINE_BYTES};
 use crate::table::filter::hash_key;
 use crate::table::handle::BlockHandle;
 use crate::table::reader::TableReader;
@@ -32,8 +32,6 @@ impl<'a> Lookup<'a> {
 
 /// How many keys are looked up side by side: about as many as a processor core waits for at once.
 const SIDE_BY_SIDE: usize = 16;
-/// So many bytes come into the processor's cache together.
-const LINE_BYTES: usize = 64;
 /// So many lines of a value are fetched ahead, at most.
 const LINES_PREFETCHED_MAX: usize = 8;
 
@@ -82,6 +80,7 @@ pub(crate) fn look_up_all<'v, 'a: 'v>(
         let blocks = || group.iter().filter_map(|visit| Some((visit.block.as_ref()?, visit.lookup.key_hash)));
         blocks().for_each(|(block, key_hash)| block.prefetch_bucket(key_hash));
         blocks().for_each(|(block, key_hash)| block.prefetch_entry(key_hash));
+        blocks().for_each(|(block, key_hash)| block.prefetch_value(key_hash));
         for Visit { lookup, table, block, .. } in group {
             let Some(block) = block else { continue };
             lookup.found = table.get_in(block, lookup.user_key, seek_trailer, lookup.key_hash)?;

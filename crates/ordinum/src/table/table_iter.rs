@@ -8,6 +8,8 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::cache::CacheUse;
 use crate::error::Result;
 use crate::iter::{InternalIterator, next_key_by_steps};
@@ -21,6 +23,8 @@ use crate::table::reader::TableReader;
 
 /// An iterator may put blocks into the cache until they are this part of it: a long scan does not wash the cache out.
 const CACHE_PART_FILLED: u64 = 8;
+/// A key of so many bytes is remembered without memory of its own.
+const KEY_AT_HAND: usize = 32;
 
 /// An iterator over the entries of a table.
 #[derive(Debug)]
@@ -33,10 +37,21 @@ pub(crate) struct TableIter {
     data: Option<BlockIter>,
     /// Where the block of `data` lies.
     opened: Option<BlockHandle>,
+    /// What was found of the key that is sought next.
+    announced: Option<Announced>,
     standing: bool,
     ahead: ReadAhead,
     /// How many bytes it may still put into the cache.
     fill_left: u64,
+}
+
+/// A key that is sought next, and the block of the present partition that it is sought in.
+#[derive(Debug)]
+struct Announced {
+    user_key: SmallVec<[u8; KEY_AT_HAND]>,
+    at: usize,
+    handle: BlockHandle,
+    block: Arc<Block>,
 }
 
 impl TableIter {
@@ -47,7 +62,7 @@ impl TableIter {
             CacheUse::Peek => ReadAhead::at_once(),
         };
         let fill_left = table.cache.bytes_max() / CACHE_PART_FILLED;
-        let (partition, data, opened) = (None, None, None);
+        let (partition, data, opened, announced) = (None, None, None, None);
         TableIter {
             table,
             cache_use,
@@ -56,6 +71,7 @@ impl TableIter {
             at: 0,
             data,
             opened,
+            announced,
             standing: false,
             ahead,
             fill_left,
@@ -69,6 +85,7 @@ impl TableIter {
         }
         if self.partition.is_none() || self.top != top {
             self.partition = None;
+            self.announced = None;
             self.partition = Some(self.table.partition(top)?);
             self.top = top;
         }
@@ -86,15 +103,32 @@ impl TableIter {
             None => return Err(self.table.top_index.malformed("a partition")),
         };
         if self.opened != Some(handle) {
-            self.opened = None;
             let block = self.load(handle, direction)?;
-            match &mut self.data {
-                Some(data) => data.reset(block),
-                none => *none = Some(BlockIter::new(block)),
-            }
-            self.opened = Some(handle);
+            block.prefetch_heads();
+            return self.enter(handle, block);
         }
         self.data.as_mut().ok_or_else(|| self.table.top_index.malformed("a block"))
+    }
+
+    /// Goes to another block, and stands nowhere in it.
+    fn enter(&mut self, handle: BlockHandle, block: Arc<Block>) -> Result<&mut BlockIter> {
+        match &mut self.data {
+            Some(data) => data.reset(block),
+            none => *none = Some(BlockIter::new(block)),
+        }
+        self.opened = Some(handle);
+        self.data.as_mut().ok_or_else(|| self.table.top_index.malformed("a block"))
+    }
+
+    /// The block of this partition that a key which lies ahead is sought in, if it is in the cache; a search in it is prepared.
+    fn find_ahead(&self, user_key: &[u8]) -> Option<Announced> {
+        let is_used = self.standing && self.cache_use == CacheUse::Fill;
+        let partition = self.partition.as_ref().filter(|_| is_used)?;
+        let at = partition.lower_bound(user_key, u64::MAX).ok().filter(|at| *at < partition.entries())?;
+        let handle = self.table.handle(partition, at).ok()?;
+        let block = self.table.cache.get_if_here(self.table.blocks.number, handle.offset)?;
+        block.prefetch_heads();
+        Some(Announced { user_key: SmallVec::from_slice(user_key), at, handle, block })
     }
 
     fn load(&mut self, handle: BlockHandle, direction: Direction) -> Result<Arc<Block>> {
@@ -188,14 +222,30 @@ impl InternalIterator for TableIter {
     }
 
     fn seek_on(&mut self, user_key: &[u8], trailer: u64) -> Result<bool> {
-        // Entries before the one that it stands on are before the target, so that the first behind them in this block is it.
-        if self.standing
-            && let Some(data) = &mut self.data
-            && data.seek(user_key, trailer)?
-        {
-            return Ok(true);
+        let Some(partition) = self.partition.as_ref().filter(|_| self.standing) else {
+            return self.seek(user_key, trailer);
+        };
+        let announced =
+            self.announced.take().filter(|next| next.user_key.as_slice() == user_key && trailer == u64::MAX);
+        let at = match &announced {
+            Some(next) => next.at,
+            None => partition.lower_bound(user_key, trailer)?,
+        };
+        if at >= partition.entries() {
+            return self.seek(user_key, trailer);
         }
-        self.seek(user_key, trailer)
+        self.standing = false;
+        self.at = at;
+        let data = match announced {
+            Some(next) => self.enter(next.handle, next.block)?,
+            None => self.open(Direction::Forward)?,
+        };
+        self.standing = data.seek(user_key, trailer)?;
+        if self.standing { Ok(true) } else { self.forward() }
+    }
+
+    fn announce(&mut self, user_key: &[u8]) {
+        self.announced = self.find_ahead(user_key);
     }
 
     fn seek_before(&mut self, user_key: &[u8], trailer: u64) -> Result<bool> {

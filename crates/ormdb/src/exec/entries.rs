@@ -7,7 +7,7 @@ use ormdb_proto::{Error, ErrorCode, Result};
 
 use super::aggregate::Accumulator;
 use super::parent_keys::parent_keys;
-use super::rows::FetchedRow;
+use super::rows::{FetchedRow, Key};
 use super::run::Run;
 use super::scan::Scanner;
 use crate::expr::{Datum, Node, RowExpr, RowSource};
@@ -47,9 +47,10 @@ pub(super) fn aggregates(
     let new = || Accumulator::new(aggregate.function, aggregate.distinct);
     let mut of_keys = Vec::with_capacity(keys.distinct.len());
     let env = run.env();
-    for key in &keys.distinct {
+    for (at, key) in keys.distinct.iter().enumerate() {
+        let next = keys.distinct.get(at + 1).map(Key::as_slice);
         let (mut group, mut kept, mut numbers) = (new(), 0, Numbers::default());
-        let count = scanner.each_value(run, step, key, &mut |bytes| {
+        let count = scanner.each_value(run, step, key, next, &mut |bytes| {
             if let Some(found) = number.and_then(|number| number.read(bytes)) {
                 numbers.add(found);
                 return Ok(());

@@ -72,6 +72,17 @@ const STEPS_MAX: usize = 16;
 /// So many entries are read before the next look at what the statement may hold.
 const ENTRIES_AT_ONCE: usize = 8192;
 
+/// Where a cursor stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stands {
+    /// Nobody knows.
+    Anywhere,
+    /// On the next entry of a lane.
+    OnNext(usize),
+    /// On the entry of a lane that was read last.
+    OnLast(usize),
+}
+
 /// One cursor for many lanes.
 pub(super) struct Scanner {
     cursor: Cursor,
@@ -80,8 +91,8 @@ pub(super) struct Scanner {
     ties: Option<Vec<(FieldType, Direction)>>,
     /// Whether the values of entries are read.
     reads_values: bool,
-    /// The lane whose next entry the cursor stands on.
-    stands_for: Option<usize>,
+    /// Where the cursor stands, and for which lane.
+    stands: Stands,
     /// The prefix behind whose last entry the cursor stands.
     passed: Option<Key>,
     /// How many entries are stepped over to reach the next prefix: more where that led there, fewer where it did not.
@@ -112,7 +123,7 @@ impl Scanner {
             reverse,
             ties,
             reads_values,
-            stands_for: None,
+            stands: Stands::Anywhere,
             passed: None,
             steps: STEPS_AT_FIRST,
         })
@@ -131,12 +142,13 @@ impl Scanner {
         let first = entries.len();
         let mut seen = 0usize;
         while let Some(span) = &lane.current {
-            let mut valid = match (&lane.last, self.stands_for == Some(lane_number)) {
-                (Some(_), true) => self.cursor.valid(),
-                (Some(last), false) => self.behind(last)?,
+            let mut valid = match (&lane.last, self.stands) {
+                (Some(_), Stands::OnNext(lane)) if lane == lane_number => self.cursor.valid(),
+                (Some(_), Stands::OnLast(lane)) if lane == lane_number => self.step()?,
+                (Some(last), _) => self.behind(last)?,
                 (None, _) => self.begin(span)?,
             };
-            self.stands_for = None;
+            self.stands = Stands::Anywhere;
             let before = entries.len();
             while valid && span.contains(self.cursor.key()) {
                 run.budget.tick()?;
@@ -144,7 +156,7 @@ impl Scanner {
                 let enough = want.is_some_and(|want| entries.len() - first >= want);
                 let stop = enough && !self.ties_with(entries.get(first..).and_then(<[Entry]>::last))?;
                 if stop {
-                    self.stands_for = Some(lane_number);
+                    self.stands = Stands::OnNext(lane_number);
                 } else {
                     let value = if self.reads_values {
                         self.cursor.value_slice().engine()?
@@ -159,6 +171,9 @@ impl Scanner {
                 // What cannot tie with what was read is not looked at.
                 let full = self.ties.is_none() && want.is_some_and(|want| entries.len() - first >= want);
                 if stop || full {
+                    if !stop {
+                        self.stands = Stands::OnLast(lane_number);
+                    }
                     if let Some(last) = entries.get(before..).and_then(<[Entry]>::last) {
                         lane.last = Some(copy_of(&last.key));
                     }
@@ -178,7 +193,7 @@ impl Scanner {
 
     /// How many entries begin with these bytes; no more than `most` are read.
     pub(super) fn count(&mut self, run: &Run<'_>, step: usize, prefix: &[u8], most: usize) -> Result<usize> {
-        self.stands_for = None;
+        self.stands = Stands::Anywhere;
         let mut count = 0;
         let mut valid = self.begin(&Span::Prefix(prefix))?;
         while valid && self.cursor.key().starts_with(prefix) {
@@ -197,17 +212,20 @@ impl Scanner {
         Ok(count)
     }
 
-    /// Shows the values of all entries that begin with these bytes, of a scanner that goes forward; gives their number.
+    /// Shows the values of all entries that begin with these bytes, of a scanner that goes forward; gives their number. What they will
+    /// be asked of next is told ahead.
     pub(super) fn each_value(
         &mut self,
         run: &Run<'_>,
         step: usize,
         prefix: &[u8],
+        next: Option<&[u8]>,
         see: &mut impl FnMut(&[u8]) -> Result<()>,
     ) -> Result<usize> {
-        self.stands_for = None;
+        self.stands = Stands::Anywhere;
         let (mut count, mut seen) = (0, Ok(()));
         if self.begin(&Span::Prefix(prefix))? {
+            next.into_iter().for_each(|next| self.cursor.announce(next));
             let walked = self.cursor.each_value(prefix, |value| {
                 count += 1;
                 seen = run.budget.tick().and_then(|()| see(value));
@@ -239,7 +257,7 @@ impl Scanner {
                 valid = self.step()?;
             }
         }
-        (self.stands_for, self.passed) = (None, None);
+        (self.stands, self.passed) = (Stands::Anywhere, None);
         run.count(step, |stats| stats.entries += count);
         Ok(())
     }
