@@ -108,6 +108,17 @@ impl Header {
     }
 }
 
+/// A place in a leaf. As long as the leaf has as many slots as this header says, it is the place: slots only come, and where some
+/// go, a node comes behind. As long as the same node comes behind, the leaf is the one.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Place {
+    leaf: At,
+    header: u64,
+    slot: u32,
+    /// The node of the list that the slot leads to.
+    pub(super) before: At,
+}
+
 /// So many nodes are shown to who walks on.
 const SHOWN_AHEAD: usize = 4;
 
@@ -186,6 +197,29 @@ impl Index {
         }
     }
 
+    /// Of each of a few that are looked for the place where [`Index::last_before`] ends, for who inserts there. They go down side by
+    /// side, as those of [`Index::last_before_each`] do.
+    pub(super) fn place_each(&self, sought: &[impl Sought], places: &mut [Place]) {
+        let root = self.root.load(Ordering::Acquire);
+        places.iter_mut().for_each(|place| place.leaf = target(root));
+        let is_alone = sought.len() == 1;
+        for level in (1..=hint_of(root)).rev() {
+            for (sought, place) in sought.iter().zip(places.iter_mut()) {
+                place.leaf = target(self.slot(place.leaf, self.last_slot(place.leaf, level, sought)));
+                if !is_alone {
+                    let lines = (0..NODE_WORDS).step_by(LINE_WORDS);
+                    lines.for_each(|word| self.arena.prefetch(place.leaf + word));
+                }
+            }
+        }
+        for (sought, place) in sought.iter().zip(places.iter_mut()) {
+            // Before the slots, so that whatever changes them meanwhile is told by it.
+            place.header = self.header(place.leaf).word();
+            place.slot = self.last_slot(place.leaf, 0, sought);
+            place.before = target(self.slot(place.leaf, place.slot));
+        }
+    }
+
     /// The last slot that leads to something before what is looked for.
     #[inline]
     fn last_slot(&self, node: At, level: u32, sought: &impl Sought) -> u32 {
@@ -218,9 +252,14 @@ impl Index {
         if level == 0 { target(link) } else { self.first(target(link)) }
     }
 
-    /// Adds a node of the list, which is linked there, where it is looked for.
-    pub(super) fn insert(&self, entry: At, sought: &impl Sought, keys: &impl Keys) {
+    /// Adds a node of the list, which is linked there, where it is looked for; its place was found before.
+    pub(super) fn insert(&self, entry: At, place: &Place, sought: &impl Sought, keys: &impl Keys) {
         let _insertion = self.insertion.lock();
+        if let Some((header, slot)) = self.slot_in(place, sought) {
+            let link = link_to(entry, keys.hint(entry, header.skip));
+            self.shift_in(place.leaf, slot + 1, link);
+            return;
+        }
         let root = self.root.load(Ordering::Acquire);
         let (mut node, top) = (target(root), hint_of(root));
         let mut way = [(0, 0); LEVELS_MAX as usize];
@@ -255,6 +294,18 @@ impl Index {
         let header = Header { count: 2, skip: 0, next: 0 };
         let node = self.add_node(top + 1, self.first(left), header, &[old, link]);
         self.root.store(link_to(node, top + 1), Ordering::Release);
+    }
+
+    /// The slot of a place by now, if its leaf has room and ends where it did. Who looked while it was split may have come into it
+    /// instead of the one behind.
+    fn slot_in(&self, place: &Place, sought: &impl Sought) -> Option<(Header, u32)> {
+        let (then, now) = (Header::of(place.header), self.header(place.leaf));
+        if now.next != then.next || !(1..SLOTS_MAX).contains(&now.count) {
+            return None;
+        }
+        let slot = if now.count == then.count { place.slot } else { self.last_slot(place.leaf, 0, sought) };
+        let is_within = slot + 1 < now.count || now.next == 0 || !sought.is_behind(self.first(now.next));
+        is_within.then_some((now, slot))
     }
 
     /// Splits a full node, and puts what is new behind the slot. Returns the new node, which comes behind.

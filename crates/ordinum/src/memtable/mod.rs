@@ -24,6 +24,7 @@ mod filter;
 mod hint;
 mod index;
 mod iter;
+mod link;
 mod multi_get;
 mod ranges;
 
@@ -54,8 +55,6 @@ const FIXED_WORDS: u32 = 3;
 const END: u64 = (u32::MAX as u64) << 32;
 /// Bytes of the ordinal.
 const ORDINAL_BYTES: usize = 4;
-/// How many insertions a node is fetched ahead.
-const PREFETCHED_AHEAD: usize = 8;
 /// Values up to this length are copied out for who gets one of them; longer ones are pinned with the memtable.
 const COPIED_VALUE_BYTES_MAX: usize = 1024;
 /// The most words of an arena.
@@ -225,48 +224,15 @@ impl Memtable {
 
     /// Inserts the entry into the space of its batch. No entry with the same key, sequence number and ordinal is there.
     pub(crate) fn insert(&self, space: &mut Reservation, entry: &Entry<'_>) {
-        let Unlinked(link) = self.write(space, entry);
-        self.link(link, &self.position(entry.key, entry.seqno, entry.ordinal));
+        let written = self.write(space, entry);
+        self.link(&[written]);
         self.entries.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Inserts entries that were written. In their order, a search mostly ends where the last one did.
-    pub(crate) fn insert_sorted(&self, written: &mut [Unlinked]) {
-        // By hint; those that share one are few, mostly.
-        written.sort_unstable();
-        for same in written.chunk_by_mut(|a, b| hint_of(a.0) == hint_of(b.0)) {
-            same.sort_unstable_by(|a, b| self.compare(target(a.0), &self.position_of(b.0)));
-        }
-        for (at, Unlinked(link)) in written.iter().enumerate() {
-            if let Some(soon) = written.get(at + PREFETCHED_AHEAD) {
-                self.arena.prefetch(target(soon.0));
-            }
-            self.link(*link, &self.position_of(*link));
-        }
-        self.entries.fetch_add(written.len() as u64, Ordering::Relaxed);
     }
 
     /// Writes the entry into the space of its batch, where nobody finds it yet.
     pub(crate) fn write(&self, space: &mut Reservation, entry: &Entry<'_>) -> Unlinked {
         self.filter.add(hash_key(entry.key));
         Unlinked(link_to(self.write_node(space, entry), self.shared.hint(entry.key)))
-    }
-
-    /// Links the node that `new` leads to at its position.
-    fn link(&self, new: u64, position: &Position<'_>) {
-        let node = target(new);
-        let sought = self.sought(position);
-        let mut before = self.index.last_before(&sought);
-        loop {
-            let link;
-            (before, link) = self.follow(before, position);
-            self.arena.set(node, link);
-            let place = self.arena.word(before);
-            if place.compare_exchange(link, new, Ordering::Release, Ordering::Relaxed).is_ok() {
-                break;
-            }
-        }
-        self.index.insert(node, &sought, self);
     }
 
     #[allow(unsafe_code, reason = "the bytes of a new node are written into its own space")]

@@ -38,15 +38,25 @@ fn sought(number: At, shift: u32) -> Number {
     Number { number, shift }
 }
 
+fn places(index: &Index, numbers: &[u32], shift: u32) -> Vec<Place> {
+    let mut places = vec![Place::default(); numbers.len()];
+    let sought: Vec<Number> = numbers.iter().map(|number| sought(*number, shift)).collect();
+    index.place_each(&sought, &mut places);
+    places
+}
+
 fn check(numbers: &[u32], shift: u32) {
     let index = Index::new(numbers.len() as u64, 1);
     let mut there = std::collections::BTreeSet::from([1]);
-    for number in numbers {
-        let before = there.range(..number).next_back();
-        assert_eq!(Some(&index.last_before(&sought(*number, shift))), before);
-        index.insert(*number, &sought(*number, shift), &Numbers { shift });
-        there.insert(*number);
-        assert_eq!(index.last_before(&sought(number + 1, shift)), *number);
+    // Of a group, the places are found before the first of it is put there.
+    for group in numbers.chunks(5) {
+        for (number, place) in group.iter().zip(places(&index, group, shift)) {
+            let before = there.range(..number).next_back();
+            assert_eq!(Some(&index.last_before(&sought(*number, shift))), before);
+            index.insert(*number, &place, &sought(*number, shift), &Numbers { shift });
+            there.insert(*number);
+            assert_eq!(index.last_before(&sought(number + 1, shift)), *number);
+        }
     }
     for number in &there {
         assert_eq!(index.last_before(&sought(number + 1, shift)), *number);
@@ -82,7 +92,8 @@ fn entries_are_found_in_any_order_of_insertion() {
 fn an_index_without_room_ends_searches_early() {
     let index = Index::new(10, 1);
     for number in 2..5000 {
-        index.insert(number, &sought(number, 0), &Numbers { shift: 0 });
+        let [place] = places(&index, &[number], 0)[..] else { panic!() };
+        index.insert(number, &place, &sought(number, 0), &Numbers { shift: 0 });
     }
     assert!((1..5000).contains(&index.last_before(&sought(5000, 0))));
 }
