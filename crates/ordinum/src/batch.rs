@@ -31,7 +31,10 @@ pub const BATCH_BYTES_MAX: usize = (1 << 30) + (256 << 20);
 pub const OPERAND_BYTES_MAX: usize = VALUE_BYTES_MAX / 2;
 
 /// The most bytes of an operation beside its key and value.
-const OPERATION_OVERHEAD_BYTES: usize = 16;
+pub(crate) const OPERATION_OVERHEAD_BYTES: usize = 16;
+
+/// The most room that is made before operations come.
+const ROOM_AHEAD_BYTES_MAX: usize = 4 << 20;
 
 /// What a batch needs of a family.
 #[derive(Clone, Debug)]
@@ -86,6 +89,11 @@ impl Batch {
     pub fn new() -> Batch {
         let (operations, header, shares) = (Vec::new(), Vec::new(), Few::new());
         Batch { operations, count: 0, header, shares }
+    }
+
+    /// An empty batch with room for operations of so many bytes, but not for more than a few megabytes ahead.
+    pub(crate) fn with_capacity(bytes: usize) -> Batch {
+        Batch { operations: Vec::with_capacity(bytes.min(ROOM_AHEAD_BYTES_MAX)), ..Batch::new() }
     }
 
     /// Gives the key a value.

@@ -13,8 +13,12 @@
 
 #![deny(clippy::indexing_slicing)]
 
+mod kept;
+
 use std::cmp::Ordering;
 use std::fmt;
+
+pub(crate) use kept::KeptKey;
 
 /// The longest user key, in bytes.
 pub const KEY_BYTES_MAX: usize = 64 * 1024 - 1;

@@ -93,7 +93,8 @@ impl From<Vec<u8>> for Slice {
 
 impl From<&[u8]> for Slice {
     fn from(bytes: &[u8]) -> Slice {
-        Slice(Bytes::Own(Arc::from(bytes)))
+        // Those without bytes share one place.
+        if bytes.is_empty() { Slice::default() } else { Slice(Bytes::Own(Arc::from(bytes))) }
     }
 }
 

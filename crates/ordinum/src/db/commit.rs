@@ -268,7 +268,8 @@ impl Core {
             memtable.note(commits.log.number(), turn.seqno);
         }
         commits.last = turn.seqno;
-        commits.recent.remember(turn.seqno, turn.before, batch);
+        let own = check.map(|check| check.read_at);
+        commits.recent.remember(turn.seqno, turn.before, own, batch);
         self.counters.commits.add(1);
         self.counters.bytes_written.add(batch.bytes() as u64);
         Ok(Place { turn, handed_over: !commits.log.has_gathered(), spaces })

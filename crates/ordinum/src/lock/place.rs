@@ -3,14 +3,14 @@
 //! Invariant: an interval has keys.
 
 use std::ops::Bound;
-use std::sync::Arc;
 
+use crate::key::KeptKey;
 use crate::reader::KeyRange;
 
 /// A place that can be locked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
-    Key(Arc<[u8]>),
+    Key(KeptKey),
     Range(Interval),
 }
 

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::ops::Bound;
-use std::sync::Arc;
 
 use smallvec::SmallVec;
 
 use super::{Granted, Interval, LockMode, Request, TransactionId};
 use crate::family::FamilyId;
+use crate::key::KeptKey;
 
 /// Who holds a key, and how. One who upgraded has both, so that a rollback can take the stronger one away.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +34,7 @@ impl Holder {
 /// Those who hold a key: mostly one.
 type Holders = SmallVec<[Holder; 1]>;
 /// The keys that are locked, and who holds them.
-type Keys = BTreeMap<Arc<[u8]>, Holders>;
+type Keys = BTreeMap<KeptKey, Holders>;
 
 /// Some of the keys that are locked.
 #[derive(Debug, Default)]
@@ -49,14 +49,14 @@ impl Shard {
         self.families.values().map(BTreeMap::len).sum()
     }
 
-    fn holders(&self, family: FamilyId, key: &[u8]) -> &[Holder] {
+    fn holders(&self, family: FamilyId, key: &KeptKey) -> &[Holder] {
         self.families.get(&family).and_then(|keys| keys.get(key)).map_or(&[], SmallVec::as_slice)
     }
 
     /// Gives the lock, unless somebody holds what excludes it.
-    pub(super) fn try_hold(&mut self, request: &Request, key: &Arc<[u8]>) -> Option<Granted> {
+    pub(super) fn try_hold(&mut self, request: &Request, key: &KeptKey) -> Option<Granted> {
         // One search finds who holds the key, and the place of who does from now on.
-        match self.families.entry(request.family).or_default().entry(Arc::clone(key)) {
+        match self.families.entry(request.family).or_default().entry(key.clone()) {
             Entry::Vacant(place) => {
                 add(place.insert(Holders::new()), request);
                 Some(Granted::Now)
@@ -75,17 +75,17 @@ impl Shard {
         }
     }
 
-    pub(super) fn has(&self, request: &Request, key: &[u8]) -> bool {
+    pub(super) fn has(&self, request: &Request, key: &KeptKey) -> bool {
         self.holders(request.family, key).iter().any(|holder| means_as_much(request, *holder))
     }
 
-    pub(super) fn hold(&mut self, request: &Request, key: &Arc<[u8]>) {
-        add(self.families.entry(request.family).or_default().entry(Arc::clone(key)).or_default(), request);
+    pub(super) fn hold(&mut self, request: &Request, key: &KeptKey) {
+        add(self.families.entry(request.family).or_default().entry(key.clone()).or_default(), request);
     }
 
-    pub(super) fn let_go(&mut self, request: &Request, key: &Arc<[u8]>) {
+    pub(super) fn let_go(&mut self, request: &Request, key: &KeptKey) {
         let Some(keys) = self.families.get_mut(&request.family) else { return };
-        let Entry::Occupied(mut held) = keys.entry(Arc::clone(key)) else { return };
+        let Entry::Occupied(mut held) = keys.entry(key.clone()) else { return };
         let holders = held.get_mut();
         for holder in holders.iter_mut().filter(|holder| holder.owner == request.owner) {
             *holder.flag(request.mode) = false;
@@ -99,7 +99,7 @@ impl Shard {
         }
     }
 
-    pub(super) fn holders_against(&self, request: &Request, key: &[u8], found: &mut Vec<TransactionId>) {
+    pub(super) fn holders_against(&self, request: &Request, key: &KeptKey, found: &mut Vec<TransactionId>) {
         let holders = self.holders(request.family, key).iter();
         found.extend(holders.filter(|holder| excludes(request, **holder)).map(|holder| holder.owner));
     }

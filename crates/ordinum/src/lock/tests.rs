@@ -6,6 +6,7 @@ use fastrand::Rng;
 
 use super::*;
 use crate::clock::ManualClock;
+use crate::key::KeptKey;
 
 const FAMILY: FamilyId = FamilyId(0);
 const LONG: Duration = Duration::from_secs(60);
@@ -63,7 +64,7 @@ fn request(text: &str) -> Request {
             let end = (!end.is_empty()).then(|| end.as_bytes().to_vec());
             Place::Range(Interval { start: start.as_bytes().to_vec(), end })
         }
-        None => Place::Key(Arc::from(place.as_bytes())),
+        None => Place::Key(KeptKey::new(place.as_bytes())),
     };
     Request { owner: TransactionId(owner.parse().unwrap()), family: FAMILY, place, mode }
 }

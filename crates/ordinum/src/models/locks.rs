@@ -10,6 +10,7 @@ use shuttle::thread;
 use super::{check, finds};
 use crate::clock::{Clock, ManualClock};
 use crate::family::FamilyId;
+use crate::key::KeptKey;
 use crate::lock::{
     Granted, Interrupt, Interval, LockMode, LockTable, Place, Refused, Request, TransactionId,
 };
@@ -23,7 +24,7 @@ fn request(owner: u64, mode: LockMode, place: Place) -> Request {
 }
 
 fn key(key: &[u8]) -> Place {
-    Place::Key(Arc::from(key))
+    Place::Key(KeptKey::new(key))
 }
 
 fn range(start: &[u8], end: &[u8]) -> Place {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::within;
 use crate::error::{Error, Result};
 use crate::family::ColumnFamily;
-use crate::key::KEY_BYTES_MAX;
+use crate::key::{KEY_BYTES_MAX, KeptKey};
 use crate::lock::{
     Granted, Interrupt, Interval, LockMode, LockTable, LockTarget, Place, Refused, Request, TransactionId,
 };
@@ -53,7 +53,7 @@ impl Held {
         wait: Duration,
     ) -> Result<()> {
         within("a key", key.len(), KEY_BYTES_MAX)?;
-        self.lock(family, Place::Key(Arc::from(key)), mode, wait)
+        self.lock(family, Place::Key(KeptKey::new(key)), mode, wait)
             .map_err(|refused| told(refused, family, || LockTarget::Key(key.to_vec())))
     }
 

@@ -92,6 +92,25 @@ impl Transaction {
         Ok(self.read(family, key)?.map(|(value, _)| value))
     }
 
+    /// Locks the key exclusively for a write of it that comes next, and returns its value, as the snapshot and the own writes have
+    /// it. A key that is absent is not remembered as read: as a write it is validated all the same. So whoever finds it absent
+    /// writes it, or gives the transaction up.
+    ///
+    /// # Errors
+    /// As [`Transaction::get_for_update`].
+    pub fn get_to_write(&self, family: &ColumnFamily, key: &[u8]) -> Result<Option<Slice>> {
+        self.lock_key(family, key, LockMode::Exclusive)?;
+        let found = self.read(family, key)?;
+        // A write that is undone leaves behind that the key was absent.
+        let is_decided = found.is_some() || self.writes.has_savepoint();
+        if is_decided && self.tracks() && !self.is_own(family, key) {
+            self.reads.lock().add_key(family.family.id, key);
+        }
+        // Who wrote it already holds it since; what was read is as it was then.
+        self.check_key_unchanged(family, key)?;
+        Ok(found.map(|(value, _)| value))
+    }
+
     /// Has the commit, and each [`Transaction::refresh_snapshot`], refused if another one changes the key, whatever is
     /// validated otherwise.
     ///

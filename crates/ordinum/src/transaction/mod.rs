@@ -163,11 +163,12 @@ impl Transaction {
     ///
     /// # Errors
     /// As [`Transaction::put`], but for those of locks.
-    pub fn put_beside(&mut self, family: &ColumnFamily, key: &[u8], value: &[u8]) -> Result<()> {
+    pub fn put_beside(&mut self, family: &ColumnFamily, key: &[u8], value: impl Into<Slice>) -> Result<()> {
+        let value = value.into();
         self.db.core().check_family(family)?;
         within("a key", key.len(), KEY_BYTES_MAX)?;
         within("a value", value.len(), VALUE_BYTES_MAX)?;
-        self.writes.set(family, key, Written::Put(Slice::from(value)));
+        self.writes.set(family, key, Written::Put(value));
         Ok(())
     }
 
@@ -334,7 +335,7 @@ impl Transaction {
 
     /// The writes.
     fn batch(&self) -> Result<Batch> {
-        let mut batch = Batch::new();
+        let mut batch = Batch::with_capacity(self.writes.operation_bytes());
         for (family, start, end) in self.writes.ranges() {
             batch.delete_range(family, &start, &end)?;
         }
@@ -394,17 +395,15 @@ impl Reader for Transaction {
     }
 
     fn multi_get(&self, family: &ColumnFamily, keys: &[&[u8]]) -> Result<Vec<Option<Slice>>> {
+        let own: Vec<Option<&Written>> = keys.iter().map(|key| self.writes.get(family, key)).collect();
         if self.tracks() {
             let mut reads = self.reads.lock();
-            for key in keys.iter().filter(|key| !self.is_own(family, key)) {
-                reads.add_key(family.family.id, key);
-            }
+            let others = keys.iter().zip(&own).filter(|(_, own)| !own.is_some_and(Written::is_whole));
+            others.for_each(|(key, _)| reads.add_key(family.family.id, key));
         }
         let mut values = self.db.core().multi_get_at(family, keys, self.pin.seqno)?;
-        for (value, key) in values.iter_mut().zip(keys) {
-            if self.writes.get(family, key).is_some() {
-                *value = self.read(family, key)?.map(|(value, _)| value);
-            }
+        for ((value, key), _) in values.iter_mut().zip(keys).zip(&own).filter(|(_, own)| own.is_some()) {
+            *value = self.read(family, key)?.map(|(value, _)| value);
         }
         Ok(values)
     }

@@ -8,11 +8,11 @@ use std::iter::once;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use crate::batch::Batch;
+use crate::batch::{Batch, OPERATION_OVERHEAD_BYTES};
 use crate::error::{Error, Result};
 use crate::family::{ColumnFamily, FamilyId};
 use crate::iter::InternalIterator;
-use crate::key::{self, Kind, SeqNo};
+use crate::key::{self, KeptKey, Kind, SeqNo};
 use crate::merge_operator::{Base, Entry, check_merged_bytes, encode};
 use crate::range_delete::{RangeTombstone, RangeTombstones};
 use crate::reader::KeyRange;
@@ -96,7 +96,7 @@ const DELETED: &Written = &Written::Delete;
 
 /// What a change replaced.
 enum Undo {
-    Key { family: ColumnFamily, key: Vec<u8>, before: Option<Written> },
+    Key { family: ColumnFamily, key: KeptKey, before: Option<Written> },
     Ranges { family: ColumnFamily, before: Arc<RangeTombstones> },
 }
 
@@ -104,9 +104,16 @@ enum Undo {
 /// younger than the ranges.
 #[derive(Default)]
 struct OfFamily {
-    keys: BTreeMap<Vec<u8>, Written>,
+    keys: BTreeMap<KeptKey, Written>,
     /// Numbered in their order.
     ranges: Arc<RangeTombstones>,
+}
+
+impl OfFamily {
+    /// Whether a range delete took the key.
+    fn deletes(&self, key: &[u8]) -> bool {
+        !self.ranges.is_empty() && self.ranges.newest(key, SeqNo::MAX) != SeqNo::ZERO
+    }
 }
 
 #[derive(Default)]
@@ -129,12 +136,17 @@ struct Saved {
 }
 
 /// What a write of a key holds beside key and value, and what undoes it.
-const WRITE_OVERHEAD_BYTES: usize = size_of::<Vec<u8>>() + size_of::<Written>() + size_of::<Undo>();
+const WRITE_OVERHEAD_BYTES: usize = size_of::<KeptKey>() + size_of::<Written>() + size_of::<Undo>();
 
 impl Overlay {
     /// About how much memory the writes hold.
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// About how many bytes the writes take in a batch.
+    pub(super) fn operation_bytes(&self) -> usize {
+        self.bytes.saturating_sub(self.len() * (WRITE_OVERHEAD_BYTES - OPERATION_OVERHEAD_BYTES))
     }
 
     pub(super) fn len(&self) -> usize {
@@ -149,16 +161,18 @@ impl Overlay {
 
     pub(super) fn get(&self, family: &ColumnFamily, key: &[u8]) -> Option<&Written> {
         let of = self.of(family)?;
-        let is_deleted = || of.ranges.newest(key, SeqNo::MAX) != SeqNo::ZERO;
-        of.keys.get(key).or_else(|| is_deleted().then_some(DELETED))
+        of.keys.get(&KeptKey::new(key)).or_else(|| of.deletes(key).then_some(DELETED))
     }
 
     pub(super) fn set(&mut self, family: &ColumnFamily, key: &[u8], value: Written) {
         let held = key.len() + value.value().map_or(0, |value| value.len()) + WRITE_OVERHEAD_BYTES;
         self.bytes = self.bytes.saturating_add(held);
-        let before = self.of_mut(family).keys.insert(key.to_vec(), value);
-        if !self.savepoints.is_empty() {
-            self.undo.push(Undo::Key { family: family.clone(), key: key.to_vec(), before });
+        let key = KeptKey::new(key);
+        if self.savepoints.is_empty() {
+            self.of_mut(family).keys.insert(key, value);
+        } else {
+            let before = self.of_mut(family).keys.insert(key.clone(), value);
+            self.undo.push(Undo::Key { family: family.clone(), key, before });
         }
     }
 
@@ -175,7 +189,7 @@ impl Overlay {
         let has_savepoint = !self.savepoints.is_empty();
         let of = self.of_mut(family);
         let bounds = (Bound::Included(start), Bound::Excluded(end));
-        let inside: Vec<Vec<u8>> = of.keys.range::<[u8], _>(bounds).map(|(key, _)| key.clone()).collect();
+        let inside: Vec<KeptKey> = of.keys.range::<[u8], _>(bounds).map(|(key, _)| key.clone()).collect();
         let gone: Vec<_> = inside.into_iter().filter_map(|key| of.keys.remove_entry(&key)).collect();
         let before = Arc::clone(&of.ranges);
         let ordinal = SeqNo::new(before.len() + 1).unwrap_or(SeqNo::MAX);
@@ -199,8 +213,12 @@ impl Overlay {
     /// Every write to a key, family by family, keys ascending. They come behind the ranges.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&ColumnFamily, &[u8], &Written)> {
         let families = self.families.iter();
-        families
-            .flat_map(|(family, of)| of.keys.iter().map(move |(key, value)| (family, key.as_slice(), value)))
+        families.flat_map(|(family, of)| of.keys.iter().map(move |(key, value)| (family, &**key, value)))
+    }
+
+    /// Whether writes may be undone, and the transaction go on.
+    pub(super) fn has_savepoint(&self) -> bool {
+        !self.savepoints.is_empty()
     }
 
     pub(super) fn savepoint(&mut self) -> u64 {
@@ -249,13 +267,13 @@ impl Overlay {
         &self,
     ) -> impl Iterator<Item = (FamilyId, impl Iterator<Item = &[u8]>, &RangeTombstones)> {
         let families = self.families.iter();
-        families.map(|(family, of)| (family.family.id, of.keys.keys().map(Vec::as_slice), &*of.ranges))
+        families.map(|(family, of)| (family.family.id, of.keys.keys().map(|key| &**key), &*of.ranges))
     }
 
     /// Whether something was written to the key.
     pub(super) fn writes_key(&self, family: FamilyId, key: &[u8]) -> bool {
         let of = self.families.iter().find(|(known, _)| known.family.id == family).map(|(_, of)| of);
-        of.is_some_and(|of| of.keys.contains_key(key) || of.ranges.newest(key, SeqNo::MAX) != SeqNo::ZERO)
+        of.is_some_and(|of| of.keys.contains_key(&KeptKey::new(key)) || of.deletes(key))
     }
 
     /// Whether something was written to a key from `start` on and before `end`.
@@ -305,7 +323,7 @@ fn as_ref(bound: &Bound<Vec<u8>>) -> Bound<&[u8]> {
 
 /// The own writes of a transaction as a cursor sees them: copied when it is opened.
 pub(crate) struct OwnWrites {
-    entries: Vec<(Vec<u8>, Written)>,
+    entries: Vec<(KeptKey, Written)>,
     /// They hide what was committed.
     pub(crate) ranges: Arc<RangeTombstones>,
     at: Option<usize>,
@@ -317,7 +335,7 @@ impl OwnWrites {
         Ok(self.at.is_some())
     }
 
-    fn entry(&self) -> Option<&(Vec<u8>, Written)> {
+    fn entry(&self) -> Option<&(KeptKey, Written)> {
         self.entries.get(self.at?)
     }
 
@@ -365,7 +383,7 @@ impl InternalIterator for OwnWrites {
     }
 
     fn user_key(&self) -> &[u8] {
-        self.entry().map(|entry| entry.0.as_slice()).unwrap_or_default()
+        self.entry().map(|entry| &*entry.0).unwrap_or_default()
     }
 
     fn trailer(&self) -> u64 {

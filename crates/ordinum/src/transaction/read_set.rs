@@ -7,6 +7,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::family::FamilyId;
+use crate::key::KeptKey;
 use crate::reader::KeyRange;
 use crate::sync::Mutex;
 
@@ -16,14 +17,14 @@ const RANGES_PER_CURSOR_MAX: usize = 1024;
 /// The keys and ranges that were read.
 #[derive(Debug, Default)]
 pub(crate) struct ReadSet {
-    keys: BTreeMap<FamilyId, BTreeSet<Vec<u8>>>,
+    keys: BTreeMap<FamilyId, BTreeSet<KeptKey>>,
     ranges: Vec<(FamilyId, RangeTracker)>,
 }
 
 impl ReadSet {
     pub(super) fn add_key(&mut self, family: FamilyId, key: &[u8]) {
         // Most are read once: to look before would cost as much again.
-        self.keys.entry(family).or_default().insert(key.to_vec());
+        self.keys.entry(family).or_default().insert(KeptKey::new(key));
     }
 
     /// The tracker of a new cursor.
@@ -34,7 +35,7 @@ impl ReadSet {
     }
 
     pub(super) fn keys(&self) -> impl Iterator<Item = (FamilyId, &[u8])> {
-        self.keys.iter().flat_map(|(family, keys)| keys.iter().map(|key| (*family, key.as_slice())))
+        self.keys.iter().flat_map(|(family, keys)| keys.iter().map(|key| (*family, &**key)))
     }
 
     /// What `find` returns for the first range for which it returns something.

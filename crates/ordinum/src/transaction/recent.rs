@@ -4,7 +4,7 @@
 //! (1) while a transaction is open, every commit since the oldest open snapshot is remembered, unless the bound on
 //!     memory was reached: then `floor` rose, and of transactions below it nothing is known here ([`Versions`] compares what
 //!     they depend on);
-//! (2) without open transactions nothing is remembered.
+//! (2) without open transactions nothing is remembered; one that is just committing counts as closed, for it was validated.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::{Check, Overlay};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::family::FamilyId;
-use crate::key::{Kind, SeqNo};
+use crate::key::{KeptKey, Kind, SeqNo};
 use crate::planted::{Bug, planted};
 use crate::range_delete::{RangeTombstone, RangeTombstones};
 use crate::reader::KeyRange;
@@ -22,13 +22,13 @@ use crate::sync::Mutex;
 /// The most bytes of keys that are remembered; few in tests, which go beyond.
 pub(crate) const RECENT_WRITES_BYTES_MAX: usize = if cfg!(test) { 1 << 20 } else { 64 << 20 };
 /// What a remembered key costs beside its bytes.
-const KEY_OVERHEAD_BYTES: usize = 96;
+const KEY_OVERHEAD_BYTES: usize = 2 * size_of::<KeptKey>();
 
 /// The snapshots of open transactions, and how often each is open.
 type OpenSnapshots = Arc<Mutex<BTreeMap<SeqNo, usize>>>;
 
 /// A key that a commit wrote.
-type WrittenKey = (FamilyId, Arc<[u8]>);
+type WrittenKey = (FamilyId, KeptKey);
 
 /// What one commit wrote.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ pub(crate) struct RecentWrites {
     /// Commits after this one are remembered.
     floor: SeqNo,
     commits: VecDeque<Written>,
-    newest: BTreeMap<FamilyId, BTreeMap<Arc<[u8]>, SeqNo>>,
+    newest: BTreeMap<FamilyId, BTreeMap<KeptKey, SeqNo>>,
     ranges: BTreeMap<FamilyId, RangeTombstones>,
     /// How many of those are of commits that are forgotten.
     ranges_forgotten: usize,
@@ -89,9 +89,10 @@ impl RecentWrites {
         OpenTransaction { open: Arc::clone(&self.open), read_at: last }
     }
 
-    /// Remembers what the batch wrote; `last` is the sequence number before it.
-    pub(crate) fn remember(&mut self, seqno: SeqNo, last: SeqNo, batch: &Batch) {
-        if !self.is_of_use(seqno, last) {
+    /// Remembers what the batch wrote; `last` is the sequence number before it, and `own` the snapshot of the transaction that
+    /// commits it, if it is one.
+    pub(crate) fn remember(&mut self, seqno: SeqNo, last: SeqNo, own: Option<SeqNo>, batch: &Batch) {
+        if !self.is_of_use(seqno, last, own) {
             return;
         }
         let mut written = Written { seqno, keys: Vec::with_capacity(batch.len()), ranges: Vec::new() };
@@ -102,9 +103,9 @@ impl RecentWrites {
                 self.remember_range(&mut written, operation.family, range);
                 continue;
             }
-            let key: Arc<[u8]> = Arc::from(operation.key);
+            let key = KeptKey::new(operation.key);
             self.bytes += key.len() + KEY_OVERHEAD_BYTES;
-            self.newest.entry(operation.family).or_default().insert(Arc::clone(&key), seqno);
+            self.newest.entry(operation.family).or_default().insert(key.clone(), seqno);
             written.keys.push((operation.family, key));
         }
         self.remember_commit(written);
@@ -119,7 +120,7 @@ impl RecentWrites {
         family: FamilyId,
         ranges: impl Iterator<Item = (&'a [u8], &'a [u8])>,
     ) {
-        if !self.is_of_use(seqno, last) {
+        if !self.is_of_use(seqno, last, None) {
             return;
         }
         let mut written = Written { seqno, keys: Vec::new(), ranges: Vec::new() };
@@ -131,17 +132,20 @@ impl RecentWrites {
     }
 
     /// Forgets what is not needed any more, before a commit is remembered; whether it has to be.
-    fn is_of_use(&mut self, seqno: SeqNo, last: SeqNo) -> bool {
-        if self.commits.is_empty() && self.open.lock().is_empty() {
-            self.floor = seqno;
-            return false;
+    fn is_of_use(&mut self, seqno: SeqNo, last: SeqNo, own: Option<SeqNo>) -> bool {
+        if self.has_open_beside(own) {
+            self.forget(last);
+            return true;
         }
-        self.forget(last);
-        let is_of_use = !self.open.lock().is_empty();
-        if !is_of_use {
-            self.floor = seqno;
-        }
-        is_of_use
+        while self.forget_oldest() {}
+        self.floor = seqno;
+        false
+    }
+
+    /// Whether transactions are open, besides one at the snapshot `own`.
+    fn has_open_beside(&self, own: Option<SeqNo>) -> bool {
+        let open = self.open.lock();
+        open.iter().any(|(seqno, count)| *count > usize::from(Some(*seqno) == own))
     }
 
     fn remember_range(&mut self, written: &mut Written, family: FamilyId, range: RangeTombstone) {
@@ -330,7 +334,7 @@ impl RecentWrites {
     }
 
     fn newer_key(&self, family: FamilyId, key: &[u8], read_at: SeqNo) -> Option<SeqNo> {
-        let written = self.newest.get(&family).and_then(|keys| keys.get(key)).copied();
+        let written = self.newest.get(&family).and_then(|keys| keys.get(&KeptKey::new(key))).copied();
         let deleted = self.ranges.get(&family).map(|ranges| ranges.newest(key, SeqNo::MAX));
         written.max(deleted).filter(|seqno| *seqno > read_at)
     }

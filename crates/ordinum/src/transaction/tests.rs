@@ -222,9 +222,9 @@ fn a_key_beside_another_waits_for_no_lock_and_is_validated() {
         TransactionOptions { concurrency: Concurrency::Pessimistic, ..TransactionOptions::default() };
     let (mut first, mut second) = (db.transaction_with(options), db.transaction_with(options));
     first.put(&family, b"row", b"1").unwrap();
-    first.put_beside(&family, b"entry", b"1").unwrap();
+    first.put_beside(&family, b"entry", &b"1"[..]).unwrap();
     // Nobody writes the entry without the row; who does all the same waits for nothing, and is told at the end.
-    second.put_beside(&family, b"entry", b"2").unwrap();
+    second.put_beside(&family, b"entry", &b"2"[..]).unwrap();
     first.commit(Durability::Buffered).unwrap();
     assert!(matches!(second.commit(Durability::Buffered), Err(Error::Conflict { .. })));
     let mut third = db.transaction_with(options);
@@ -232,4 +232,39 @@ fn a_key_beside_another_waits_for_no_lock_and_is_validated() {
     assert!(third.get(&family, b"entry").unwrap().is_none());
     third.commit(Durability::Buffered).unwrap();
     assert!(db.get(&family, b"entry").unwrap().is_none());
+}
+
+/// What was found absent to be written is validated as a write, and as a read where the write is undone.
+#[test]
+fn a_key_that_was_read_to_be_written_must_not_change() {
+    type Use = fn(&mut Transaction, &ColumnFamily);
+    let cases: [(&str, &[u8], Use, bool); 4] = [
+        ("absent, and written", b"x", |t, f| t.put_beside(f, b"x", &b"1"[..]).unwrap(), true),
+        ("absent, and the transaction goes on without it", b"y", |_, _| (), false),
+        ("there", b"a", |_, _| (), true),
+        ("another", b"b", |t, f| t.put_beside(f, b"x", &b"1"[..]).unwrap(), false),
+    ];
+    for (name, key, used, expected) in cases {
+        let (db, family) = open();
+        put(&db, &family, b"a", b"1");
+        let mut transaction = db.transaction();
+        for key in [b"a", b"x", b"y"] {
+            let found = transaction.get_to_write(&family, key).unwrap();
+            assert_eq!(found.as_deref(), (key == b"a").then_some(&b"1"[..]));
+        }
+        used(&mut transaction, &family);
+        transaction.put(&family, b"result", b"1").unwrap();
+        put(&db, &family, key, b"2");
+        assert_eq!(transaction.commit(Durability::Buffered).is_err(), expected, "{name}");
+    }
+    let (db, family) = open();
+    let mut transaction = db.transaction();
+    let before = transaction.savepoint();
+    assert!(transaction.get_to_write(&family, b"x").unwrap().is_none());
+    transaction.put_beside(&family, b"x", &b"1"[..]).unwrap();
+    transaction.rollback_to(before).unwrap();
+    transaction.release(before).unwrap();
+    transaction.put(&family, b"result", b"1").unwrap();
+    put(&db, &family, b"x", b"2");
+    assert!(transaction.commit(Durability::Buffered).is_err(), "that it was absent was seen");
 }

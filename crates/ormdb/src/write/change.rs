@@ -23,7 +23,11 @@ impl<'a> Writer<'a> {
     /// Inserts a row of these values, one for each slot.
     pub(super) fn insert(&mut self, info: &'a EntityInfo, values: &[ValueRef<'_>]) -> Result<Row> {
         let computed = self.computed(info, values, None)?;
-        let row = self.checked_row(info, &overlaid(values.to_vec(), &computed), None)?;
+        let row = if computed.is_empty() {
+            self.checked_row(info, values, None)?
+        } else {
+            self.checked_row(info, &overlaid(values.to_vec(), &computed), None)?
+        };
         self.store_change(info, None, Some(&row))?;
         self.written.created += 1;
         let targets = self.targets_of(info, &row)?;
@@ -219,7 +223,10 @@ impl<'a> Writer<'a> {
             if after.guards && same_key(&before, &after) {
                 self.ctx.txn.put(&self.ctx.families.indexes, &after.key, &after.value).engine()?;
             } else {
-                self.ctx.txn.put_beside(&self.ctx.families.indexes, &after.key, &after.value).engine()?;
+                self.ctx
+                    .txn
+                    .put_beside(&self.ctx.families.indexes, &after.key, after.value.as_slice())
+                    .engine()?;
             }
         }
         self.written.rows.count(info.id, i64::from(new.is_some()) - i64::from(old.is_some()));
@@ -232,7 +239,7 @@ impl<'a> Writer<'a> {
         if let (Some(key), Some(row)) = (new_key, new) {
             if moved {
                 // Its key was found free, and is locked since.
-                self.ctx.txn.put_beside(&self.ctx.families.rows, &key, &row.bytes).engine()?;
+                self.ctx.txn.put_beside(&self.ctx.families.rows, &key, row.bytes.clone()).engine()?;
             } else if old.is_none_or(|old| old.bytes != row.bytes) {
                 self.ctx.txn.put(&self.ctx.families.rows, &key, &row.bytes).engine()?;
             }

@@ -116,7 +116,11 @@ impl<'a> Writer<'a> {
             }
         };
         let value = coerce::to_field(schema, info.entity(), field, value);
-        let value = value.and_then(|value| Datum::of_value(schema, &value, field.ty));
+        let value = value.and_then(|value| match value {
+            Value::String(text) => Ok(Datum::Text(text)),
+            Value::Bytes(bytes) => Ok(Datum::Bytes(bytes)),
+            value => Datum::of_value(schema, &value, field.ty),
+        });
         value.map_err(|error| placed(error, expr.span()))
     }
 

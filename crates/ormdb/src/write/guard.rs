@@ -23,17 +23,12 @@ use crate::store::key::{self, Direction};
 use crate::version;
 
 impl<'a> Writer<'a> {
-    /// Locks a key that only one row may have, and reads it.
+    /// Locks a key that only one row may have, and reads it: who finds it free writes it.
     ///
     /// # Errors
     /// `SerializationConflict` if another transaction changed it since the snapshot.
     pub(super) fn guarded(&self, family: &ColumnFamily, key: &[u8]) -> Result<Option<Slice>> {
-        let txn = &*self.ctx.txn;
-        txn.lock_key(family, key, LockMode::Exclusive).engine()?;
-        let found = txn.get(family, key).engine()?;
-        // Who wrote it already holds it since; what was read is as it was then.
-        txn.check_key_unchanged(family, key).engine()?;
-        Ok(found)
+        self.ctx.txn.get_to_write(family, key).engine()
     }
 
     /// Refuses if one of the rows was changed behind the version that the statement expects. What the transaction itself
@@ -109,7 +104,7 @@ impl<'a> Writer<'a> {
 }
 
 /// The row changed since the snapshot in a way that matters.
-fn changed(info: &EntityInfo) -> Error {
+pub(super) fn changed(info: &EntityInfo) -> Error {
     let message =
         format!("another transaction removed the {} that is referred to, or changed its key", info.name);
     Error::new(ErrorCode::SerializationConflict, message).entity(&info.name).hint("run the transaction again")

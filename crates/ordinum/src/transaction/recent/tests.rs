@@ -72,7 +72,7 @@ fn both_ways_to_validate_a_moving_snapshot_agree() {
         let _open = recent.open(SeqNo::ZERO);
         let commits = rng.u64(1..10);
         for n in 1..=commits {
-            recent.remember(seqno(n), seqno(n - 1), &batch(&mut rng, &families));
+            recent.remember(seqno(n), seqno(n - 1), None, &batch(&mut rng, &families));
         }
         let (read_at, writes) = (seqno(rng.u64(..=commits)), overlay(&mut rng, &families));
         let newer = recent.newer_of_writes(&writes, read_at);
@@ -97,10 +97,35 @@ fn the_smaller_side_is_gone_over() {
     for n in 1..=10u64 {
         let mut batch = Batch::new();
         batch.put(&families[0], &n.to_be_bytes(), b"1").unwrap();
-        recent.remember(seqno(n), seqno(n - 1), &batch);
+        recent.remember(seqno(n), seqno(n - 1), None, &batch);
     }
     for (read_at, count, more) in [(0, 9, true), (0, 10, false), (5, 5, false), (5, 4, true), (10, 0, false)]
     {
         assert_eq!(recent.has_more_behind(seqno(read_at), count), more, "{read_at} {count}");
     }
+}
+
+/// A transaction that commits was validated: its own snapshot needs nothing of what it writes.
+#[test]
+fn a_commit_is_remembered_for_others_alone() {
+    let (_db, families) = families();
+    let mut batch = Batch::new();
+    batch.put(&families[0], b"a", b"1").unwrap();
+    let mut recent = RecentWrites::default();
+    let own = recent.open(SeqNo::ZERO);
+    recent.remember(seqno(1), SeqNo::ZERO, Some(SeqNo::ZERO), &batch);
+    assert!(recent.commits.is_empty());
+    let late = recent.open(seqno(1));
+    assert!(!recent.has_forgotten(seqno(1)));
+    drop(own);
+    let beside = recent.open(seqno(1));
+    // Another is open at the same snapshot.
+    recent.remember(seqno(2), seqno(1), Some(seqno(1)), &batch);
+    recent.remember(seqno(3), seqno(2), Some(seqno(2)), &batch);
+    assert_eq!(recent.commits.len(), 2);
+    assert!(recent.check_key_unchanged(families[0].family.id, b"a", seqno(1)).is_err());
+    drop((late, beside));
+    recent.remember(seqno(4), seqno(3), None, &batch);
+    assert!(recent.commits.is_empty());
+    assert_eq!((recent.bytes, recent.newest.len()), (0, 0));
 }
