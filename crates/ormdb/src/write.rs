@@ -17,6 +17,7 @@ mod delete;
 mod draft;
 mod embedded;
 mod find;
+mod gathered;
 mod guard;
 mod link;
 mod names;

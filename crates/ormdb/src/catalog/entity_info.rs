@@ -16,12 +16,16 @@ use crate::expr::member;
 use crate::store::EntityStore;
 use crate::store::row::RowView;
 
+/// Up to so many fields are found sooner by a look at each than by a hash.
+const FEW_FIELDS: usize = 12;
+
 /// An entity with its lookups.
 #[derive(Debug)]
 pub struct EntityInfo {
     entity: Entity,
     fields_by_name: HashMap<String, usize>,
-    fields_by_id: HashMap<FieldId, usize>,
+    /// Sorted.
+    fields_by_id: Vec<(FieldId, usize)>,
     relations_by_name: HashMap<String, usize>,
     relations_by_id: HashMap<RelationId, usize>,
     referrers: Vec<Referrer>,
@@ -78,13 +82,15 @@ impl EntityInfo {
     ) -> EntityInfo {
         let fields = || entity.fields.iter().enumerate();
         let relations = || entity.relations.iter().enumerate();
+        let mut fields_by_id: Vec<_> = fields().map(|(at, f)| (f.id, at)).collect();
+        fields_by_id.sort_unstable();
         EntityInfo {
             // A statement names a struct, and not its presence flag.
             fields_by_name: fields()
                 .filter(|(_, f)| !f.is_presence())
                 .map(|(at, f)| (f.name.clone(), at))
                 .collect(),
-            fields_by_id: fields().map(|(at, f)| (f.id, at)).collect(),
+            fields_by_id,
             relations_by_name: relations().map(|(at, r)| (r.name.clone(), at)).collect(),
             relations_by_id: relations().map(|(at, r)| (r.id, at)).collect(),
             entity,
@@ -175,7 +181,8 @@ impl EntityInfo {
     /// # Errors
     /// `Internal` if there is none: ids come from the schema itself.
     pub fn field_of(&self, id: FieldId) -> Result<&Field> {
-        let field = self.fields_by_id.get(&id).and_then(|&at| self.entity.fields.get(at));
+        let at = self.fields_by_id.binary_search_by_key(&id, |(id, _)| *id).ok();
+        let field = at.and_then(|at| self.entity.fields.get(self.fields_by_id.get(at)?.1));
         field.ok_or_else(|| {
             Error::new(ErrorCode::Internal, format!("`{}` has no field of id {id}", self.entity.name))
         })
@@ -240,6 +247,9 @@ impl EntityInfo {
     }
 
     fn lookup_field(&self, name: &str) -> Option<&Field> {
+        if self.entity.fields.len() <= FEW_FIELDS {
+            return self.entity.fields.iter().find(|f| f.name == name && !f.is_presence());
+        }
         self.fields_by_name.get(name).and_then(|&at| self.entity.fields.get(at))
     }
 

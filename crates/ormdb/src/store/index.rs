@@ -23,6 +23,9 @@ use super::row::{RowFormat, RowView};
 use super::tuple::{TupleLayout, TupleView, WholeNumber};
 use super::{corrupt, layout, varint};
 
+/// Room that is made for a key at once: most take no more.
+const KEY_ROOM_BYTES: usize = 48;
+
 /// How the entries of an index are encoded.
 #[derive(Debug)]
 pub(crate) struct IndexFormat {
@@ -117,11 +120,18 @@ impl IndexFormat {
 
     /// What the keys of all entries begin with whose first columns have these values; a null column only meets nulls.
     pub(crate) fn prefix(&self, values: &[ValueRef<'_>]) -> Vec<u8> {
-        let mut out = layout::index_prefix(self.id).to_vec();
+        let mut out = self.new_key();
         for (column, value) in self.columns.iter().zip(values) {
             key::push_column(&mut out, value, column.direction);
         }
         out
+    }
+
+    /// A key with the index's id, and room for what mostly follows.
+    fn new_key(&self) -> Vec<u8> {
+        let mut key = Vec::with_capacity(KEY_ROOM_BYTES);
+        key.extend_from_slice(&layout::index_prefix(self.id));
+        key
     }
 
     /// The entry of a row. Whether the row has one (a partial index) is the caller's to know.
@@ -129,7 +139,7 @@ impl IndexFormat {
     /// # Errors
     /// As of [`RowView::get`].
     pub(crate) fn entry(&self, row: &RowView<'_>, primary_key: &[u8]) -> Result<IndexEntry> {
-        let mut key = layout::index_prefix(self.id).to_vec();
+        let mut key = self.new_key();
         let mut has_null = false;
         for column in &self.columns {
             let value = row.get(column.slot)?;

@@ -227,6 +227,9 @@ fn labels_of(schema: &Schema, id: EnumId) -> Result<Vec<(String, u32)>> {
     Ok(found.labels.iter().map(|l| (l.name.clone(), l.position)).collect())
 }
 
+/// Room that is made for each field of a primary key at once: numbers and identifiers take no more.
+const FIELD_ROOM_BYTES: usize = 16;
+
 /// How the primary keys of an entity are encoded.
 #[derive(Clone, Debug)]
 pub(crate) struct PrimaryKeyFormat {
@@ -276,7 +279,7 @@ impl PrimaryKeyFormat {
     /// # Errors
     /// As of [`RowView::get`].
     pub(crate) fn encode_row(&self, row: &RowView<'_>) -> Result<Vec<u8>> {
-        let mut out = Vec::new();
+        let mut out = Vec::with_capacity(self.fields.len() * FIELD_ROOM_BYTES);
         for (slot, _) in &self.fields {
             key::push_key_field(&mut out, &row.get(*slot)?)?;
         }

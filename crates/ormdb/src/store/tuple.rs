@@ -93,7 +93,8 @@ impl TupleLayout {
             return Err(Error::new(ErrorCode::Internal, "a row has the wrong number of values"));
         }
         let bitmap_len = bitmap_bytes(self.columns.len());
-        out.reserve(1 + bitmap_len + self.fixed_bytes + self.variable_count * 2);
+        let variable: usize = values.iter().map(bytes_of).sum();
+        out.reserve(1 + bitmap_len + self.fixed_bytes + self.variable_count * 2 + variable);
         let flags_at = out.len();
         out.resize(flags_at + 1 + bitmap_len, 0);
         let (_, bitmap) = out.split_at_mut(flags_at + 1);
@@ -301,6 +302,15 @@ const fn fixed_width(ty: FieldType) -> Option<usize> {
             ScalarType::Decimal { .. } => Some(17),
             ScalarType::String { .. } | ScalarType::Bytes | ScalarType::Json => None,
         },
+    }
+}
+
+/// The bytes of a text, or of bytes.
+fn bytes_of(value: &ValueRef<'_>) -> usize {
+    match value {
+        ValueRef::String(v) | ValueRef::Json(v) => v.len(),
+        ValueRef::Bytes(v) => v.len(),
+        _ => 0,
     }
 }
 

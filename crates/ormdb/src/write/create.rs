@@ -17,6 +17,8 @@ use crate::expr::Datum;
 impl<'a> Writer<'a> {
     pub(super) fn create(&mut self, create: &Create) -> Result<()> {
         let info = self.entity(&create.entity, create.span)?;
+        self.written.keys.reserve(create.rows.len());
+        self.gather_references(info, create)?;
         for input in &create.rows {
             let create_row = |writer: &mut Self| {
                 let row = writer.create_record(info, input, &[])?;
@@ -27,9 +29,10 @@ impl<'a> Writer<'a> {
                 self.unless_taken(info, create_row)?;
             } else {
                 create_row(self)?;
+                self.look_up_many(info.id)?;
             }
         }
-        Ok(())
+        self.look_up_gathered(info.id)
     }
 
     /// Creates a row of this entity with its nested writes, or nothing of it if a unique key of the row is taken.

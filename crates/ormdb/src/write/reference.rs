@@ -63,6 +63,11 @@ impl<'a> Writer<'a> {
             if planted(Bug::SkipForeignKeyAfterRestart) {
                 continue;
             }
+            if let Some(gathered) = &mut self.gathered
+                && gathered.take(foreign_key, &values, targets, self.written.keys.len())?
+            {
+                continue;
+            }
             if self.referred.contains(foreign_key, &values, targets) {
                 continue;
             }
@@ -75,7 +80,13 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    fn wait(&mut self, entity: EntityId, key: Vec<u8>, foreign_key: ConstraintId, targets: DeletedRows) {
+    pub(super) fn wait(
+        &mut self,
+        entity: EntityId,
+        key: Vec<u8>,
+        foreign_key: ConstraintId,
+        targets: DeletedRows,
+    ) {
         if let Some(waiting) = &mut self.waiting_by_row {
             waiting.entry((entity, key.clone())).or_default().push((foreign_key, targets));
         }

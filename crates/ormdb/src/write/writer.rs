@@ -8,6 +8,7 @@ use ormdb_proto::schema::{EntityId, ForeignKey, Schema};
 use ormdb_proto::{Error, ErrorCode, Result};
 
 use super::action::Event;
+use super::gathered::Gathered;
 use super::reference::{Pending, WaitingByRow};
 use super::referred::Referred;
 use crate::catalog::EntityInfo;
@@ -85,6 +86,8 @@ pub(crate) struct Writer<'a> {
     pub(super) waiting_by_row: Option<WaitingByRow>,
     pub(super) nesting: usize,
     pub(super) referred: Referred,
+    /// References that are looked up together.
+    pub(super) gathered: Option<Gathered<'a>>,
     /// What the writes of its transaction held before it.
     held_before: usize,
 }
@@ -102,6 +105,7 @@ impl<'a> Writer<'a> {
             waiting_by_row: None,
             nesting: 0,
             referred: Referred::default(),
+            gathered: None,
             held_before,
         }
     }

@@ -115,3 +115,36 @@ fn many_upserts_make_one_row() {
     assert_eq!(total, THREADS * 60);
     bench.audit();
 }
+
+#[test]
+fn no_child_of_many_outlives_its_parent() {
+    let bench = Bench::new(
+        r#"
+        entity P {
+          id  int64 @id
+          cs  C[]
+        }
+        entity C {
+          id   int64  @id @default(autoincrement())
+          pId  int64
+          p    P      @relation(pId -> P.id, onDelete: cascade)
+        }
+        "#,
+    );
+    race(&bench, 5, |bench, thread, rng| {
+        for _ in 0..60 {
+            let (a, b, c) = (rng.u8(..6), rng.u8(..6), rng.u8(..6));
+            let text = match thread % 4 {
+                0 => format!("create P {{ id: {a} }}"),
+                1 => format!("delete P where id = {a}"),
+                _ => format!("create C [{{ pId: {a} }}, {{ pId: {b} }}, {{ pId: {c} }}]"),
+            };
+            if let Err(error) = bench.retried(&text) {
+                let refused =
+                    [ErrorCode::UniqueViolation, ErrorCode::ForeignKeyViolation, ErrorCode::Deadlock];
+                assert!(refused.contains(&error.code), "{text}: {error}");
+            }
+        }
+    });
+    bench.audit();
+}

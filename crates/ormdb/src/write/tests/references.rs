@@ -257,3 +257,27 @@ fn composite_keys_and_other_unique_keys_are_referred_to() {
     assert!(bench.rows("Motto").is_empty());
     bench.audit();
 }
+
+/// Targets of many rows are looked up together: those that were there, those that the statement creates before and behind, and
+/// more than are gathered at once.
+#[test]
+fn rows_created_together_find_their_targets() {
+    let bench = pair("onDelete: restrict", true);
+    bench.ok("create P [{ id: 1 }, { id: 2 }]");
+    bench.ok("create C [{ id: 1, pId: 2 }, { id: 2 }, { id: 3, pId: 1 }, { id: 4, pId: 2 }]");
+    let (code, message) = bench.refusal("create C [{ id: 5, pId: 1 }, { id: 6, pId: 9 }, { id: 7, pId: 2 }]");
+    assert_eq!(code, ErrorCode::ForeignKeyViolation);
+    assert_eq!(message, "C.pId refers to a P with id = 9, which does not exist");
+    assert_eq!(bench.rows("C"), ["1 2", "2 null", "3 1", "4 2"]);
+    bench.audit();
+
+    let bench = Bench::new(TREE);
+    const LENGTH: usize = 5_000;
+    let forwards = |last: usize| {
+        let row = |n| format!("{{ id: {n}, parentId: {} }}", if n + 1 == LENGTH { last } else { n + 1 });
+        format!("create Node [{}]", (0..LENGTH).map(row).collect::<Vec<_>>().join(", "))
+    };
+    assert_eq!(bench.refusal(&forwards(LENGTH)).0, ErrorCode::ForeignKeyViolation);
+    bench.ok(&forwards(LENGTH - 1));
+    assert_eq!(bench.rows("Node").len(), LENGTH);
+}
