@@ -6,9 +6,13 @@
 //!
 //! A family is found by its number: its name may have stood nowhere but in the manifest, and the report says then which one was made up.
 
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use ordinum::fs::MemoryFs;
+use ordinum::inspect::{FileContents, dump};
 use ordinum::rescue::{Loss, Lost, Report, RescuedFamily, rescue};
 use ordinum::{Db, Options, RecoveryMode, SeqNo};
 
@@ -65,6 +69,7 @@ fn place_of(image: &Image, told: &RescuedFamily) -> Option<usize> {
 
 /// A name is lost only with the manifest, and where no other file that was read tells it.
 fn check_names(image: &Image, files: &[(PathBuf, Vec<u8>)], report: &Report) -> Result<(), Stop> {
+    let disk = disk_of(files)?;
     let nameless = report.families.iter().filter(|family| family.is_name_lost);
     for (family, place) in nameless.filter_map(|family| Some((family, place_of(image, family)?))) {
         let is_manifest_lost = report.losses.iter().any(|loss| loss.lost == Lost::Manifest);
@@ -72,16 +77,30 @@ fn check_names(image: &Image, files: &[(PathBuf, Vec<u8>)], report: &Report) -> 
         // One that was dropped had the name too.
         let is_first = usize::try_from(family.id) == Ok(place);
         let tells = |(path, bytes): &&(PathBuf, Vec<u8>)| {
-            let is_read = path.extension().is_some_and(|extension| extension == "sst" || extension == "log")
-                && !report.left_out.contains(path)
+            let is_read = !report.left_out.contains(path)
                 && image.files.iter().any(|intact| intact.0 == *path && intact.1 == *bytes);
-            let name = FAMILIES[place].as_bytes();
-            is_read && bytes.windows(name.len()).any(|window| window == name)
+            let name = FAMILIES[place];
+            is_read
+                && match path.extension().and_then(OsStr::to_str) {
+                    Some("sst") => bytes.windows(name.len()).any(|window| window == name.as_bytes()),
+                    Some("log") => creates(&disk, path, name),
+                    _ => false,
+                }
         };
         let told = files.iter().find(tells).filter(|_| is_first).map(|(path, _)| path);
         ensure!(told.is_none(), "{told:?} tells the name of {family:?}: {report:#?}");
     }
     Ok(())
+}
+
+/// Whether a record of the log creates the family. Behind the last one may stand what the file had before it was written over.
+fn creates(disk: &MemoryFs, log: &Path, name: &str) -> bool {
+    let (end, mut is_there) = (format!("{name:?} created"), false);
+    let read = dump(disk, FileContents::Log, log, |line| {
+        is_there |= line.ends_with(&end);
+        ControlFlow::Continue(())
+    });
+    is_there && read.is_ok()
 }
 
 fn check_nothing_invented(image: &Image, found: &[Found], report: &Report) -> Result<(), Stop> {
