@@ -195,3 +195,10 @@ fn a_range_delete_is_not_all_that_its_commit_did() {
 fn the_rest_of_a_reused_log_tells_nothing() {
     check_seeds([20_002_743]);
 }
+
+/// All that was left of a family was an ingestion, and the manifest that named it was gone: the log told of the family, and a rescue
+/// listened to its batches only.
+#[test]
+fn a_family_that_was_only_ingested_is_all_there() {
+    check_seeds([23_003_587]);
+}

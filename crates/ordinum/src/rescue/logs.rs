@@ -42,7 +42,7 @@ pub(super) struct FoundLog {
 #[derive(Debug, Default)]
 pub(super) struct Logs {
     pub(super) logs: Vec<FoundLog>,
-    /// The families that have operations in them.
+    /// The families that have operations in them, or were ingested into.
     pub(super) families: BTreeSet<FamilyId>,
     /// The families that have operands in them.
     pub(super) merging: BTreeSet<FamilyId>,
@@ -93,6 +93,7 @@ impl Logs {
                 Change::FamilyDropped { id } => known.drop_family(FamilyId(id)),
                 Change::Ingested(_) => {
                     let ingestion = Ingestion::decode(payload);
+                    self.families.extend(ingestion.iter().map(|ingestion| ingestion.family));
                     self.ingestions.extend(ingestion.map(|ingestion| (record.seqno, ingestion)));
                 }
             }

@@ -496,6 +496,32 @@ fn an_ingested_table_is_taken_with_its_number() {
     }
 }
 
+/// The log that created a family was let go, and all that is left of the family is an ingestion: no file tells its name, and none
+/// but the record of the ingestion its number.
+#[test]
+fn a_family_of_which_only_an_ingestion_tells_is_taken() {
+    let bed = Bed::new();
+    let db = bed.open();
+    let people = bed.family(&db, "people");
+    let created_in = bed.files(FileKind::Log);
+    put(&db, &db.default_column_family(), "a", &[0; 1000]);
+    db.flush_all().unwrap();
+    assert_ne!(bed.files(FileKind::Log), created_in, "the log that created the family was let go");
+    let mut writer =
+        crate::sorted_file::TableWriter::create("/ingest", &bed.options, &people.options()).unwrap();
+    (0..20).for_each(|n| writer.put(key(n).as_bytes(), &value(n)).unwrap());
+    db.ingest(&people, &[writer.finish().unwrap().path()]).unwrap();
+    let (expected, id) = (rows(&db, "people"), people.id());
+    drop((db, people));
+    for manifest in bed.files(FileKind::Manifest) {
+        bed.fs.remove(&manifest).unwrap();
+    }
+    let report = bed.rescue();
+    let told = report.families.iter().find(|family| family.id == id).expect("the family is told");
+    assert!(told.is_name_lost && report.may_have_dropped, "{report:#?}");
+    assert_eq!(rows(&bed.rescued(), &told.name), expected);
+}
+
 /// A log still tells of the ingestion of a table that a compaction has replaced since, and that is there still.
 #[test]
 fn an_ingested_table_that_was_dropped_is_left_out() {
