@@ -149,9 +149,10 @@ impl Hub {
         let mut thread = self.thread.lock();
         let mut state = self.shared.state.lock();
         // Looked up under the lock: what the thread is about to tell is behind it, or was told to others.
-        let since = database.durable_seqno();
+        let mut since = database.durable_seqno();
         if !state.is_running {
-            let reader = LogReader::open(database, since)?;
+            let reader = LogReader::open(database)?;
+            since = reader.position();
             state.is_running = true;
             if let Some(ended) = thread.replace(self.start(reader)) {
                 // It said so as the last thing that it did.

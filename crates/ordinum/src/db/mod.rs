@@ -72,7 +72,6 @@ use crate::slice::Slice;
 use crate::snapshot::Snapshot;
 use crate::sorted_file::SortedFile;
 use crate::stats::Stats;
-use crate::tail::Tail;
 use crate::transaction::{Transaction, TransactionOptions};
 
 /// An open database. Clones are handles of the same one; it closes when the last handle, snapshot and transaction is gone.
@@ -280,30 +279,7 @@ impl Db {
     /// be synced by another one's sync before it is in the memtables.
     pub fn position(&self) -> Position {
         let core = self.core();
-        Position { history: self.history(), seqno: core.syncing.durable().min(core.visible()) }
-    }
-
-    /// What was committed behind the sequence number, in order, and what will be: batches with their headers, and created and
-    /// dropped families. Only what is durable is told. `after` may be what [`Db::write`] or [`Db::last_seqno`] returned in this
-    /// opening; a subscriber that comes back uses [`Db::tail_from`].
-    ///
-    /// A tail pins nothing. [`Options::retention`] says how much is kept for those that read slowly or come back later; with none, the log goes when what it has is in tables.
-    ///
-    /// # Errors
-    /// [`crate::Error::TooOld`], with the oldest that can be asked for, if the log does not reach back so far;
-    /// [`crate::Error::Diverged`] if nothing with this number was ever seen.
-    pub fn tail(&self, after: SeqNo) -> Result<Tail> {
-        self.tail_behind(after)
-    }
-
-    /// What was committed behind the position, in order, and what will be, as by [`Db::tail`]; for those who were told the position by
-    /// [`Tail::position`], of this opening or an earlier one, of this database or of one that it goes on from.
-    ///
-    /// # Errors
-    /// [`crate::Error::TooOld`], with the oldest that can be asked for, if the log does not reach back so far;
-    /// [`crate::Error::Diverged`] if the position is none of this database: of another history, or of a future that was lost.
-    pub fn tail_from(&self, position: Position) -> Result<Tail> {
-        self.tail_from_position(position)
+        Position { history: self.history(), seqno: core.newest_durable() }
     }
 
     /// A serializable transaction.

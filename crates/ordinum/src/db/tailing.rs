@@ -8,7 +8,7 @@
 //!     or below the horizon only: so one that begins later, and above it, has nothing before it that is missing.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
+use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -134,35 +134,63 @@ impl FollowedLog {
     }
 }
 
+/// Where somebody begins to read.
+#[derive(Clone, Copy)]
+enum Begin {
+    /// Where the database is.
+    Now,
+    /// Behind the number.
+    Place(SeqNo),
+    /// In the log that comes next, behind the number.
+    Next(FileNumber, SeqNo),
+}
+
 impl Core {
+    /// The newest sequence number that is durable and that reads see.
+    pub(super) fn newest_durable(&self) -> SeqNo {
+        self.syncing.durable().min(self.visible())
+    }
+
     /// The log to begin with behind this place.
     fn follow_from(&self, behind: SeqNo) -> Result<FollowedLog> {
-        self.follow(behind, Bound::Unbounded)
+        self.follow(Begin::Place(behind)).map(|(log, _)| log)
     }
 
     /// The log behind one that was read to its end.
     pub(crate) fn follow_next(&self, log: &FollowedLog, behind: SeqNo) -> Result<FollowedLog> {
-        self.follow(behind, Bound::Excluded(log.follower.number()))
+        self.follow(Begin::Next(log.follower.number(), behind)).map(|(log, _)| log)
     }
 
-    fn follow(&self, behind: SeqNo, from: Bound<FileNumber>) -> Result<FollowedLog> {
+    /// The log that has what comes from here on, and the place behind which it comes.
+    fn follow(&self, from: Begin) -> Result<(FollowedLog, SeqNo)> {
         loop {
             // First, so that it is not held while the manifest is synced. It may be closed meanwhile: then once more.
             let written = Arc::clone(self.commits.lock().log.segment());
             let manifest = self.manifest.lock();
             let horizon = self.pins.oldest();
             let logs = &manifest.state().logs;
-            let mut candidates = logs.range((from, Bound::Unbounded));
-            let found = match from {
-                // The last one that begins at or before the place: all before it end there at the latest.
-                Bound::Unbounded => candidates.rfind(|(_, log)| log.base <= behind),
-                Bound::Included(_) | Bound::Excluded(_) => {
-                    candidates.next().filter(|(_, log)| log.base <= behind || log.base > horizon)
+            // The last one that begins at or before the place: all before it end there at the latest.
+            let log_of = |place: SeqNo| logs.iter().rfind(|(_, log)| log.base <= place);
+            let behind_log = |number: FileNumber| (Excluded(number), Unbounded);
+            let (found, behind) = match from {
+                // Looked up under the lock of the manifest: no log that has what is behind it is let go meanwhile.
+                Begin::Now => {
+                    let newest = self.newest_durable();
+                    (log_of(newest), newest)
+                }
+                Begin::Place(place) => (log_of(place), place),
+                Begin::Next(number, place) => {
+                    let next = logs.range(behind_log(number)).next();
+                    (next.filter(|(_, log)| log.base <= place || log.base > horizon), place)
                 }
             };
             let Some((&number, log)) = found else {
-                let first = logs.range((from, Bound::Unbounded)).next().map_or(horizon, |(_, log)| log.base);
-                return Err(Error::TooOld { asked: behind, oldest: horizon.max(first) });
+                let first = match from {
+                    Begin::Now | Begin::Place(_) => logs.iter().next(),
+                    Begin::Next(number, _) => logs.range(behind_log(number)).next(),
+                };
+                let oldest = first.map_or(horizon, |(_, log)| log.base.max(horizon));
+                return Err(Error::TooOld { asked: behind, oldest });
             };
             let reach = match log.end {
                 Some(end) => Reach::Closed(end),
@@ -174,7 +202,7 @@ impl Core {
             let reading = self.log_readers.enter(number);
             drop(manifest);
             let follower = LogFollower::open(file, number, path)?;
-            return Ok(FollowedLog { follower, reach, _reading: reading });
+            return Ok((FollowedLog { follower, reach, _reading: reading }, behind));
         }
     }
 
@@ -193,22 +221,49 @@ impl Core {
 }
 
 impl Db {
-    /// A tail of what comes behind the sequence number. Nothing is asked about where that comes from: it must be of this
-    /// database, and be durable, or the newest that reads see.
-    pub(super) fn tail_behind(&self, behind: SeqNo) -> Result<Tail> {
+    /// What will be committed from here on, as by [`Db::tail`]: behind [`Tail::position`], which is what [`Db::position`] tells at
+    /// the moment. Unlike the two one behind the other, this is never too late for the log.
+    ///
+    /// # Errors
+    /// [`crate::Error::Closed`]; [`crate::Error::Io`] if the log cannot be opened.
+    pub fn tail_from_now(&self) -> Result<Tail> {
         let core = self.core();
         core.check_not_closed()?;
-        if behind > core.visible() {
-            let asked = Position { history: core.history_id(), seqno: behind };
-            return Err(core.diverged(asked));
-        }
-        let mut tail = Tail::new(self.clone(), core.follow_from(behind)?, behind);
+        let (log, behind) = core.follow(Begin::Now)?;
+        let mut tail = Tail::new(self.clone(), log, behind);
         tail.seek()?;
         Ok(tail)
     }
 
-    /// A tail of what comes behind the position, if this database was ever there.
-    pub(super) fn tail_from_position(&self, position: Position) -> Result<Tail> {
+    /// What was committed behind the sequence number, in order, and what will be: batches with their headers, and created and
+    /// dropped families. Only what is durable is told. `after` may be what [`Db::write`] or [`Db::last_seqno`] returned in this
+    /// opening; a subscriber that comes back uses [`Db::tail_from`].
+    ///
+    /// A tail pins nothing. [`Options::retention`](crate::Options::retention) says how much is kept for those that read slowly or come
+    /// back later; with none, the log goes when what it has is in tables.
+    ///
+    /// # Errors
+    /// [`crate::Error::TooOld`], with the oldest that can be asked for, if the log does not reach back so far;
+    /// [`crate::Error::Diverged`] if nothing with this number was ever seen.
+    pub fn tail(&self, after: SeqNo) -> Result<Tail> {
+        let core = self.core();
+        core.check_not_closed()?;
+        if after > core.visible() {
+            let asked = Position { history: core.history_id(), seqno: after };
+            return Err(core.diverged(asked));
+        }
+        let mut tail = Tail::new(self.clone(), core.follow_from(after)?, after);
+        tail.seek()?;
+        Ok(tail)
+    }
+
+    /// What was committed behind the position, in order, and what will be, as by [`Db::tail`]; for those who were told the position by
+    /// [`Tail::position`], of this opening or an earlier one, of this database or of one that it goes on from.
+    ///
+    /// # Errors
+    /// [`crate::Error::TooOld`], with the oldest that can be asked for, if the log does not reach back so far;
+    /// [`crate::Error::Diverged`] if the position is none of this database: of another history, or of a future that was lost.
+    pub fn tail_from(&self, position: Position) -> Result<Tail> {
         let core = self.core();
         core.check_not_closed()?;
         let behind = position.seqno;

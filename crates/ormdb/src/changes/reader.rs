@@ -27,11 +27,16 @@ pub(super) struct LogReader {
 }
 
 impl LogReader {
-    /// A reader of what is committed behind `since`.
-    pub(super) fn open(database: &Database, since: Version) -> Result<LogReader> {
+    /// A reader of what is committed from now on.
+    pub(super) fn open(database: &Database) -> Result<LogReader> {
         let (engine, families) = (database.engine().clone(), database.families());
-        let tail = engine.tail(since).engine()?;
+        let tail = engine.tail_from_now().engine()?;
         Ok(LogReader { engine, tail, rows: families.rows.id(), catalog: families.catalog.id(), more: false })
+    }
+
+    /// The version that it has read up to.
+    pub(super) fn position(&self) -> Version {
+        self.tail.position().seqno
     }
 
     /// Whether it is known that there is more.
@@ -56,9 +61,8 @@ impl LogReader {
                 Ok(None) => return Ok(()),
                 // Written faster than it was read here: what came meanwhile is not known any more.
                 Err(ordinum::Error::TooOld { .. }) => {
-                    let newest = self.engine.position().seqno;
-                    self.tail = self.engine.tail(newest).engine()?;
-                    tell(newest, &Written { everything: true, ..Written::default() });
+                    self.tail = self.engine.tail_from_now().engine()?;
+                    tell(self.position(), &Written { everything: true, ..Written::default() });
                 }
                 Err(error) => return Err(engine_error(error)),
             }

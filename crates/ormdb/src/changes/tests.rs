@@ -1,9 +1,12 @@
 #![allow(clippy::disallowed_methods, reason = "threads that commit")]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use crate::{Changed, Changes, Database, ErrorCode, Params, Session};
+use super::reader::LogReader;
+use crate::{Changed, Changes, Database, ErrorCode, Options, Params, Session};
 
 const SCHEMA: &str = "entity A {\n  id int64 @id\n  n int64\n  bs B[]\n}\n\nentity B {\n  id int64 @id\n  aId int64\n  a A @relation(aId -> A.id, onDelete: cascade)\n}\n";
 const LONG: Duration = Duration::from_secs(30);
@@ -163,4 +166,32 @@ fn a_database_closes_with_its_subscribers() {
     let changes = again.subscribe(&[]).unwrap();
     run(&again, "create A { id: 9, n: 0 }");
     assert_eq!(changes.next_timeout(LONG).unwrap().unwrap().entities, ["A"]);
+}
+
+/// The log is let go while somebody begins to read it: the place where the database was may be gone by then. That was told as a token
+/// that is too old.
+#[test]
+fn the_log_is_let_go_while_somebody_subscribes() {
+    let engine = ordinum::Options {
+        fs: Arc::new(ordinum::fs::MemoryFs::new()),
+        log_segment_bytes: 4 << 10,
+        ..ordinum::Options::default()
+    };
+    let database = Database::open_with("/db", Options { engine, ..Options::default() }).unwrap();
+    database.apply_schema(SCHEMA).unwrap();
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for id in 0..1000 {
+                run(&database.session(), &format!("create A {{ id: {id}, n: 1 }}"));
+                database.engine().flush_all().unwrap();
+            }
+            is_over.store(true, Ordering::Relaxed);
+        });
+        let mut position = database.durable_seqno();
+        while !is_over.load(Ordering::Relaxed) {
+            let before = std::mem::replace(&mut position, LogReader::open(&database).unwrap().position());
+            assert!(before <= position);
+        }
+    });
 }
