@@ -202,3 +202,9 @@ fn the_rest_of_a_reused_log_tells_nothing() {
 fn a_family_that_was_only_ingested_is_all_there() {
     check_seeds([23_003_587]);
 }
+
+/// A table was lost whose range delete had let an older one go unread: of the operands between the two came over what was on nothing.
+#[test]
+fn what_a_lost_range_delete_let_go_is_missing() {
+    check_seeds([24_004_231, 25_002_856]);
+}

@@ -209,7 +209,9 @@ impl Surveyor<'_> {
             // What the properties say of the entries, the manifest says too.
             Ok((table, _)) => self.take(family, FoundTable { path, table, seqnos, keys }),
             Err(damage) => {
-                self.losses.miss(Some(family), keys.clone(), seqnos);
+                // What its range deletes hid may have been dropped unread, from below operands that are there.
+                let first = if meta.range_tombstones > 0 { SeqNo::ZERO } else { seqnos.0 };
+                self.losses.miss(Some(family), keys.clone(), (first, seqnos.1));
                 self.losses.tell_of(Lost::Table, &path, name.as_deref(), keys, &damage);
             }
         }

@@ -595,6 +595,38 @@ fn an_operand_stays_with_the_put_of_its_commit() {
     assert_eq!(rows(&bed.rescued(), "lists"), [(b"a".to_vec(), b"2,3,".to_vec())].into(), "{report:#?}");
 }
 
+/// A range delete lets a table go unread whose put is the base of operands in a newer table: where the table of the range delete is lost,
+/// those operands stand on nothing.
+#[test]
+fn operands_need_what_a_lost_range_delete_let_go() {
+    let bed = Bed::new();
+    let db = bed.open();
+    let lists = bed.family(&db, "lists");
+    for step in 0..3 {
+        match step {
+            0 => put(&db, &lists, "b", b"1,"),
+            1 => merge(&db, &lists, "b", "2,"),
+            _ => drop(db.delete_range(&lists, b"a", b"c", Durability::Synced).unwrap()),
+        }
+        // Another table reaches further, so that no range delete covers it.
+        if step == 1 {
+            put(&db, &lists, "z", b"3,");
+        }
+        db.flush(&lists).unwrap();
+    }
+    assert!(db.run_background_step().unwrap());
+    let tables = bed.files(FileKind::Table);
+    assert_eq!((tables.len(), db.stats().tables_dropped_unread), (2, 1));
+    drop((db, lists));
+    let lost = tables.last().unwrap();
+    let len = bed.fs.open(lost).unwrap().len().unwrap();
+    bed.flip(lost, len - 1);
+    let report = bed.rescue();
+    let [table, operand] = report.losses.as_slice() else { panic!("{report:#?}") };
+    assert_eq!((table.lost, operand.lost), (Lost::Table, Lost::Operand), "{report:#?}");
+    assert_eq!(rows(&bed.rescued(), "lists"), [(b"z".to_vec(), b"3,".to_vec())].into(), "{report:#?}");
+}
+
 /// The same of an operand that the table has folded into the put.
 #[test]
 fn an_entry_that_has_its_base_needs_nothing_below() {

@@ -71,7 +71,7 @@ impl<'a> Transfer<'a> {
             match table.range_tombstones() {
                 Ok(found) => tombstones.extend(found),
                 Err(damage) => {
-                    self.losses.miss(Some(id), keys.clone(), seqnos);
+                    self.losses.miss(Some(id), keys.clone(), (SeqNo::ZERO, seqnos.1));
                     self.losses.tell_of(Lost::RangeDeletes, &path, Some(&name), keys, &damage);
                 }
             }
