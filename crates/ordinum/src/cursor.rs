@@ -289,7 +289,9 @@ impl Cursor {
     fn forward_from(&mut self, start: Bound<&[u8]>) -> Result<bool> {
         let stood = self.leave();
         let found = match start {
-            Bound::Included(key) if stood == Stand::Forward && key >= self.entries.user_key() => {
+            Bound::Included(key)
+                if stood == Stand::Forward && key::order(key, self.entries.user_key()).is_ge() =>
+            {
                 self.entries.seek_on(key, u64::MAX)?
             }
             Bound::Included(key) => self.entries.seek(key, u64::MAX)?,
@@ -389,7 +391,7 @@ impl Cursor {
     fn take_newest(&mut self, key: &[u8]) -> Result<Option<Newest>> {
         let mut newest = None;
         let mut steps = 0;
-        while self.entries.valid() && self.entries.user_key() == key {
+        while self.entries.valid() && key::same(self.entries.user_key(), key) {
             if steps == STEPS_BEFORE_SEEK {
                 newest = self.seek_newest(key)?;
                 self.entries.seek_before(key, u64::MAX)?;
@@ -408,7 +410,7 @@ impl Cursor {
         // An own write stands before every version.
         for from in [SeqNo::MAX, self.seqno] {
             if self.entries.seek(key, key::seek_trailer(from))?
-                && self.entries.user_key() == key
+                && key::same(self.entries.user_key(), key)
                 && let Some(newest) = self.visible_here()
             {
                 return Ok((newest.seqno >= hidden).then_some(newest));

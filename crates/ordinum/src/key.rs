@@ -13,11 +13,13 @@
 
 #![deny(clippy::indexing_slicing)]
 
+mod compare;
 mod kept;
 
 use std::cmp::Ordering;
 use std::fmt;
 
+pub(crate) use compare::{order, same, starts_with};
 pub(crate) use kept::KeptKey;
 
 /// The longest user key, in bytes.
@@ -135,5 +137,5 @@ pub(crate) fn split_internal(internal: &[u8]) -> Option<(&[u8], u64)> {
 
 /// The order of (user key, trailer) pairs: invariant (1).
 pub(crate) fn compare(a: (&[u8], u64), b: (&[u8], u64)) -> Ordering {
-    a.0.cmp(b.0).then_with(|| b.1.cmp(&a.1))
+    order(a.0, b.0).then_with(|| b.1.cmp(&a.1))
 }

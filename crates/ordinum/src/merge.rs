@@ -13,7 +13,7 @@ use std::ops::ControlFlow;
 
 use crate::error::Result;
 use crate::iter::{InternalIterator, next_key_by_steps};
-use crate::key::{SeqNo, compare};
+use crate::key::{SeqNo, compare, same};
 use crate::slice::Slice;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -200,7 +200,7 @@ impl<I: InternalIterator> InternalIterator for MergeIter<I> {
             return next_key_by_steps(self, &left);
         };
         let second = self.second.and_then(|index| self.children.get(index));
-        if second.is_none_or(|second| second.user_key() != current.user_key()) {
+        if second.is_none_or(|second| !same(second.user_key(), current.user_key())) {
             return self.advance(InternalIterator::next_key);
         }
         let left = current.user_key().to_vec();

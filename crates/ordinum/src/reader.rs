@@ -5,7 +5,7 @@ use std::ops::Bound;
 use crate::cursor::Cursor;
 use crate::error::Result;
 use crate::family::ColumnFamily;
-use crate::key::SeqNo;
+use crate::key::{self, SeqNo};
 use crate::slice::Slice;
 
 /// A range of keys, bytewise.
@@ -57,8 +57,8 @@ impl KeyRange {
     /// Whether the key lies before the range.
     pub(crate) fn before(&self, key: &[u8]) -> bool {
         match &self.start {
-            Bound::Included(start) => key < start.as_slice(),
-            Bound::Excluded(start) => key <= start.as_slice(),
+            Bound::Included(start) => key::order(key, start).is_lt(),
+            Bound::Excluded(start) => key::order(key, start).is_le(),
             Bound::Unbounded => false,
         }
     }
@@ -66,8 +66,8 @@ impl KeyRange {
     /// Whether the key lies behind the range.
     pub(crate) fn behind(&self, key: &[u8]) -> bool {
         match &self.end {
-            Bound::Included(end) => key > end.as_slice(),
-            Bound::Excluded(end) => key >= end.as_slice(),
+            Bound::Included(end) => key::order(key, end).is_gt(),
+            Bound::Excluded(end) => key::order(key, end).is_ge(),
             Bound::Unbounded => false,
         }
     }

@@ -5,6 +5,7 @@ use std::ops::{Bound, ControlFlow};
 use super::{Cursor, Stand};
 use crate::error::Result;
 use crate::iter::InternalIterator;
+use crate::key;
 use crate::reader::KeyRange;
 
 impl Cursor {
@@ -22,7 +23,7 @@ impl Cursor {
         mut see: impl FnMut(&[u8]) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>> {
         let end = self.end_of(prefix);
-        while self.valid() && self.key().starts_with(prefix) {
+        while self.valid() && key::starts_with(self.key(), prefix) {
             if see(self.value()?).is_break() {
                 return Ok(ControlFlow::Break(()));
             }

@@ -4,6 +4,8 @@
 
 #![deny(clippy::indexing_slicing)]
 
+use crate::key;
+
 /// Bytes of a hint.
 const HINT_BYTES: usize = 4;
 
@@ -23,10 +25,10 @@ impl Shared {
     /// The hint of any key: 0 before those that begin as the keys before did, and the largest number behind them.
     #[inline]
     pub(super) fn hint(&self, key: &[u8]) -> u32 {
-        match key.strip_prefix(&*self.0) {
-            Some(rest) => first_bytes(rest),
-            None if *key < *self.0 => 0,
-            None => u32::MAX,
+        match key.get(self.0.len()..) {
+            Some(rest) if key::starts_with(key, &self.0) => first_bytes(rest),
+            _ if *key < *self.0 => 0,
+            _ => u32::MAX,
         }
     }
 

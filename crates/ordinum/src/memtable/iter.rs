@@ -38,7 +38,7 @@ impl MemtableIter {
         let mut next = self.memtable.next(node);
         while next != 0
             && key::split_trailer(self.memtable.trailer(next)).0 == seqno
-            && self.memtable.key(next) == self.memtable.key(node)
+            && key::same(self.memtable.key(next), self.memtable.key(node))
         {
             next = self.memtable.next(next);
         }
@@ -68,7 +68,8 @@ impl InternalIterator for MemtableIter {
     fn seek(&mut self, user_key: &[u8], trailer: u64) -> Result<bool> {
         let seqno = key::split_trailer(trailer).0;
         let mut node = self.memtable.at_or_after_to_walk(&self.memtable.position(user_key, seqno, u32::MAX));
-        if node != 0 && self.memtable.trailer(node) > trailer && self.memtable.key(node) == user_key {
+        if node != 0 && self.memtable.trailer(node) > trailer && key::same(self.memtable.key(node), user_key)
+        {
             node = self.behind_batch(node);
         }
         self.stand(node)
@@ -78,7 +79,8 @@ impl InternalIterator for MemtableIter {
         let seqno = key::split_trailer(trailer).0;
         let position = self.memtable.position(user_key, seqno, u32::MAX);
         let at = self.memtable.at_or_after(&position);
-        let same = at != 0 && self.memtable.trailer(at) > trailer && self.memtable.key(at) == user_key;
+        let same =
+            at != 0 && self.memtable.trailer(at) > trailer && key::same(self.memtable.key(at), user_key);
         let node = if same { at } else { self.last_of_batch(self.memtable.before(&position)) };
         self.stand(node)
     }
@@ -97,12 +99,12 @@ impl InternalIterator for MemtableIter {
             return Ok(false);
         }
         // Nodes stay where they are, so that the key that is left needs no copy.
-        let key = self.memtable.key(left);
+        let left_key = self.memtable.key(left);
         let (mut node, mut steps) = (self.memtable.next(left), 0u32);
-        while node != 0 && self.memtable.key(node) == key {
+        while node != 0 && key::same(self.memtable.key(node), left_key) {
             steps += 1;
             node = if steps.is_multiple_of(STEPS_BEFORE_SEEK) {
-                self.memtable.at_or_after(&self.memtable.position(key, SeqNo::ZERO, 0))
+                self.memtable.at_or_after(&self.memtable.position(left_key, SeqNo::ZERO, 0))
             } else {
                 self.memtable.next(node)
             };
@@ -122,8 +124,8 @@ impl InternalIterator for MemtableIter {
         while left != 0 && shown.is_continue() {
             let node = self.memtable.next(left);
             if node == 0
-                || self.memtable.key(node) >= end
-                || self.memtable.key(node) == self.memtable.key(left)
+                || key::order(self.memtable.key(node), end).is_ge()
+                || key::same(self.memtable.key(node), self.memtable.key(left))
             {
                 break;
             }

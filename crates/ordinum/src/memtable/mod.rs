@@ -278,7 +278,7 @@ impl Memtable {
     /// What stands at a node, if there is one, and it is of the key.
     #[inline]
     fn entry(&self, node: At, key: &[u8], value: impl FnOnce(At) -> Slice) -> Option<(Kind, SeqNo, Slice)> {
-        if node == 0 || self.key(node) != key {
+        if node == 0 || !key::same(self.key(node), key) {
             return None;
         }
         let (seqno, kind) = key::split_trailer(self.trailer(node));
@@ -350,7 +350,7 @@ impl Memtable {
     }
 
     fn compare(&self, node: At, position: &Position<'_>) -> Order {
-        self.key(node).cmp(position.key).then_with(|| {
+        key::order(self.key(node), position.key).then_with(|| {
             let seqno = self.trailer(node) >> 8;
             position.seqno.cmp(&seqno).then_with(|| position.ordinal.cmp(&self.ordinal(node)))
         })

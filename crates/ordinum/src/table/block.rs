@@ -34,6 +34,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::key;
 use crate::prefetch::prefetch;
 use crate::slice::Slice;
 use crate::table::{heads, spare_buffers};
@@ -260,7 +261,7 @@ impl Block {
         if a.head != b.head || a.rest_bytes != b.rest_bytes {
             return Some(false);
         }
-        (a.shared == b.shared).then(|| self.range(&a.tail) == self.range(&b.tail))
+        (a.shared == b.shared).then(|| key::same(self.range(&a.tail), self.range(&b.tail)))
     }
 
     /// Compares the user key of an entry with one that goes on behind the prefix with `rest`, whose head is the same.
@@ -270,11 +271,11 @@ impl Block {
             return Ok(by_length);
         };
         if entry.shared == 0 {
-            return Ok(self.range(&entry.tail).cmp(wanted).then(by_length));
+            return Ok(key::order(self.range(&entry.tail), wanted).then(by_length));
         }
         let shared = self.shared_tail(index, entry)?;
         let (front, back) = wanted.split_at(shared.len().min(wanted.len()));
-        Ok(shared.cmp(front).then_with(|| self.range(&entry.tail).cmp(back)).then(by_length))
+        Ok(key::order(shared, front).then_with(|| key::order(self.range(&entry.tail), back)).then(by_length))
     }
 
     fn heads(&self) -> &[[u8; HEAD_BYTES]] {
