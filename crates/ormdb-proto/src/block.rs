@@ -31,21 +31,23 @@ mod builder;
 mod column;
 mod column_builder;
 mod column_type;
+mod contents;
 mod edge;
 mod layout;
 mod reader;
 
+pub(crate) use builder::LaidOut;
 pub use builder::{BlockBuilder, EdgeBlockBuilder};
-pub(crate) use builder::{LaidOut, header_crc};
 pub(crate) use column::bounds;
 pub use column::{Cell, Column, ColumnValues};
 pub use column_builder::ColumnBuilder;
 pub use column_type::{ColumnKind, ColumnType};
+pub(crate) use contents::header_crc;
 pub use edge::{Children, Edges};
 pub(crate) use layout::size;
 pub use layout::{BLOCK_BYTES_MAX, BlockKind, COLUMNS_MAX};
 pub use reader::Block;
-pub(crate) use reader::{Origin, block_length};
+pub(crate) use reader::block_length;
 
 use crate::error::{Error, ErrorCode};
 

@@ -1,20 +1,14 @@
 //! Builds blocks, column by column, and lays them out.
 
 use rkyv::util::AlignedVec;
-use smallvec::SmallVec;
 
 use crate::bytes::AlignedBytes;
 use crate::error::{Error, ErrorCode, Result};
 
 use super::column_builder::{count, first_offset, offset, too_large};
-use super::layout::{
-    self, BLOCK_BYTES_MAX, BlockKind, BufferEntry, ColumnEntry, ENTRY_LEN, HEADER_CRC_AT, HEADER_LEN, padded,
-};
-use super::reader::{OpenBuffer, OpenBuffers, OpenColumn, OpenColumns};
+use super::contents::{Contents, OpenBuffer, OpenBuffers, OpenColumn, OpenColumns};
+use super::layout::{self, BLOCK_BYTES_MAX, BlockKind, ColumnEntry, ENTRY_LEN, HEADER_LEN, padded};
 use super::{Block, ColumnBuilder, ColumnKind, ColumnType};
-
-/// So many columns of a block are laid out without an allocation for each list of their parts.
-const COLUMNS_AT_HAND: usize = 8;
 
 /// Builds an entity block. Columns may be filled in any order; they must agree in their rows when the block is done.
 #[derive(Debug)]
@@ -35,26 +29,19 @@ pub struct EdgeBlockBuilder {
     open: Vec<u32>,
 }
 
-/// What a block is made of: its header and directory, and the buffers behind them.
-pub(crate) struct Parts<'a> {
-    kind: BlockKind,
-    rows: usize,
-    types: SmallVec<[ColumnType; COLUMNS_AT_HAND]>,
-    columns: SmallVec<[ColumnEntry; COLUMNS_AT_HAND]>,
-    buffers: SmallVec<[&'a [u8]; 2 * COLUMNS_AT_HAND]>,
-    /// The bytes of the block.
-    length: usize,
+/// Where the buffers of a block are written, one behind the other.
+pub(super) struct Writer<'a> {
+    out: &'a mut AlignedVec<16>,
+    /// Where the block's begin.
+    start: usize,
+    buffers: OpenBuffers,
 }
 
 /// A block that is laid out, from `start` to `end` of some bytes.
 pub(crate) struct LaidOut {
     start: usize,
     end: usize,
-    kind: BlockKind,
-    slot: u32,
-    rows: usize,
-    columns: OpenColumns,
-    buffers: OpenBuffers,
+    contents: Box<Contents>,
 }
 
 impl BlockBuilder {
@@ -93,28 +80,28 @@ impl BlockBuilder {
         self.columns.first().map_or(self.rows, ColumnBuilder::len)
     }
 
-    /// Lays the block out; `slot` is the number of its node in the shape.
+    /// The block as it lies on the wire; `slot` is the number of its node in the shape.
     ///
     /// # Errors
     /// `Internal` if columns differ in their rows; `LimitExceeded` if the block is too large.
     pub fn finish(&self, slot: u32) -> Result<AlignedBytes> {
-        self.parts()?.alone(slot)
+        let mut out = AlignedVec::with_capacity(self.bytes_max());
+        alone(self.lay_out(slot, &mut out)?, out)
     }
 
-    /// What the block is made of.
-    pub(crate) fn parts(&self) -> Result<Parts<'_>> {
+    /// Lays the block out behind others.
+    pub(crate) fn lay_out(&self, slot: u32, out: &mut AlignedVec<16>) -> Result<LaidOut> {
         let rows = self.rows();
         if let Some(at) = self.columns.iter().position(|c| c.len() != rows) {
             let message = format!("column {at} of a block has not {rows} rows, as column 0");
             return Err(Error::new(ErrorCode::Internal, message));
         }
-        let mut parts = Parts::new(BlockKind::Entity, rows);
+        let mut writer = Writer::behind(out);
+        let mut columns = OpenColumns::with_capacity(self.columns.len());
         for column in &self.columns {
-            parts.types.push(column.ty());
-            column.collect(&mut parts.columns, &mut parts.buffers)?;
+            columns.push(column.lay_out(&mut writer)?);
         }
-        parts.measure()?;
-        Ok(parts)
+        writer.end(BlockKind::Entity, slot, rows, columns)
     }
 
     /// How many bytes the block has at most.
@@ -176,30 +163,34 @@ impl EdgeBlockBuilder {
         self.parents
     }
 
-    /// Lays the block out; `slot` is the number of the edge in the shape.
+    /// The block as it lies on the wire; `slot` is the number of the edge in the shape.
     ///
     /// # Errors
     /// `Internal` if the last parent was not ended; `LimitExceeded` if the block is too large.
     pub fn finish(&self, slot: u32) -> Result<AlignedBytes> {
-        self.parts()?.alone(slot)
+        let mut out = AlignedVec::with_capacity(self.bytes_max());
+        alone(self.lay_out(slot, &mut out)?, out)
     }
 
-    /// What the block is made of.
-    pub(crate) fn parts(&self) -> Result<Parts<'_>> {
+    /// Lays the block out behind others.
+    pub(crate) fn lay_out(&self, slot: u32, out: &mut AlignedVec<16>) -> Result<LaidOut> {
         if !self.open.is_empty() {
             return Err(Error::new(ErrorCode::Internal, "the last parent of an edge block was not ended"));
         }
-        let mut parts = Parts::new(BlockKind::Edge, self.parents);
-        let children = self.children.len() / size_of::<u32>();
-        parts.types.push(ColumnType::List(ColumnKind::RowNumber));
+        let mut writer = Writer::behind(out);
         let entry = |code, rows, first_buffer| {
             Ok::<_, Error>(ColumnEntry { code, flags: 0, scale: 0, rows: count(rows)?, first_buffer })
         };
-        parts.columns.push(entry(layout::LIST_CODE, self.parents, 0)?);
-        parts.columns.push(entry(ColumnKind::RowNumber.code(), children, 1)?);
-        parts.buffers.extend([self.offsets.as_slice(), &self.children]);
-        parts.measure()?;
-        Ok(parts)
+        let children = self.children.len() / size_of::<u32>();
+        let mut columns = OpenColumns::new();
+        columns.push(OpenColumn {
+            ty: ColumnType::List(ColumnKind::RowNumber),
+            entry: entry(layout::LIST_CODE, self.parents, 0)?,
+            elements: Some(entry(ColumnKind::RowNumber.code(), children, 1)?),
+        });
+        writer.buffer(&self.offsets);
+        writer.buffer(&self.children);
+        writer.end(BlockKind::Edge, slot, self.parents, columns)
     }
 
     /// How many bytes the block has at most.
@@ -209,88 +200,51 @@ impl EdgeBlockBuilder {
     }
 }
 
-impl<'a> Parts<'a> {
-    fn new(kind: BlockKind, rows: usize) -> Parts<'a> {
-        let (types, columns, buffers) = (SmallVec::new(), SmallVec::new(), SmallVec::new());
-        Parts { kind, rows, types, columns, buffers, length: 0 }
+impl<'a> Writer<'a> {
+    fn behind(out: &'a mut AlignedVec<16>) -> Writer<'a> {
+        Writer { start: out.len(), out, buffers: OpenBuffers::new() }
     }
 
-    /// Finds out how long the block is.
-    fn measure(&mut self) -> Result<()> {
-        if self.columns.len() > layout::COLUMNS_MAX {
+    /// How many buffers there are.
+    pub(super) fn count(&self) -> Result<u32> {
+        count(self.buffers.len())
+    }
+
+    /// Writes a buffer.
+    pub(super) fn buffer(&mut self, bytes: &[u8]) {
+        let at = self.out.len();
+        self.out.extend_from_slice(bytes);
+        let padding = padded(bytes.len()) - bytes.len();
+        self.out.extend_from_slice([0; layout::ALIGNMENT].get(..padding).unwrap_or_default());
+        self.buffers.push(OpenBuffer::built(at - self.start, bytes.len()));
+    }
+
+    fn end(self, kind: BlockKind, slot: u32, rows: usize, columns: OpenColumns) -> Result<LaidOut> {
+        let (start, end) = (self.start, self.out.len());
+        let contents = Box::new(Contents { kind, slot, rows, columns, buffers: self.buffers });
+        let entries = contents.column_entries();
+        if entries > layout::COLUMNS_MAX {
             return Err(Error::new(ErrorCode::LimitExceeded, "the result has too many columns")
                 .hint(format!("a node of a result has at most {} columns", layout::COLUMNS_MAX)));
         }
-        let buffers = self.buffers.iter().map(|buffer| padded(buffer.len())).sum::<usize>();
-        self.length = HEADER_LEN + self.directory_len() + buffers;
-        if self.length > BLOCK_BYTES_MAX { Err(too_large(self.length)) } else { Ok(()) }
-    }
-
-    fn directory_len(&self) -> usize {
-        (self.columns.len() + self.buffers.len()) * ENTRY_LEN
-    }
-
-    /// The bytes of the block, by themselves.
-    fn alone(&self, slot: u32) -> Result<AlignedBytes> {
-        let mut out = AlignedVec::with_capacity(self.length);
-        self.lay_out(slot, &mut out)?;
-        Ok(AlignedBytes::from(out))
-    }
-
-    /// Lays the block out behind others.
-    pub(crate) fn lay_out(&self, slot: u32, out: &mut AlignedVec<16>) -> Result<LaidOut> {
-        let start = out.len();
-        out.extend_from_slice(&layout::MAGIC);
-        out.extend_from_slice(&layout::VERSION.to_le_bytes());
-        out.extend_from_slice(&[self.kind.code(), 0]);
-        let (rows, columns, buffers) = (self.rows, self.columns.len(), self.buffers.len());
-        for word in [count(rows)?, count(columns)?, count(buffers)?, slot, count(self.length)?, 0] {
-            out.extend_from_slice(&word.to_le_bytes());
-        }
-        let mut entry = [0; ENTRY_LEN];
-        for column in &self.columns {
-            column.write(&mut entry);
-            out.extend_from_slice(&entry);
-        }
-        let (buffers_at, directory_len) = (out.len(), self.directory_len());
-        let directory_end = start + HEADER_LEN + directory_len;
-        out.resize(directory_end, 0);
-        let mut entries = OpenBuffers::with_capacity(buffers);
-        for (at, buffer) in self.buffers.iter().enumerate() {
-            let at_buffer = out.len();
-            out.extend_from_slice(buffer);
-            out.resize(at_buffer + padded(buffer.len()), 0);
-            let crc = crc32c::crc32c(out.get(at_buffer..).unwrap_or_default());
-            let written =
-                BufferEntry { offset: count(at_buffer - start)?, length: count(buffer.len())?, crc };
-            let directory = out.get_mut(buffers_at..directory_end).unwrap_or_default();
-            if let Some(place) = directory.as_chunks_mut::<ENTRY_LEN>().0.get_mut(at) {
-                written.write(place);
-            }
-            entries.push(OpenBuffer::written(written));
-        }
-        let block = out.get_mut(start..).unwrap_or_default();
-        let crc = header_crc(block, directory_len);
-        if let Some(at) = block.get_mut(HEADER_CRC_AT..HEADER_LEN) {
-            at.copy_from_slice(&crc.to_le_bytes());
-        }
-        let columns = OpenColumn::written(&self.types, &self.columns);
-        let (end, kind) = (out.len(), self.kind);
-        Ok(LaidOut { start, end, kind, slot, rows, columns, buffers: entries })
+        let length = contents.head_len() + (end - start);
+        if length > BLOCK_BYTES_MAX { Err(too_large(length)) } else { Ok(LaidOut { start, end, contents }) }
     }
 }
 
 impl LaidOut {
     /// The block, whose bytes are among these; none if they are not.
     pub(crate) fn open(self, all: &AlignedBytes) -> Option<Block> {
-        let LaidOut { start, end, kind, slot, rows, columns, buffers } = self;
-        Some(Block::built(all.slice(start, end)?, (kind, slot, rows), columns, buffers))
+        Some(Block::built(all.slice(self.start, self.end)?, self.contents))
     }
 }
 
-/// The checksum over a block's header, but for the checksum itself, and its directory.
-pub(crate) fn header_crc(block: &[u8], directory_len: usize) -> u32 {
-    let header = crc32c::crc32c(block.get(..HEADER_CRC_AT).unwrap_or_default());
-    let directory = block.get(HEADER_LEN..HEADER_LEN.saturating_add(directory_len)).unwrap_or_default();
-    crc32c::crc32c_append(header, directory)
+/// A block by itself, as it lies on the wire, of which the buffers are written.
+fn alone(block: LaidOut, buffers: AlignedVec<16>) -> Result<AlignedBytes> {
+    let buffers = AlignedBytes::from(buffers);
+    let outside = || Error::new(ErrorCode::Internal, "a block lies outside its bytes");
+    let block = block.open(&buffers).ok_or_else(outside)?;
+    let mut out = AlignedVec::with_capacity(block.byte_len());
+    block.parts().into_iter().for_each(|part| out.extend_from_slice(part));
+    Ok(AlignedBytes::from(out))
 }

@@ -2,12 +2,12 @@
 //!
 //! Invariant: every push adds exactly one row; a failed push adds none.
 
-use smallvec::{Array, SmallVec};
-
 use crate::error::{Error, ErrorCode, Result};
 use crate::value::{Decimal, Interval, ValueRef};
 
+use super::builder::Writer;
 use super::column_type::value_type_name;
+use super::contents::OpenColumn;
 use super::layout::{self, BLOCK_BYTES_MAX, ColumnEntry};
 use super::{ColumnKind, ColumnType};
 
@@ -383,21 +383,27 @@ impl ColumnBuilder {
         Error::new(ErrorCode::Internal, format!("{found} was pushed into a column of {:?}", self.ty))
     }
 
-    /// Writes the directory entries of the column and collects its buffers.
-    pub(super) fn collect<'a>(
-        &'a self,
-        columns: &mut SmallVec<impl Array<Item = ColumnEntry>>,
-        buffers: &mut SmallVec<impl Array<Item = &'a [u8]>>,
-    ) -> Result<()> {
-        let first_buffer = count(buffers.len())?;
+    /// Writes the buffers of the column; gives what stands in the directory.
+    pub(super) fn lay_out(&self, writer: &mut Writer<'_>) -> Result<OpenColumn> {
+        let entry = self.write(writer)?;
+        let elements = match &self.values {
+            Values::List { elements, .. } => Some(elements.write(writer)?),
+            Values::Bool(_) | Values::Fixed { .. } | Values::Decimal { .. } | Values::Text { .. } => None,
+        };
+        Ok(OpenColumn { ty: self.ty, entry, elements })
+    }
+
+    /// The same without the elements of lists.
+    fn write(&self, writer: &mut Writer<'_>) -> Result<ColumnEntry> {
+        let first_buffer = writer.count()?;
         let mut flags = 0;
         if let Some(validity) = &self.validity {
             flags |= layout::FLAG_VALIDITY;
-            buffers.push(&validity.bytes);
+            writer.buffer(&validity.bytes);
         }
         if let Some(withheld) = &self.withheld {
             flags |= layout::FLAG_WITHHELD;
-            buffers.push(&withheld.bytes);
+            writer.buffer(&withheld.bytes);
         }
         let code = match self.ty {
             ColumnType::Scalar(kind) => kind.code(),
@@ -405,29 +411,24 @@ impl ColumnBuilder {
         };
         let mut entry = ColumnEntry { code, flags, scale: 0, rows: count(self.rows)?, first_buffer };
         match &self.values {
-            Values::Bool(bits) => buffers.push(&bits.bytes),
-            Values::Fixed { bytes, .. } => buffers.push(bytes),
+            Values::Bool(bits) => writer.buffer(&bits.bytes),
+            Values::Fixed { bytes, .. } => writer.buffer(bytes),
             Values::Decimal { bytes, scales, scale, mixed } => {
-                buffers.push(bytes);
+                writer.buffer(bytes);
                 if *mixed {
                     entry.flags |= layout::FLAG_SCALES;
-                    buffers.push(scales);
+                    writer.buffer(scales);
                 } else {
                     entry.scale = scale.unwrap_or(0);
                 }
             }
             Values::Text { offsets, bytes } => {
-                buffers.push(offsets);
-                buffers.push(bytes);
+                writer.buffer(offsets);
+                writer.buffer(bytes);
             }
-            Values::List { offsets, elements } => {
-                buffers.push(offsets);
-                columns.push(entry);
-                return elements.collect(columns, buffers);
-            }
+            Values::List { offsets, .. } => writer.buffer(offsets),
         }
-        columns.push(entry);
-        Ok(())
+        Ok(entry)
     }
 }
 

@@ -128,3 +128,8 @@ pub(super) const fn padded(length: usize) -> usize {
 pub(crate) fn size(n: u32) -> usize {
     usize::try_from(n).unwrap_or(usize::MAX)
 }
+
+/// A size of memory that is below [`BLOCK_BYTES_MAX`], for the wire.
+pub(super) fn saved(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}

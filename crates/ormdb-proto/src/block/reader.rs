@@ -3,79 +3,34 @@
 //! Invariants: (1) opening costs O(columns) and reads no buffer; (2) every offset and length in the directory was
 //! checked against the block when it is used.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use smallvec::SmallVec;
+use std::sync::OnceLock;
 
 use crate::bytes::AlignedBytes;
 use crate::error::{Error, ErrorCode, Result};
 
-use super::builder::header_crc;
 use super::column::{Column, ColumnValues};
+use super::contents::{Contents, OpenBuffer, OpenBuffers, OpenColumn, OpenColumns, header_crc};
 use super::edge::Edges;
-use super::layout::{self, BlockKind, BufferEntry, ColumnEntry, ENTRY_LEN, HEADER_LEN, padded, size};
+use super::layout::{self, BlockKind, BufferEntry, ColumnEntry, ENTRY_LEN, HEADER_LEN, size};
 use super::{ColumnKind, ColumnType, malformed};
 
 /// An open block; its columns are read where they lie.
 #[derive(Debug)]
 pub struct Block {
+    /// Its buffers, of one that came from outside behind its header and directory.
     bytes: AlignedBytes,
-    kind: BlockKind,
-    slot: u32,
-    rows: usize,
-    columns: OpenColumns,
-    buffers: OpenBuffers,
+    contents: Box<Contents>,
+    origin: Origin,
+    /// Header and directory of one that was built here, once somebody asked for them.
+    head: OnceLock<Vec<u8>>,
 }
 
-/// Those of most blocks need no memory of their own.
-pub(super) type OpenColumns = SmallVec<[OpenColumn; 4]>;
-/// As [`OpenColumns`].
-pub(super) type OpenBuffers = SmallVec<[OpenBuffer; 6]>;
-
-#[derive(Debug)]
-pub(super) struct OpenColumn {
-    ty: ColumnType,
-    entry: ColumnEntry,
-    /// Of a list column, the entry of its elements.
-    elements: Option<ColumnEntry>,
-}
-
-#[derive(Debug)]
-pub(super) struct OpenBuffer {
-    start: usize,
-    len: usize,
-    crc: u32,
-    verified: AtomicBool,
-}
-
-impl OpenBuffer {
-    /// A buffer that was written a moment ago.
-    pub(super) fn written(entry: BufferEntry) -> OpenBuffer {
-        let (start, len) = (size(entry.offset), size(entry.length));
-        OpenBuffer { start, len, crc: entry.crc, verified: AtomicBool::new(true) }
-    }
-}
-
-impl OpenColumn {
-    /// Columns of these types that were written a moment ago, with these entries.
-    pub(super) fn written(types: &[ColumnType], entries: &[ColumnEntry]) -> OpenColumns {
-        let mut entries = entries.iter().copied();
-        let mut columns = OpenColumns::with_capacity(types.len());
-        for ty in types {
-            let Some(entry) = entries.next() else { break };
-            let elements = matches!(ty, ColumnType::List(_)).then(|| entries.next()).flatten();
-            columns.push(OpenColumn { ty: *ty, entry, elements });
-        }
-        columns
-    }
-}
-
-/// Whether the bytes came from outside.
+/// Where a block comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
+enum Origin {
     /// From a wire or file: checksums are verified.
     Outside,
-    /// Built by this process a moment ago.
+    /// This process.
     Built,
 }
 
@@ -129,10 +84,6 @@ impl Block {
     /// # Errors
     /// `ProtocolViolation` if header or directory are damaged or make no sense. Data are not looked at.
     pub fn open(bytes: AlignedBytes) -> Result<Block> {
-        Block::open_from(bytes, Origin::Outside)
-    }
-
-    pub(crate) fn open_from(bytes: AlignedBytes, origin: Origin) -> Result<Block> {
         let header = read_header(&bytes)?;
         if header.length != bytes.len() {
             return Err(malformed(format!("a block of {} bytes says {}", bytes.len(), header.length)));
@@ -154,49 +105,57 @@ impl Block {
         let (column_entries, buffer_entries) = entries
             .split_at_checked(header.columns)
             .ok_or_else(|| malformed("a block ends in its directory"))?;
-        let buffers = open_buffers(buffer_entries, HEADER_LEN + directory_len, header.length, origin)?;
+        let buffers = open_buffers(buffer_entries, HEADER_LEN + directory_len, header.length)?;
         let columns = open_columns(column_entries, header.rows, &buffers)?;
         if header.kind == BlockKind::Edge
             && columns.iter().map(|c| c.ty).ne([ColumnType::List(ColumnKind::RowNumber)])
         {
             return Err(malformed("an edge block is one list of row numbers"));
         }
-        Ok(Block { kind: header.kind, slot: header.slot, rows: size(header.rows), columns, buffers, bytes })
+        let (kind, slot, rows) = (header.kind, header.slot, size(header.rows));
+        let contents = Box::new(Contents { kind, slot, rows, columns, buffers });
+        Ok(Block { bytes, contents, origin: Origin::Outside, head: OnceLock::new() })
     }
 
-    /// A block that was built a moment ago: what was written is known, and not read back.
-    pub(super) const fn built(
-        bytes: AlignedBytes,
-        (kind, slot, rows): (BlockKind, u32, usize),
-        columns: OpenColumns,
-        buffers: OpenBuffers,
-    ) -> Block {
-        Block { bytes, kind, slot, rows, columns, buffers }
+    /// A block that was built a moment ago, with the bytes of its buffers.
+    pub(super) const fn built(bytes: AlignedBytes, contents: Box<Contents>) -> Block {
+        Block { bytes, contents, origin: Origin::Built, head: OnceLock::new() }
     }
 
     /// What the block holds.
-    pub const fn kind(&self) -> BlockKind {
-        self.kind
+    pub fn kind(&self) -> BlockKind {
+        self.contents.kind
     }
 
     /// The number of its node or edge in the shape.
-    pub const fn slot(&self) -> u32 {
-        self.slot
+    pub fn slot(&self) -> u32 {
+        self.contents.slot
     }
 
     /// How many rows it has; of an edge block, parents.
-    pub const fn rows(&self) -> usize {
-        self.rows
+    pub fn rows(&self) -> usize {
+        self.contents.rows
     }
 
     /// The types of its columns.
     pub fn column_types(&self) -> impl ExactSizeIterator<Item = ColumnType> {
-        self.columns.iter().map(|c| c.ty)
+        self.contents.columns.iter().map(|c| c.ty)
     }
 
-    /// The block as it lies on the wire.
-    pub const fn bytes(&self) -> &AlignedBytes {
-        &self.bytes
+    /// The block as it lies on the wire: what stands in front of the buffers, if this process has made it, and the rest.
+    pub fn parts(&self) -> [&[u8]; 2] {
+        match self.origin {
+            Origin::Outside => [&[], &self.bytes],
+            Origin::Built => [self.head.get_or_init(|| self.contents.head(&self.bytes)), &self.bytes],
+        }
+    }
+
+    /// How many bytes it has on the wire.
+    pub fn byte_len(&self) -> usize {
+        match self.origin {
+            Origin::Outside => self.bytes.len(),
+            Origin::Built => self.contents.head_len() + self.bytes.len(),
+        }
     }
 
     /// A column; its checksums are verified the first time.
@@ -205,6 +164,7 @@ impl Block {
     /// `ProtocolViolation` if a checksum does not fit; `Internal` if there is no such column.
     pub fn column(&self, at: usize) -> Result<Column<'_>> {
         let column = self
+            .contents
             .columns
             .get(at)
             .ok_or_else(|| Error::new(ErrorCode::Internal, format!("the block has no column {at}")))?;
@@ -233,7 +193,7 @@ impl Block {
 
     /// How many children an edge block has over all parents.
     pub fn edge_count(&self) -> usize {
-        self.columns.first().and_then(|c| c.elements.as_ref()).map_or(0, |e| size(e.rows))
+        self.contents.columns.first().and_then(|c| c.elements.as_ref()).map_or(0, |e| size(e.rows))
     }
 
     fn read_column<'a>(
@@ -284,19 +244,11 @@ impl Block {
 
     /// The bytes of a buffer without padding, verified.
     fn buffer(&self, at: usize) -> Result<&[u8]> {
-        let buffer = self.buffers.get(at).ok_or_else(|| malformed("a column has too few buffers"))?;
-        let end = buffer.start.saturating_add(padded(buffer.len));
-        let whole =
-            self.bytes.get(buffer.start..end).ok_or_else(|| malformed("a buffer lies outside its block"))?;
-        // Relaxed: the flag only saves work; verifying twice is harmless.
-        if !buffer.verified.load(Ordering::Relaxed) {
-            if crc32c::crc32c(whole) != buffer.crc {
-                return Err(malformed(format!(
-                    "the checksum of the buffer at {} does not fit",
-                    buffer.start
-                )));
-            }
-            buffer.verified.store(true, Ordering::Relaxed);
+        let buffer =
+            self.contents.buffers.get(at).ok_or_else(|| malformed("a column has too few buffers"))?;
+        let whole = buffer.whole(&self.bytes).ok_or_else(|| malformed("a buffer lies outside its block"))?;
+        if !buffer.verify(whole) {
+            return Err(malformed(format!("the checksum of the buffer at {} does not fit", buffer.start)));
         }
         whole.get(..buffer.len).ok_or_else(|| malformed("a buffer lies outside its block"))
     }
@@ -306,12 +258,7 @@ fn words<const N: usize>(bytes: &[u8]) -> &[[u8; N]] {
     bytes.as_chunks().0
 }
 
-fn open_buffers(
-    entries: &[[u8; ENTRY_LEN]],
-    first: usize,
-    length: usize,
-    origin: Origin,
-) -> Result<OpenBuffers> {
+fn open_buffers(entries: &[[u8; ENTRY_LEN]], first: usize, length: usize) -> Result<OpenBuffers> {
     let mut expected = first;
     let mut buffers = OpenBuffers::with_capacity(entries.len());
     for entry in entries {
@@ -324,12 +271,7 @@ fn open_buffers(
             .and_then(|len| expected.checked_add(len))
             .filter(|end| *end <= length)
             .ok_or_else(|| malformed("a buffer lies outside its block"))?;
-        buffers.push(OpenBuffer {
-            start: size(entry.offset),
-            len: size(entry.length),
-            crc: entry.crc,
-            verified: AtomicBool::new(origin == Origin::Built),
-        });
+        buffers.push(OpenBuffer::outside(size(entry.offset), size(entry.length), entry.crc));
     }
     if expected != length {
         return Err(malformed("bytes follow the last buffer of a block"));

@@ -1,6 +1,6 @@
 //! One chunk of a result.
 
-use crate::block::{Block, BlockKind, Edges, Origin, block_length, malformed};
+use crate::block::{Block, BlockKind, Edges, block_length, malformed};
 use crate::bytes::AlignedBytes;
 use crate::error::{Error, ErrorCode, Result};
 
@@ -41,7 +41,7 @@ impl Chunk {
             let rest = bytes.get(at..).unwrap_or_default();
             let end = block_length(rest)?.checked_add(at).ok_or_else(|| malformed("a block is too long"))?;
             let block = bytes.slice(at, end).ok_or_else(|| malformed("a block ends behind its chunk"))?;
-            opened.push(Block::open_from(block, Origin::Outside)?);
+            opened.push(Block::open(block)?);
             at = end;
         }
         if at != bytes.len() {
@@ -58,7 +58,7 @@ impl Chunk {
         shape: &ResultShape,
     ) -> Result<Chunk> {
         let too_large = || Error::new(ErrorCode::LimitExceeded, "the result is too large for one chunk");
-        let length = HEADER_LEN + entities.iter().chain(&edges).map(|b| b.bytes().len()).sum::<usize>();
+        let length = HEADER_LEN + entities.iter().chain(&edges).map(Block::byte_len).sum::<usize>();
         let length = u32::try_from(length).map_err(|_| too_large())?;
         let blocks = u32::try_from(entities.len() + edges.len()).map_err(|_| too_large())?;
         let mut header = [0; HEADER_LEN];
@@ -153,12 +153,12 @@ impl Chunk {
     /// The bytes of the chunk as it lies on the wire, part by part.
     pub fn parts(&self) -> impl Iterator<Item = &[u8]> {
         std::iter::once(self.header.as_slice())
-            .chain(self.entities.iter().chain(&self.edges).map(|b| &**b.bytes()))
+            .chain(self.entities.iter().chain(&self.edges).flat_map(Block::parts))
     }
 
     /// How many bytes the chunk has on the wire.
     pub fn byte_len(&self) -> usize {
-        self.parts().map(<[u8]>::len).sum()
+        HEADER_LEN + self.entities.iter().chain(&self.edges).map(Block::byte_len).sum::<usize>()
     }
 }
 

@@ -114,10 +114,10 @@ impl ChunkBuilder {
         let mut out = AlignedVec::with_capacity(of_entities + of_edges);
         let mut laid_out: Vec<LaidOut> = Vec::with_capacity(self.entities.len() + self.edges.len());
         for (at, entity) in self.entities.iter().enumerate() {
-            laid_out.push(entity.parts()?.lay_out(slot(at)?, &mut out)?);
+            laid_out.push(entity.lay_out(slot(at)?, &mut out)?);
         }
         for (at, edge) in self.edges.iter().enumerate() {
-            laid_out.push(edge.parts()?.lay_out(slot(at)?, &mut out)?);
+            laid_out.push(edge.lay_out(slot(at)?, &mut out)?);
         }
         let all = AlignedBytes::from(out);
         let outside = || Error::new(ErrorCode::Internal, "a block lies outside its chunk");
