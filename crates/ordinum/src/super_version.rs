@@ -192,7 +192,7 @@ impl SuperVersion {
     /// What [`SuperVersion::get`] finds of each key; the keys ascend.
     pub(crate) fn multi_get(&self, lookups: &mut [Lookup<'_>], seqno: SeqNo) -> Result<()> {
         self.memtables().for_each(|memtable| memtable.multi_get(lookups, seqno));
-        self.levels.multi_get(lookups, key::seek_trailer(seqno))?;
+        self.multi_get_in_tables(lookups, key::seek_trailer(seqno))?;
         if matches!(self.range_index, RangeIndex::Nothing) {
             return Ok(());
         }
@@ -202,6 +202,23 @@ impl SuperVersion {
             {
                 lookup.found = None;
             }
+        }
+        Ok(())
+    }
+
+    /// Looks up in tables what was not found yet, in ascending order, so that neighbours share blocks.
+    fn multi_get_in_tables(&self, lookups: &mut [Lookup<'_>], seek_trailer: u64) -> Result<()> {
+        if lookups.is_sorted_by(|a, b| a.user_key <= b.user_key) {
+            return self.levels.multi_get(lookups, seek_trailer);
+        }
+        let missing = lookups.iter_mut().filter(|lookup| lookup.found.is_none());
+        let mut missing: Vec<&mut Lookup<'_>> = missing.collect();
+        missing.sort_unstable_by_key(|lookup| lookup.user_key);
+        let mut sorted: Vec<Lookup<'_>> =
+            missing.iter().map(|lookup| Lookup { found: None, ..**lookup }).collect();
+        self.levels.multi_get(&mut sorted, seek_trailer)?;
+        for (lookup, sorted) in missing.into_iter().zip(sorted) {
+            lookup.found = sorted.found;
         }
         Ok(())
     }

@@ -26,6 +26,7 @@ mod cache;
 mod columns;
 mod cover;
 mod estimate;
+mod exact;
 mod explain;
 pub(crate) mod fan;
 mod implied;

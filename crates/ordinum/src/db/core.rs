@@ -244,7 +244,7 @@ impl Core {
         self.multi_get(&family.family, &*self.view(&family.family)?, keys, seqno)
     }
 
-    /// Reads the keys in ascending order, so that neighbours share blocks.
+    /// The values of the keys, in their order.
     fn multi_get(
         &self,
         family: &Family,
@@ -257,24 +257,11 @@ impl Core {
             let live = view.live(family, key, found, &self.store)?;
             return Ok(vec![live.map(|(value, _)| value)]);
         }
-        if keys.is_sorted() {
-            let mut lookups: Vec<Lookup<'_>> = keys.iter().map(|key| Lookup::new(key)).collect();
-            view.multi_get(&mut lookups, seqno)?;
-            let live = lookups
-                .into_iter()
-                .map(|lookup| view.live(family, lookup.user_key, lookup.found, &self.store));
-            return live.map(|live| Ok(live?.map(|(value, _)| value))).collect();
-        }
-        let mut order: Vec<usize> = (0..keys.len()).collect();
-        order.sort_unstable_by_key(|at| keys[*at]);
-        let mut lookups: Vec<Lookup<'_>> = order.iter().map(|at| Lookup::new(keys[*at])).collect();
+        let mut lookups: Vec<Lookup<'_>> = keys.iter().map(|key| Lookup::new(key)).collect();
         view.multi_get(&mut lookups, seqno)?;
-        let mut values = vec![None; keys.len()];
-        for (at, lookup) in order.into_iter().zip(lookups) {
-            values[at] =
-                view.live(family, lookup.user_key, lookup.found, &self.store)?.map(|(value, _)| value);
-        }
-        Ok(values)
+        let live =
+            lookups.into_iter().map(|lookup| view.live(family, lookup.user_key, lookup.found, &self.store));
+        live.map(|live| Ok(live?.map(|(value, _)| value))).collect()
     }
 
     pub(super) fn cursor_newest(&self, family: &ColumnFamily, range: KeyRange) -> Result<Cursor> {

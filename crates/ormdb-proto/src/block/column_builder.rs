@@ -136,6 +136,13 @@ impl ColumnBuilder {
         }
     }
 
+    /// Makes room for so many more bytes of text or bytes; nothing of other columns.
+    pub fn reserve_text(&mut self, more: usize) {
+        if let Values::Text { bytes, .. } = &mut self.values {
+            bytes.reserve(more);
+        }
+    }
+
     /// How many rows were pushed.
     pub const fn len(&self) -> usize {
         self.rows

@@ -161,6 +161,11 @@ fn fields(
 
 /// A column whose values stand in the rows as in the result: no value is looked at.
 fn copied(views: &[RowView<'_>], slot: usize, column: &mut ColumnBuilder) -> Result<()> {
+    if let (true, Some(Raw::Bytes(first))) =
+        (column.is_empty(), views.first().map(|view| view.raw(slot)).transpose()?)
+    {
+        column.reserve_text(first.len().saturating_mul(views.len()));
+    }
     for view in views {
         match view.raw(slot)? {
             Raw::Bytes(bytes) => column.push_raw(bytes)?,

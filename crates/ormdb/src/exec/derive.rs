@@ -135,6 +135,16 @@ pub(super) fn truths(
     given: Given<'_>,
     rows: &[FetchedRow],
 ) -> Result<Vec<bool>> {
+    if let [Node::External(slot)] =
+        condition.exprs.iter().map(RowExpr::root).collect::<SmallVec<[_; 1]>>()[..]
+    {
+        let held = run.budget.held();
+        let externals = externals(run, condition, entity, given, rows)?;
+        run.budget.release_to(held);
+        let is_true =
+            |row| matches!(externals.of(row).get(*slot).map(Datum::view), Some(ValueRef::Bool(true)));
+        return Ok((0..rows.len()).map(is_true).collect());
+    }
     let mut truths = Vec::with_capacity(rows.len());
     each_given(run, condition, (0..).zip(&condition.exprs), entity, given, rows, &mut |_, _, value| {
         truths.push(matches!(value, ValueRef::Bool(true)));

@@ -27,6 +27,9 @@ use crate::store::layout;
 /// How many entries of a group are read at first, where the filter may reject some of them.
 const PIECE_MIN: usize = 16;
 
+/// For so many entries of a group there is room at first.
+const ENTRIES_EXPECTED: usize = 4;
+
 /// How many entries are held at most before their rows are read.
 const ENTRIES_MAX: usize = 8192;
 /// What the number of a row holds in its group, and in the vectors that lead there.
@@ -222,8 +225,9 @@ impl Gather<'_, '_, '_> {
         let rejects = !self.selection.is_unfiltered();
         let mut piece = wanted.map(|wanted| if rejects { wanted.max(PIECE_MIN) } else { wanted });
         loop {
-            let mut entries: Vec<Entry> = Vec::new();
-            let mut of_entry: Vec<usize> = Vec::new();
+            let room = lanes.len().saturating_mul(ENTRIES_EXPECTED).min(ENTRIES_MAX);
+            let mut entries: Vec<Entry> = Vec::with_capacity(room);
+            let mut of_entry: Vec<usize> = Vec::with_capacity(room);
             let mut open = false;
             for (group, lane) in lanes.iter_mut().enumerate() {
                 let has = self.groups.get(group).map_or(0, Vec::len);
@@ -277,6 +281,7 @@ impl Gather<'_, '_, '_> {
         // Each row is of one group, and was not seen before.
         if self.selection.is_unfiltered() {
             self.run.count(self.step, |stats| stats.examined += rows.len());
+            self.found.rows.reserve(rows.len());
             for (group, row) in groups.into_iter().zip(rows) {
                 self.put(group, row)?;
             }

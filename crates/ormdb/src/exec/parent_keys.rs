@@ -30,6 +30,11 @@ pub(super) fn parent_keys(
     access: &HopAccess,
     parents: &[FetchedRow],
 ) -> Result<ParentKeys> {
+    // As a rule it is the primary key that leads on, which need not be decoded for that.
+    let of_rows = parents.iter().map(|parent| &parent.key);
+    if let Some(keys) = keys_of(run, from, Source::Primary, target, access, of_rows)? {
+        return Ok(keys);
+    }
     let local: Vec<FieldId> = access.pairs.iter().map(|(local, _)| *local).collect();
     let mut encoder = KeyEncoder::new(target, access.source)?;
     let mut keys: Vec<(Key, usize)> = Vec::with_capacity(parents.len());
@@ -52,16 +57,29 @@ pub(super) fn keys_of_entries(
     access: &HopAccess,
     entries: &[Entry],
 ) -> Result<Option<ParentKeys>> {
+    keys_of(run, from, by, target, access, entries.iter().map(|entry| &entry.key))
+}
+
+/// As [`keys_of_entries`], of their keys.
+fn keys_of<'k>(
+    run: &Run<'_>,
+    from: &EntityInfo,
+    by: Source,
+    target: &EntityInfo,
+    access: &HopAccess,
+    of_entries: impl ExactSizeIterator<Item = &'k Key>,
+) -> Result<Option<ParentKeys>> {
     let Some(places) = Places::of(from, by, access)? else { return Ok(None) };
     let mut encoder = KeyEncoder::new(target, access.source)?;
-    let mut keys: Vec<(Key, usize)> = Vec::with_capacity(entries.len());
-    for (at, entry) in entries.iter().enumerate() {
+    let parents = of_entries.len();
+    let mut keys: Vec<(Key, usize)> = Vec::with_capacity(parents);
+    for (at, entry) in of_entries.enumerate() {
         run.budget.tick()?;
-        if let Some(key) = encoder.key_of_entry(&places, &entry.key)? {
+        if let Some(key) = encoder.key_of_entry(&places, entry)? {
             keys.push((key, at));
         }
     }
-    numbered(run, keys, entries.len()).map(Some)
+    numbered(run, keys, parents).map(Some)
 }
 
 /// The keys sorted, each once; each comes with the number of its parent.

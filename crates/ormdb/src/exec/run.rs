@@ -308,14 +308,17 @@ impl<'r> Run<'r> {
         given: Given<'_>,
         rows: &[FetchedRow],
     ) -> Result<Vec<bool>> {
+        let filter = selection.filter.as_ref().filter(|_| !given.filters);
+        let conditions = [selection.policy.as_ref(), selection.deleted.condition(), filter];
+        if let ([None, None, None], Some(outer)) = (&conditions, &selection.outer_filter) {
+            return derive::truths(self, outer, entity, given, rows);
+        }
         let env = self.env();
         let mut accepted = Vec::with_capacity(rows.len());
         for row in rows {
             self.budget.tick()?;
             let fields = row.view(entity)?;
             let mut truth = true;
-            let filter = selection.filter.as_ref().filter(|_| !given.filters);
-            let conditions = [selection.policy.as_ref(), selection.deleted.condition(), filter];
             for condition in conditions.into_iter().flatten() {
                 truth = truth && condition.test(&fields, &env)? == Some(true);
             }

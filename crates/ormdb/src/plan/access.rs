@@ -177,7 +177,11 @@ pub(super) fn choose(
     }
     let access = match access {
         Some(access) => access,
-        None => best.clone().access(entity, &bounds)?,
+        None => {
+            let filters =
+                rows.filter.as_ref().is_none_or(|filter| best.tells(entity, filter.root(), &bounds));
+            RootAccess { filters, ..best.clone().access(entity, &bounds)? }
+        }
     };
     Ok(Choice { cost, found, access: RootAccess { hashed, ..access } })
 }

@@ -1,10 +1,11 @@
 //! Fetches of one row by its key: the path is known when the plan is made, but for the values of the key.
 
 use ormdb_proto::Result;
-use ormdb_proto::schema::{FieldId, FieldType, IndexId, ScalarType};
+use ormdb_proto::schema::{FieldId, FieldType, IndexId};
 
 use super::bounds::as_key;
 use super::cover::Needed;
+use super::exact::has_a_key_each;
 use super::{Level, Path, RootAccess, Served, Source, order};
 use crate::catalog::EntityInfo;
 use crate::expr::{Comparison, EvalEnv, NoRow, Node, eval_constant};
@@ -19,13 +20,6 @@ pub(super) struct Point {
     parts: Vec<(FieldType, Node)>,
     /// Whether the entry of the index has all that is read of the row.
     covered: bool,
-}
-
-/// Whether values of a type are equal where their keys are, whatever the type of the one that was asked for: none is rounded on
-/// its way into a key.
-const fn has_a_key_each(ty: FieldType) -> bool {
-    use ScalarType as T;
-    matches!(ty, FieldType::Scalar(T::Int16 | T::Int32 | T::Int64 | T::String { .. } | T::Uuid))
 }
 
 impl Point {
