@@ -161,8 +161,10 @@ fn fields(
 
 /// A column whose values stand in the rows as in the result: no value is looked at.
 fn copied(views: &[RowView<'_>], slot: usize, column: &mut ColumnBuilder) -> Result<()> {
-    if let (true, Some(Raw::Bytes(first))) =
-        (column.is_empty(), views.first().map(|view| view.raw(slot)).transpose()?)
+    // Values of one column are of one kind: the first tells about how long they are.
+    if let [first, _, ..] = views
+        && column.is_empty()
+        && let Raw::Bytes(first) = first.raw(slot)?
     {
         column.reserve_text(first.len().saturating_mul(views.len()));
     }

@@ -1,3 +1,5 @@
+#![allow(clippy::indexing_slicing, reason = "test")]
+
 use super::*;
 
 /// All pairs of some bytes that are alike in many ways.
