@@ -57,6 +57,8 @@ const END: u64 = (u32::MAX as u64) << 32;
 const ORDINAL_BYTES: usize = 4;
 /// Values up to this length are copied out for who gets one of them; longer ones are pinned with the memtable.
 const COPIED_VALUE_BYTES_MAX: usize = 1024;
+/// So many nodes are fetched ahead for who walks on.
+const NODES_AHEAD: usize = 4;
 /// The most words of an arena.
 const ARENA_WORDS_MAX: u64 = u32::MAX as u64 - 1;
 
@@ -314,7 +316,7 @@ impl Memtable {
 
     /// The last node before the position, or the head, and the link from there.
     fn around(&self, position: &Position<'_>) -> (At, u64) {
-        self.follow(self.index.last_before(&self.sought(position)), position)
+        self.follow(self.near_before(position, 1), position)
     }
 
     /// The node behind this one, or 0.
@@ -334,8 +336,12 @@ impl Memtable {
 
     /// As [`Memtable::at_or_after`], for who goes on from there: the next nodes are fetched ahead, all at once.
     fn at_or_after_to_walk(&self, position: &Position<'_>) -> At {
-        let before = self.index.last_before_walk(&self.sought(position), |node| self.arena.prefetch(node));
-        target(self.follow(before, position).1)
+        target(self.follow(self.near_before(position, NODES_AHEAD), position).1)
+    }
+
+    /// A node before the position, not far from it; it and those that come next are fetched ahead.
+    fn near_before(&self, position: &Position<'_>, ahead: usize) -> At {
+        self.index.near_before(&self.sought(position), ahead, |node| self.arena.prefetch(node))
     }
 
     /// The last node, or the head.

@@ -48,7 +48,7 @@ impl Memtable {
         let sought: SmallVec<[Looked<'_>; GROUP]> =
             positions.iter().map(|position| self.sought(position)).collect();
         let mut ends: SmallVec<[_; GROUP]> = SmallVec::from_elem((0, 0), sought.len());
-        self.index.last_before_each(&sought, &mut ends);
+        self.index.near_before_each(&sought, &mut ends);
         for (before, behind) in &ends {
             self.arena.prefetch(*before);
             self.arena.prefetch(*behind);

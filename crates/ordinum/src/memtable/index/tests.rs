@@ -60,6 +60,16 @@ fn check(numbers: &[u32], shift: u32) {
     }
     for number in &there {
         assert_eq!(index.last_before(&sought(number + 1, shift)), *number);
+        // The head is before everything.
+        for wanted in [*number, number + 1].into_iter().filter(|wanted| *wanted > 1) {
+            let shown = std::cell::Cell::new(0);
+            let near = index.near_before(&sought(wanted, shift), 1, |_| shown.set(shown.get() + 1));
+            assert!(there.range(..wanted).rev().take(2).any(|before| *before == near), "{wanted}: {near}");
+            assert!((1..=2).contains(&shown.get()));
+            let mut ends = [(0, 0)];
+            index.near_before_each(&[sought(wanted, shift)], &mut ends);
+            assert_eq!(ends[0].0, near);
+        }
     }
     let entries = numbers.len() as u64;
     for (start, end) in [(0, u32::MAX), (1 << 20, 1 << 21), (1 << 19, 1 << 22)] {
