@@ -25,6 +25,9 @@ pub(crate) trait InternalIterator: Send {
     /// Says that this key will be sought next, behind a walk over what stands before it: what that takes is fetched ahead, where it
     /// costs no reading. Must stand on an entry.
     fn announce(&mut self, _user_key: &[u8]) {}
+    /// Says that some of these keys, which ascend, will be sought next, in this order: what that takes is fetched for all of them at
+    /// once, where it costs no reading.
+    fn announce_each(&mut self, _user_keys: &[&[u8]]) {}
     /// To the last entry strictly before (`user_key`, `trailer`) in internal order.
     fn seek_before(&mut self, user_key: &[u8], trailer: u64) -> Result<bool>;
     /// To the entry after this one. Must stand on an entry.

@@ -181,6 +181,10 @@ impl<I: InternalIterator> InternalIterator for MergeIter<I> {
         }
     }
 
+    fn announce_each(&mut self, user_keys: &[&[u8]]) {
+        self.children.iter_mut().for_each(|child| child.announce_each(user_keys));
+    }
+
     fn seek_before(&mut self, user_key: &[u8], trailer: u64) -> Result<bool> {
         self.restart(Direction::Backward, |_, child| child.seek_before(user_key, trailer))
     }

@@ -56,6 +56,10 @@ impl InternalIterator for Part {
         each!(self, inner => inner.announce(user_key));
     }
 
+    fn announce_each(&mut self, user_keys: &[&[u8]]) {
+        each!(self, inner => inner.announce_each(user_keys));
+    }
+
     fn seek_before(&mut self, user_key: &[u8], trailer: u64) -> Result<bool> {
         each!(self, inner => inner.seek_before(user_key, trailer))
     }

@@ -46,6 +46,12 @@ impl Cursor {
         }
     }
 
+    /// Says that some of these keys, which ascend, will be sought next, in this order: what that takes is fetched for all of them side by
+    /// side, unless it would have to be read from a file. A dozen keys or so go well together.
+    pub fn announce_each(&mut self, keys: &[&[u8]]) {
+        self.entries.announce_each(keys);
+    }
+
     /// Before which key all keys of the range end that begin with `prefix`, if there is such a key.
     fn end_of(&self, prefix: &[u8]) -> Option<Vec<u8>> {
         match (KeyRange::prefix(prefix).end, &self.range.end) {

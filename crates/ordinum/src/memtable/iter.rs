@@ -1,12 +1,13 @@
 //! The entries of a memtable in internal order, in both directions, while others insert.
 
+use std::cmp::Ordering;
 use std::ops::ControlFlow;
 use std::sync::{Arc, OnceLock};
 
 use super::{At, HEAD, Memtable};
 use crate::error::Result;
 use crate::iter::{InternalIterator, STEPS_BEFORE_SEEK};
-use crate::key::{self, Kind, SeqNo};
+use crate::key::{self, KeptKey, Kind, SeqNo};
 use crate::slice::{Holder, Slice};
 
 /// An iterator over a memtable. It shows the last operation of each batch on a key, and hides those before.
@@ -16,11 +17,25 @@ pub(crate) struct MemtableIter {
     node: At,
     /// What the values that it gives lie in, once it gave one.
     holder: OnceLock<Arc<dyn Holder>>,
+    /// Keys that will be sought, in this order, with a node before each.
+    announced: std::vec::IntoIter<(KeptKey, At)>,
 }
 
 impl MemtableIter {
     pub(crate) fn new(memtable: Arc<Memtable>) -> MemtableIter {
-        MemtableIter { memtable, node: 0, holder: OnceLock::new() }
+        MemtableIter { memtable, node: 0, holder: OnceLock::new(), announced: Vec::new().into_iter() }
+    }
+
+    /// The node before the key that was found when it was announced. Those announced before it are not sought any more.
+    fn announced(&mut self, user_key: &[u8]) -> Option<At> {
+        while let Some((key, before)) = self.announced.as_slice().first() {
+            match key::order(key, user_key) {
+                Ordering::Less => drop(self.announced.next()),
+                Ordering::Equal => return Some(*before),
+                Ordering::Greater => break,
+            }
+        }
+        None
     }
 
     fn stand(&mut self, node: At) -> Result<bool> {
@@ -67,12 +82,21 @@ impl InternalIterator for MemtableIter {
 
     fn seek(&mut self, user_key: &[u8], trailer: u64) -> Result<bool> {
         let seqno = key::split_trailer(trailer).0;
-        let mut node = self.memtable.at_or_after_to_walk(&self.memtable.position(user_key, seqno, u32::MAX));
+        let announced = self.announced(user_key);
+        let position = self.memtable.position(user_key, seqno, u32::MAX);
+        let mut node = match announced {
+            Some(before) => self.memtable.at_or_after_behind(before, &position),
+            None => self.memtable.at_or_after_to_walk(&position),
+        };
         if node != 0 && self.memtable.trailer(node) > trailer && key::same(self.memtable.key(node), user_key)
         {
             node = self.behind_batch(node);
         }
         self.stand(node)
+    }
+
+    fn announce_each(&mut self, user_keys: &[&[u8]]) {
+        self.announced = self.memtable.places_before(user_keys).into_iter();
     }
 
     fn seek_before(&mut self, user_key: &[u8], trailer: u64) -> Result<bool> {

@@ -339,6 +339,11 @@ impl Memtable {
         target(self.follow(self.near_before(position, NODES_AHEAD), position).1)
     }
 
+    /// As [`Memtable::at_or_after`], from a node before the position.
+    fn at_or_after_behind(&self, before: At, position: &Position<'_>) -> At {
+        target(self.follow(before, position).1)
+    }
+
     /// A node before the position, not far from it; it and those that come next are fetched ahead.
     fn near_before(&self, position: &Position<'_>, ahead: usize) -> At {
         self.index.near_before(&self.sought(position), ahead, |node| self.arena.prefetch(node))

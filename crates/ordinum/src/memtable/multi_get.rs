@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 
 use super::arena::{At, WORD_BYTES};
 use super::{FIXED_WORDS, Looked, Memtable, Position, target};
-use crate::key::SeqNo;
+use crate::key::{KeptKey, SeqNo};
 use crate::slice::{Holder, Slice};
 use crate::table::Lookup;
 
@@ -61,6 +61,25 @@ impl Memtable {
             };
             lookup.found = self.entry(target(link), position.key, value);
         }
+    }
+
+    /// Of each of these keys a node not far before all its entries. These nodes and those behind them are fetched.
+    pub(super) fn places_before(&self, keys: &[&[u8]]) -> Vec<(KeptKey, At)> {
+        let mut places = Vec::with_capacity(keys.len());
+        for keys in keys.chunks(GROUP) {
+            let positions: SmallVec<[Position<'_>; GROUP]> =
+                keys.iter().map(|key| self.position(key, SeqNo::MAX, u32::MAX)).collect();
+            let sought: SmallVec<[Looked<'_>; GROUP]> =
+                positions.iter().map(|position| self.sought(position)).collect();
+            let mut ends: SmallVec<[_; GROUP]> = SmallVec::from_elem((0, 0), sought.len());
+            self.index.near_before_each(&sought, &mut ends);
+            for (key, (before, behind)) in keys.iter().zip(ends) {
+                self.arena.prefetch(before);
+                self.arena.prefetch(behind);
+                places.push((KeptKey::new(key), before));
+            }
+        }
+        places
     }
 
     /// Who asks for several values looks at them next, one behind the other.

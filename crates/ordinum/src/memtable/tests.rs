@@ -57,6 +57,42 @@ fn values_outlive_their_memtable() {
     assert_eq!(&*detached[0], b"one");
 }
 
+/// A search that was announced ends where it would have without, whatever came in meanwhile.
+#[test]
+fn announced_searches_end_where_others_do() {
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    let mut random = fastrand::Rng::with_seed(seed);
+    let table = Arc::new(Memtable::new(4 << 20, 0));
+    let mut seqno = 0;
+    for _ in 0..200 {
+        let mut iter = MemtableIter::new(Arc::clone(&table));
+        let mut keys: Vec<Vec<u8>> = (0..random.usize(0..30)).map(|_| key(&mut random)).collect();
+        keys.sort_unstable();
+        iter.announce_each(&keys.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        for _ in 0..random.u32(0..60) {
+            seqno += 1;
+            insert(&table, &key(&mut random), b"", seqno, Kind::Put, 0);
+        }
+        // Some are not sought, and others are that were not announced.
+        keys.retain(|_| random.u8(0..4) > 0);
+        keys.extend((0..random.usize(0..9)).map(|_| key(&mut random)));
+        if random.bool() {
+            keys.sort_unstable();
+        }
+        for key in keys {
+            let trailer = if random.bool() {
+                u64::MAX
+            } else {
+                key::seek_trailer(SeqNo::new(random.u64(0..=seqno)).unwrap())
+            };
+            let mut fresh = MemtableIter::new(Arc::clone(&table));
+            assert_eq!(iter.seek(&key, trailer).unwrap(), fresh.seek(&key, trailer).unwrap());
+            assert_eq!((iter.user_key(), iter.trailer()), (fresh.user_key(), fresh.trailer()));
+        }
+    }
+}
+
 /// Few bytes, so that keys meet; and now and then many that others begin with, too.
 fn key(random: &mut fastrand::Rng) -> Vec<u8> {
     let shared = random.choice([0usize, 0, 3, 9]).unwrap_or(0);

@@ -18,7 +18,7 @@ use super::derive::Given;
 use super::parent_keys::{KeyEncoder, ParentKeys, keys_of_entries, parent_keys};
 use super::rows::{FetchedRow, Key, copy_of};
 use super::run::{Entry, Run};
-use super::scan::{Lane, Scanner};
+use super::scan::{ANNOUNCED_AT_ONCE, Lane, Scanner};
 use super::{distinct, root, sort};
 use crate::catalog::EntityInfo;
 use crate::plan::{Derivation, Fan, HopAccess, RowSelection, Served, Source};
@@ -228,13 +228,17 @@ impl Gather<'_, '_, '_> {
             let room = lanes.len().saturating_mul(ENTRIES_EXPECTED).min(ENTRIES_MAX);
             let mut entries: Vec<Entry> = Vec::with_capacity(room);
             let mut of_entry: Vec<usize> = Vec::with_capacity(room);
-            let mut open = false;
+            let (mut open, mut announced) = (false, 0);
             for (group, lane) in lanes.iter_mut().enumerate() {
                 let has = self.groups.get(group).map_or(0, Vec::len);
                 if lane.is_done() || wanted.is_some_and(|wanted| has >= wanted) {
                     continue;
                 }
                 open = true;
+                if group >= announced && scanner.seeks() {
+                    announced = (group + ANNOUNCED_AT_ONCE).min(keys.len());
+                    scanner.announce(keys.get(group..announced).unwrap_or_default());
+                }
                 let room = ENTRIES_MAX.saturating_sub(entries.len());
                 let now = piece.map_or(room, |piece| piece.min(room));
                 scanner.read(self.run, self.step, group, lane, Some(now), &mut entries)?;

@@ -9,6 +9,7 @@ use std::ops::{Bound, ControlFlow};
 use ordinum::{Cursor, KeyRange, Slice};
 use ormdb_proto::Result;
 use ormdb_proto::schema::FieldType;
+use smallvec::SmallVec;
 
 use super::rows::{Key, copy_of};
 use super::run::{Entry, Run};
@@ -69,6 +70,8 @@ impl<'k> Lane<'k> {
 const STEPS_AT_FIRST: usize = 4;
 /// How many entries are stepped over at most.
 const STEPS_MAX: usize = 16;
+/// So many prefixes are announced at once.
+pub(super) const ANNOUNCED_AT_ONCE: usize = 12;
 /// So many entries are read before the next look at what the statement may hold.
 const ENTRIES_AT_ONCE: usize = 8192;
 
@@ -297,6 +300,17 @@ impl Scanner {
             self.steps = (self.steps / 2).max(1);
         }
         self.cursor.seek(prefix).engine()
+    }
+
+    /// Whether the last prefixes were too far from each other to be stepped to.
+    pub(super) const fn seeks(&self) -> bool {
+        self.steps < STEPS_AT_FIRST && !self.reverse
+    }
+
+    /// Says that these prefixes, which ascend, are read next: what searches wait for is fetched side by side.
+    pub(super) fn announce(&mut self, prefixes: &[Key]) {
+        let prefixes: SmallVec<[&[u8]; ANNOUNCED_AT_ONCE]> = prefixes.iter().map(Key::as_slice).collect();
+        self.cursor.announce_each(&prefixes);
     }
 
     /// Moves behind a key that was read.
