@@ -29,6 +29,10 @@ impl Bed {
         // An opening closes the logs that it finds: no end of theirs is cut any more.
         let position = db.position().seqno;
         self.attested.push((position, position));
+        // A commit behind that is gone, and its number, if it was never told, may be given to another.
+        if let Some(next) = position.next() {
+            drop(self.to_tell.split_off(&next));
+        }
         let mut families = Vec::new();
         for name in FAMILIES {
             families.push(match db.column_family(name) {
