@@ -189,7 +189,7 @@ impl SuperVersion {
         chain.value(operator, user_key)
     }
 
-    /// What [`SuperVersion::get`] finds of each key; the keys ascend.
+    /// What [`SuperVersion::get`] finds of each key, in any order.
     pub(crate) fn multi_get(&self, lookups: &mut [Lookup<'_>], seqno: SeqNo) -> Result<()> {
         self.memtables().for_each(|memtable| memtable.multi_get(lookups, seqno));
         self.multi_get_in_tables(lookups, key::seek_trailer(seqno))?;

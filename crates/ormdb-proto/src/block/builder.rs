@@ -188,8 +188,8 @@ impl EdgeBlockBuilder {
             entry: entry(layout::LIST_CODE, self.parents, 0)?,
             elements: Some(entry(ColumnKind::RowNumber.code(), children, 1)?),
         });
-        writer.buffer(&self.offsets);
-        writer.buffer(&self.children);
+        writer.buffer(&self.offsets)?;
+        writer.buffer(&self.children)?;
         writer.end(BlockKind::Edge, slot, self.parents, columns)
     }
 
@@ -211,12 +211,20 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes a buffer.
-    pub(super) fn buffer(&mut self, bytes: &[u8]) {
+    ///
+    /// # Errors
+    /// `LimitExceeded` if the block would be too large.
+    pub(super) fn buffer(&mut self, bytes: &[u8]) -> Result<()> {
         let at = self.out.len();
+        let length = (at - self.start).saturating_add(bytes.len());
+        if length > BLOCK_BYTES_MAX {
+            return Err(too_large(length));
+        }
         self.out.extend_from_slice(bytes);
         let padding = padded(bytes.len()) - bytes.len();
         self.out.extend_from_slice([0; layout::ALIGNMENT].get(..padding).unwrap_or_default());
         self.buffers.push(OpenBuffer::built(at - self.start, bytes.len()));
+        Ok(())
     }
 
     fn end(self, kind: BlockKind, slot: u32, rows: usize, columns: OpenColumns) -> Result<LaidOut> {

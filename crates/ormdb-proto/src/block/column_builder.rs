@@ -406,11 +406,11 @@ impl ColumnBuilder {
         let mut flags = 0;
         if let Some(validity) = &self.validity {
             flags |= layout::FLAG_VALIDITY;
-            writer.buffer(&validity.bytes);
+            writer.buffer(&validity.bytes)?;
         }
         if let Some(withheld) = &self.withheld {
             flags |= layout::FLAG_WITHHELD;
-            writer.buffer(&withheld.bytes);
+            writer.buffer(&withheld.bytes)?;
         }
         let code = match self.ty {
             ColumnType::Scalar(kind) => kind.code(),
@@ -418,22 +418,22 @@ impl ColumnBuilder {
         };
         let mut entry = ColumnEntry { code, flags, scale: 0, rows: count(self.rows)?, first_buffer };
         match &self.values {
-            Values::Bool(bits) => writer.buffer(&bits.bytes),
-            Values::Fixed { bytes, .. } => writer.buffer(bytes),
+            Values::Bool(bits) => writer.buffer(&bits.bytes)?,
+            Values::Fixed { bytes, .. } => writer.buffer(bytes)?,
             Values::Decimal { bytes, scales, scale, mixed } => {
-                writer.buffer(bytes);
+                writer.buffer(bytes)?;
                 if *mixed {
                     entry.flags |= layout::FLAG_SCALES;
-                    writer.buffer(scales);
+                    writer.buffer(scales)?;
                 } else {
                     entry.scale = scale.unwrap_or(0);
                 }
             }
             Values::Text { offsets, bytes } => {
-                writer.buffer(offsets);
-                writer.buffer(bytes);
+                writer.buffer(offsets)?;
+                writer.buffer(bytes)?;
             }
-            Values::List { offsets, .. } => writer.buffer(offsets),
+            Values::List { offsets, .. } => writer.buffer(offsets)?,
         }
         Ok(entry)
     }

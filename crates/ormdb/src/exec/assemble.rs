@@ -14,6 +14,8 @@ use crate::store::tuple;
 
 /// Of so many rows each column is written, before the next ones: what is known of them stays in the processor's cache.
 const ROWS_AT_ONCE: usize = 128;
+/// For so many bytes of a column of text there is room before the second value is looked at.
+const TEXT_RESERVED_MAX: usize = 64 << 10;
 /// So many roots are numbered without memory of their own.
 const ROOTS_AT_HAND: usize = 32;
 /// For so many columns of a level, what is known of each needs no memory of its own.
@@ -166,7 +168,7 @@ fn copied(views: &[RowView<'_>], slot: usize, column: &mut ColumnBuilder) -> Res
         && column.is_empty()
         && let Raw::Bytes(first) = first.raw(slot)?
     {
-        column.reserve_text(first.len().saturating_mul(views.len()));
+        column.reserve_text(first.len().saturating_mul(views.len()).min(TEXT_RESERVED_MAX));
     }
     for view in views {
         match view.raw(slot)? {

@@ -225,7 +225,8 @@ impl Gather<'_, '_, '_> {
         let rejects = !self.selection.is_unfiltered();
         let mut piece = wanted.map(|wanted| if rejects { wanted.max(PIECE_MIN) } else { wanted });
         loop {
-            let room = lanes.len().saturating_mul(ENTRIES_EXPECTED).min(ENTRIES_MAX);
+            let lanes_open = lanes.iter().filter(|lane| !lane.is_done()).count();
+            let room = lanes_open.saturating_mul(ENTRIES_EXPECTED).min(ENTRIES_MAX);
             let mut entries: Vec<Entry> = Vec::with_capacity(room);
             let mut of_entry: Vec<usize> = Vec::with_capacity(room);
             let (mut open, mut announced) = (false, 0);

@@ -83,3 +83,6 @@ fn compared(node: &Node) -> Option<(FieldId, Side)> {
         Comparison::NotEqual => None,
     }
 }
+
+#[cfg(test)]
+mod tests;
