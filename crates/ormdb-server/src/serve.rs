@@ -7,6 +7,7 @@
 //! does not read its responses loses its connection, and nobody else notices; (3) once the server is told to stop,
 //! what was begun is answered until the deadline, and nothing new is.
 
+mod busy_poll;
 mod certificate;
 mod connection;
 mod descriptors;
@@ -17,12 +18,14 @@ mod listener;
 mod options;
 mod outgoing;
 mod prepared;
+mod reactors;
 mod request;
 mod sender;
 mod subscription;
 mod transaction;
 mod window;
 mod wire;
+mod writes;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,10 +35,12 @@ use ormdb_proto::{Error, ErrorCode, Result};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
+use busy_poll::BusyPolls;
 use certificate::Certificate;
 use lane::Lane;
 use link::Admission;
 use listener::Listener;
+use reactors::Reactors;
 use sender::Workers;
 
 pub(crate) use certificate::TlsFiles;
@@ -63,6 +68,10 @@ pub(crate) struct Shared {
     workers: Workers,
     /// What writes outside of transactions run in.
     lane: Lane,
+    /// What connections live on.
+    reactors: Reactors,
+    /// The connections that wait for requests without sleeping.
+    busy_polls: BusyPolls,
     /// True once the server is stopping.
     stopping: watch::Receiver<bool>,
 }
@@ -103,7 +112,10 @@ pub(crate) async fn serve(options: ServeOptions, database: Database) -> Result<S
     let (stop, stopping) = watch::channel(false);
     let workers = Workers::new(options.workers_max);
     let lane = Lane::new(workers.clone());
-    let shared = Arc::new(Shared { database, options, workers, lane, stopping });
+    let reactors =
+        Reactors::start().map_err(|e| Error::new(ErrorCode::Io, format!("the server cannot start: {e}")))?;
+    let busy_polls = BusyPolls::new();
+    let shared = Arc::new(Shared { database, options, workers, lane, reactors, busy_polls, stopping });
     tokio::spawn(purge_now_and_then(Arc::clone(&shared)));
     if let Some(certificate) = certificate {
         tokio::spawn(certificate.follow(Arc::clone(&shared)));
@@ -190,7 +202,9 @@ pub(crate) fn run<E: From<Error>>(
 ) -> std::result::Result<(), E> {
     let io = |e: std::io::Error| Error::new(ErrorCode::Io, format!("the server cannot start: {e}"));
     descriptors::make_room(options.connections_max);
+    // Connections live on the reactors: what is left is to accept them.
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
         .enable_all()
         .max_blocking_threads(Workers::threads_max(options.workers_max))
         .build()

@@ -18,7 +18,7 @@ use crate::transaction::Transaction;
 pub use context::CancelHandle;
 pub(crate) use context::SessionContext;
 
-/// How many times the time that it should take a fetch is given before it is given up: see [`Session::run_briefly`].
+/// How many times the time that it should take a statement is given before it is given up: see [`Session::run_briefly`].
 const LATE_AT_MOST: u32 = 8;
 
 /// How the result of a statement came: see [`Session::stream`].
@@ -234,6 +234,38 @@ impl Session {
             done => {
                 prepared.was(began, context.monotonic(), within);
                 done
+            }
+        }
+    }
+
+    /// As [`Session::run_briefly`], of a prepared write, as [`Session::write_unsynced`]. None also of one that would have to wait for
+    /// a lock: nothing of it remains, and [`Session::write_unsynced`] runs it.
+    ///
+    /// # Errors
+    /// As [`Session::write_unsynced`].
+    pub fn write_briefly(
+        &self,
+        prepared: &Prepared,
+        params: &Params,
+        within: Duration,
+    ) -> Result<Option<UnsyncedWrite>> {
+        if !prepared.writes() || !prepared.may_be_brief() {
+            return Ok(None);
+        }
+        self.context.check_access(prepared.statement())?;
+        let began = self.context.monotonic();
+        let context = self.context.brief(within * LATE_AT_MOST).without_waiting();
+        match self.database.write_unsynced(&context, prepared.statement(), params) {
+            Err(_) if context.is_over() => {
+                prepared.was_long();
+                Ok(None)
+            }
+            // Somebody has a lock, who may be long in giving it back.
+            Err(error) if error.code == ErrorCode::LockNotAvailable => Ok(None),
+            Err(error) => Err(error),
+            Ok(write) => {
+                prepared.was(began, context.monotonic(), within);
+                Ok(Some(write))
             }
         }
     }

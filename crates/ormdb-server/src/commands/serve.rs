@@ -26,6 +26,7 @@ pub(crate) fn run(args: Serve) -> Result<()> {
         frame_timeout,
         idle_timeout: seconds("idle-timeout", args.idle_timeout)?,
         stall_timeout: seconds("stall-timeout", args.stall_timeout)?,
+        busy_poll: Duration::from_micros(args.busy_poll),
         drain_timeout: seconds("drain-timeout", args.drain_timeout)?,
         ..defaults
     };

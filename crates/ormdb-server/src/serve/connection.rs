@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use ormdb::{CancelHandle, Params, Prepared, Session};
+use ormdb::{CancelHandle, Session};
 use ormdb_client::framed::{ReadError, read_header, read_payload};
 use ormdb_proto::bytes::AlignedBytes;
 use ormdb_proto::frame::{FrameHeader, FrameType, violation};
@@ -20,6 +20,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::busy_poll::BusyPoll;
 use super::link::{Incoming, ReadHalf, WriteHalf};
 use super::outgoing::{Outgoing, Reply};
 use super::prepared::{PreparedStatements, Taken};
@@ -29,7 +30,8 @@ use super::subscription::Subscriptions;
 use super::transaction::{StreamRequest, Streams};
 use super::window::Window;
 use super::wire::{self, Wire};
-use super::{Shared, handshake, lane, request};
+use super::writes::Held;
+use super::{Shared, handshake, reactors, request};
 
 /// So many requests are looked at before others have their turn.
 const BURST_MAX: u32 = 16;
@@ -69,6 +71,9 @@ impl InFlight {
 /// What the reader of a connection keeps of it.
 #[derive(Default)]
 struct State {
+    /// Whether no other connection of the reactor asks for anything, and nothing is to be read behind the request at hand.
+    is_alone: bool,
+    busy_poll: BusyPoll,
     streams: Streams,
     prepared: PreparedStatements,
     subscriptions: Subscriptions,
@@ -155,7 +160,14 @@ impl Drop for CancelAll {
 async fn read_requests(read: &mut BufReader<ReadHalf>, requests: &Requests) -> End {
     let mut state = State::default();
     let (mut draining, mut burst) = (false, 0);
+    let shared = &requests.shared;
+    let moment = shared.options.busy_poll;
     loop {
+        let waits_since = if read.buffer().is_empty() {
+            Some(state.busy_poll.wait(read, (&shared.busy_polls, moment)).await)
+        } else {
+            None
+        };
         let frame = {
             // One future for the whole frame: what was read of it must not be lost to the other branches.
             let mut reading = std::pin::pin!(read_frame(read, requests));
@@ -176,6 +188,10 @@ async fn read_requests(read: &mut BufReader<ReadHalf>, requests: &Requests) -> E
             Err(ReadError::Lost(_)) => return End::Lost,
             Err(ReadError::Broken(error)) => return End::Broken(error),
         };
+        if let Some(since) = waits_since {
+            state.busy_poll.came(since, moment);
+        }
+        state.is_alone = reactors::asks(requests.number()) && read.buffer().is_empty();
         if let Err(error) = requests.take(header, payload, &mut state, draining).await {
             return End::Broken(error);
         }
@@ -284,11 +300,11 @@ impl Requests {
         {
             match caught(|| Ok(request::look(&self.session, &header, body, reply))) {
                 Ok(Looked::Begun(Body::Prepared(prepared, params))) if prepared.writes() => {
-                    self.write(&header, (prepared, params), window, slot);
+                    self.write(&header, (prepared, params), (window, slot), state.is_alone);
                 }
                 Ok(Looked::Begun(body)) => self.start(StreamRequest { header, body, window, slot }),
-                Ok(Looked::Done(response)) => self.answer_at_once(reply, window, response, slot),
-                Err(panicked) => self.answer_at_once(reply, window, Err(panicked), slot),
+                Ok(Looked::Done(response)) => self.answer_at_once(reply, (window, slot), response),
+                Err(panicked) => self.answer_at_once(reply, (window, slot), Err(panicked)),
             }
             return Ok(());
         }
@@ -311,40 +327,17 @@ impl Requests {
             let response = caught(|| request::run(&session, &header, body, reply, &mut sender));
             let window = Arc::clone(&sender.sender.window);
             drop(sender);
-            requests.answer_at_once(reply, window, response, slot);
+            requests.answer_at_once(reply, (window, slot), response);
         };
         if let Some(place) = self.shared.workers.place_now() {
             let sender = self.blocking_sender_at(window, Some(place));
-            drop(tokio::task::spawn_blocking(move || work(sender)));
+            drop(self.shared.workers.run(move || work(sender)));
             return;
         }
         let requests = self.clone();
         tokio::spawn(async move {
             let sender = requests.blocking_sender(window).await;
-            drop(tokio::task::spawn_blocking(move || work(sender)));
-        });
-    }
-
-    /// Starts a write outside of transactions in the lane, which answers it too.
-    fn write(
-        &self,
-        header: &FrameHeader,
-        (prepared, params): (Prepared, Params),
-        window: Arc<Window>,
-        slot: OwnedSemaphorePermit,
-    ) {
-        let session = self.session.beside_telling(lane::pass_on);
-        self.register(header.request, session.cancel_handle());
-        let (requests, reply) = (self.clone(), self.reply(header));
-        self.shared.lane.run(move || match caught(|| session.write_unsynced(&prepared, &params)) {
-            Ok(write) => Some(Box::new(move || {
-                let response = caught(|| request::written(write, reply));
-                requests.answer_at_once(reply, window, response, slot);
-            })),
-            Err(error) => {
-                requests.answer_at_once(reply, window, Err(error), slot);
-                None
-            }
+            drop(requests.shared.workers.run(move || work(sender)));
         });
     }
 
@@ -379,13 +372,7 @@ impl Requests {
     }
 
     /// Writes or queues a response that is there, without waiting; where there is no room for it, others wait for that.
-    fn answer_at_once(
-        &self,
-        reply: Reply,
-        window: Arc<Window>,
-        response: Result<Vec<Outgoing>>,
-        slot: OwnedSemaphorePermit,
-    ) {
+    pub(super) fn answer_at_once(&self, reply: Reply, (window, slot): Held, response: Result<Vec<Outgoing>>) {
         let response = match response {
             Ok(frames) if self.is_within_window(&frames) => {
                 // The number is free before the client sees the end of the answer: it may use it again at once.
@@ -452,6 +439,16 @@ impl Requests {
         self.wire.send(frame).await;
     }
 
+    /// What tells the connection from others.
+    fn number(&self) -> usize {
+        Arc::as_ptr(&self.in_flight).addr()
+    }
+
+    /// Whether nothing else is in flight than the request at hand.
+    pub(super) fn is_at_one(&self) -> bool {
+        self.in_flight.lock().len() == 1
+    }
+
     fn slots_max(&self) -> u32 {
         self.shared.options.requests_max.max(1)
     }
@@ -464,7 +461,7 @@ impl Requests {
 }
 
 /// What comes of a request; a panic is a defect, of which the client is told.
-fn caught<T>(run: impl FnOnce() -> Result<T>) -> Result<T> {
+pub(super) fn caught<T>(run: impl FnOnce() -> Result<T>) -> Result<T> {
     let panicked = || Error::new(ErrorCode::Internal, "the statement panicked");
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err(panicked()))
 }

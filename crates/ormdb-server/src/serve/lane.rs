@@ -5,7 +5,7 @@
 //! (1) one that waits for a lock or goes on for long holds up nobody: before it does, another thread takes the lane, and what is to be
 //!     answered there;
 //! (2) a write is answered when it is durable, and not before;
-//! (3) whoever has the lane has a place among the workers.
+//! (3) whoever has the lane has a place among the workers, or is the reactor that its one write came to.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -13,7 +13,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::sender::Workers;
@@ -81,7 +80,7 @@ impl Lane {
         Lane(Arc::new(Shared { state: Mutex::default(), workers }))
     }
 
-    /// Has a write run behind those that wait. It is to call [`pass_on`] before it waits for others. To be called in the runtime.
+    /// Has a write run behind those that wait. It is to call [`pass_on`] before it waits for others.
     pub(super) fn run(&self, write: impl FnOnce() -> Option<Answer> + Send + 'static) {
         let mut state = self.0.state.lock();
         state.waiting.push_back(Box::new(write));
@@ -89,6 +88,17 @@ impl Lane {
             drop(state);
             self.begin();
         }
+    }
+
+    /// Runs a write at once, on the thread that this is called on, if nobody has the lane. It is to wait for nobody, and not for its sync.
+    pub(super) fn run_here<T>(&self, write: impl FnOnce() -> T) -> Option<T> {
+        if std::mem::replace(&mut self.0.state.lock().is_taken, true) {
+            return None;
+        }
+        LANE.set(Some(self.clone()));
+        let written = write();
+        pass_on();
+        Some(written)
     }
 
     fn pass_on(self) {
@@ -104,13 +114,14 @@ impl Lane {
     fn begin(&self) {
         let lane = self.clone();
         if let Some(place) = self.0.workers.place_now() {
-            drop(tokio::task::spawn_blocking(move || lane.go_on(Some(place))));
+            drop(self.0.workers.run(move || lane.go_on(Some(place))));
             return;
         }
-        drop(Handle::current().spawn(async move {
+        self.0.workers.spawn(async move {
             let place = lane.0.workers.place().await;
-            drop(tokio::task::spawn_blocking(move || lane.go_on(place)));
-        }));
+            let workers = lane.0.workers.clone();
+            drop(workers.run(move || lane.go_on(place)));
+        });
     }
 
     /// Runs what is there, until nothing is, or the lane was passed on.

@@ -5,9 +5,6 @@ use std::sync::Arc;
 
 use ormdb_proto::scram::{ChannelBinding, EXPORTER_BYTES, EXPORTER_LABEL};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
-#[cfg(unix)]
-use tokio::net::UnixStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
@@ -33,11 +30,11 @@ pub(super) struct Incoming {
     pub(super) tls: Option<Arc<ServerConfig>>,
 }
 
-/// Its socket.
+/// Its socket, which does not block.
 pub(super) enum Socket {
-    Tcp(TcpStream),
+    Tcp(std::net::TcpStream),
     #[cfg(unix)]
-    Unix(UnixStream),
+    Unix(std::os::unix::net::UnixStream),
 }
 
 /// A connection that frames are read from and written to.
@@ -50,7 +47,7 @@ pub(super) struct Link {
 }
 
 impl Incoming {
-    /// Shakes hands over TLS, where that is spoken.
+    /// Shakes hands over TLS, where that is spoken. The reactor that this is called on waits for the socket from now on.
     ///
     /// # Errors
     /// Those of the socket; `InvalidData` if the client does not speak TLS.
@@ -59,10 +56,11 @@ impl Incoming {
         let plain = |read, write| Link { read, write, admission, binding: ChannelBinding::None };
         match (socket, tls) {
             (Socket::Tcp(stream), None) => {
-                let (read, write) = stream.into_split();
+                let (read, write) = tokio::net::TcpStream::from_std(stream)?.into_split();
                 Ok(plain(Box::new(read), Box::new(write)))
             }
             (Socket::Tcp(stream), Some(config)) => {
+                let stream = tokio::net::TcpStream::from_std(stream)?;
                 let stream = TlsAcceptor::from(config).accept(stream).await?;
                 let session = stream.get_ref().1;
                 let exported = session
@@ -75,7 +73,7 @@ impl Incoming {
             // What goes over a Unix socket does not leave the machine.
             #[cfg(unix)]
             (Socket::Unix(stream), _) => {
-                let (read, write) = stream.into_split();
+                let (read, write) = tokio::net::UnixStream::from_std(stream)?.into_split();
                 Ok(plain(Box::new(read), Box::new(write)))
             }
         }

@@ -116,11 +116,12 @@ impl Listener {
             };
             match Arc::clone(&slots).try_acquire_owned() {
                 Ok(slot) => {
-                    let shared = Arc::clone(&shared);
-                    connections.spawn(async move {
+                    let (shared, reactor) = (Arc::clone(&shared), shared.reactors.next());
+                    let run = async move {
                         connection::run(incoming, shared).await;
                         drop(slot);
-                    });
+                    };
+                    connections.spawn_on(run, &reactor);
                 }
                 Err(_) => {
                     if let Ok(refusal) = Arc::clone(&refusals).try_acquire_owned() {
@@ -144,12 +145,14 @@ impl Listener {
                 let (stream, _) = listener.accept().await?;
                 stream.set_nodelay(true)?;
                 let tls = certificate.as_ref().map(|certificate| certificate.config());
-                Ok(Incoming { socket: Socket::Tcp(stream), admission: *admission, tls })
+                let socket = Socket::Tcp(stream.into_std()?);
+                Ok(Incoming { socket, admission: *admission, tls })
             }
             #[cfg(unix)]
             Listener::Unix { listener, .. } => {
                 let (stream, _) = listener.accept().await?;
-                Ok(Incoming { socket: Socket::Unix(stream), admission: Admission::UsersIfAny, tls: None })
+                let socket = Socket::Unix(stream.into_std()?);
+                Ok(Incoming { socket, admission: Admission::UsersIfAny, tls: None })
             }
         }
     }

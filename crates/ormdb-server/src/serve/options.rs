@@ -35,6 +35,8 @@ pub(crate) struct ServeOptions {
     pub(crate) idle_timeout: Duration,
     /// How long a result may wait for its reader.
     pub(crate) stall_timeout: Duration,
+    /// How long the next request of a client is looked for before its reactor goes to sleep; zero: not at all.
+    pub(crate) busy_poll: Duration,
     /// How long requests in flight may take once the server is told to stop.
     pub(crate) drain_timeout: Duration,
 }
@@ -64,6 +66,7 @@ impl Default for ServeOptions {
             frame_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(300),
             stall_timeout: Duration::from_secs(300),
+            busy_poll: Duration::from_micros(100),
             drain_timeout: Duration::from_secs(10),
         }
     }

@@ -21,8 +21,8 @@ pub(super) enum Body {
 
 /// The longest message whose statement is looked at where it is decoded: a longer one takes its time to parse.
 const BRIEF_BYTES_MAX: usize = 16 << 10;
-/// How long a fetch should take where its request is decoded. Other requests of the connection wait meanwhile.
-const BRIEF: Duration = Duration::from_millis(1);
+/// How long a statement should take where its request is decoded. Other requests of the connection wait meanwhile.
+pub(super) const BRIEF: Duration = Duration::from_millis(1);
 
 impl Body {
     /// The same, with the statement that a message has prepared.

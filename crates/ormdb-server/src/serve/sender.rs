@@ -9,8 +9,10 @@ use std::time::Duration;
 use ormdb_proto::{Error, ErrorCode, Result};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinHandle;
 
 use super::outgoing::Outgoing;
+use super::reactors;
 use super::window::Window;
 use super::wire::{Refused, Wire};
 
@@ -22,19 +24,32 @@ const STALLED_MAX: usize = 448;
 pub(crate) struct Workers {
     running: Arc<Semaphore>,
     stalled: Arc<Semaphore>,
+    /// Whose threads they are.
+    runtime: Handle,
 }
 
 impl Workers {
-    /// So many statements run at a time.
+    /// So many statements run at a time, on threads of the runtime that this is called in.
     pub(super) fn new(running_max: usize) -> Workers {
         let running = running_max.clamp(1, Semaphore::MAX_PERMITS);
-        Workers { running: Arc::new(Semaphore::new(running)), stalled: Arc::new(Semaphore::new(STALLED_MAX)) }
+        let [running, stalled] = [running, STALLED_MAX].map(|places| Arc::new(Semaphore::new(places)));
+        Workers { running, stalled, runtime: Handle::current() }
+    }
+
+    /// Runs what may wait, once it has its place.
+    pub(super) fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+        self.runtime.spawn_blocking(work)
+    }
+
+    /// Spawns a task that needs no reactor.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        drop(self.runtime.spawn(task));
     }
 
     /// How many threads they need.
-    pub(super) const fn threads_max(running_max: usize) -> usize {
-        // One more purges.
-        running_max.saturating_add(STALLED_MAX).saturating_add(1)
+    pub(super) fn threads_max(running_max: usize) -> usize {
+        // One more purges, and the reactors are threads as well.
+        running_max.saturating_add(STALLED_MAX).saturating_add(1 + reactors::count())
     }
 
     /// A place to run, if one is free and nobody waits for it.

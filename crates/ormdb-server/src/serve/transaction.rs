@@ -80,7 +80,7 @@ async fn run_stream(mut queue: mpsc::Receiver<StreamRequest>, requests: Requests
         requests.register(header.request, cancel.clone());
         let session = session.clone();
         let mut sender = requests.blocking_sender(Arc::clone(&window)).await;
-        let run = tokio::task::spawn_blocking(move || {
+        let run = requests.shared.workers.run(move || {
             let response = step(&session, &mut transaction, (&header, body), reply, &mut sender);
             (transaction, response)
         });

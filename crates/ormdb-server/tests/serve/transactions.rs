@@ -210,3 +210,26 @@ async fn writes_pass_those_that_wait() {
     assert_eq!(client.fetch("Artist[name: \"d\"]", &none).await.unwrap().len(), 1);
     assert_eq!(client.fetch("Tag", &none).await.unwrap().len(), 420);
 }
+
+/// Writes of a client that asks alone run where its requests are read: one that would wait there for a lock would hold up the very
+/// request that gives the lock back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_that_waits_does_not_keep_its_connection_from_reading() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_server, client) = served(dir.path()).await;
+    for number in 0..40 {
+        let create = format!("create Tag {{ name: \"{number}\" }}");
+        client.query(&create, &Params::none()).await.unwrap();
+    }
+    let transaction = client.begin().await.unwrap();
+    transaction.query("update Artist[name: \"a\"] set { kind: band }", &Params::none()).await.unwrap();
+    let update = "update Artist[name: \"a\"] set { name: \"after\" }";
+    let params = Params::none();
+    // Sent one behind the other.
+    let (written, committed) = tokio::join!(client.query(update, &params), transaction.commit());
+    committed.unwrap();
+    let Outcome::Written(written) = written.unwrap() else { panic!("a write was asked for") };
+    assert_eq!(written.updated, 1);
+    let kind = names(&client, "Artist[name: \"after\"] { kind }").await;
+    assert_eq!(kind, r#"[{"kind":"band"}]"#);
+}

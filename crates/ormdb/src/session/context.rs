@@ -133,6 +133,12 @@ impl SessionContext {
         }
     }
 
+    /// The same, in which nobody's lock is waited for.
+    pub(super) fn without_waiting(mut self) -> SessionContext {
+        self.limits.lock_wait_ms_max = 0;
+        self
+    }
+
     /// Whether the time of the statement is over.
     pub(super) fn is_over(&self) -> bool {
         self.ends_at.is_some_and(|end| self.clock.monotonic() > end)

@@ -60,3 +60,25 @@ async fn one_that_waits_holds_up_nobody() {
     });
     heard.recv_timeout(PATIENCE).unwrap();
 }
+
+#[tokio::test]
+async fn one_that_runs_where_it_came_from_is_followed_by_those_behind_it() {
+    let lane = Lane::new(Workers::new(1));
+    let (told, heard) = mpsc::channel();
+    let here = lane.run_here(|| {
+        assert!(lane.run_here(|| ()).is_none(), "the lane is taken");
+        let told = told.clone();
+        lane.run(move || {
+            told.send(std::thread::current().id()).unwrap();
+            None
+        });
+        assert!(heard.try_recv().is_err());
+        std::thread::current().id()
+    });
+    assert_eq!(here, Some(std::thread::current().id()));
+    assert_ne!(heard.recv_timeout(PATIENCE).unwrap(), std::thread::current().id());
+    // The lane is free again, as soon as that thread has seen that nothing is left.
+    while lane.run_here(|| ()).is_none() {
+        std::thread::yield_now();
+    }
+}

@@ -286,3 +286,29 @@ fn what_takes_too_long_to_be_brief_is_given_up() {
     assert!(run(std::time::Duration::ZERO).is_none());
     assert!(run(std::time::Duration::from_secs(60)).is_none(), "it has been long of late");
 }
+
+/// Where it is asked for, the thread has other work: it waits for nobody, and nothing of what it gave up is left.
+#[test]
+fn a_write_that_would_wait_or_is_long_is_given_up() {
+    let (_directory, database) = database();
+    let (session, moment) = (database.session(), std::time::Duration::from_secs(60));
+    let create = session.prepare("create Post { id: $id, authorId: 1, score: 0 }").unwrap();
+    let update = session.prepare("update User[1] set { age: $id }").unwrap();
+    let write = |prepared, id: i64, within| {
+        session.write_briefly(prepared, &Params::none().with("id", Value::Int64(id)), within).unwrap()
+    };
+    let posts = || session.fetch("Post { id }", &Params::none()).unwrap().len();
+    assert_eq!(write(&create, 10, moment).unwrap().durable().unwrap().created, 1);
+    assert_eq!(posts(), 5);
+    assert!(write(&create, 11, std::time::Duration::ZERO).is_none());
+    assert!(write(&create, 11, moment).is_none(), "it has been long of late");
+    assert_eq!(posts(), 5);
+
+    let mut holder = session.transaction().unwrap();
+    holder.query("update User[1] set { age: 1 }", &Params::none()).unwrap();
+    assert!(write(&update, 2, moment).is_none());
+    holder.commit().unwrap();
+    assert_eq!(write(&update, 3, moment).unwrap().durable().unwrap().updated, 1);
+    let fetch = session.prepare("Post[$id] { id }").unwrap();
+    assert!(write(&fetch, 1, moment).is_none(), "a fetch writes nothing");
+}
