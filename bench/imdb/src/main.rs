@@ -5,6 +5,7 @@ mod arguments;
 mod compare;
 mod data;
 mod driver;
+mod floor;
 mod operation;
 mod options;
 mod process_cpu;
@@ -23,6 +24,7 @@ use clap::Parser;
 
 use compare::Checked;
 use driver::{Driver, Load};
+use floor::Floor;
 use operation::Operation;
 use options::Options;
 use report::Measurement;
@@ -60,7 +62,7 @@ fn run(options: &Options) -> Result<()> {
     println!("load of the machine before the run: {}", load_average());
     let mut site = Site::load(options)?;
     let mut checked = Checked::default();
-    let mut measurements = Vec::new();
+    let (mut measurements, mut floors) = (Vec::new(), Vec::new());
     let reads: Vec<_> = options.wanted().into_iter().filter(|operation| !operation.writes()).collect();
     let writes: Vec<_> = options.wanted().into_iter().filter(|operation| operation.writes()).collect();
     // What is read is compared on every side before anything is written.
@@ -84,6 +86,7 @@ fn run(options: &Options) -> Result<()> {
             drivers.extend(site.connect(options, language)?);
         }
         for round in 0..options.rounds {
+            floors.push(Floor::measure(&options.dir, CONNECTIONS, options.seconds * WARM)?);
             for (operation, connections) in
                 options.wanted().into_iter().flat_map(|operation| [(operation, 1), (operation, CONNECTIONS)])
             {
@@ -113,7 +116,7 @@ fn run(options: &Options) -> Result<()> {
     }
     site.is_as_written(options)?;
     report::write(options, &measurements)?;
-    print!("{}", report::tables(&measurements, &checked));
+    print!("{}", report::tables((&measurements, &floors), &checked));
     println!("load of the machine after the run: {}", load_average());
     Ok(())
 }
