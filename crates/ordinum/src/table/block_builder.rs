@@ -74,6 +74,23 @@ impl BlockBuilder {
         self.rest(entry).get(HEAD_BYTES..).unwrap_or_default()
     }
 
+    /// How many entries it has.
+    pub(crate) fn entries(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// How many bytes all user keys share.
+    pub(crate) fn prefix_bytes(&self) -> usize {
+        self.prefix_bytes
+    }
+
+    /// Whether the heads of keys would lie before all that tells the present keys from each other, if this key was added.
+    pub(crate) fn would_be_blunted_by(&self, user_key: &[u8]) -> bool {
+        let Some(first) = self.entries.first() else { return false };
+        let shared = self.key(first).get(..self.prefix_bytes).unwrap_or_default();
+        common_prefix(shared, user_key) + HEAD_BYTES <= self.prefix_bytes
+    }
+
     /// Whether the block has no entry.
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()

@@ -7,11 +7,13 @@ use crate::fs::WritableFile;
 use crate::key::{self, Kind, SeqNo, compare, push_internal, split_trailer};
 use crate::planted::{Bug, planted};
 use crate::range_delete::RangeTombstone;
+use crate::table::block::HEAD_BYTES;
 use crate::table::block_builder::{BlockBuilder, common_prefix};
 use crate::table::block_file::{TAIL_BYTES, push_block};
 use crate::table::filter;
 use crate::table::footer::{FEATURE_RANGE_TOMBSTONES, FEATURE_VALUE_LOG, Footer, TableFormat};
 use crate::table::handle::BlockHandle;
+use crate::table::key_hashes::KeyHashes;
 use crate::table::options::{Compression, TableOptions};
 use crate::table::properties::{Properties, TableFamily};
 use crate::table::range_block;
@@ -19,6 +21,8 @@ use crate::value_log::{self, ValuePointer, ValueShare};
 
 /// Blocks are gathered up to this many bytes before they go to the file.
 const APPEND_BYTES: usize = 256 * 1024;
+/// An index partition of fewer entries is not closed because of what its keys share.
+pub(super) const PARTITION_ENTRIES_MIN: usize = 16;
 
 /// What a finished table holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,12 +59,16 @@ pub(crate) struct TableBuilder {
     appended_bytes: u64,
     data: BlockBuilder,
     partition: BlockBuilder,
+    /// The separator that was added to the index last.
+    last_separator: (Vec<u8>, u64),
     partitions: Vec<FinishedPartition>,
     /// The data block that waits for its separator, which depends on the next key.
     closed: Option<BlockHandle>,
+    /// How many bytes all user keys of that block share.
+    closed_prefix_bytes: usize,
     last_key: Vec<u8>,
     last_trailer: u64,
-    hashes: Vec<u64>,
+    hashes: KeyHashes,
     range_tombstones: Vec<RangeTombstone>,
     properties: Properties,
 }
@@ -88,11 +96,13 @@ impl TableBuilder {
             appended_bytes: 0,
             data: BlockBuilder::new(),
             partition: BlockBuilder::new(),
+            last_separator: (Vec::new(), 0),
             partitions: Vec::new(),
             closed: None,
+            closed_prefix_bytes: 0,
             last_key: Vec::new(),
             last_trailer: u64::MAX,
-            hashes: Vec::new(),
+            hashes: KeyHashes::default(),
             range_tombstones: Vec::new(),
             properties: Properties { min_seqno: SeqNo::MAX, ..Properties::default() },
         }
@@ -106,7 +116,8 @@ impl TableBuilder {
             return Err(Error::Bug { message });
         }
         if let Some(handle) = self.closed.take() {
-            let (separator, separator_trailer) = separator(&self.last_key, self.last_trailer, user_key);
+            let last = (self.last_key.as_slice(), self.last_trailer);
+            let (separator, separator_trailer) = separator(last, user_key, self.closed_prefix_bytes);
             self.add_to_index(&separator, separator_trailer, handle);
         }
         if is_first {
@@ -206,7 +217,7 @@ impl TableBuilder {
         }
         let top_index = self.push(top.finish(), self.options.compression)?;
         let filter = if self.options.filter_bits_per_key > 0 {
-            let bytes = filter::build(&self.hashes, self.options.filter_bits_per_key);
+            let bytes = filter::build(&std::mem::take(&mut self.hashes), self.options.filter_bits_per_key);
             Some(self.push(&bytes, Compression::None)?)
         } else {
             None
@@ -265,6 +276,7 @@ impl TableBuilder {
         let offset = self.offset();
         let contents = self.data.finish();
         let handle = push_block(&mut self.pending, contents, self.options.compression, self.number, offset);
+        self.closed_prefix_bytes = self.data.prefix_bytes();
         self.data.clear();
         self.properties.data_blocks += 1;
         self.closed = Some(handle);
@@ -274,7 +286,14 @@ impl TableBuilder {
     fn add_to_index(&mut self, separator: &[u8], trailer: u64, handle: BlockHandle) {
         let mut value = Vec::with_capacity(2 * TAIL_BYTES);
         handle.push(&mut value);
+        // Where keys begin to be of another kind, heads behind what both kinds share would tell none of either from the next.
+        if self.partition.entries() >= PARTITION_ENTRIES_MIN && self.partition.would_be_blunted_by(separator)
+        {
+            let (last, trailer) = std::mem::take(&mut self.last_separator);
+            self.close_partition(&last, trailer);
+        }
         self.partition.add(separator, trailer, &value);
+        self.last_separator = (separator.to_vec(), trailer);
         if self.partition.len() >= self.options.index_block_bytes {
             self.close_partition(separator, trailer);
         }
@@ -309,13 +328,15 @@ impl TableBuilder {
 ///
 /// Wherever the user key changes, the trailer is 0, which is behind every version: an index whose trailers are the same
 /// takes no space for them.
-fn separator(last: &[u8], trailer: u64, next: &[u8]) -> (Vec<u8>, u64) {
+fn separator((last, trailer): (&[u8], u64), next: &[u8], block_prefix_bytes: usize) -> (Vec<u8>, u64) {
     if last == next {
         return (last.to_vec(), trailer);
     }
     let common = common_prefix(last, next);
+    // A short one that has little of what all of the block begin with would stand apart from the separators before it.
+    let is_alike = common + HEAD_BYTES > block_prefix_bytes;
     match next.get(..=common) {
-        Some(short) if short.len() < last.len().min(next.len()) => (short.to_vec(), 0),
+        Some(short) if is_alike && short.len() < last.len().min(next.len()) => (short.to_vec(), 0),
         Some(_) | None => (last.to_vec(), 0),
     }
 }

@@ -13,6 +13,7 @@
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::prefetch::prefetch;
+use crate::table::key_hashes::KeyHashes;
 
 const KIND_BLOCKED_BLOOM: u8 = 1;
 const HEADER_BYTES: usize = 2;
@@ -26,7 +27,7 @@ pub(crate) fn hash_key(user_key: &[u8]) -> u64 {
 }
 
 /// The bytes of a filter for these hashes.
-pub(crate) fn build(hashes: &[u64], bits_per_key: u32) -> Vec<u8> {
+pub(super) fn build(hashes: &KeyHashes, bits_per_key: u32) -> Vec<u8> {
     // ln 2 of the bits are the best number of probes in a plain Bloom filter; blocks shift it by too little to matter.
     let probes = (bits_per_key.saturating_mul(69) / 100).clamp(1, PROBES_MAX);
     let bits_per_key = usize::try_from(bits_per_key).unwrap_or(usize::MAX);
@@ -36,7 +37,7 @@ pub(crate) fn build(hashes: &[u64], bits_per_key: u32) -> Vec<u8> {
         *header = [KIND_BLOCKED_BLOOM, u8::try_from(probes).unwrap_or(1)];
         let (lines, _) = body.as_chunks_mut::<LINE_BYTES>();
         let count = lines.len();
-        for &hash in hashes {
+        for hash in hashes.iter() {
             if let Some(line) = lines.get_mut(line_of(hash, count)) {
                 for (byte, mask) in probe_bits(hash, probes) {
                     if let Some(byte) = line.get_mut(byte) {

@@ -29,6 +29,7 @@ mod filter;
 mod footer;
 mod handle;
 mod heads;
+mod key_hashes;
 mod lookup;
 mod options;
 mod origin;
