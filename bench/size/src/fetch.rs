@@ -84,50 +84,63 @@ impl Side {
     }
 }
 
-/// Everything that is measured.
+/// Everything that is measured: what is hot first, for any object drives that out of the cache.
 pub(crate) fn measure_all(sides: &[Side; 2], options: &Options) -> Result<Vec<Measurement>> {
+    let mut rng = Rng::with_seed(options.seed);
+    let orders = Fetch::of_both::<Order>(sides, options, &mut rng)?;
+    let products = Fetch::of_both::<Product>(sides, options, &mut rng)?;
     let mut measurements = Vec::new();
-    measure::<Order>(sides, options, &mut measurements)?;
-    measure::<Product>(sides, options, &mut measurements)?;
+    for round in 0..options.rounds {
+        measurements.extend(measure_hot::<Order>(&orders, round, options, &mut rng)?);
+        measurements.extend(measure_hot::<Product>(&products, round, options, &mut rng)?);
+    }
+    for (order, product) in orders.iter().zip(&products) {
+        measurements.push(order.measure_any::<Order>(options, &mut rng)?);
+        measurements.push(product.measure_any::<Product>(options, &mut rng)?);
+    }
     Ok(measurements)
 }
 
-fn measure<T: Fetched>(
-    sides: &[Side; 2],
+/// The same places of both hot sets, in the same order, from one database and then from the other.
+fn measure_hot<T: Fetched>(
+    fetches: &[Fetch<'_>; 2],
+    round: u32,
     options: &Options,
-    measurements: &mut Vec<Measurement>,
-) -> Result<()> {
-    let mut rng = Rng::with_seed(options.seed);
-    let mut fetches = Vec::new();
-    for side in sides {
-        let hot = Shop::spread(T::count(&side.shop), options.hot, &mut rng);
-        let prepared = side.session.prepare(T::TEXT)?;
-        let fetch = Fetch { side, prepared, hot };
-        fetch.check::<T>()?;
-        for _ in 0..WARM_UPS {
-            for id in &fetch.hot {
-                fetch.run::<T>(*id)?;
+    rng: &mut Rng,
+) -> Result<[Measurement; 2]> {
+    let places: Vec<i64> = (0..options.fetches).map(|_| rng.i64(0..options.hot)).collect();
+    let of = |fetch: &Fetch<'_>| {
+        let hot = |place: &i64| fetch.hot.get(usize::try_from(*place).ok()?).copied();
+        fetch.measure::<T>(Keys::Hot, &places.iter().filter_map(hot).collect::<Vec<_>>())
+    };
+    let [small, large] = fetches;
+    if round.is_multiple_of(2) {
+        let of_small = of(small)?;
+        Ok([of_small, of(large)?])
+    } else {
+        let of_large = of(large)?;
+        Ok([of(small)?, of_large])
+    }
+}
+
+impl<'a> Fetch<'a> {
+    /// The fetch of the hot objects from both databases: they were compared, and all are in the cache.
+    fn of_both<T: Fetched>(sides: &'a [Side; 2], options: &Options, rng: &mut Rng) -> Result<[Fetch<'a>; 2]> {
+        let [small, large] = sides;
+        let mut of = |side: &'a Side| {
+            let hot = Shop::spread(T::count(&side.shop), options.hot, rng);
+            let fetch = Fetch { side, prepared: side.session.prepare(T::TEXT)?, hot };
+            fetch.check::<T>()?;
+            for _ in 0..WARM_UPS {
+                for id in &fetch.hot {
+                    fetch.run::<T>(*id)?;
+                }
             }
-        }
-        fetches.push(fetch);
+            Ok(fetch)
+        };
+        let of_small: Result<_> = of(small);
+        Ok([of_small?, of(large)?])
     }
-    for round in 0..options.rounds {
-        // The same places of both hot sets, in the same order.
-        let places: Vec<usize> = (0..options.fetches).map(|_| rng.usize(0..fetches[0].hot.len())).collect();
-        let mut in_turn = [&fetches[0], &fetches[1]];
-        in_turn.rotate_left(round as usize % 2);
-        for fetch in in_turn {
-            let ids: Vec<i64> = places.iter().filter_map(|place| fetch.hot.get(*place).copied()).collect();
-            measurements.push(fetch.measure::<T>(Keys::Hot, &ids)?);
-        }
-    }
-    // Last, for it drives what is hot out of the cache.
-    for fetch in &fetches {
-        let count = T::count(&fetch.side.shop);
-        let ids: Vec<i64> = (0..options.fetches).map(|_| rng.i64(1..=count)).collect();
-        measurements.push(fetch.measure::<T>(Keys::Any, &ids)?);
-    }
-    Ok(())
 }
 
 impl Fetch<'_> {
@@ -152,6 +165,12 @@ impl Fetch<'_> {
             (Some(object), 0) => Ok(object),
             _ => Err(format!("{} {id} is not there once", T::NAME).into()),
         }
+    }
+
+    fn measure_any<T: Fetched>(&self, options: &Options, rng: &mut Rng) -> Result<Measurement> {
+        let count = T::count(&self.side.shop);
+        let ids: Vec<i64> = (0..options.fetches).map(|_| rng.i64(1..=count)).collect();
+        self.measure::<T>(Keys::Any, &ids)
     }
 
     /// Fetches objects one after another.

@@ -9,7 +9,7 @@ use ormdb_proto::ir::Create;
 
 use crate::Result;
 use crate::options::Options;
-use crate::process::{cpu_seconds, disk_bytes, forget_peak_memory, peak_memory_bytes};
+use crate::process::{cpu_seconds, disk_bytes, forget_peak_memory, peak_memory_bytes, resident_bytes};
 use crate::shop::{ENTITIES, Shop};
 use crate::store::{self, Rest};
 
@@ -28,13 +28,28 @@ pub(crate) struct Mark {
     pub(crate) bytes: u64,
     /// Held back by the engine because flushes or compactions were behind.
     pub(crate) delayed: Duration,
+    /// Writes that had to wait for a flush or a compaction.
+    pub(crate) stalls: u64,
+    pub(crate) resident_bytes: u64,
+    /// What of it has a bound: the cache with what is pinned of tables, and memtables.
+    pub(crate) cached_bytes: u64,
+    pub(crate) memtable_bytes: u64,
 }
 
 impl Mark {
-    fn now(database: &Database, rows: i64) -> Mark {
+    fn now(database: &Database, rows: i64) -> Result<Mark> {
         let stats = database.engine_stats();
-        let (bytes, delayed) = (stats.bytes_written, stats.delayed);
-        Mark { rows, at: Instant::now(), cpu_seconds: cpu_seconds(), bytes, delayed }
+        Ok(Mark {
+            rows,
+            at: Instant::now(),
+            cpu_seconds: cpu_seconds(),
+            bytes: stats.bytes_written,
+            delayed: stats.delayed,
+            stalls: stats.stalls,
+            resident_bytes: resident_bytes()?,
+            cached_bytes: stats.cache_bytes + stats.cache_pinned_bytes,
+            memtable_bytes: stats.families.iter().map(|family| family.memtable_bytes).sum(),
+        })
     }
 }
 
@@ -93,7 +108,7 @@ pub(crate) fn load(path: &Path, shop: Shop, options: &Options) -> Result<Loaded>
 fn create_all(database: &Database, shop: Shop) -> Result<(Vec<Mark>, Duration)> {
     let session = database.session();
     let mut making = Duration::ZERO;
-    let mut marks = vec![Mark::now(database, 0)];
+    let mut marks = vec![Mark::now(database, 0)?];
     let mut loaded = 0;
     for slice in 0..shop.slices() {
         for entity in &ENTITIES {
@@ -114,7 +129,7 @@ fn create_all(database: &Database, shop: Shop) -> Result<(Vec<Mark>, Duration)> 
                 loaded += behind - next;
                 next = behind;
                 if loaded * PARTS / shop.rows() >= i64::try_from(marks.len())? {
-                    marks.push(Mark::now(database, loaded));
+                    marks.push(Mark::now(database, loaded)?);
                 }
             }
         }

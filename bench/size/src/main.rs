@@ -131,7 +131,7 @@ mod tests {
             parsed.map_err(Into::into).and_then(Options::settled).unwrap_err().to_string()
         };
         assert!(error(&["--row", "5"]).contains("unexpected argument '--row'"));
-        assert!(error(&["--rounds", "0"]).contains("--rounds is 0, and has to be at least 1"));
+        assert!(error(&["--rounds", "0"]).contains("'0' for '--rounds <ROUNDS>'"));
         assert!(error(&["--hot", "1001", "--small-rows", "25000"]).contains("1000 products"));
     }
 }

@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Parser, value_parser};
 
 use crate::Result;
 use crate::shop::Shop;
+
+/// The most rows of a database.
+const ROWS_MAX: i64 = 1_000_000_000_000;
 
 /// Loads a large database and a small one, and asks the same of both.
 #[derive(Clone, Debug, Parser)]
@@ -15,20 +18,20 @@ pub(crate) struct Options {
     #[arg(long)]
     pub(crate) quick: bool,
     /// Rows of the large database, of all entities together.
-    #[arg(long, default_value_t = 10_000_000)]
+    #[arg(long, default_value_t = 10_000_000, value_parser = value_parser!(i64).range(1..=ROWS_MAX))]
     pub(crate) rows: i64,
     /// Rows of the small database.
-    #[arg(long, default_value_t = 100_000)]
+    #[arg(long, default_value_t = 100_000, value_parser = value_parser!(i64).range(1..=ROWS_MAX))]
     pub(crate) small_rows: i64,
     /// Orders, and as many products, that are fetched again and again: the hot set.
-    #[arg(long, default_value_t = 1000)]
+    #[arg(long, default_value_t = 1000, value_parser = value_parser!(i64).range(1..))]
     pub(crate) hot: i64,
     /// Rounds; in each all fetches are measured on both databases, and the tables show medians.
-    #[arg(long, default_value_t = 9)]
+    #[arg(long, default_value_t = 9, value_parser = value_parser!(u32).range(1..))]
     pub(crate) rounds: u32,
     /// Fetches of a kind, a database and a round.
-    #[arg(long, default_value_t = 10_000)]
-    pub(crate) fetches: usize,
+    #[arg(long, default_value_t = 10_000, value_parser = value_parser!(u32).range(1..))]
+    pub(crate) fetches: u32,
     /// What the data and the arguments are made from.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
@@ -38,6 +41,9 @@ pub(crate) struct Options {
     /// Memory for memtables, of each database, in MiB.
     #[arg(long, default_value_t = 64)]
     pub(crate) write_buffers_mib: u32,
+    /// How long a table is that a compaction writes, in MiB.
+    #[arg(long, default_value_t = 32)]
+    pub(crate) table_mib: u32,
     /// Where the databases are put, and removed from again. It must be on a disk.
     #[arg(long, default_value = "target/size-bench")]
     pub(crate) dir: PathBuf,
@@ -56,21 +62,10 @@ impl Options {
             self.rounds = self.rounds.min(2);
             self.fetches = self.fetches.min(200);
         }
-        for (option, least, given) in [
-            ("--rows", 1, self.rows),
-            ("--small-rows", 1, self.small_rows),
-            ("--hot", 1, self.hot),
-            ("--rounds", 1, self.rounds.into()),
-            ("--fetches", 1, i64::try_from(self.fetches)?),
-        ] {
-            if given < least {
-                return Err(format!("{option} is {given}, and has to be at least {least}").into());
-            }
-        }
-        let products = Shop::new(self.seed, self.small_rows).products();
-        if self.hot > products {
-            let rows = self.small_rows;
-            return Err(format!("--hot is {}, and {rows} rows have {products} products", self.hot).into());
+        let (hot, rows) = (self.hot, self.rows.min(self.small_rows));
+        let products = Shop::new(self.seed, rows).products();
+        if hot > products {
+            return Err(format!("--hot is {hot}, and {rows} rows have {products} products").into());
         }
         Ok(self)
     }

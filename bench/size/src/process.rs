@@ -21,10 +21,19 @@ pub(crate) fn forget_peak_memory() -> Result<()> {
 
 /// The most resident memory since [`forget_peak_memory`], in bytes.
 pub(crate) fn peak_memory_bytes() -> Result<u64> {
+    memory_bytes("VmHWM:")
+}
+
+/// The resident memory now, in bytes.
+pub(crate) fn resident_bytes() -> Result<u64> {
+    memory_bytes("VmRSS:")
+}
+
+fn memory_bytes(name: &str) -> Result<u64> {
     let status = fs::read_to_string("/proc/self/status")?;
     let kib =
-        status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse().ok());
-    kib.map(|kib: u64| kib << 10).ok_or_else(|| "/proc/self/status tells no VmHWM".into())
+        status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok());
+    kib.map(|kib: u64| kib << 10).ok_or_else(|| format!("/proc/self/status tells no {name}").into())
 }
 
 /// The bytes that files below a directory take on the disk.

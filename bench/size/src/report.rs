@@ -5,35 +5,34 @@ use ordinum::Stats;
 use crate::fetch::{Keys, Measurement, Size};
 use crate::load::{Loaded, Mark};
 use crate::options::Options;
+use crate::store::Bounds;
 
 /// How much slower a fetch from the large database may be.
 const RATIO_MAX: f64 = 1.5;
-/// Memory beyond what is bounded by options: the program, its stacks, what statements and compactions have in hand.
-const BEYOND_BYTES: u64 = 64 << 20;
 
 fn mib(bytes: u64) -> f64 {
     bytes as f64 / (1 << 20) as f64
 }
 
-/// What the process is given, and where its bound comes from.
+/// What bounds the memory of a database.
 pub(crate) fn given(options: &Options) -> String {
+    let bounds = Bounds::of(options);
     format!(
-        "block cache {} MiB (blocks, filters and indexes of tables), memtables {} MiB, and {} MiB for all else: {} MiB\n",
-        options.cache_mib,
-        options.write_buffers_mib,
-        BEYOND_BYTES >> 20,
-        bound_bytes(options) >> 20
+        "memory: block cache {:.0} MiB (blocks, filters and indexes of tables), memtables {:.0} MiB, \
+         tables that compactions write {:.0} MiB, all else {:.0} MiB: {:.0} MiB\n",
+        mib(bounds.cache_bytes),
+        mib(bounds.memtable_bytes),
+        mib(bounds.compaction_bytes),
+        mib(bounds.else_bytes),
+        mib(bounds.sum())
     )
-}
-
-fn bound_bytes(options: &Options) -> u64 {
-    (u64::from(options.cache_mib + options.write_buffers_mib) << 20) + BEYOND_BYTES
 }
 
 /// A load, part by part.
 pub(crate) fn load(loaded: &Loaded) -> String {
     let mut text = format!("\nload of {} rows\n\n", loaded.shop.rows());
-    text.push_str("rows           rows/s     MB/s   cpu us/row   held back s\n");
+    text.push_str("rows           rows/s     MB/s   cpu us/row   held back s   stalls ");
+    text.push_str("  resident MiB   cached   memtables\n");
     for pair in loaded.marks.windows(2) {
         if let [from, to] = pair {
             part(&mut text, &to.rows.to_string(), from, to);
@@ -46,7 +45,8 @@ pub(crate) fn load(loaded: &Loaded) -> String {
         let written = (loaded.stats.log_bytes + moved(&loaded.stats) + moved(&loaded.rest.stats)) as f64;
         let making = loaded.making.as_secs_f64();
         text.push_str(&format!(
-            "\n{:.1} s, of which {making:.1} made the rows; {:.0} bytes a row with its index entries, {:.2} times as much written\n",
+            "\n{:.1} s, of which {making:.1} made the rows; {:.0} bytes a row with its index entries, \
+             {:.2} times as much written\n",
             last.at.duration_since(first.at).as_secs_f64(),
             bytes / rows,
             written / bytes,
@@ -58,7 +58,8 @@ pub(crate) fn load(loaded: &Loaded) -> String {
         loaded.counting.as_secs_f64()
     ));
     text.push_str(&format!(
-        "on disk {:.1} MiB behind the load; {:.1} MiB, {:.1} bytes a row, at rest after {:.1} s ({:.1} s of processors)\n",
+        "on disk {:.1} MiB behind the load; {:.1} MiB, {:.1} bytes a row, at rest after {:.1} s \
+         ({:.1} s of processors)\n",
         mib(loaded.disk_bytes),
         mib(loaded.settled_disk_bytes),
         loaded.settled_disk_bytes as f64 / rows,
@@ -73,11 +74,15 @@ pub(crate) fn load(loaded: &Loaded) -> String {
 fn part(text: &mut String, name: &str, from: &Mark, to: &Mark) {
     let (rows, seconds) = ((to.rows - from.rows) as f64, to.at.duration_since(from.at).as_secs_f64());
     text.push_str(&format!(
-        "{name:<10} {:>10.0} {:>8.1} {:>12.2} {:>13.2}\n",
+        "{name:<10} {:>10.0} {:>8.1} {:>12.2} {:>13.2} {:>8} {:>14.1} {:>8.1} {:>11.1}\n",
         rows / seconds,
         (to.bytes - from.bytes) as f64 / 1e6 / seconds,
         (to.cpu_seconds - from.cpu_seconds) * 1e6 / rows,
         (to.delayed - from.delayed).as_secs_f64(),
+        to.stalls - from.stalls,
+        mib(to.resident_bytes),
+        mib(to.cached_bytes),
+        mib(to.memtable_bytes),
     ));
 }
 
@@ -153,8 +158,12 @@ pub(crate) fn fetches(measurements: &[Measurement], keys: Keys) -> String {
 
 /// What is fetched, in the order of the measurements.
 fn names(measurements: &[Measurement]) -> Vec<&'static str> {
-    let mut names: Vec<_> = measurements.iter().map(|measured| measured.name).collect();
-    names.dedup();
+    let mut names = Vec::new();
+    for measured in measurements {
+        if !names.contains(&measured.name) {
+            names.push(measured.name);
+        }
+    }
     names
 }
 
@@ -165,7 +174,7 @@ pub(crate) fn memory(peak_bytes: u64) -> String {
 
 /// What the database is held to.
 pub(crate) fn bars(loads: &[Loaded], measurements: &[Measurement], options: &Options) -> String {
-    let bound = mib(bound_bytes(options));
+    let bound = mib(Bounds::of(options).sum());
     let mut bars = Vec::new();
     for loaded in loads {
         let what = format!("most memory of the load of {} rows, MiB", loaded.shop.rows());

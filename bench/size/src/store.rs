@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use ordinum::{Db, Durability, Stats};
+use ordinum::{Db, Durability, FamilyOptions, Stats};
 use ormdb::Database;
 
 use crate::Result;
@@ -18,11 +18,47 @@ const IDLE_LOOKS: u32 = 3;
 /// ...that are so far apart.
 const IDLE_LOOK_EVERY: Duration = Duration::from_millis(150);
 
+/// As much is allowed for all else in the long run of the storage engine, `cargo xtask soak`.
+const ELSE_BYTES: u64 = 96 << 20;
+
 fn engine_options(options: &Options) -> ordinum::Options {
     ordinum::Options {
         block_cache_bytes: u64::from(options.cache_mib) << 20,
         write_buffer_budget_bytes: u64::from(options.write_buffers_mib) << 20,
+        family_defaults: FamilyOptions {
+            table_bytes_target: u64::from(options.table_mib) << 20,
+            ..FamilyOptions::default()
+        },
         ..ordinum::Options::default()
+    }
+}
+
+/// What the memory of an open database is held to.
+pub(crate) struct Bounds {
+    /// Blocks, and filters and indexes of open tables.
+    pub(crate) cache_bytes: u64,
+    pub(crate) memtable_bytes: u64,
+    /// Every slice of every compaction writes one table at a time, and gathers what its filter is made from: eight bytes for each key,
+    /// in a list that doubles, which for keys and values as short as those of indexes comes to about what the table has.
+    pub(crate) compaction_bytes: u64,
+    /// What is not told by options: the program, stacks, what statements have in hand, what the allocator keeps.
+    pub(crate) else_bytes: u64,
+}
+
+impl Bounds {
+    pub(crate) fn of(options: &Options) -> Bounds {
+        let engine = engine_options(options);
+        let slices = engine.compaction_threads * engine.compaction_slices_max;
+        Bounds {
+            cache_bytes: engine.block_cache_bytes,
+            memtable_bytes: engine.write_buffer_budget_bytes,
+            compaction_bytes: engine.family_defaults.table_bytes_target * slices as u64,
+            else_bytes: ELSE_BYTES,
+        }
+    }
+
+    pub(crate) const fn sum(&self) -> u64 {
+        self.cache_bytes + self.memtable_bytes + self.compaction_bytes + self.else_bytes
     }
 }
 
