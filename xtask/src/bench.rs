@@ -1,5 +1,6 @@
-//! The benchmarks beside other engines: each a workspace of its own, because what it compares brings dependencies which
-//! nothing else needs. `cargo xtask test` formats them and walks their sources; the rest is checked here.
+//! The benchmarks of the storage engine and of the database: each a workspace of its own, because what it compares brings dependencies
+//! which nothing else needs, or because it is built as what is given away is. `cargo xtask test` formats them and walks their sources;
+//! the rest is checked here.
 
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -10,7 +11,8 @@ use crate::stages::{cargo, passes, target_directory};
 const ENGINE: &str = "bench/engine/Cargo.toml";
 const GRAPH: &str = "bench/graph/Cargo.toml";
 const IMDB: &str = "bench/imdb/Cargo.toml";
-const ALL: [&str; 3] = [ENGINE, GRAPH, IMDB];
+const SIZE: &str = "bench/size/Cargo.toml";
+const ALL: [&str; 4] = [ENGINE, GRAPH, IMDB, SIZE];
 
 /// Runs the benchmark of the storage engine.
 pub(crate) fn run(root: &Path, args: &[String]) -> ExitCode {
@@ -20,6 +22,11 @@ pub(crate) fn run(root: &Path, args: &[String]) -> ExitCode {
 /// Runs the benchmark of the database.
 pub(crate) fn graph(root: &Path, args: &[String]) -> ExitCode {
     start(root, GRAPH, (dist::PROFILE, "graph-bench"), args)
+}
+
+/// Runs the benchmark of a large database.
+pub(crate) fn size(root: &Path, args: &[String]) -> ExitCode {
+    start(root, SIZE, (dist::PROFILE, "size-bench"), args)
 }
 
 /// The command of the benchmark of a movie site, whose options follow.

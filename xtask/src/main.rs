@@ -41,6 +41,7 @@ usage: cargo xtask TASK
   bench ARGS   Ordinum beside other engines; `cargo xtask bench -- --help` lists the options, and what stands before
                the `--` is for cargo: `cargo xtask bench --features rocksdb -- --quick`
   bench-graph ARGS  ormDB, embedded, beside SQLite; `cargo xtask bench-graph -- --help` lists the options
+  bench-size ARGS  ten million rows in twelve entities beside a hundred thousand; `cargo xtask bench-size -- --help` lists the options
   bench-imdb ARGS  a movie site on ormDB beside PostgreSQL and SQLite, from Rust, Python and Node; `--help` lists the options
   instructions ARGS  instructions of the engine's hot paths beside those that are kept; needs valgrind
   bench-check  format, lints and tests of the benchmarks, which have dependencies that `test` never builds
@@ -66,6 +67,7 @@ fn main() -> ExitCode {
         (Some("kills"), rest) => kills::run(&root, rest),
         (Some("bench"), rest) => bench::run(&root, rest),
         (Some("bench-graph"), rest) => bench::graph(&root, rest),
+        (Some("bench-size"), rest) => bench::size(&root, rest),
         (Some("bench-imdb"), rest) => imdb::run(&root, rest),
         (Some("instructions"), rest) => bench::instructions(&root, rest),
         (Some("bench-check"), []) => bench::check(&root),

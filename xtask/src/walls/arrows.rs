@@ -75,10 +75,8 @@ impl Crates {
         let metadata = serde_json::from_slice::<Value>(&output.stdout)?;
         let lock = std::fs::read_to_string(root.join("Cargo.lock"))?;
         let (locked, mut sources) = read_lock(&lock);
-        for lock in
-            ["fuzz/Cargo.lock", "bench/engine/Cargo.lock", "bench/graph/Cargo.lock", "bench/imdb/Cargo.lock"]
-        {
-            sources.extend(read_lock(&std::fs::read_to_string(root.join(lock))?).1);
+        for workspace in ["fuzz", "bench/engine", "bench/graph", "bench/imdb", "bench/size"] {
+            sources.extend(read_lock(&std::fs::read_to_string(root.join(workspace).join("Cargo.lock"))?).1);
         }
         Ok(Self { members: read_members(&metadata), locked, sources })
     }
