@@ -14,6 +14,9 @@ const LISTS = { get_movie: 'movies', get_person: 'people', get_user: 'users', up
 
 const pick = (of, at) => args[of][at % args[of].length];
 
+/** The title that a movie gets: another one each time, so that no update finds what it would write. */
+const newTitle = (at) => `${pick('new_movies', at).title} ${at}`;
+
 /** The statement of ormDB for an operation, and its parameters. */
 function ormdbCall(operation, at) {
   if (operation === 'insert_user') return [statements[operation], pick('new_users', at)];
@@ -24,7 +27,7 @@ function ormdbCall(operation, at) {
     return [statements[`insert_movie ${directors.length} ${cast.length}`], params];
   }
   const params = { id: pick(LISTS[operation], at) };
-  if (operation === 'update_movie') params.title = pick('new_movies', at).title;
+  if (operation === 'update_movie') params.title = newTitle(at);
   return [statements[operation], params];
 }
 
@@ -75,7 +78,7 @@ class Postgres {
       return [image, title, year, description, directors, cast];
     }
     const id = pick(LISTS[operation], at);
-    return operation === 'update_movie' ? [id, pick('new_movies', at).title] : [id];
+    return operation === 'update_movie' ? [id, newTitle(at)] : [id];
   }
 
   async one(number, operation, at) {

@@ -25,6 +25,11 @@ def pick(of: str, at: int) -> Any:
     return values[at % len(values)]
 
 
+def new_title(at: int) -> str:
+    """The title that a movie gets: another one each time, so that no update finds what it would write."""
+    return f"{pick('new_movies', at)['title']} {at}"
+
+
 def ormdb_call(operation: str, at: int) -> tuple[str, dict[str, Any]]:
     """The statement of an operation, and its parameters."""
     if operation == "insert_user":
@@ -40,7 +45,7 @@ def ormdb_call(operation: str, at: int) -> tuple[str, dict[str, Any]]:
         return STATEMENTS[f"insert_movie {len(directors)} {len(cast)}"], params
     params = {"id": pick(LISTS[operation], at)}
     if operation == "update_movie":
-        params["title"] = pick("new_movies", at)["title"]
+        params["title"] = new_title(at)
     return STATEMENTS[operation], params
 
 
@@ -71,7 +76,7 @@ class Asyncpg:
             user = pick("new_users", at)
             return await statement.fetchrow(user["name"], user["image"])
         if operation == "update_movie":
-            return await statement.fetchrow(pick("movies", at), pick("new_movies", at)["title"])
+            return await statement.fetchrow(pick("movies", at), new_title(at))
         if operation == "insert_movie":
             movie = pick("new_movies", at)
             values = (movie["image"], movie["title"], movie["year"], movie["description"], movie["directors"], movie["cast"])
@@ -139,8 +144,7 @@ class Sqlite:
             user = pick("new_users", at)
             return brief(self.rows("insert_user", user["name"], user["image"]).fetchall()[0])
         if operation == "update_movie":
-            title = pick("new_movies", at)["title"]
-            return dict(zip(("id", "title"), self.rows("update_movie", title, pick("movies", at)).fetchall()[0]))
+            return dict(zip(("id", "title"), self.rows("update_movie", new_title(at), pick("movies", at)).fetchall()[0]))
         return self.insert_movie(pick("new_movies", at))
 
     def insert_movie(self, given: dict[str, Any]) -> Any:

@@ -51,6 +51,11 @@ impl Given {
     }
 }
 
+/// The title that a movie gets: another one each time, so that no update finds what it would write.
+pub(crate) fn new_title(arguments: &Arguments, at: usize) -> Result<String> {
+    Ok(format!("{} {at}", pick(&arguments.new_movies, at)?.title))
+}
+
 /// The argument of an operation.
 pub(crate) fn pick<T>(of: &[T], at: usize) -> Result<&T> {
     of.get(at % of.len().max(1)).ok_or_else(|| "there are no arguments".into())

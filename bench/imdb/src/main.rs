@@ -38,6 +38,8 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 /// How many connections there are at most.
 const CONNECTIONS: usize = 8;
+/// So many operations of a measurement have numbers of their own, half of them for the warming up.
+const NUMBERS: usize = 2_000_000;
 /// Before each measurement, this part of its time is run without being counted.
 const WARM: f64 = 0.25;
 
@@ -143,12 +145,13 @@ impl Plan {
         let Plan { operation, connections, .. } = self;
         for number in 0..drivers.len() {
             let Some(driven) = drivers.get_mut((number + self.round as usize) % count) else { continue };
-            let first = 1000 * (self.round as usize + 1);
+            // No operation of another measurement has the same number, and so the same title.
+            let first = NUMBERS * (measurements.len() + 1);
             let warm = Load { operation, connections, seconds: options.seconds * WARM, first };
             let warmed = driven.driver.run(warm)?;
             let server = site.server(driven.side);
             let before = server.map(process_cpu::tree_micros);
-            let load = Load { operation, connections, seconds: options.seconds, first: first + 1000 };
+            let load = Load { operation, connections, seconds: options.seconds, first: first + NUMBERS / 2 };
             let run = driven.driver.run(load)?;
             let server_cpu = server.map(|id| process_cpu::tree_micros(id) - before.unwrap_or(0.0));
             site.wrote(driven.side, &[operation], usize::try_from(warmed.operations + run.operations)?);

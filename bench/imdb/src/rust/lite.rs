@@ -11,7 +11,7 @@ use crate::Result;
 use crate::answer::{
     Answer, Brief, Credit, Film, Movie, NewMovie, Opinion, Person, Rated, Retitled, Review, User,
 };
-use crate::arguments::{Given, pick};
+use crate::arguments::{Given, new_title, pick};
 use crate::data::{self, Data};
 use crate::driver::{Driver, Load, Run};
 use crate::operation::Operation;
@@ -66,7 +66,7 @@ impl Lite {
             }
             Operation::InsertMovie => Answer::NewMovie(self.insert_movie(pick(&arguments.new_movies, at)?)?),
             Operation::UpdateMovie => {
-                let title = &pick(&arguments.new_movies, at)?.title;
+                let title = new_title(arguments, at)?;
                 let mut update = self.statement("update_movie")?;
                 Answer::Retitled(update.query_row((title, pick(&arguments.movies, at)?), |row| {
                     Ok(Retitled { id: row.get(0)?, title: row.get(1)? })

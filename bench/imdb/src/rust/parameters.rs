@@ -3,7 +3,7 @@
 use ormdb::Params;
 
 use crate::Result;
-use crate::arguments::{Arguments, pick};
+use crate::arguments::{Arguments, new_title, pick};
 use crate::operation::Operation;
 use crate::statements;
 
@@ -34,8 +34,7 @@ pub(crate) fn of(arguments: &Arguments, operation: Operation, at: usize) -> Resu
             (statements::insert_movie(movie), params)
         }
         Operation::UpdateMovie => {
-            let title = pick(&arguments.new_movies, at)?.title.as_str();
-            (name, by_id(*pick(&arguments.movies, at)?).with("title", title))
+            (name, by_id(*pick(&arguments.movies, at)?).with("title", new_title(arguments, at)?))
         }
     })
 }

@@ -11,7 +11,7 @@ use tokio_postgres::{Client, NoTls, Row, Statement};
 use super::tasks::{self, Connected};
 use crate::Result;
 use crate::answer::{Answer, Brief, Retitled};
-use crate::arguments::{Given, pick};
+use crate::arguments::{Given, new_title, pick};
 use crate::data::Data;
 use crate::operation::Operation;
 use crate::server::psql;
@@ -84,8 +84,8 @@ impl tasks::Connection for Connection {
                 Answer::NewMovie(json(&self.row(operation, &params).await?)?)
             }
             Operation::UpdateMovie => {
-                let title = &pick(&arguments.new_movies, at)?.title;
-                let row = self.row(operation, &[pick(&arguments.movies, at)?, title]).await?;
+                let title = new_title(arguments, at)?;
+                let row = self.row(operation, &[pick(&arguments.movies, at)?, &title]).await?;
                 Answer::Retitled(Retitled { id: row.try_get(0)?, title: row.try_get(1)? })
             }
         })
