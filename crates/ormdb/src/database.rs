@@ -269,7 +269,7 @@ impl Database {
         isolation: Isolation,
         session: &SessionContext,
     ) -> Result<(Arc<Catalog>, ordinum::Transaction)> {
-        let _shared = self.inner.commits.read();
+        let _shared = self.beside_others(session)?;
         self.begin_within(isolation, session, session.lock_wait_max())
     }
 
@@ -357,6 +357,8 @@ impl Database {
                     return Ok(UnsyncedWrite::new(self.clone(), result, commit));
                 }
                 Ok(Attempt::Hindered(_)) if attempts < ATTEMPTS_MAX => {}
+                // To run it again is to give others their time.
+                Err(error) if is_conflict(&error) && !session.waits() => return Err(unsynced::would_wait()),
                 Err(error) if is_conflict(&error) && attempts < ATTEMPTS_MAX => {}
                 Ok(Attempt::Hindered(error)) | Err(error) => return Err(error),
             }
@@ -375,7 +377,9 @@ impl Database {
         loop {
             match self.run_write(&catalog, &mut transaction, session, statement, params) {
                 Ok((result, deltas)) => {
-                    return Ok(Attempt::Committed(result, self.commit(transaction)?, deltas));
+                    let _shared = self.beside_others(session)?;
+                    let commit = transaction.commit_unsynced().engine()?;
+                    return Ok(Attempt::Committed(result, commit, deltas));
                 }
                 Err(error) if error.code == ErrorCode::SerializationConflict && restarts < RESTARTS_MAX => {
                     restarts += 1;

@@ -1,9 +1,11 @@
 //! A write that is committed, and not yet durable.
 
 use ordinum::Commit;
-use ormdb_proto::{MutationResult, Result};
+use ormdb_proto::{Error, ErrorCode, MutationResult, Result};
+use parking_lot::RwLockReadGuard;
 
 use super::Database;
+use crate::session::SessionContext;
 
 /// What a write did that is committed and not yet durable: [`Session::write_unsynced`](crate::Session::write_unsynced). Nobody is to be told of
 /// it before it is.
@@ -32,3 +34,24 @@ impl UnsyncedWrite {
         Ok(result)
     }
 }
+
+impl Database {
+    /// Holds off whoever commits alone.
+    ///
+    /// # Errors
+    /// `LockNotAvailable` if somebody does, and the statement waits for nobody.
+    pub(super) fn beside_others(&self, session: &SessionContext) -> Result<RwLockReadGuard<'_, ()>> {
+        if session.waits() {
+            return Ok(self.inner.commits.read());
+        }
+        self.inner.commits.try_read().ok_or_else(would_wait)
+    }
+}
+
+/// The error of a statement that waits for nobody.
+pub(super) fn would_wait() -> Error {
+    Error::new(ErrorCode::LockNotAvailable, "others write, whom the statement does not wait for")
+}
+
+#[cfg(test)]
+mod tests;

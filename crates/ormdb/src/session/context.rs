@@ -75,6 +75,8 @@ pub(crate) struct SessionContext {
     /// Whether rows are looked for in several indexes at once.
     pub(crate) intersections: Intersections,
     ends_at: Option<Duration>,
+    /// Whether the statement waits for others.
+    waits: bool,
 }
 
 impl SessionContext {
@@ -95,6 +97,7 @@ impl SessionContext {
             semi_joins,
             intersections,
             ends_at: None,
+            waits: true,
         }
     }
 
@@ -133,10 +136,16 @@ impl SessionContext {
         }
     }
 
-    /// The same, in which nobody's lock is waited for.
+    /// The same, of a statement that ends with [`ErrorCode::LockNotAvailable`] where it would wait for others.
     pub(super) fn without_waiting(mut self) -> SessionContext {
         self.limits.lock_wait_ms_max = 0;
+        self.waits = false;
         self
+    }
+
+    /// Whether the statement waits for others: for locks, and while somebody commits alone.
+    pub(crate) const fn waits(&self) -> bool {
+        self.waits
     }
 
     /// Whether the time of the statement is over.
