@@ -8,6 +8,7 @@
 //! (3) a value that lies in the value log is read when it is asked for, and not before;
 //! (4) it holds the memtables and tables that it reads, and no lock.
 
+use std::cmp::Ordering;
 use std::ops::Bound;
 use std::sync::OnceLock;
 
@@ -197,7 +198,13 @@ impl Cursor {
         self.stand != Stand::Nowhere
     }
 
+    /// Whether the cursor stands on a key that begins with these bytes.
+    pub fn is_within(&self, prefix: &[u8]) -> bool {
+        self.valid() && key::starts_with(self.key(), prefix)
+    }
+
     /// The key; empty if the cursor stands nowhere.
+    #[inline]
     pub fn key(&self) -> &[u8] {
         match &self.stand {
             Stand::Nowhere => &[],
@@ -289,10 +296,12 @@ impl Cursor {
     fn forward_from(&mut self, start: Bound<&[u8]>) -> Result<bool> {
         let stood = self.leave();
         let found = match start {
-            Bound::Included(key)
-                if stood == Stand::Forward && key::order(key, self.entries.user_key()).is_ge() =>
-            {
-                self.entries.seek_on(key, u64::MAX)?
+            Bound::Included(key) if stood == Stand::Forward => {
+                match key::order(key, self.entries.user_key()) {
+                    Ordering::Less => self.entries.seek(key, u64::MAX)?,
+                    Ordering::Equal => true,
+                    Ordering::Greater => self.entries.seek_on(key, u64::MAX)?,
+                }
             }
             Bound::Included(key) => self.entries.seek(key, u64::MAX)?,
             Bound::Excluded(key) => self.entries.seek(key, 0)? && next_key_by_steps(&mut self.entries, key)?,

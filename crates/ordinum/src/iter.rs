@@ -17,8 +17,8 @@ pub(crate) trait InternalIterator: Send {
     fn last(&mut self) -> Result<bool>;
     /// To the first entry at or after (`user_key`, `trailer`) in internal order.
     fn seek(&mut self, user_key: &[u8], trailer: u64) -> Result<bool>;
-    /// To the first entry at or after (`user_key`, `trailer`), for who moves forward: it is not before the entry that this stands
-    /// on, which is near as a rule. Must stand on an entry.
+    /// To the first entry at or after (`user_key`, `trailer`), for who moves forward: it is behind the entry that this stands on, near
+    /// as a rule. Must stand on an entry.
     fn seek_on(&mut self, user_key: &[u8], trailer: u64) -> Result<bool> {
         self.seek(user_key, trailer)
     }
@@ -73,6 +73,35 @@ pub(crate) trait InternalIterator: Send {
     fn value(&self) -> &[u8];
     /// The value, pinned where it lies if that costs no copy.
     fn value_slice(&self) -> crate::slice::Slice;
+}
+
+/// How many entries are stepped over to what is sought ahead, before it is searched for: more where that led there, fewer where it
+/// did not.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stride(u32);
+
+impl Stride {
+    const AT_FIRST: u32 = 4;
+    const MAX: u32 = 16;
+
+    pub(crate) const fn new() -> Stride {
+        Stride(Stride::AT_FIRST)
+    }
+
+    /// The steps to try.
+    pub(crate) const fn steps(self) -> u32 {
+        self.0
+    }
+
+    /// Whether what was sought last lay too far ahead to be stepped to.
+    pub(crate) const fn is_short(self) -> bool {
+        self.0 < Stride::AT_FIRST
+    }
+
+    /// Takes note of whether the steps led to what was sought.
+    pub(crate) fn took(&mut self, reached: bool) {
+        self.0 = if reached { (self.0 * 2).min(Stride::MAX) } else { (self.0 / 2).max(1) };
+    }
 }
 
 /// Versions of one key that are stepped over before a seek goes across the rest.

@@ -157,18 +157,23 @@ impl<I: InternalIterator> InternalIterator for MergeIter<I> {
         self.restart(Direction::Forward, |_, child| child.seek(user_key, trailer))
     }
 
+    #[inline]
     fn seek_on(&mut self, user_key: &[u8], trailer: u64) -> Result<bool> {
         if self.direction == Direction::Backward {
             return self.seek(user_key, trailer);
         }
         // Children that stand at the target or behind it stay there: what they have before that was passed.
-        while let Some(child) = self.current() {
-            if compare((child.user_key(), child.trailer()), (user_key, trailer)) != Ordering::Less {
+        loop {
+            let is_alone = self.second.is_none();
+            let found = self.advance(|child| child.seek_on(user_key, trailer))?;
+            if is_alone || !found {
+                return Ok(found);
+            }
+            let here = (self.user_key(), self.trailer());
+            if compare(here, (user_key, trailer)) != Ordering::Less {
                 return Ok(true);
             }
-            self.advance(|child| child.seek_on(user_key, trailer))?;
         }
-        Ok(false)
     }
 
     fn announce(&mut self, user_key: &[u8]) {
@@ -262,17 +267,26 @@ impl<I: InternalIterator> InternalIterator for MergeIter<I> {
 
     #[inline]
     fn user_key(&self) -> &[u8] {
-        self.current().map_or(&[], InternalIterator::user_key)
+        match self.current() {
+            Some(child) => child.user_key(),
+            None => &[],
+        }
     }
 
     #[inline]
     fn trailer(&self) -> u64 {
-        self.current().map_or(0, InternalIterator::trailer)
+        match self.current() {
+            Some(child) => child.trailer(),
+            None => 0,
+        }
     }
 
     #[inline]
     fn value(&self) -> &[u8] {
-        self.current().map_or(&[], InternalIterator::value)
+        match self.current() {
+            Some(child) => child.value(),
+            None => &[],
+        }
     }
 
     fn value_slice(&self) -> Slice {

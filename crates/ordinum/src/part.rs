@@ -48,6 +48,7 @@ impl InternalIterator for Part {
         each!(self, inner => inner.seek(user_key, trailer))
     }
 
+    #[inline]
     fn seek_on(&mut self, user_key: &[u8], trailer: u64) -> Result<bool> {
         each!(self, inner => inner.seek_on(user_key, trailer))
     }
@@ -102,17 +103,17 @@ impl InternalIterator for Part {
         each!(self, inner => inner.valid())
     }
 
-    #[inline]
+    #[inline(always)]
     fn user_key(&self) -> &[u8] {
         each!(self, inner => inner.user_key())
     }
 
-    #[inline]
+    #[inline(always)]
     fn trailer(&self) -> u64 {
         each!(self, inner => inner.trailer())
     }
 
-    #[inline]
+    #[inline(always)]
     fn value(&self) -> &[u8] {
         each!(self, inner => inner.value())
     }

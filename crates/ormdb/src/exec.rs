@@ -44,6 +44,7 @@ mod rows;
 mod run;
 mod scan;
 mod semi_join;
+mod sieve;
 mod sort;
 mod split;
 

@@ -5,7 +5,6 @@ use std::ops::{Bound, ControlFlow};
 use super::{Cursor, Stand};
 use crate::error::Result;
 use crate::iter::InternalIterator;
-use crate::key;
 use crate::reader::KeyRange;
 
 impl Cursor {
@@ -23,7 +22,7 @@ impl Cursor {
         mut see: impl FnMut(&[u8]) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>> {
         let end = self.end_of(prefix);
-        while self.valid() && key::starts_with(self.key(), prefix) {
+        while self.is_within(prefix) {
             if see(self.value()?).is_break() {
                 return Ok(ControlFlow::Break(()));
             }

@@ -60,11 +60,11 @@ pub(crate) fn check(iter: &mut dyn InternalIterator, model: &[Entry], rng: &mut 
         let (moved, name) = match rng.u8(..20) {
             0 => (iter.first(), "first"),
             1 => (iter.last(), "last"),
-            19 if at.is_some_and(|at| at <= first) => {
+            19 if at.is_some_and(|at| at < first) => {
                 iter.announce(&seek_key);
                 (iter.seek_on(&seek_key, u64::MAX), "seek_on, announced")
             }
-            2..4 if at.is_some_and(|at| at <= behind) => (iter.seek_on(&seek_key, seek_trailer), "seek_on"),
+            2..4 if at.is_some_and(|at| at < behind) => (iter.seek_on(&seek_key, seek_trailer), "seek_on"),
             2..5 => (iter.seek(&seek_key, seek_trailer), "seek"),
             5..8 => (iter.seek_before(&seek_key, seek_trailer), "seek_before"),
             8..12 if at.is_some() => (iter.next(), "next"),

@@ -29,10 +29,14 @@
 //! link    place, 32 bits | hint, 32 bits
 //! ```
 
+mod near;
+
 use super::arena::{Arena, At};
 use super::hint::Skip;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+pub(super) use near::Near;
 
 /// Words of a tree node.
 const NODE_WORDS: u32 = 32;
@@ -164,42 +168,8 @@ impl Index {
         node
     }
 
-    /// A node of the list before what is looked for, not far from the last one, for who follows the list from there: shows it and the
-    /// nodes that come next, `ahead` of them, as far as the leaf tells.
-    pub(super) fn near_before(&self, sought: &impl Sought, ahead: usize, show: impl Fn(At)) -> At {
-        let root = self.root.load(Ordering::Acquire);
-        let mut node = target(root);
-        for level in (1..=hint_of(root)).rev() {
-            node = target(self.slot(node, self.last_slot(node, level, sought)));
-        }
-        let slot = self.near_slot(node, sought);
-        (slot..SLOTS_MAX).take(1 + ahead).for_each(|next| show(target(self.slot(node, next))));
-        target(self.slot(node, slot))
-    }
-
-    /// For each of a few that are looked for, what [`Index::near_before`] finds and, as far as the leaf tells, the node behind.
-    /// They go down side by side: while one is compared, what the others need next is fetched.
-    pub(super) fn near_before_each(&self, sought: &[impl Sought], ends: &mut [(At, At)]) {
-        let root = self.root.load(Ordering::Acquire);
-        ends.fill((target(root), 0));
-        for level in (0..=hint_of(root)).rev() {
-            for (sought, end) in sought.iter().zip(ends.iter_mut()) {
-                let node = end.0;
-                let slot = match level {
-                    0 => self.near_slot(node, sought),
-                    level => self.last_slot(node, level, sought),
-                };
-                let behind = (slot + 1 < SLOTS_MAX).then(|| target(self.slot(node, slot + 1)));
-                *end = (target(self.slot(node, slot)), behind.unwrap_or(0));
-                if level > 0 {
-                    (0..NODE_WORDS).step_by(LINE_WORDS).for_each(|word| self.arena.prefetch(end.0 + word));
-                }
-            }
-        }
-    }
-
     /// Of each of a few that are looked for the place where [`Index::last_before`] ends, for who inserts there. They go down side by
-    /// side, as those of [`Index::near_before_each`] do.
+    /// side, as those of [`Index::near_each`] do.
     pub(super) fn place_each(&self, sought: &[impl Sought], places: &mut [Place]) {
         let root = self.root.load(Ordering::Acquire);
         places.iter_mut().for_each(|place| place.leaf = target(root));
@@ -230,18 +200,6 @@ impl Index {
             let hint = hint_of(link);
             hint < sought_hint || (hint == sought_hint && sought.is_behind(self.entry_of(link, level)))
         })
-    }
-
-    /// A slot of a leaf before what is looked for, the last one as a rule or the one before that. No node of the list is looked at for
-    /// it, unless several have the hint that is looked for: who follows the list from there looks at them anyway, and has them
-    /// fetched at once.
-    #[inline]
-    fn near_slot(&self, leaf: At, sought: &impl Sought) -> u32 {
-        let header = self.header(leaf);
-        let sought_hint = sought.hint(header.skip);
-        let slot = self.last_slot_that(leaf, header.count, |link| hint_of(link) < sought_hint);
-        let is_next = |slot| slot < header.count && hint_of(self.slot(leaf, slot)) == sought_hint;
-        if is_next(slot + 1) && is_next(slot + 2) { self.last_slot(leaf, 0, sought) } else { slot }
     }
 
     /// The last of the first slots of which `is_before` is true; it is of the first one.

@@ -4,9 +4,10 @@ use std::cmp::Ordering;
 use std::ops::ControlFlow;
 use std::sync::{Arc, OnceLock};
 
+use super::index::Near;
 use super::{At, HEAD, Memtable};
 use crate::error::Result;
-use crate::iter::{InternalIterator, STEPS_BEFORE_SEEK};
+use crate::iter::{InternalIterator, STEPS_BEFORE_SEEK, Stride};
 use crate::key::{self, KeptKey, Kind, SeqNo};
 use crate::slice::{Holder, Slice};
 
@@ -17,17 +18,22 @@ pub(crate) struct MemtableIter {
     node: At,
     /// What the values that it gives lie in, once it gave one.
     holder: OnceLock<Arc<dyn Holder>>,
+    /// A node before the one that it stands on, from where what lies ahead is found; none where it moved back.
+    near: Near,
     /// Keys that will be sought, in this order, with a node before each.
-    announced: std::vec::IntoIter<(KeptKey, At)>,
+    announced: std::vec::IntoIter<(KeptKey, Near)>,
+    /// Whether what is sought ahead is near as a rule.
+    stride: Stride,
 }
 
 impl MemtableIter {
     pub(crate) fn new(memtable: Arc<Memtable>) -> MemtableIter {
-        MemtableIter { memtable, node: 0, holder: OnceLock::new(), announced: Vec::new().into_iter() }
+        let (holder, announced) = (OnceLock::new(), Vec::new().into_iter());
+        MemtableIter { memtable, node: 0, holder, near: Near::default(), announced, stride: Stride::new() }
     }
 
     /// The node before the key that was found when it was announced. Those announced before it are not sought any more.
-    fn announced(&mut self, user_key: &[u8]) -> Option<At> {
+    fn announced(&mut self, user_key: &[u8]) -> Option<Near> {
         while let Some((key, before)) = self.announced.as_slice().first() {
             match key::order(key, user_key) {
                 Ordering::Less => drop(self.announced.next()),
@@ -72,10 +78,12 @@ impl MemtableIter {
 
 impl InternalIterator for MemtableIter {
     fn first(&mut self) -> Result<bool> {
+        self.near = Near::default();
         self.stand(self.memtable.next(HEAD))
     }
 
     fn last(&mut self) -> Result<bool> {
+        self.near = Near::default();
         let last = self.last_of_batch(self.memtable.last());
         self.stand(last)
     }
@@ -84,10 +92,11 @@ impl InternalIterator for MemtableIter {
         let seqno = key::split_trailer(trailer).0;
         let announced = self.announced(user_key);
         let position = self.memtable.position(user_key, seqno, u32::MAX);
-        let mut node = match announced {
-            Some(before) => self.memtable.at_or_after_behind(before, &position),
+        let (near, mut node) = match announced {
+            Some(near) => (near, self.memtable.at_or_after_behind(&near, &position)),
             None => self.memtable.at_or_after_to_walk(&position),
         };
+        self.near = near;
         if node != 0 && self.memtable.trailer(node) > trailer && key::same(self.memtable.key(node), user_key)
         {
             node = self.behind_batch(node);
@@ -95,11 +104,31 @@ impl InternalIterator for MemtableIter {
         self.stand(node)
     }
 
+    fn seek_on(&mut self, user_key: &[u8], trailer: u64) -> Result<bool> {
+        if self.node == 0 || trailer != u64::MAX {
+            return self.seek(user_key, trailer);
+        }
+        let found = self.memtable.at_or_after_ahead(&self.near, user_key);
+        self.stride.took(found.is_some());
+        match found {
+            Some((near, node)) => {
+                self.near = near;
+                self.stand(node)
+            }
+            None => self.seek(user_key, trailer),
+        }
+    }
+
     fn announce_each(&mut self, user_keys: &[&[u8]]) {
+        if !self.stride.is_short() {
+            // What is near is found from where this stands.
+            return;
+        }
         self.announced = self.memtable.places_before(user_keys).into_iter();
     }
 
     fn seek_before(&mut self, user_key: &[u8], trailer: u64) -> Result<bool> {
+        self.near = Near::default();
         let seqno = key::split_trailer(trailer).0;
         let position = self.memtable.position(user_key, seqno, u32::MAX);
         let at = self.memtable.at_or_after(&position);
@@ -179,6 +208,7 @@ impl InternalIterator for MemtableIter {
     }
 
     fn prev(&mut self) -> Result<bool> {
+        self.near = Near::default();
         if self.node == 0 {
             return Ok(false);
         }

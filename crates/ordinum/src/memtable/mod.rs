@@ -34,7 +34,7 @@ use std::sync::Arc;
 use arena::{Arena, At, WORD_BYTES};
 use filter::Filter;
 use hint::{Shared, Skip};
-use index::{Index, Keys, Sought, hint_of, link_to, target};
+use index::{Index, Keys, Near, Sought, hint_of, link_to, target};
 pub(crate) use iter::MemtableIter;
 use ranges::Ranges;
 
@@ -316,7 +316,7 @@ impl Memtable {
 
     /// The last node before the position, or the head, and the link from there.
     fn around(&self, position: &Position<'_>) -> (At, u64) {
-        self.follow(self.near_before(position, 1), position)
+        self.follow(self.near(position, 1).node, position)
     }
 
     /// The node behind this one, or 0.
@@ -335,18 +335,35 @@ impl Memtable {
     }
 
     /// As [`Memtable::at_or_after`], for who goes on from there: the next nodes are fetched ahead, all at once.
-    fn at_or_after_to_walk(&self, position: &Position<'_>) -> At {
-        target(self.follow(self.near_before(position, NODES_AHEAD), position).1)
+    fn at_or_after_to_walk(&self, position: &Position<'_>) -> (Near, At) {
+        let near = self.near(position, NODES_AHEAD);
+        (near, self.at_or_after_behind(&near, position))
     }
 
     /// As [`Memtable::at_or_after`], from a node before the position.
-    fn at_or_after_behind(&self, before: At, position: &Position<'_>) -> At {
-        target(self.follow(before, position).1)
+    fn at_or_after_behind(&self, near: &Near, position: &Position<'_>) -> At {
+        target(self.follow(near.node, position).1)
     }
 
     /// A node before the position, not far from it; it and those that come next are fetched ahead.
-    fn near_before(&self, position: &Position<'_>, ahead: usize) -> At {
-        self.index.near_before(&self.sought(position), ahead, |node| self.arena.prefetch(node))
+    fn near(&self, position: &Position<'_>, ahead: usize) -> Near {
+        self.index.near(&self.sought(position), ahead, |node| self.arena.prefetch(node))
+    }
+
+    /// As [`Memtable::at_or_after`], of the first entry of a key that lies ahead of what was found there: if that is in the same leaf of
+    /// the index, a few nodes away.
+    #[inline]
+    fn at_or_after_ahead(&self, from: &Near, user_key: &[u8]) -> Option<(Near, At)> {
+        let position = self.position(user_key, SeqNo::MAX, u32::MAX);
+        let near = self.index.near_ahead(from, &self.sought(&position), |node| self.arena.prefetch(node))?;
+        let mut node = near.node;
+        for _ in 0..NODES_AHEAD {
+            node = self.next(node);
+            if node == 0 || key::order(self.key(node), user_key).is_ge() {
+                return Some((near, node));
+            }
+        }
+        None
     }
 
     /// The last node, or the head.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::arena::{At, WORD_BYTES};
+use super::index::Near;
 use super::{FIXED_WORDS, Looked, Memtable, Position, target};
 use crate::key::{KeptKey, SeqNo};
 use crate::slice::{Holder, Slice};
@@ -47,14 +48,14 @@ impl Memtable {
             group.iter().map(|lookup| self.position(lookup.user_key, seqno, u32::MAX)).collect();
         let sought: SmallVec<[Looked<'_>; GROUP]> =
             positions.iter().map(|position| self.sought(position)).collect();
-        let mut ends: SmallVec<[_; GROUP]> = SmallVec::from_elem((0, 0), sought.len());
-        self.index.near_before_each(&sought, &mut ends);
+        let mut ends: SmallVec<[(Near, At); GROUP]> = SmallVec::from_elem(Default::default(), sought.len());
+        self.index.near_each(&sought, &mut ends);
         for (before, behind) in &ends {
-            self.arena.prefetch(*before);
+            self.arena.prefetch(before.node);
             self.arena.prefetch(*behind);
         }
         for ((lookup, position), (before, _)) in group.iter_mut().zip(&positions).zip(&ends) {
-            let (_, link) = self.follow(*before, position);
+            let (_, link) = self.follow(before.node, position);
             let value = |node| {
                 self.prefetch_value(node);
                 Slice::held(Arc::clone(holder.get_or_insert_with(|| self.pinned())), node)
@@ -64,19 +65,19 @@ impl Memtable {
     }
 
     /// Of each of these keys a node not far before all its entries. These nodes and those behind them are fetched.
-    pub(super) fn places_before(&self, keys: &[&[u8]]) -> Vec<(KeptKey, At)> {
+    pub(super) fn places_before(&self, keys: &[&[u8]]) -> Vec<(KeptKey, Near)> {
         let mut places = Vec::with_capacity(keys.len());
         for keys in keys.chunks(GROUP) {
             let positions: SmallVec<[Position<'_>; GROUP]> =
                 keys.iter().map(|key| self.position(key, SeqNo::MAX, u32::MAX)).collect();
             let sought: SmallVec<[Looked<'_>; GROUP]> =
                 positions.iter().map(|position| self.sought(position)).collect();
-            let mut ends: SmallVec<[_; GROUP]> = SmallVec::from_elem((0, 0), sought.len());
-            self.index.near_before_each(&sought, &mut ends);
-            for (key, (before, behind)) in keys.iter().zip(ends) {
-                self.arena.prefetch(before);
+            let mut ends: SmallVec<[(Near, At); GROUP]> = SmallVec::from_elem(Default::default(), sought.len());
+            self.index.near_each(&sought, &mut ends);
+            for (key, (near, behind)) in keys.iter().zip(ends) {
+                self.arena.prefetch(near.node);
                 self.arena.prefetch(behind);
-                places.push((KeptKey::new(key), before));
+                places.push((KeptKey::new(key), near));
             }
         }
         places

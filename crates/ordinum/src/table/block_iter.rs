@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::iter::InternalIterator;
-use crate::key::{Kind, SeqNo, split_trailer};
+use crate::key::{self, Kind, SeqNo, split_trailer};
 use crate::slice::Slice;
 use crate::table::block::{Block, RawEntry};
 
@@ -111,6 +111,20 @@ impl BlockIter {
         let tail_at = prefix_bytes + entry.head().len();
         Ok(self.user_key.get(tail_at..tail_at + shared)
             == Some(shared_tail(&self.block, &self.group_tail, entry)?))
+    }
+
+    /// Steps on to the first entry at or behind a key that lies ahead; whether that was no more than so many steps away, in this block. If
+    /// not, it stands anywhere in the block, or nowhere.
+    pub(super) fn step_to(&mut self, user_key: &[u8], steps: u32) -> Result<bool> {
+        for _ in 0..steps {
+            if !self.next()? {
+                return Ok(false);
+            }
+            if key::order(&self.user_key, user_key).is_ge() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The value, without a copy.

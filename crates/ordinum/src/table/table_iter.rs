@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 
 use crate::cache::CacheUse;
 use crate::error::Result;
-use crate::iter::{InternalIterator, next_key_by_steps};
+use crate::iter::{InternalIterator, Stride, next_key_by_steps};
 use crate::key::SeqNo;
 use crate::slice::Slice;
 use crate::table::block::Block;
@@ -40,6 +40,7 @@ pub(crate) struct TableIter {
     /// What was found of the key that is sought next.
     announced: Option<Announced>,
     standing: bool,
+    stride: Stride,
     ahead: ReadAhead,
     /// How many bytes it may still put into the cache.
     fill_left: u64,
@@ -73,6 +74,7 @@ impl TableIter {
             opened,
             announced,
             standing: false,
+            stride: Stride::new(),
             ahead,
             fill_left,
         }
@@ -222,11 +224,23 @@ impl InternalIterator for TableIter {
     }
 
     fn seek_on(&mut self, user_key: &[u8], trailer: u64) -> Result<bool> {
+        let announced =
+            self.announced.take().filter(|next| next.user_key.as_slice() == user_key && trailer == u64::MAX);
+        if announced.is_none()
+            && trailer == u64::MAX
+            && let Some(data) = self.data.as_mut().filter(|_| self.standing)
+        {
+            let reached = data.step_to(user_key, self.stride.steps());
+            self.standing = reached.is_ok();
+            let reached = reached?;
+            self.stride.took(reached);
+            if reached {
+                return Ok(true);
+            }
+        }
         let Some(partition) = self.partition.as_ref().filter(|_| self.standing) else {
             return self.seek(user_key, trailer);
         };
-        let announced =
-            self.announced.take().filter(|next| next.user_key.as_slice() == user_key && trailer == u64::MAX);
         let at = match &announced {
             Some(next) => next.at,
             None => partition.lower_bound(user_key, trailer)?,

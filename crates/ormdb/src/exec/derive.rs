@@ -290,7 +290,7 @@ fn set_all(externals: &mut Externals, slot: usize, values: Vec<Datum<'static>>) 
 }
 
 /// Whether a condition of related rows holds where one that is sought was found, or was not.
-fn holds(quantifier: Quantifier, sought: &RowSelection<'_>, found: bool) -> bool {
+pub(super) fn holds(quantifier: Quantifier, sought: &RowSelection<'_>, found: bool) -> bool {
     match quantifier {
         Quantifier::Some | Quantifier::Is => found,
         Quantifier::None | Quantifier::IsNot => !found,

@@ -115,11 +115,8 @@ pub(super) fn counts(
 ) -> Result<Option<Vec<usize>>> {
     let (fan, step) = (&derivation.fan, derivation.step);
     let access = &fan.access.near;
-    let Some(source) = access.source.filter(|_| derivation.rows.is_unfiltered()) else { return Ok(None) };
+    let Some(source) = access.source.filter(|_| entries_tell(derivation)) else { return Ok(None) };
     let near = fan.edge.unwrap_or(fan.target);
-    if !edges_lead_to_rows(fan) || fan.live_edge.is_some() {
-        return Ok(None);
-    }
     let keys = parent_keys(run, fan.from, near, access, parents)?;
     let mut scanner = Scanner::new(run, near, source, access.covered, Served::Exact, false)?;
     let mut counts = Vec::with_capacity(keys.distinct.len());
@@ -152,6 +149,12 @@ pub(super) fn counts(
     }
     let of = |group: Option<usize>| group.and_then(|group| counts.get(group)).copied().unwrap_or(0);
     Ok(Some(keys.of_parent.into_iter().map(of).collect()))
+}
+
+/// Whether each entry on the near side stands for a related row that is sought.
+pub(super) fn entries_tell(derivation: &Derivation<'_>) -> bool {
+    let fan = &derivation.fan;
+    derivation.rows.is_unfiltered() && edges_lead_to_rows(fan) && fan.live_edge.is_none()
 }
 
 /// Whether each edge of a relation through edges is known to lead to a row: the foreign key holds for all of them.
@@ -236,7 +239,7 @@ impl Gather<'_, '_, '_> {
                     continue;
                 }
                 open = true;
-                if group >= announced && scanner.seeks() {
+                if group >= announced {
                     announced = (group + ANNOUNCED_AT_ONCE).min(keys.len());
                     scanner.announce(keys.get(group..announced).unwrap_or_default());
                 }

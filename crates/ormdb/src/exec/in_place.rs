@@ -4,10 +4,11 @@
 
 use ormdb_proto::Result;
 
-use super::derive::Given;
 use super::run::Run;
 use super::scan::Scanner;
+use super::sieve::Sieve;
 use crate::catalog::EntityInfo;
+use crate::engine::EngineResult;
 use crate::plan::{Path, RootAccess, RowSelection, Served, Source};
 use crate::store::row::RowView;
 
@@ -18,28 +19,23 @@ pub(super) fn each_row(
     entity: &EntityInfo,
     selection: &RowSelection<'_>,
     access: &RootAccess,
-    see: &mut dyn FnMut(&RowView<'_>) -> Result<()>,
+    see: &mut impl FnMut(&RowView<'_>) -> Result<()>,
 ) -> Result<bool> {
     let Path::Ranges { source: Source::Primary, ranges, reverse } = &access.path else { return Ok(false) };
     let takes_some = selection.limit.is_some() || selection.offset > 0 || selection.distinct.is_some();
-    if takes_some || selection.outer_filter.is_some() || selection.is_turned() {
+    if takes_some || selection.is_turned() {
         return Ok(false);
     }
-    let filter = selection.filter.as_ref().filter(|_| !Given::by(access).filters);
-    let conditions = [selection.policy.as_ref(), selection.deleted.condition(), filter];
-    let env = run.env();
+    let Some(mut sieve) = Sieve::of(run, entity, selection, access)? else { return Ok(false) };
     let mut scanner = Scanner::new(run, entity, Source::Primary, false, Served::Exact, *reverse)?;
     let (mut examined, mut shown) = (0usize, 0usize);
-    scanner.each_in(run, step, ranges, &mut |bytes| {
+    scanner.each_in(run, step, ranges, &mut |cursor| {
         examined += 1;
-        let row = entity.store().rows.view(bytes)?;
-        for condition in conditions.into_iter().flatten() {
-            if condition.test(&row, &env)? != Some(true) {
-                return Ok(());
-            }
+        if !sieve.passes(run, cursor)? {
+            return Ok(());
         }
         shown += 1;
-        see(&row)
+        see(&entity.store().rows.view(cursor.value().engine()?)?)
     })?;
     run.count(step, |stats| {
         stats.examined += examined;

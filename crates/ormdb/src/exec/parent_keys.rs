@@ -101,15 +101,18 @@ fn numbered(run: &Run<'_>, mut keys: Vec<(Key, usize)>, parents: usize) -> Resul
 }
 
 /// Where fields stand in the keys of entries.
-struct Places {
+pub(super) struct Places {
     /// The parts of a key, as far as they are needed: a column of an index with its direction, or a field of a primary key.
     parts: SmallVec<[(FieldType, Option<Direction>); 4]>,
     /// The part of each field.
     of_fields: SmallVec<[usize; 4]>,
+    /// Whether all that a key has is the one field that is asked for, as it stands in a primary key.
+    is_whole: bool,
 }
 
 impl Places {
-    fn of(entity: &EntityInfo, by: Source, access: &HopAccess) -> Result<Option<Places>> {
+    /// Those of the fields that lead on, in the keys of a source; none where these keys do not have all of them.
+    pub(super) fn of(entity: &EntityInfo, by: Source, access: &HopAccess) -> Result<Option<Places>> {
         let store = entity.store();
         let (mut parts, mut slots) = (SmallVec::new(), SmallVec::<[usize; 4]>::new());
         let mut has_primary_key = true;
@@ -130,8 +133,9 @@ impl Places {
         };
         let of_fields: Option<SmallVec<[usize; 4]>> = access.pairs.iter().map(place).collect();
         Ok(of_fields.map(|of_fields| {
+            let is_whole = by == Source::Primary && parts.len() == 1 && of_fields.as_slice() == [0];
             parts.truncate(of_fields.iter().max().map_or(0, |last| last + 1));
-            Places { parts, of_fields }
+            Places { parts, of_fields, is_whole }
         }))
     }
 }
@@ -160,7 +164,18 @@ impl KeyEncoder {
 
     /// The key of fields that stand in the key of an entry; none if one of them is null.
     fn key_of_entry(&mut self, places: &Places, entry: &[u8]) -> Result<Option<Key>> {
-        let mut reader = KeyReader::new(entry.get(layout::ID_BYTES..).unwrap_or_default());
+        Ok(self.encode_entry(places, entry)?.map(Key::from_slice))
+    }
+
+    /// As [`KeyEncoder::key_of_entry`], for who looks at it before the next one is encoded.
+    pub(super) fn encode_entry(&mut self, places: &Places, entry: &[u8]) -> Result<Option<&[u8]>> {
+        self.key.truncate(self.prefix_len);
+        let fields = entry.get(layout::ID_BYTES..).unwrap_or_default();
+        if places.is_whole {
+            self.push(0, fields, Direction::Ascending);
+            return Ok(Some(&self.key));
+        }
+        let mut reader = KeyReader::new(fields);
         let mut parts: SmallVec<[(&[u8], Direction); 4]> = SmallVec::new();
         for (ty, direction) in &places.parts {
             let before = reader.rest();
@@ -176,18 +191,22 @@ impl KeyEncoder {
                 return Ok(None);
             }
         }
-        self.key.truncate(self.prefix_len);
         for (column, part) in places.of_fields.iter().enumerate() {
             let Some((value, from)) = parts.get(*part) else { return Ok(None) };
-            match self.source {
-                Some(Source::Primary) => key::push_encoded_key_field(&mut self.key, value, *from),
-                None | Some(Source::Index(_)) => {
-                    let to = self.directions.get(column).copied().unwrap_or(Direction::Ascending);
-                    key::push_encoded_column(&mut self.key, value, *from, to);
-                }
+            self.push(column, value, *from);
+        }
+        Ok(Some(&self.key))
+    }
+
+    /// Appends a value from its bytes in another key, which sorts in `from`.
+    fn push(&mut self, column: usize, value: &[u8], from: Direction) {
+        match self.source {
+            Some(Source::Primary) => key::push_encoded_key_field(&mut self.key, value, from),
+            None | Some(Source::Index(_)) => {
+                let to = self.directions.get(column).copied().unwrap_or(Direction::Ascending);
+                key::push_encoded_column(&mut self.key, value, from, to);
             }
         }
-        Ok(Some(Key::from_slice(&self.key)))
     }
 
     /// The key of a row's fields; none if one of them is null, which equals nothing.

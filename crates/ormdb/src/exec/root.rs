@@ -8,6 +8,7 @@ use super::rows::{FetchedRow, Key};
 use super::run::{Entry, Run, no_row};
 use super::scan::{Lane, Scanner};
 use super::semi_join::RelatedReader;
+use super::sieve::Sieve;
 use super::{CHUNK_BYTES, CHUNK_ROWS, sort};
 use crate::catalog::EntityInfo;
 use crate::plan::{Path, RootAccess, RowSelection, Served, Source};
@@ -99,13 +100,8 @@ fn streamed(
     let mut pending: Vec<FetchedRow> = Vec::new();
     let mut pending_bytes = 0;
     while left > 0 {
-        let batch = reader.next(want)?;
-        if batch.is_empty() && reader.is_done() {
-            break;
-        }
-        let fit = fitting(&batch);
-        seen = seen.saturating_add(batch.len());
-        let mut rows = run.accept(step, entity, selection, access, batch)?;
+        let Some(Accepted { mut rows, read, fit }) = reader.next(want)? else { break };
+        seen = seen.saturating_add(read);
         kept = kept.saturating_add(rows.len());
         if access.served != Served::Exact {
             rows = in_order(run, entity, selection, rows)?;
@@ -152,11 +148,7 @@ fn sorted(
     let wanted = window.limit.saturating_add(window.offset);
     let mut best: Vec<(Vec<u8>, FetchedRow)> = Vec::new();
     loop {
-        let batch = reader.next(BATCH_ROWS)?;
-        if batch.is_empty() && reader.is_done() {
-            break;
-        }
-        let rows = run.accept(step, entity, selection, access, batch)?;
+        let Some(Accepted { rows, .. }) = reader.next(BATCH_ROWS)? else { break };
         let keys = sort::keys(run, entity, &selection.order, &rows)?;
         best.extend(keys.into_iter().zip(rows.into_iter().map(FetchedRow::kept)));
         // Twice as many as are wanted, then half of them go: each row is moved a bounded number of times.
@@ -212,13 +204,23 @@ fn in_order(
     Ok(keyed.into_iter().map(|(_, row)| row).collect())
 }
 
-/// Reads along a path, a piece at a time.
+/// Reads along a path, a piece at a time, the rows that a selection accepts.
 pub(super) struct PathReader<'a, 'r> {
     run: &'a Run<'r>,
     step: usize,
     entity: &'a EntityInfo,
-    covered: bool,
+    selection: &'a RowSelection<'a>,
+    access: &'a RootAccess,
     state: State<'a>,
+}
+
+/// Rows that were read and are accepted.
+pub(super) struct Accepted {
+    pub(super) rows: Vec<FetchedRow>,
+    /// How many were read for them, where some of those that are read are left out.
+    pub(super) read: usize,
+    /// How many rows like these make a chunk.
+    pub(super) fit: usize,
 }
 
 enum State<'a> {
@@ -235,6 +237,8 @@ enum State<'a> {
         source: Source,
         scanner: Box<Scanner>,
         lane: Lane<'a>,
+        /// What leaves rows out where they lie; none if they are tested once they are read.
+        sieve: Option<Box<Sieve<'a>>>,
     },
 }
 
@@ -269,12 +273,19 @@ impl<'a, 'r> PathReader<'a, 'r> {
                     *reverse,
                 )?),
                 lane: Lane::new(ranges.clone()),
+                sieve: match source {
+                    Source::Primary => {
+                        let sieve = Sieve::of(run, entity, selection, access)?;
+                        sieve.filter(|sieve| !sieve.is_open()).map(Box::new)
+                    }
+                    Source::Index(_) => None,
+                },
             },
         };
-        Ok(PathReader { run, step, entity, covered: access.covered, state })
+        Ok(PathReader { run, step, entity, selection, access, state })
     }
 
-    pub(super) fn is_done(&self) -> bool {
+    fn is_done(&self) -> bool {
         match &self.state {
             State::Done => true,
             State::Related(reader) => reader.is_done(),
@@ -284,8 +295,34 @@ impl<'a, 'r> PathReader<'a, 'r> {
         }
     }
 
-    /// The next rows, about `want` of them. None may come although there are more.
-    pub(super) fn next(&mut self, want: usize) -> Result<Vec<FetchedRow>> {
+    /// The next rows, of about `want` that are read; of about `want` that are accepted, where that is seen before they are read. None
+    /// may come although there are more; nothing if there are no more.
+    pub(super) fn next(&mut self, want: usize) -> Result<Option<Accepted>> {
+        let (run, step) = (self.run, self.step);
+        if let State::Ranges { source, scanner, lane, sieve: Some(sieve) } = &mut self.state {
+            let (mut entries, mut examined) = (Vec::with_capacity(want.min(FIRST_ROWS)), 0usize);
+            scanner.read_where(run, step, 0, lane, Some(want), &mut entries, &mut |cursor| {
+                examined += 1;
+                sieve.passes(run, cursor)
+            })?;
+            run.count(step, |stats| stats.examined += examined);
+            if entries.is_empty() {
+                return Ok(None);
+            }
+            let rows = run.rows_of(step, self.entity, *source, false, entries)?;
+            return Ok(Some(Accepted { read: rows.len(), fit: fitting(&rows), rows }));
+        }
+        let batch = self.read(want)?;
+        if batch.is_empty() && self.is_done() {
+            return Ok(None);
+        }
+        let (read, fit) = (batch.len(), fitting(&batch));
+        let rows = run.accept(step, self.entity, self.selection, self.access, batch)?;
+        Ok(Some(Accepted { rows, read, fit }))
+    }
+
+    fn read(&mut self, want: usize) -> Result<Vec<FetchedRow>> {
+        let covered = self.access.covered;
         match &mut self.state {
             State::Done => Ok(Vec::new()),
             State::Related(reader) => reader.next(self.run, self.step, self.entity, want),
@@ -305,12 +342,12 @@ impl<'a, 'r> PathReader<'a, 'r> {
                 *keys = later;
                 let now: Vec<Key> = now.iter().map(|key| Key::from_slice(key)).collect();
                 let entries = entries_of(self.run, self.step, now)?;
-                self.run.rows_of(self.step, self.entity, *source, self.covered, entries)
+                self.run.rows_of(self.step, self.entity, *source, covered, entries)
             }
-            State::Ranges { source, scanner, lane } => {
+            State::Ranges { source, scanner, lane, .. } => {
                 let mut entries = Vec::with_capacity(want.min(BATCH_ROWS));
                 scanner.read(self.run, self.step, 0, lane, Some(want), &mut entries)?;
-                self.run.rows_of(self.step, self.entity, *source, self.covered, entries)
+                self.run.rows_of(self.step, self.entity, *source, covered, entries)
             }
         }
     }

@@ -66,10 +66,6 @@ impl<'k> Lane<'k> {
     }
 }
 
-/// How many entries are stepped over at first to reach the next prefix, before it is searched for.
-const STEPS_AT_FIRST: usize = 4;
-/// How many entries are stepped over at most.
-const STEPS_MAX: usize = 16;
 /// So many prefixes are announced at once.
 pub(super) const ANNOUNCED_AT_ONCE: usize = 12;
 /// So many entries are read before the next look at what the statement may hold.
@@ -98,8 +94,6 @@ pub(super) struct Scanner {
     stands: Stands,
     /// The prefix behind whose last entry the cursor stands.
     passed: Option<Key>,
-    /// How many entries are stepped over to reach the next prefix: more where that led there, fewer where it did not.
-    steps: usize,
 }
 
 impl Scanner {
@@ -128,7 +122,6 @@ impl Scanner {
             reads_values,
             stands: Stands::Anywhere,
             passed: None,
-            steps: STEPS_AT_FIRST,
         })
     }
 
@@ -141,6 +134,22 @@ impl Scanner {
         lane: &mut Lane<'_>,
         want: Option<usize>,
         entries: &mut Vec<Entry>,
+    ) -> Result<()> {
+        self.read_where(run, step, lane_number, lane, want, entries, &mut |_| Ok(true))
+    }
+
+    /// As [`Scanner::read`], of those entries that are wanted; the cursor stands on the one that is asked about.
+    #[allow(clippy::too_many_arguments, reason = "those of `read`, and which")]
+    #[inline]
+    pub(super) fn read_where(
+        &mut self,
+        run: &Run<'_>,
+        step: usize,
+        lane_number: usize,
+        lane: &mut Lane<'_>,
+        want: Option<usize>,
+        entries: &mut Vec<Entry>,
+        is_wanted: &mut impl FnMut(&Cursor) -> Result<bool>,
     ) -> Result<()> {
         let first = entries.len();
         let mut seen = 0usize;
@@ -160,7 +169,7 @@ impl Scanner {
                 let stop = enough && !self.ties_with(entries.get(first..).and_then(<[Entry]>::last))?;
                 if stop {
                     self.stands = Stands::OnNext(lane_number);
-                } else {
+                } else if is_wanted(&self.cursor)? {
                     let value = if self.reads_values {
                         self.cursor.value_slice().engine()?
                     } else {
@@ -199,7 +208,7 @@ impl Scanner {
         self.stands = Stands::Anywhere;
         let mut count = 0;
         let mut valid = self.begin(&Span::Prefix(prefix))?;
-        while valid && self.cursor.key().starts_with(prefix) {
+        while valid && self.cursor.is_within(prefix) {
             run.budget.tick()?;
             count += 1;
             if count >= most {
@@ -242,13 +251,13 @@ impl Scanner {
         Ok(count)
     }
 
-    /// Shows the values of all entries in these ranges.
+    /// Shows all entries in these ranges: the cursor, on each of them.
     pub(super) fn each_in(
         &mut self,
         run: &Run<'_>,
         step: usize,
         ranges: &[KeyRange],
-        see: &mut dyn FnMut(&[u8]) -> Result<()>,
+        see: &mut impl FnMut(&Cursor) -> Result<()>,
     ) -> Result<()> {
         let mut count = 0;
         for range in ranges {
@@ -256,7 +265,7 @@ impl Scanner {
             while valid && self.is_before_end(range) {
                 run.budget.tick()?;
                 count += 1;
-                see(self.cursor.value().engine()?)?;
+                see(&self.cursor)?;
                 valid = self.step()?;
             }
         }
@@ -288,27 +297,11 @@ impl Scanner {
         if self.reverse { self.cursor.prev().engine() } else { self.cursor.next().engine() }
     }
 
-    /// Moves forward to the first entry of a prefix. What stands before it and near is stepped over, which costs less than a search.
-    fn step_or_seek(&mut self, prefix: &[u8]) -> Result<bool> {
-        if self.cursor.valid() && self.cursor.key() < prefix {
-            for _ in 0..self.steps {
-                if !self.cursor.next().engine()? || self.cursor.key() >= prefix {
-                    self.steps = (self.steps * 2).min(STEPS_MAX);
-                    return Ok(self.cursor.valid());
-                }
-            }
-            self.steps = (self.steps / 2).max(1);
-        }
-        self.cursor.seek(prefix).engine()
-    }
-
-    /// Whether the last prefixes were too far from each other to be stepped to.
-    pub(super) const fn seeks(&self) -> bool {
-        self.steps < STEPS_AT_FIRST && !self.reverse
-    }
-
     /// Says that these prefixes, which ascend, are read next: what searches wait for is fetched side by side.
     pub(super) fn announce(&mut self, prefixes: &[Key]) {
+        if self.reverse {
+            return;
+        }
         let prefixes: SmallVec<[&[u8]; ANNOUNCED_AT_ONCE]> = prefixes.iter().map(Key::as_slice).collect();
         self.cursor.announce_each(&prefixes);
     }
@@ -335,7 +328,7 @@ impl Scanner {
                 {
                     return Ok(self.cursor.valid());
                 }
-                self.step_or_seek(prefix)
+                self.cursor.seek(prefix).engine()
             }
             Span::Range(range) => match (self.reverse, &range.start, &range.end) {
                 (false, Bound::Unbounded, _) => self.cursor.first().engine(),

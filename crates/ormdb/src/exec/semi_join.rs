@@ -8,7 +8,7 @@ use ormdb_proto::{Error, ErrorCode, Result};
 
 use super::fan_out::get_whole;
 use super::parent_keys::{keys_of_entries, parent_keys};
-use super::root::{BATCH_ROWS, PathReader};
+use super::root::{Accepted, BATCH_ROWS, PathReader};
 use super::rows::{FetchedRow, Key};
 use super::run::{Entry, Run};
 use super::scan::{Lane, Scanner};
@@ -155,11 +155,7 @@ pub(super) fn each_related(
     let mut reader = PathReader::open(run, step, target, sought, &path.access)?;
     loop {
         let held = run.budget.held();
-        let batch = reader.next(BATCH_ROWS)?;
-        if batch.is_empty() && reader.is_done() {
-            return Ok(());
-        }
-        let rows = run.accept(step, target, sought, &path.access, batch)?;
+        let Some(Accepted { rows, .. }) = reader.next(BATCH_ROWS)? else { return Ok(()) };
         run.count(step, |stats| stats.rows += rows.len());
         let found = parent_keys(run, target, near, hop, &rows)?.distinct;
         run.budget.release_to(held);

@@ -29,7 +29,7 @@ const KEY_COST: f64 = 0.5;
 /// What it costs to find a row's key among those of related rows.
 const FIND_COST: f64 = 0.3;
 /// Tests that cost less all together are not worth another way.
-const WORTH_HASHING: f64 = 1000.0;
+const WORTH_HASHING: f64 = 2000.0;
 /// How many conditions on relations within each other are weighed from both sides; deeper ones are tested from the parents.
 const DEPTH_MAX: usize = 4;
 

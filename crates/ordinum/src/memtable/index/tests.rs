@@ -58,19 +58,31 @@ fn check(numbers: &[u32], shift: u32) {
             assert_eq!(index.last_before(&sought(number + 1, shift)), *number);
         }
     }
+    let mut found_ahead = 0;
     for number in &there {
         assert_eq!(index.last_before(&sought(number + 1, shift)), *number);
         // The head is before everything.
         for wanted in [*number, number + 1].into_iter().filter(|wanted| *wanted > 1) {
             let shown = std::cell::Cell::new(0);
-            let near = index.near_before(&sought(wanted, shift), 1, |_| shown.set(shown.get() + 1));
-            assert!(there.range(..wanted).rev().take(2).any(|before| *before == near), "{wanted}: {near}");
+            let near = index.near(&sought(wanted, shift), 1, |_| shown.set(shown.get() + 1));
+            let node = near.node;
+            assert!(there.range(..wanted).rev().take(2).any(|before| *before == node), "{wanted}: {node}");
             assert!((1..=2).contains(&shown.get()));
-            let mut ends = [(0, 0)];
-            index.near_before_each(&[sought(wanted, shift)], &mut ends);
-            assert_eq!(ends[0].0, near);
+            let mut ends = [(Near::default(), 0)];
+            index.near_each(&[sought(wanted, shift)], &mut ends);
+            assert_eq!(ends[0].0.node, node);
+            // What lies ahead is found from here, or is not; the nearer, the more likely.
+            for (ahead, distance) in there.range(wanted..).zip(0..40) {
+                let found = index.near_ahead(&near, &sought(*ahead, shift), |_| ());
+                if let Some(Near { node, .. }) = found {
+                    let before = there.range(..*ahead).rev().take(2).any(|before| *before == node);
+                    assert!(before || (shift > 0 && node < *ahead), "{ahead}: {node}");
+                    found_ahead += usize::from(distance < 4);
+                }
+            }
         }
     }
+    assert!(found_ahead > there.len(), "{found_ahead} of {}", there.len());
     let entries = numbers.len() as u64;
     for (start, end) in [(0, u32::MAX), (1 << 20, 1 << 21), (1 << 19, 1 << 22)] {
         let exact = there.range(start.max(2)..end).count() as u64;

@@ -1,0 +1,96 @@
+//! Where in the list to begin, for readers: a node before what is looked for, not far from it.
+//!
+//! No node of the list is looked at for it as a rule: who follows the list from there looks at them anyway, and has them fetched at
+//! once.
+
+use super::{At, Header, Index, LINE_WORDS, NODE_WORDS, SLOTS_MAX, Sought, hint_of, target};
+use crate::sync::atomic::Ordering;
+
+/// A node of the list before what was looked for, with its place in a leaf: what is looked for next and lies ahead, but in the same leaf,
+/// is found from here without a way down the tree.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::memtable) struct Near {
+    leaf: At,
+    slot: u32,
+    /// The node.
+    pub(in crate::memtable) node: At,
+}
+
+impl Index {
+    /// A node before what is looked for; shows it and the nodes that come next, `ahead` of them, as far as the leaf tells.
+    pub(in crate::memtable) fn near(&self, sought: &impl Sought, ahead: usize, show: impl Fn(At)) -> Near {
+        let root = self.root.load(Ordering::Acquire);
+        let mut leaf = target(root);
+        for level in (1..=hint_of(root)).rev() {
+            leaf = target(self.slot(leaf, self.last_slot(leaf, level, sought)));
+        }
+        let slot = self.near_slot(leaf, sought);
+        (slot..SLOTS_MAX).take(1 + ahead).for_each(|next| show(target(self.slot(leaf, next))));
+        Near { leaf, slot, node: target(self.slot(leaf, slot)) }
+    }
+
+    /// As [`Index::near`], of what lies ahead of what was found there; none if it is not in the same leaf, as far as hints tell.
+    #[inline]
+    pub(in crate::memtable) fn near_ahead(
+        &self,
+        from: &Near,
+        sought: &impl Sought,
+        show: impl Fn(At),
+    ) -> Option<Near> {
+        let Near { leaf, slot: mut at, .. } = *from;
+        if leaf == 0 {
+            return None;
+        }
+        let Header { count, skip, .. } = self.header(leaf);
+        let sought_hint = sought.hint(skip);
+        // A leaf of which a copy is in use has no slots.
+        if at + 1 >= count || hint_of(self.slot(leaf, count - 1)) < sought_hint {
+            return None;
+        }
+        let mut next = self.slot(leaf, at + 1);
+        while hint_of(next) < sought_hint {
+            at += 1;
+            if at + 1 >= count {
+                break;
+            }
+            next = self.slot(leaf, at + 1);
+        }
+        let node = target(self.slot(leaf, at));
+        show(node);
+        show(target(next));
+        Some(Near { leaf, slot: at, node })
+    }
+
+    /// For each of a few that are looked for, what [`Index::near`] finds and, as far as the leaf tells, the node behind. They go down
+    /// side by side: while one is compared, what the others need next is fetched.
+    pub(in crate::memtable) fn near_each(&self, sought: &[impl Sought], ends: &mut [(Near, At)]) {
+        let root = self.root.load(Ordering::Acquire);
+        ends.fill((Near { leaf: 0, slot: 0, node: target(root) }, 0));
+        for level in (0..=hint_of(root)).rev() {
+            for (sought, end) in sought.iter().zip(ends.iter_mut()) {
+                let leaf = end.0.node;
+                let slot = match level {
+                    0 => self.near_slot(leaf, sought),
+                    level => self.last_slot(leaf, level, sought),
+                };
+                let behind = (slot + 1 < SLOTS_MAX).then(|| target(self.slot(leaf, slot + 1)));
+                *end = (Near { leaf, slot, node: target(self.slot(leaf, slot)) }, behind.unwrap_or(0));
+                if level > 0 {
+                    let lines = (0..NODE_WORDS).step_by(LINE_WORDS);
+                    lines.for_each(|word| self.arena.prefetch(end.0.node + word));
+                }
+            }
+        }
+    }
+
+    /// A slot of a leaf before what is looked for, the last one as a rule or the one before that. No node of the list is looked at for
+    /// it, unless several have the hint that is looked for.
+    #[inline]
+    fn near_slot(&self, leaf: At, sought: &impl Sought) -> u32 {
+        let header = self.header(leaf);
+        let sought_hint = sought.hint(header.skip);
+        let slot = self.last_slot_that(leaf, header.count, |link| hint_of(link) < sought_hint);
+        let is_next = |slot| slot < header.count && hint_of(self.slot(leaf, slot)) == sought_hint;
+        if is_next(slot + 1) && is_next(slot + 2) { self.last_slot(leaf, 0, sought) } else { slot }
+    }
+}
