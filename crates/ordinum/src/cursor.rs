@@ -8,7 +8,6 @@
 //! (3) a value that lies in the value log is read when it is asked for, and not before;
 //! (4) it holds the memtables and tables that it reads, and no lock.
 
-use std::cmp::Ordering;
 use std::ops::Bound;
 use std::sync::OnceLock;
 
@@ -137,6 +136,24 @@ impl Cursor {
             return found;
         }
         self.track_forward(Bound::Included(key.to_vec()), found)
+    }
+
+    /// As [`Cursor::seek`], for who goes forward only: the keys that it sought before are not behind this one, and the cursor was moved
+    /// by nothing else. Where it stands at or behind `key` already, it stays.
+    ///
+    /// # Errors
+    /// As [`Cursor::seek`].
+    #[inline]
+    pub fn seek_ahead(&mut self, key: &[u8]) -> Result<bool> {
+        if self.tracker.is_some() || self.stand != Stand::Forward {
+            return self.seek(key);
+        }
+        if key::order(key, self.entries.user_key()).is_le() {
+            return Ok(true);
+        }
+        self.leave();
+        let found = self.entries.seek_on(key, u64::MAX)?;
+        self.forward_to_visible(found)
     }
 
     /// To the last key of the range at or before `key`.
@@ -295,14 +312,11 @@ impl Cursor {
 
     fn forward_from(&mut self, start: Bound<&[u8]>) -> Result<bool> {
         let stood = self.leave();
+        let is_ahead = |cursor: &Cursor, key| {
+            stood == Stand::Forward && key::order(key, cursor.entries.user_key()).is_gt()
+        };
         let found = match start {
-            Bound::Included(key) if stood == Stand::Forward => {
-                match key::order(key, self.entries.user_key()) {
-                    Ordering::Less => self.entries.seek(key, u64::MAX)?,
-                    Ordering::Equal => true,
-                    Ordering::Greater => self.entries.seek_on(key, u64::MAX)?,
-                }
-            }
+            Bound::Included(key) if is_ahead(self, key) => self.entries.seek_on(key, u64::MAX)?,
             Bound::Included(key) => self.entries.seek(key, u64::MAX)?,
             Bound::Excluded(key) => self.entries.seek(key, 0)? && next_key_by_steps(&mut self.entries, key)?,
             Bound::Unbounded => self.entries.first()?,
@@ -311,6 +325,7 @@ impl Cursor {
     }
 
     /// From the entry below, if there is one, forward to the first that is shown.
+    #[inline]
     fn forward_to_visible(&mut self, mut found: bool) -> Result<bool> {
         let mut steps = 0;
         while found {

@@ -55,7 +55,8 @@ impl KeyRange {
     }
 
     /// Whether the key lies before the range.
-    pub(crate) fn before(&self, key: &[u8]) -> bool {
+    #[inline]
+    pub fn before(&self, key: &[u8]) -> bool {
         match &self.start {
             Bound::Included(start) => key::order(key, start).is_lt(),
             Bound::Excluded(start) => key::order(key, start).is_le(),
@@ -64,7 +65,8 @@ impl KeyRange {
     }
 
     /// Whether the key lies behind the range.
-    pub(crate) fn behind(&self, key: &[u8]) -> bool {
+    #[inline]
+    pub fn behind(&self, key: &[u8]) -> bool {
         match &self.end {
             Bound::Included(end) => key::order(key, end).is_gt(),
             Bound::Excluded(end) => key::order(key, end).is_ge(),

@@ -72,7 +72,8 @@ impl Memtable {
                 keys.iter().map(|key| self.position(key, SeqNo::MAX, u32::MAX)).collect();
             let sought: SmallVec<[Looked<'_>; GROUP]> =
                 positions.iter().map(|position| self.sought(position)).collect();
-            let mut ends: SmallVec<[(Near, At); GROUP]> = SmallVec::from_elem(Default::default(), sought.len());
+            let mut ends: SmallVec<[(Near, At); GROUP]> =
+                SmallVec::from_elem(Default::default(), sought.len());
             self.index.near_each(&sought, &mut ends);
             for (key, (near, behind)) in keys.iter().zip(ends) {
                 self.arena.prefetch(near.node);

@@ -87,37 +87,31 @@ pub(super) fn each_chunk(
     all.written(plan, sink)
 }
 
-/// The value of an expression of a row: of its slot, where it is a field.
-fn value<'v>(
-    (expr, slot): (&'v RowExpr, Option<usize>),
-    row: &'v RowView<'v>,
-    env: &EvalEnv<'v>,
-) -> Result<Datum<'v>> {
-    match slot {
-        Some(slot) => row.get(slot).map(Datum::Ref),
-        None => expr.eval(row, env),
-    }
-}
-
 impl Groups<'_, '_> {
     /// Adds a row whose expressions need nothing but the row.
     fn add_local(&mut self, exprs: &[(&RowExpr, Option<usize>)], row: &RowView<'_>) -> Result<()> {
         let env = self.run.env();
         let (keys, values) = exprs.split_at(self.plan.keys.min(exprs.len()));
         if !keys.is_empty() {
-            for key in keys {
-                sort::push(&mut self.key, &value(*key, row, &env)?.view(), ASCENDING);
+            for (expr, slot) in keys {
+                match slot {
+                    Some(slot) => sort::push(&mut self.key, &row.get(*slot)?, ASCENDING),
+                    None => sort::push(&mut self.key, &expr.eval(row, &env)?.view(), ASCENDING),
+                }
             }
             if !self.find() {
-                for key in keys {
-                    self.values.push(value(*key, row, &env)?.into_owned());
+                for (expr, _) in keys {
+                    self.values.push(expr.eval(row, &env)?.into_owned());
                 }
                 self.open()?;
             }
         }
         self.count_row();
-        for (column, of_row) in (keys.len()..).zip(values) {
-            self.add(column, &value(*of_row, row, &env)?.view())?;
+        for (column, (expr, slot)) in (keys.len()..).zip(values) {
+            match slot {
+                Some(slot) => self.add(column, &row.get(*slot)?)?,
+                None => self.add(column, &expr.eval(row, &env)?.view())?,
+            }
         }
         Ok(())
     }

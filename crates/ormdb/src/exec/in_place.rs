@@ -31,11 +31,12 @@ pub(super) fn each_row(
     let (mut examined, mut shown) = (0usize, 0usize);
     scanner.each_in(run, step, ranges, &mut |cursor| {
         examined += 1;
-        if !sieve.passes(run, cursor)? {
+        let row = entity.store().rows.view(cursor.value().engine()?)?;
+        if !sieve.passes_row(run, cursor, &row)? {
             return Ok(());
         }
         shown += 1;
-        see(&entity.store().rows.view(cursor.value().engine()?)?)
+        see(&row)
     })?;
     run.count(step, |stats| {
         stats.examined += examined;

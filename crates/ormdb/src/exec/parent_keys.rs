@@ -198,6 +198,16 @@ impl KeyEncoder {
         Ok(Some(&self.key))
     }
 
+    /// Whether the keys of entries in order are in order.
+    pub(super) fn keeps_order(&self, places: &Places) -> bool {
+        let ascends = |direction: &Direction| *direction == Direction::Ascending;
+        let of_entry = places.parts.iter().all(|(_, direction)| direction.as_ref().is_none_or(ascends));
+        let columns = places.of_fields.len();
+        of_entry
+            && places.of_fields.iter().enumerate().all(|(column, part)| column == *part)
+            && self.directions.iter().take(columns).all(ascends)
+    }
+
     /// Appends a value from its bytes in another key, which sorts in `from`.
     fn push(&mut self, column: usize, value: &[u8], from: Direction) {
         match self.source {

@@ -26,15 +26,6 @@ enum Span<'k> {
     Range(KeyRange),
 }
 
-impl Span<'_> {
-    fn contains(&self, key: &[u8]) -> bool {
-        match self {
-            Span::Prefix(prefix) => key.starts_with(prefix),
-            Span::Range(range) => range.contains(key),
-        }
-    }
-}
-
 /// Ranges that are read one behind the other.
 #[derive(Debug)]
 pub(super) struct Lane<'k> {
@@ -115,14 +106,7 @@ impl Scanner {
             }
         }
         let cursor = run.cursor(entity, source)?;
-        Ok(Scanner {
-            cursor,
-            reverse,
-            ties,
-            reads_values,
-            stands: Stands::Anywhere,
-            passed: None,
-        })
+        Ok(Scanner { cursor, reverse, ties, reads_values, stands: Stands::Anywhere, passed: None })
     }
 
     /// Reads up to `want` further entries of a lane; more if ties go on behind them, all if there is no bound.
@@ -162,7 +146,7 @@ impl Scanner {
             };
             self.stands = Stands::Anywhere;
             let before = entries.len();
-            while valid && span.contains(self.cursor.key()) {
+            while valid && self.is_before_end_of(span) {
                 run.budget.tick()?;
                 seen += 1;
                 let enough = want.is_some_and(|want| entries.len() - first >= want);
@@ -224,6 +208,15 @@ impl Scanner {
         Ok(count)
     }
 
+    /// Whether an entry begins with these bytes, of a scanner that goes forward and is asked of nothing else: what it was asked of
+    /// before did not stand behind this.
+    #[inline]
+    pub(super) fn has(&mut self, run: &Run<'_>, step: usize, prefix: &[u8]) -> Result<bool> {
+        let found = self.cursor.seek_ahead(prefix).engine()? && self.cursor.is_within(prefix);
+        run.count(step, |stats| stats.entries += usize::from(found));
+        Ok(found)
+    }
+
     /// Shows the values of all entries that begin with these bytes, of a scanner that goes forward; gives their number. What they will
     /// be asked of next is told ahead.
     pub(super) fn each_value(
@@ -274,16 +267,18 @@ impl Scanner {
         Ok(())
     }
 
-    /// Whether the entry that the cursor stands on, which has come from the begin of a range, is in it.
+    /// Whether the entry that the cursor stands on, which has come from the begin of a span, is in it.
+    fn is_before_end_of(&self, span: &Span<'_>) -> bool {
+        match span {
+            Span::Prefix(prefix) => self.cursor.is_within(prefix),
+            Span::Range(range) => self.is_before_end(range),
+        }
+    }
+
+    /// As [`Scanner::is_before_end_of`], of a range.
     fn is_before_end(&self, range: &KeyRange) -> bool {
         let key = self.cursor.key();
-        match if self.reverse { &range.start } else { &range.end } {
-            Bound::Unbounded => true,
-            Bound::Included(end) if self.reverse => key >= end.as_slice(),
-            Bound::Excluded(end) if self.reverse => key > end.as_slice(),
-            Bound::Included(end) => key <= end.as_slice(),
-            Bound::Excluded(end) => key < end.as_slice(),
-        }
+        !if self.reverse { range.before(key) } else { range.behind(key) }
     }
 
     /// Whether the entry that the cursor stands on is equal to another in the columns that matter.

@@ -19,7 +19,8 @@ use super::scan::Scanner;
 use crate::catalog::EntityInfo;
 use crate::engine::EngineResult;
 use crate::expr::{Node, RowExpr};
-use crate::plan::{Derivation, DerivationKind, RootAccess, RowSelection, Served, Source};
+use crate::plan::{Derivation, DerivationKind, Path, RootAccess, RowSelection, Served, Source};
+use crate::store::row::RowView;
 
 /// All conditions of a selection, for rows that are read in the order of the primary key.
 pub(super) struct Sieve<'a> {
@@ -38,7 +39,8 @@ struct Related<'a> {
 }
 
 impl<'a> Sieve<'a> {
-    /// The conditions that are to be tested of the rows of an access; none if some need more than a look from where a row lies.
+    /// The conditions that are to be tested of the rows of an access, which come in the order of the primary key; none if some need more
+    /// than a look from where a row lies.
     pub(super) fn of(
         run: &Run<'_>,
         entity: &'a EntityInfo,
@@ -49,6 +51,8 @@ impl<'a> Sieve<'a> {
             None => None,
             // Tests from keys that are gathered already cost less.
             Some(_) if !access.hashed.is_empty() => return Ok(None),
+            // The second cursor goes forward.
+            Some(_) if matches!(access.path, Path::Ranges { reverse: true, .. }) => return Ok(None),
             Some(outer) => match (outer.exprs.as_slice(), outer.derivations.as_slice()) {
                 ([expr], [derivation]) => match Related::of(run, entity, expr.root(), derivation)? {
                     None => return Ok(None),
@@ -70,13 +74,20 @@ impl<'a> Sieve<'a> {
     /// Whether the row passes that a cursor stands on.
     #[inline]
     pub(super) fn passes(&mut self, run: &Run<'_>, cursor: &Cursor) -> Result<bool> {
-        if !self.conditions.is_empty() {
-            let row = self.entity.store().rows.view(cursor.value().engine()?)?;
-            let env = run.env();
-            for condition in &self.conditions {
-                if condition.test(&row, &env)? != Some(true) {
-                    return Ok(false);
-                }
+        if self.conditions.is_empty() {
+            return self.related.as_mut().map_or(Ok(true), |related| related.holds(run, cursor.key()));
+        }
+        let row = self.entity.store().rows.view(cursor.value().engine()?)?;
+        self.passes_row(run, cursor, &row)
+    }
+
+    /// As [`Sieve::passes`], for who has the row's fields.
+    #[inline]
+    pub(super) fn passes_row(&mut self, run: &Run<'_>, cursor: &Cursor, row: &RowView<'_>) -> Result<bool> {
+        let env = run.env();
+        for condition in &self.conditions {
+            if condition.test(row, &env)? != Some(true) {
+                return Ok(false);
             }
         }
         self.related.as_mut().map_or(Ok(true), |related| related.holds(run, cursor.key()))
@@ -90,7 +101,8 @@ impl<'a> Related<'a> {
         condition: &Node,
         derivation: &'a Derivation<'a>,
     ) -> Result<Option<Related<'a>>> {
-        let (Node::External(asked), DerivationKind::Related { quantifier, slot }) = (condition, &derivation.kind)
+        let (Node::External(asked), DerivationKind::Related { quantifier, slot }) =
+            (condition, &derivation.kind)
         else {
             return Ok(None);
         };
@@ -102,6 +114,9 @@ impl<'a> Related<'a> {
         let near = derivation.fan.edge.unwrap_or(derivation.fan.target);
         let Some(places) = Places::of(entity, Source::Primary, access)? else { return Ok(None) };
         let encoder = KeyEncoder::new(near, Some(source))?;
+        if !encoder.keeps_order(&places) {
+            return Ok(None);
+        }
         let scanner = Scanner::new(run, near, source, access.covered, Served::Exact, false)?;
         Ok(Some(Related { derivation, quantifier: *quantifier, scanner, places, encoder }))
     }
@@ -110,7 +125,7 @@ impl<'a> Related<'a> {
     fn holds(&mut self, run: &Run<'_>, row_key: &[u8]) -> Result<bool> {
         let Related { derivation, quantifier, scanner, places, encoder } = self;
         let found = match encoder.encode_entry(places, row_key)? {
-            Some(prefix) => run.timed(derivation.step, || scanner.count(run, derivation.step, prefix, 1))? > 0,
+            Some(prefix) => run.timed(derivation.step, || scanner.has(run, derivation.step, prefix))?,
             None => false,
         };
         Ok(derive::holds(*quantifier, &derivation.rows, found))

@@ -166,7 +166,7 @@ pub(super) fn choose(
         (cost, access) = (less, Some(both));
         tested = tested.min(total * tail.passing);
     }
-    let (hashed, cost) = semi_join::hashed(known, entity, rows, (cost, tested), env, depth)?;
+    let (hashed, cost) = semi_join::hashed(known, entity, rows, &tail, (cost, tested), env, depth)?;
     if let Some((cost, mut access)) = semi_join::cheaper(known, entity, rows, &tail, cost, env, depth)? {
         let begins = |path: &RelatedPath| match &access.path {
             Path::Related(begin) => begin.derivation == path.derivation,

@@ -294,16 +294,18 @@ pub(super) fn hashed(
     known: &Known<'_>,
     entity: &EntityInfo,
     rows: &RowSelection<'_>,
+    tail: &Tail,
     (mut cost, tested): (f64, f64),
     env: &EvalEnv<'_>,
     depth: usize,
 ) -> Result<(Vec<RelatedPath>, f64)> {
     let mut hashed = Vec::new();
     let Some(outer) = &rows.outer_filter else { return Ok((hashed, cost)) };
-    if known.semi_joins == SemiJoins::FromParents || depth >= DEPTH_MAX {
+    let is_forced = known.semi_joins == SemiJoins::FromChildren;
+    let is_worth = is_forced || tested * tail.test >= WORTH_HASHING;
+    if !is_worth || known.semi_joins == SemiJoins::FromParents || depth >= DEPTH_MAX {
         return Ok((hashed, cost));
     }
-    let is_forced = known.semi_joins == SemiJoins::FromChildren;
     for (at, derivation) in outer.derivations.iter().enumerate() {
         let DerivationKind::Related { .. } = &derivation.kind else { continue };
         let (each, _) = probe(known, derivation, env, depth)?;

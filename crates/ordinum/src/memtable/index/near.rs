@@ -3,8 +3,11 @@
 //! No node of the list is looked at for it as a rule: who follows the list from there looks at them anyway, and has them fetched at
 //! once.
 
-use super::{At, Header, Index, LINE_WORDS, NODE_WORDS, SLOTS_MAX, Sought, hint_of, target};
+use super::{At, Header, Index, LINE_WORDS, NODE_WORDS, SLOTS_MAX, Skip, Sought, hint_of, target};
 use crate::sync::atomic::Ordering;
+
+/// So many nodes behind what is found ahead are fetched for what is looked for next.
+const AHEAD: usize = 4;
 
 /// A node of the list before what was looked for, with its place in a leaf: what is looked for next and lies ahead, but in the same leaf,
 /// is found from here without a way down the tree.
@@ -29,7 +32,8 @@ impl Index {
         Near { leaf, slot, node: target(self.slot(leaf, slot)) }
     }
 
-    /// As [`Index::near`], of what lies ahead of what was found there; none if it is not in the same leaf, as far as hints tell.
+    /// As [`Index::near`], of what lies ahead of what was found there; none if it is neither in the same leaf nor in the one behind, as far
+    /// as hints tell.
     #[inline]
     pub(in crate::memtable) fn near_ahead(
         &self,
@@ -37,13 +41,33 @@ impl Index {
         sought: &impl Sought,
         show: impl Fn(At),
     ) -> Option<Near> {
-        let Near { leaf, slot: mut at, .. } = *from;
+        let Near { leaf, slot, .. } = *from;
         if leaf == 0 {
             return None;
         }
-        let Header { count, skip, .. } = self.header(leaf);
+        let Header { count, skip, next } = self.header(leaf);
+        if let Some(near) = self.near_in(leaf, slot, (count, skip), sought, &show) {
+            return Some(near);
+        }
+        // A leaf of which a copy is in use has no slots, and leads on to that.
+        if next == 0 || slot >= count || !sought.is_behind(self.first(next)) {
+            return None;
+        }
+        let Header { count, skip, .. } = self.header(next);
+        self.near_in(next, 0, (count, skip), sought, &show)
+    }
+
+    /// As [`Index::near_ahead`], in a leaf of so many slots, from one that is before what is looked for.
+    #[inline]
+    fn near_in(
+        &self,
+        leaf: At,
+        mut at: u32,
+        (count, skip): (u32, Skip),
+        sought: &impl Sought,
+        show: &impl Fn(At),
+    ) -> Option<Near> {
         let sought_hint = sought.hint(skip);
-        // A leaf of which a copy is in use has no slots.
         if at + 1 >= count || hint_of(self.slot(leaf, count - 1)) < sought_hint {
             return None;
         }
@@ -58,6 +82,8 @@ impl Index {
         let node = target(self.slot(leaf, at));
         show(node);
         show(target(next));
+        // Who goes ahead once goes on, and about as far.
+        (at + 2..count).take(AHEAD).for_each(|slot| show(target(self.slot(leaf, slot))));
         Some(Near { leaf, slot: at, node })
     }
 
