@@ -108,7 +108,9 @@ impl InternalIterator for MemtableIter {
         if self.node == 0 || trailer != u64::MAX {
             return self.seek(user_key, trailer);
         }
-        let found = self.memtable.at_or_after_ahead(&self.near, user_key);
+        // Where seeks lead far, a look at the next leaf is a wait for nothing.
+        let looks_behind = !self.stride.is_short();
+        let found = self.memtable.at_or_after_ahead(&self.near, user_key, looks_behind);
         self.stride.took(found.is_some());
         match found {
             Some((near, node)) => {

@@ -351,11 +351,12 @@ impl Memtable {
     }
 
     /// As [`Memtable::at_or_after`], of the first entry of a key that lies ahead of what was found there: if that is in the same leaf of
-    /// the index, a few nodes away.
+    /// the index, or in the one behind if that is looked into, and a few nodes away.
     #[inline]
-    fn at_or_after_ahead(&self, from: &Near, user_key: &[u8]) -> Option<(Near, At)> {
+    fn at_or_after_ahead(&self, from: &Near, user_key: &[u8], looks_behind: bool) -> Option<(Near, At)> {
         let position = self.position(user_key, SeqNo::MAX, u32::MAX);
-        let near = self.index.near_ahead(from, &self.sought(&position), |node| self.arena.prefetch(node))?;
+        let sought = self.sought(&position);
+        let near = self.index.near_ahead(from, &sought, looks_behind, |node| self.arena.prefetch(node))?;
         let mut node = near.node;
         for _ in 0..NODES_AHEAD {
             node = self.next(node);

@@ -32,13 +32,14 @@ impl Index {
         Near { leaf, slot, node: target(self.slot(leaf, slot)) }
     }
 
-    /// As [`Index::near`], of what lies ahead of what was found there; none if it is neither in the same leaf nor in the one behind, as far
-    /// as hints tell.
+    /// As [`Index::near`], of what lies ahead of what was found there; none if it is not in the same leaf, as far as hints tell, nor, if
+    /// that is looked into too, in the one behind.
     #[inline]
     pub(in crate::memtable) fn near_ahead(
         &self,
         from: &Near,
         sought: &impl Sought,
+        looks_behind: bool,
         show: impl Fn(At),
     ) -> Option<Near> {
         let Near { leaf, slot, .. } = *from;
@@ -50,7 +51,7 @@ impl Index {
             return Some(near);
         }
         // A leaf of which a copy is in use has no slots, and leads on to that.
-        if next == 0 || slot >= count || !sought.is_behind(self.first(next)) {
+        if !looks_behind || next == 0 || slot >= count || !sought.is_behind(self.first(next)) {
             return None;
         }
         let Header { count, skip, .. } = self.header(next);
