@@ -27,9 +27,10 @@ pub(super) fn each_row(
         return Ok(false);
     }
     let Some(mut sieve) = Sieve::of(run, entity, selection, access)? else { return Ok(false) };
-    let mut scanner = Scanner::new(run, entity, Source::Primary, false, Served::Exact, *reverse)?;
+    let given = (false, Served::Exact);
+    let (mut scanner, mut lane) = Scanner::over(run, entity, Source::Primary, given, ranges, *reverse)?;
     let (mut examined, mut shown) = (0usize, 0usize);
-    scanner.each_in(run, step, ranges, &mut |cursor| {
+    scanner.each_in(run, step, &mut lane, &mut |cursor| {
         examined += 1;
         let row = entity.store().rows.view(cursor.value().engine()?)?;
         if !sieve.passes_row(run, cursor, &row)? {

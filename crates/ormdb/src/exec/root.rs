@@ -262,25 +262,16 @@ impl<'a, 'r> PathReader<'a, 'r> {
                 State::Known(keys.into_iter())
             }
             Path::Unique { index, keys } => State::Unique { source: Source::Index(*index), keys },
-            Path::Ranges { source, ranges, reverse } => State::Ranges {
-                source: *source,
-                scanner: Box::new(Scanner::new(
-                    run,
-                    entity,
-                    *source,
-                    access.covered,
-                    access.served,
-                    *reverse,
-                )?),
-                lane: Lane::new(ranges.clone()),
-                sieve: match source {
-                    Source::Primary => {
-                        let sieve = Sieve::of(run, entity, selection, access)?;
-                        sieve.filter(|sieve| !sieve.is_open()).map(Box::new)
-                    }
+            Path::Ranges { source, ranges, reverse } => {
+                let given = (access.covered, access.served);
+                let (scanner, lane) = Scanner::over(run, entity, *source, given, ranges, *reverse)?;
+                let sieve = match source {
+                    Source::Primary => Sieve::of(run, entity, selection, access)?,
                     Source::Index(_) => None,
-                },
-            },
+                };
+                let sieve = sieve.filter(|sieve| !sieve.is_open()).map(Box::new);
+                State::Ranges { source: *source, scanner: Box::new(scanner), lane, sieve }
+            }
         };
         Ok(PathReader { run, step, entity, selection, access, state })
     }

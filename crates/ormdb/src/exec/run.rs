@@ -139,13 +139,19 @@ impl<'r> Run<'r> {
         self.ctx.env()
     }
 
-    /// A cursor over all entries of a key.
-    pub(super) fn cursor(&self, entity: &EntityInfo, source: Source) -> Result<ordinum::Cursor> {
+    /// A cursor over the entries of a key: all of them, or those in a range.
+    pub(super) fn cursor(
+        &self,
+        entity: &EntityInfo,
+        source: Source,
+        range: Option<&KeyRange>,
+    ) -> Result<ordinum::Cursor> {
         let (family, prefix) = match source {
             Source::Primary => (&self.ctx.families.rows, layout::rows_prefix(entity.id)),
             Source::Index(id) => (&self.ctx.families.indexes, layout::index_prefix(id)),
         };
-        self.ctx.reader.cursor(family, KeyRange::prefix(&prefix)).engine()
+        let range = range.cloned().unwrap_or_else(|| KeyRange::prefix(&prefix));
+        self.ctx.reader.cursor(family, range).engine()
     }
 
     /// The rows of entries, in their order.

@@ -24,6 +24,8 @@ use crate::store::layout;
 enum Span<'k> {
     Prefix(&'k [u8]),
     Range(KeyRange),
+    /// All that the cursor is over.
+    All,
 }
 
 /// Ranges that are read one behind the other.
@@ -44,6 +46,11 @@ impl<'k> Lane<'k> {
     /// The keys that begin with these bytes, which are some.
     pub(super) fn prefix(prefix: &'k [u8]) -> Lane<'k> {
         Lane { current: Some(Span::Prefix(prefix)), rest: Vec::new().into_iter(), last: None }
+    }
+
+    /// All that a scanner is [over](Scanner::over).
+    fn all() -> Lane<'k> {
+        Lane { current: Some(Span::All), rest: Vec::new().into_iter(), last: None }
     }
 
     /// Whether everything was read.
@@ -96,6 +103,36 @@ impl Scanner {
         served: Served,
         reverse: bool,
     ) -> Result<Scanner> {
+        let cursor = run.cursor(entity, source, None)?;
+        Scanner::of(cursor, entity, source, covered, served, reverse)
+    }
+
+    /// A scanner over ranges that are read one behind the other, and the lane of these.
+    pub(super) fn over<'k>(
+        run: &Run<'_>,
+        entity: &EntityInfo,
+        source: Source,
+        (covered, served): (bool, Served),
+        ranges: &[KeyRange],
+        reverse: bool,
+    ) -> Result<(Scanner, Lane<'k>)> {
+        // Where the cursor ends with the one range, no entry needs to be looked at for that.
+        let (range, lane) = match ranges {
+            [only] => (Some(only), Lane::all()),
+            ranges => (None, Lane::new(ranges.to_vec())),
+        };
+        let cursor = run.cursor(entity, source, range)?;
+        Ok((Scanner::of(cursor, entity, source, covered, served, reverse)?, lane))
+    }
+
+    fn of(
+        cursor: Cursor,
+        entity: &EntityInfo,
+        source: Source,
+        covered: bool,
+        served: Served,
+        reverse: bool,
+    ) -> Result<Scanner> {
         let (mut ties, mut reads_values) = (None, true);
         if let Source::Index(id) = source {
             let format = entity.store().index(id)?;
@@ -105,7 +142,6 @@ impl Scanner {
                 ties = Some(format.columns().iter().take(columns).map(|c| (c.ty, c.direction)).collect());
             }
         }
-        let cursor = run.cursor(entity, source)?;
         Ok(Scanner { cursor, reverse, ties, reads_values, stands: Stands::Anywhere, passed: None })
     }
 
@@ -244,23 +280,24 @@ impl Scanner {
         Ok(count)
     }
 
-    /// Shows all entries in these ranges: the cursor, on each of them.
+    /// Shows all entries of a lane: the cursor, on each of them.
     pub(super) fn each_in(
         &mut self,
         run: &Run<'_>,
         step: usize,
-        ranges: &[KeyRange],
+        lane: &mut Lane<'_>,
         see: &mut impl FnMut(&Cursor) -> Result<()>,
     ) -> Result<()> {
         let mut count = 0;
-        for range in ranges {
-            let mut valid = self.begin(&Span::Range(range.clone()))?;
-            while valid && self.is_before_end(range) {
+        while let Some(span) = &lane.current {
+            let mut valid = self.begin(span)?;
+            while valid && self.is_before_end_of(span) {
                 run.budget.tick()?;
                 count += 1;
                 see(&self.cursor)?;
                 valid = self.step()?;
             }
+            lane.advance();
         }
         (self.stands, self.passed) = (Stands::Anywhere, None);
         run.count(step, |stats| stats.entries += count);
@@ -272,6 +309,7 @@ impl Scanner {
         match span {
             Span::Prefix(prefix) => self.cursor.is_within(prefix),
             Span::Range(range) => self.is_before_end(range),
+            Span::All => true,
         }
     }
 
@@ -325,6 +363,8 @@ impl Scanner {
                 }
                 self.cursor.seek(prefix).engine()
             }
+            Span::All if self.reverse => self.cursor.last().engine(),
+            Span::All => self.cursor.first().engine(),
             Span::Range(range) => match (self.reverse, &range.start, &range.end) {
                 (false, Bound::Unbounded, _) => self.cursor.first().engine(),
                 (false, Bound::Included(start), _) => self.cursor.seek(start).engine(),
