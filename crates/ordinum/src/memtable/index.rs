@@ -36,7 +36,7 @@ use super::hint::Skip;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-pub(super) use near::Near;
+pub(super) use near::{Near, SHOWN_AHEAD};
 
 /// Words of a tree node.
 const NODE_WORDS: u32 = 32;

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::ops::ControlFlow;
 use std::sync::{Arc, OnceLock};
 
-use super::index::Near;
+use super::index::{Near, SHOWN_AHEAD};
 use super::{At, HEAD, Memtable};
 use crate::error::Result;
 use crate::iter::{InternalIterator, STEPS_BEFORE_SEEK, Stride};
@@ -20,6 +20,8 @@ pub(crate) struct MemtableIter {
     holder: OnceLock<Arc<dyn Holder>>,
     /// A node before the one that it stands on, from where what lies ahead is found; none where it moved back.
     near: Near,
+    /// The last node that was fetched ahead.
+    shown: Near,
     /// Keys that will be sought, in this order, with a node before each.
     announced: std::vec::IntoIter<(KeptKey, Near)>,
     /// Whether what is sought ahead is near as a rule.
@@ -29,7 +31,8 @@ pub(crate) struct MemtableIter {
 impl MemtableIter {
     pub(crate) fn new(memtable: Arc<Memtable>) -> MemtableIter {
         let (holder, announced) = (OnceLock::new(), Vec::new().into_iter());
-        MemtableIter { memtable, node: 0, holder, near: Near::default(), announced, stride: Stride::new() }
+        let (near, shown) = (Near::default(), Near::default());
+        MemtableIter { memtable, node: 0, holder, near, shown, announced, stride: Stride::new() }
     }
 
     /// The node before the key that was found when it was announced. Those announced before it are not sought any more.
@@ -42,6 +45,18 @@ impl MemtableIter {
             }
         }
         None
+    }
+
+    /// Another node is fetched ahead.
+    #[inline]
+    fn show_next(&mut self) {
+        let Memtable { index, arena, .. } = &*self.memtable;
+        index.show_next(&mut self.shown, |node| arena.prefetch(node));
+    }
+
+    /// Where what lies ahead is found from, and how many nodes behind it were fetched.
+    fn begin_at(&mut self, near: Near, shown_ahead: u32) {
+        (self.near, self.shown) = (near, near.behind(shown_ahead));
     }
 
     fn stand(&mut self, node: At) -> Result<bool> {
@@ -92,11 +107,14 @@ impl InternalIterator for MemtableIter {
         let seqno = key::split_trailer(trailer).0;
         let announced = self.announced(user_key);
         let position = self.memtable.position(user_key, seqno, u32::MAX);
-        let (near, mut node) = match announced {
-            Some(near) => (near, self.memtable.at_or_after_behind(&near, &position)),
-            None => self.memtable.at_or_after_to_walk(&position),
+        let (near, mut node, shown) = match announced {
+            Some(near) => (near, self.memtable.at_or_after_behind(&near, &position), 1),
+            None => {
+                let (near, node) = self.memtable.at_or_after_to_walk(&position);
+                (near, node, SHOWN_AHEAD)
+            }
         };
-        self.near = near;
+        self.begin_at(near, shown);
         if node != 0 && self.memtable.trailer(node) > trailer && key::same(self.memtable.key(node), user_key)
         {
             node = self.behind_batch(node);
@@ -114,7 +132,7 @@ impl InternalIterator for MemtableIter {
         self.stride.took(found.is_some());
         match found {
             Some((near, node)) => {
-                self.near = near;
+                self.begin_at(near, SHOWN_AHEAD);
                 self.stand(node)
             }
             None => self.seek(user_key, trailer),
@@ -144,6 +162,7 @@ impl InternalIterator for MemtableIter {
         if self.node == 0 {
             return Ok(false);
         }
+        self.show_next();
         let next = self.behind_batch(self.node);
         self.stand(next)
     }
@@ -153,6 +172,7 @@ impl InternalIterator for MemtableIter {
         if left == 0 {
             return Ok(false);
         }
+        self.show_next();
         // Nodes stay where they are, so that the key that is left needs no copy.
         let left_key = self.memtable.key(left);
         let (mut node, mut steps) = (self.memtable.next(left), 0u32);
@@ -189,6 +209,7 @@ impl InternalIterator for MemtableIter {
                 break;
             }
             self.memtable.arena.prefetch(self.memtable.next(node));
+            self.show_next();
             shown = see(self.memtable.value(node));
             left = node;
         }

@@ -34,7 +34,7 @@ use std::sync::Arc;
 use arena::{Arena, At, WORD_BYTES};
 use filter::Filter;
 use hint::{Shared, Skip};
-use index::{Index, Keys, Near, Sought, hint_of, link_to, target};
+use index::{Index, Keys, Near, SHOWN_AHEAD, Sought, hint_of, link_to, target};
 pub(crate) use iter::MemtableIter;
 use ranges::Ranges;
 
@@ -57,8 +57,6 @@ const END: u64 = (u32::MAX as u64) << 32;
 const ORDINAL_BYTES: usize = 4;
 /// Values up to this length are copied out for who gets one of them; longer ones are pinned with the memtable.
 const COPIED_VALUE_BYTES_MAX: usize = 1024;
-/// So many nodes are fetched ahead for who walks on.
-const NODES_AHEAD: usize = 4;
 /// The most words of an arena.
 const ARENA_WORDS_MAX: u64 = u32::MAX as u64 - 1;
 
@@ -336,7 +334,7 @@ impl Memtable {
 
     /// As [`Memtable::at_or_after`], for who goes on from there: the next nodes are fetched ahead, all at once.
     fn at_or_after_to_walk(&self, position: &Position<'_>) -> (Near, At) {
-        let near = self.near(position, NODES_AHEAD);
+        let near = self.near(position, SHOWN_AHEAD);
         (near, self.at_or_after_behind(&near, position))
     }
 
@@ -346,7 +344,7 @@ impl Memtable {
     }
 
     /// A node before the position, not far from it; it and those that come next are fetched ahead.
-    fn near(&self, position: &Position<'_>, ahead: usize) -> Near {
+    fn near(&self, position: &Position<'_>, ahead: u32) -> Near {
         self.index.near(&self.sought(position), ahead, |node| self.arena.prefetch(node))
     }
 
@@ -358,7 +356,7 @@ impl Memtable {
         let sought = self.sought(&position);
         let near = self.index.near_ahead(from, &sought, looks_behind, |node| self.arena.prefetch(node))?;
         let mut node = near.node;
-        for _ in 0..NODES_AHEAD {
+        for _ in 0..SHOWN_AHEAD {
             node = self.next(node);
             if node == 0 || key::order(self.key(node), user_key).is_ge() {
                 return Some((near, node));

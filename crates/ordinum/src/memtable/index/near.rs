@@ -6,8 +6,8 @@
 use super::{At, Header, Index, LINE_WORDS, NODE_WORDS, SLOTS_MAX, Skip, Sought, hint_of, target};
 use crate::sync::atomic::Ordering;
 
-/// So many nodes behind what is found ahead are fetched for what is looked for next.
-const AHEAD: usize = 4;
+/// So many nodes behind the one that is found are shown for who goes on.
+pub(in crate::memtable) const SHOWN_AHEAD: u32 = 4;
 
 /// A node of the list before what was looked for, with its place in a leaf: what is looked for next and lies ahead, but in the same leaf,
 /// is found from here without a way down the tree.
@@ -19,16 +19,23 @@ pub(in crate::memtable) struct Near {
     pub(in crate::memtable) node: At,
 }
 
+impl Near {
+    /// The place of so many slots behind.
+    pub(in crate::memtable) const fn behind(self, slots: u32) -> Near {
+        Near { slot: self.slot + slots, ..self }
+    }
+}
+
 impl Index {
     /// A node before what is looked for; shows it and the nodes that come next, `ahead` of them, as far as the leaf tells.
-    pub(in crate::memtable) fn near(&self, sought: &impl Sought, ahead: usize, show: impl Fn(At)) -> Near {
+    pub(in crate::memtable) fn near(&self, sought: &impl Sought, ahead: u32, show: impl Fn(At)) -> Near {
         let root = self.root.load(Ordering::Acquire);
         let mut leaf = target(root);
         for level in (1..=hint_of(root)).rev() {
             leaf = target(self.slot(leaf, self.last_slot(leaf, level, sought)));
         }
         let slot = self.near_slot(leaf, sought);
-        (slot..SLOTS_MAX).take(1 + ahead).for_each(|next| show(target(self.slot(leaf, next))));
+        (slot..SLOTS_MAX.min(slot + 1 + ahead)).for_each(|next| show(target(self.slot(leaf, next))));
         Near { leaf, slot, node: target(self.slot(leaf, slot)) }
     }
 
@@ -84,8 +91,25 @@ impl Index {
         show(node);
         show(target(next));
         // Who goes ahead once goes on, and about as far.
-        (at + 2..count).take(AHEAD).for_each(|slot| show(target(self.slot(leaf, slot))));
+        (at + 2..count.min(at + 1 + SHOWN_AHEAD)).for_each(|slot| show(target(self.slot(leaf, slot))));
         Some(Near { leaf, slot: at, node })
+    }
+
+    /// Shows the node that comes next, as far as leaves tell, for who walks there: the list alone tells no more than one at a time.
+    #[inline]
+    pub(in crate::memtable) fn show_next(&self, shown: &mut Near, show: impl Fn(At)) {
+        if shown.leaf == 0 {
+            return;
+        }
+        let Header { count, next, .. } = self.header(shown.leaf);
+        shown.slot += 1;
+        if shown.slot >= count {
+            *shown = Near { leaf: next, slot: 0, node: 0 };
+            if next == 0 {
+                return;
+            }
+        }
+        show(target(self.slot(shown.leaf, shown.slot)));
     }
 
     /// For each of a few that are looked for, what [`Index::near`] finds and, as far as the leaf tells, the node behind. They go down
