@@ -31,6 +31,8 @@
 
 mod near;
 
+use std::hint::select_unpredictable;
+
 use super::arena::{Arena, At};
 use super::hint::Skip;
 use crate::sync::Mutex;
@@ -196,10 +198,28 @@ impl Index {
     fn last_slot(&self, node: At, level: u32, sought: &impl Sought) -> u32 {
         let header = self.header(node);
         let sought_hint = sought.hint(header.skip);
+        let behind = self.first_slot_from(node, header.count, sought_hint);
+        if behind >= header.count || hint_of(self.slot(node, behind)) != sought_hint {
+            return behind - 1;
+        }
         self.last_slot_that(node, header.count, |link| {
             let hint = hint_of(link);
             hint < sought_hint || (hint == sought_hint && sought.is_behind(self.entry_of(link, level)))
         })
+    }
+
+    /// The first slot behind the first one whose hint is not below this, or the number of slots. Which half a step of the search goes on in
+    /// is anybody's guess, so that it is computed instead of branched on.
+    #[inline]
+    fn first_slot_from(&self, node: At, count: u32, hint: u32) -> u32 {
+        let (mut low, mut left) = (1, count.max(1) - 1);
+        while left > 1 {
+            let half = left / 2;
+            let is_before = hint_of(self.slot(node, low + half - 1)) < hint;
+            low = select_unpredictable(is_before, low + half, low);
+            left -= half;
+        }
+        low + u32::from(left == 1 && hint_of(self.slot(node, low)) < hint)
     }
 
     /// The last of the first slots of which `is_before` is true; it is of the first one.

@@ -140,7 +140,7 @@ impl Index {
     fn near_slot(&self, leaf: At, sought: &impl Sought) -> u32 {
         let header = self.header(leaf);
         let sought_hint = sought.hint(header.skip);
-        let slot = self.last_slot_that(leaf, header.count, |link| hint_of(link) < sought_hint);
+        let slot = self.first_slot_from(leaf, header.count, sought_hint) - 1;
         let is_next = |slot| slot < header.count && hint_of(self.slot(leaf, slot)) == sought_hint;
         if is_next(slot + 1) && is_next(slot + 2) { self.last_slot(leaf, 0, sought) } else { slot }
     }
