@@ -54,6 +54,9 @@ impl Transaction {
 
     /// Locks every key of the range, the absent ones too, as [`Transaction::lock_key`] does.
     ///
+    /// A lock holds off those who lock. Two transactions that share it, decide by what they read and then write are kept apart if
+    /// they are pessimistic, or by validation of what was read; optimistic ones that validate only writes take an exclusive lock.
+    ///
     /// # Errors
     /// As [`Transaction::lock_key`].
     pub fn lock_range(&self, family: &ColumnFamily, range: &KeyRange, mode: LockMode) -> Result<()> {

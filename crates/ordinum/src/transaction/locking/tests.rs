@@ -389,12 +389,17 @@ fn nobody_sees_a_write_skew_unless_only_writes_are_validated() {
                 continue;
             }
             let bed = Bed::new();
+            // Those who share a lock see each other's writes come only if these lock too.
+            let lock = match mode.1 {
+                Concurrency::Optimistic => LockMode::Exclusive,
+                Concurrency::Pessimistic => LockMode::Shared,
+            };
             run(&bed, mode, 80, |transaction, rng| {
                 let (pair, side) = (rng.u8(..PAIRS), rng.u8(..2));
                 if locked {
                     // What decides is locked before it is read.
                     let range = KeyRange::prefix(&[pair]);
-                    transaction.lock_range(&bed.family, &range, LockMode::Shared)?;
+                    transaction.lock_range(&bed.family, &range, lock)?;
                     transaction.refresh_snapshot()?;
                 }
                 let off = |side: u8| Ok(transaction.get(&bed.family, &[pair, side])?.is_some());
