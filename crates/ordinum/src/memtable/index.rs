@@ -4,8 +4,9 @@
 //! comes first, so that a search touches a few dense lines of the tree and the node that it ends at, where a skip list would
 //! touch a node a level. Which four bytes is a matter of the tree node: it leaves out what all keys that may come into it
 //! begin with, which is what its first key and that of the node behind it have in common (prefix truncation and key heads,
-//! Graefe, "Modern B-Tree Techniques", 2011, 3.5 and 3.6). A split looks whether hints of its halves are equal, and only
-//! then leaves out more, as for that it has to look at their keys.
+//! Graefe, "Modern B-Tree Techniques", 2011, 3.5 and 3.6). Where that is too little, since keys of another kind begin in the node
+//! or nothing is behind it, it leaves out what most of its keys begin with, and a search looks whether its key begins so too ([`Lens`]).
+//! A split looks whether hints of its halves are equal, and only then leaves out more, as for that it has to look at their keys.
 //!
 //! The tree only advises. A search must end at a node before what is looked for; from there the list is followed, and the
 //! list alone is the truth. So it does no harm that a search runs beside an insertion, sees half a shift or a split, and
@@ -17,24 +18,25 @@
 //! (2) slots are whole numbers, stored after what they lead to: whatever a search reads leads to something complete;
 //! (3) insertions hold a lock; what is in the list but not yet here is what is being inserted;
 //! (4) hints ascend with keys, but not strictly: equal ones decide nothing;
-//! (5) how many bytes a node leaves out never changes, nor does what is behind it come nearer than it was; a search for a
-//!     key that does not begin so comes into the node too early, and then any slot is before what it looks for;
-//! (6) to leave out more, a node is replaced by a copy. The old one stays for those who read it, without slots.
+//! (5) how a node makes its hints never changes, nor does what is behind it come nearer than it was; where it has no pivot, a search
+//!     for a key that does not begin so comes into the node too early, and then any slot is before what it looks for;
+//! (6) to make them otherwise, a node is replaced by a copy. The old one stays for those who read it, without slots.
 //!
 //! ```text
 //! tree node, in words of 8 bytes
 //!   0     number of slots, 8 bits | zero, 8 bits | bytes left out of hints, 16 bits | the next node of the level, 32 bits, or 0
-//!   1     the first node of the list below
+//!   1     the first node of the list below, 32 bits | the pivot of the hints, 32 bits, or 0
 //!   2..   slots: in a leaf, links to nodes of the list; above, links to tree nodes, with the hint of their word 1
 //! link    place, 32 bits | hint, 32 bits
 //! ```
 
+mod insert;
 mod near;
 
 use std::hint::select_unpredictable;
 
 use super::arena::{Arena, At};
-use super::hint::Skip;
+use super::hint::{Lens, Skip};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -50,19 +52,12 @@ const HEADER_WORDS: u32 = 2;
 const SLOTS_MAX: u32 = NODE_WORDS - HEADER_WORDS;
 /// The most levels. A node is split when it is full, and halves are left: enough for any arena.
 const LEVELS_MAX: u32 = 10;
-/// For each half of a node that is split off there may be a copy of the other.
-const NODES_PER_HALF: u64 = 2;
-/// The most nodes that an insertion adds: two a level.
-const NODES_PER_INSERTION: u32 = 2 * LEVELS_MAX;
+/// For each half of a node that is split off there may be a copy of the other; above the leaves, there may be three more.
+const NODES_PER_HALF: u64 = 3;
+/// The most nodes that an insertion adds: two a level, and a copy.
+const NODES_PER_INSERTION: u32 = 2 * LEVELS_MAX + 1;
 /// Nodes that are more than what the entries need: those of one insertion, and the place of none.
 const NODES_SPARE: u64 = NODES_PER_INSERTION as u64 + 2;
-
-/// What is put into a level: a node of the list, or a tree node of the level below and where it begins.
-#[derive(Clone, Copy)]
-struct New {
-    first: At,
-    place: At,
-}
 
 /// The link to a node.
 pub(super) fn link_to(node: At, hint: u32) -> u64 {
@@ -81,16 +76,17 @@ pub(super) fn hint_of(link: u64) -> u32 {
 
 /// The list that the tree leads into.
 pub(super) trait Keys {
-    /// The hint of a node of the list in a place that leaves so many bytes out.
-    fn hint(&self, node: At, skip: Skip) -> u32;
-    /// How many bytes the keys of two nodes of the list, and of all between them, have in common at their beginning.
-    fn shared_bytes(&self, first: At, last: At) -> Skip;
+    /// The hint of a node of the list.
+    fn hint(&self, node: At, lens: Lens) -> u32;
+    /// How many bytes the keys of two nodes of the list, and of all between them, have in common at their beginning; no more than leave
+    /// them enough for a hint.
+    fn skip(&self, first: At, last: At) -> Skip;
 }
 
 /// What is looked for.
 pub(super) trait Sought {
-    /// Its hint in a place that leaves so many bytes out.
-    fn hint(&self, skip: Skip) -> u32;
+    /// Its hint.
+    fn hint(&self, lens: Lens) -> u32;
     /// Whether it comes behind a node of the list that has the same hint.
     fn is_behind(&self, node: At) -> bool;
 }
@@ -151,7 +147,7 @@ impl Index {
             free: AtomicU32::new(NODE_WORDS),
             insertion: Mutex::new(()),
         };
-        let _leaf = index.add_node(0, head, Header { count: 1, skip: 0, next: 0 }, &[link_to(head, 0)]);
+        let _leaf = index.add_node(0, head, 0, Lens::default(), &[link_to(head, 0)]);
         index
     }
 
@@ -197,7 +193,7 @@ impl Index {
     #[inline]
     fn last_slot(&self, node: At, level: u32, sought: &impl Sought) -> u32 {
         let header = self.header(node);
-        let sought_hint = sought.hint(header.skip);
+        let sought_hint = sought.hint(self.lens(node, header));
         let behind = self.first_slot_from(node, header.count, sought_hint);
         if behind >= header.count || hint_of(self.slot(node, behind)) != sought_hint {
             return behind - 1;
@@ -243,157 +239,9 @@ impl Index {
         if level == 0 { target(link) } else { self.first(target(link)) }
     }
 
-    /// Adds a node of the list, which is linked there, where it is looked for; its place was found before.
-    pub(super) fn insert(&self, entry: At, place: &Place, sought: &impl Sought, keys: &impl Keys) {
-        let _insertion = self.insertion.lock();
-        if let Some((header, slot)) = self.slot_in(place, sought) {
-            let link = link_to(entry, keys.hint(entry, header.skip));
-            self.shift_in(place.leaf, slot + 1, link);
-            return;
-        }
-        let root = self.root.load(Ordering::Acquire);
-        let (mut node, top) = (target(root), hint_of(root));
-        let mut way = [(0, 0); LEVELS_MAX as usize];
-        for level in (0..=top).rev() {
-            let slot = self.last_slot(node, level, sought);
-            way[level as usize] = (node, slot);
-            node = target(self.slot(node, slot));
-        }
-        if self.words - self.free.load(Ordering::Relaxed) < NODE_WORDS * NODES_PER_INSERTION {
-            // Without it, a search ends at the one before.
-            return;
-        }
-        let mut new = New { first: entry, place: entry };
-        let mut left = 0;
-        for level in 0..=top {
-            let (node, slot) = way[level as usize];
-            let Header { count, skip, .. } = self.header(node);
-            if count < SLOTS_MAX {
-                self.shift_in(node, slot + 1, link_to(new.place, keys.hint(new.first, skip)));
-                return;
-            }
-            let right = self.split(level, node, slot, new, keys);
-            left = self.sharpened(level, node, right, keys);
-            if left != node && level < top {
-                let (parent, slot) = way[level as usize + 1];
-                self.set_slot(parent, slot, link_to(left, hint_of(self.slot(parent, slot))));
-            }
-            new = New { first: self.first(right), place: right };
-        }
-        let old = link_to(left, 0);
-        let link = link_to(new.place, keys.hint(new.first, 0));
-        let header = Header { count: 2, skip: 0, next: 0 };
-        let node = self.add_node(top + 1, self.first(left), header, &[old, link]);
-        self.root.store(link_to(node, top + 1), Ordering::Release);
-    }
-
-    /// The slot of a place by now, if its leaf has room and ends where it did. Who looked while it was split may have come into it
-    /// instead of the one behind.
-    fn slot_in(&self, place: &Place, sought: &impl Sought) -> Option<(Header, u32)> {
-        let (then, now) = (Header::of(place.header), self.header(place.leaf));
-        if now.next != then.next || !(1..SLOTS_MAX).contains(&now.count) {
-            return None;
-        }
-        let slot = if now.count == then.count { place.slot } else { self.last_slot(place.leaf, 0, sought) };
-        let is_within = slot + 1 < now.count || now.next == 0 || !sought.is_behind(self.first(now.next));
-        is_within.then_some((now, slot))
-    }
-
-    /// Splits a full node, and puts what is new behind the slot. Returns the new node, which comes behind.
-    fn split(&self, level: u32, node: At, slot: u32, new: New, keys: &impl Keys) -> At {
-        let Header { skip, next, .. } = self.header(node);
-        let link = link_to(new.place, keys.hint(new.first, skip));
-        if slot + 1 == SLOTS_MAX && next == 0 {
-            // Keys that ascend leave full nodes behind.
-            let right = self.add_node(level, new.first, Header { count: 1, skip, next }, &[link]);
-            self.set_header(node, Header { count: SLOTS_MAX, skip, next: right });
-            return right;
-        }
-        let kept = SLOTS_MAX / 2;
-        let mut moved = [0; (SLOTS_MAX - SLOTS_MAX / 2) as usize];
-        for (moved, slot) in moved.iter_mut().zip(kept..) {
-            *moved = self.slot(node, slot);
-        }
-        let [head, ..] = moved;
-        let first = self.entry_of(head, level);
-        let sharp = self.sharp(first, next, &moved, skip, keys);
-        if sharp != skip {
-            moved.iter_mut().for_each(|link| *link = self.rehinted(*link, level, sharp, keys));
-        }
-        let header = Header { count: SLOTS_MAX - kept, skip: sharp, next };
-        let right = self.add_node(level, first, header, &moved);
-        self.set_header(node, Header { count: kept, skip, next: right });
-        if slot < kept {
-            self.shift_in(node, slot + 1, link);
-        } else {
-            self.shift_in(right, slot + 1 - kept, link_to(new.place, keys.hint(new.first, sharp)));
-        }
-        right
-    }
-
-    /// The node, which came to end at the one to the right; or, where its hints are equal, a copy of it with others.
-    fn sharpened(&self, level: u32, node: At, right: At, keys: &impl Keys) -> At {
-        let Header { count, skip, next } = self.header(node);
-        let mut slots = [0; SLOTS_MAX as usize];
-        for (link, slot) in slots.iter_mut().zip(0..count) {
-            *link = self.slot(node, slot);
-        }
-        let slots = &mut slots[..count as usize];
-        let first = self.first(node);
-        let sharp = self.sharp(first, right, slots, skip, keys);
-        if sharp == skip {
-            return node;
-        }
-        slots.iter_mut().for_each(|link| *link = self.rehinted(*link, level, sharp, keys));
-        let copy = self.add_node(level, first, Header { count, skip: sharp, next }, slots);
-        self.nodes[level as usize].fetch_sub(1, Ordering::Relaxed);
-        self.set_header(node, Header { count: 0, skip, next: copy });
-        copy
-    }
-
-    /// How many bytes to leave out of the hints of a node that begins with `first`, before the node `next`: more than now
-    /// if two of them are equal.
-    fn sharp(&self, first: At, next: At, slots: &[u64], skip: Skip, keys: &impl Keys) -> Skip {
-        let decide = slots.windows(2).all(|pair| matches!(pair, [a, b] if hint_of(*a) < hint_of(*b)));
-        if decide || next == 0 {
-            return skip;
-        }
-        keys.shared_bytes(first, self.first(next)).max(skip)
-    }
-
-    fn rehinted(&self, link: u64, level: u32, skip: Skip, keys: &impl Keys) -> u64 {
-        link_to(target(link), keys.hint(self.entry_of(link, level), skip))
-    }
-
-    /// Puts the link into the slot; those from there on move back, the last one first, so that none is ever missing.
-    fn shift_in(&self, node: At, slot: u32, link: u64) {
-        let header = self.header(node);
-        for to in (slot + 1..=header.count).rev() {
-            self.set_slot(node, to, self.slot(node, to - 1));
-        }
-        self.set_slot(node, slot, link);
-        self.set_header(node, Header { count: header.count + 1, ..header });
-    }
-
-    fn add_node(&self, level: u32, first: At, header: Header, slots: &[u64]) -> At {
-        let node = self.free.load(Ordering::Relaxed);
-        self.free.store(node + NODE_WORDS, Ordering::Relaxed);
-        self.arena.set(node + 1, u64::from(first));
-        for (slot, link) in (0..).zip(slots) {
-            self.set_slot(node, slot, *link);
-        }
-        self.set_header(node, header);
-        self.nodes[level as usize].fetch_add(1, Ordering::Relaxed);
-        node
-    }
-
     #[inline]
     fn slot(&self, node: At, slot: u32) -> u64 {
         self.arena.word(node + HEADER_WORDS + slot).load(Ordering::Acquire)
-    }
-
-    fn set_slot(&self, node: At, slot: u32, link: u64) {
-        self.arena.word(node + HEADER_WORDS + slot).store(link, Ordering::Release);
     }
 
     /// The first node of the list below.
@@ -402,13 +250,15 @@ impl Index {
         target(self.arena.get(node + 1))
     }
 
+    /// How the hints of a node with this header are made.
+    #[inline]
+    fn lens(&self, node: At, header: Header) -> Lens {
+        Lens { skip: header.skip, pivot: hint_of(self.arena.get(node + 1)) }
+    }
+
     #[inline]
     fn header(&self, node: At) -> Header {
         Header::of(self.arena.word(node).load(Ordering::Acquire))
-    }
-
-    fn set_header(&self, node: At, header: Header) {
-        self.arena.word(node).store(header.word(), Ordering::Release);
     }
 }
 

@@ -33,7 +33,7 @@ use std::sync::Arc;
 
 use arena::{Arena, At, WORD_BYTES};
 use filter::Filter;
-use hint::{Shared, Skip};
+use hint::{Lens, Shared, Skip};
 use index::{Index, Keys, Near, SHOWN_AHEAD, Sought, hint_of, link_to, target};
 pub(crate) use iter::MemtableIter;
 use ranges::Ranges;
@@ -292,6 +292,14 @@ impl Memtable {
         Position { hint: hint_of(link), key, seqno, ordinal: self.ordinal(node) }
     }
 
+    #[inline]
+    fn hint_through(&self, key: &[u8], lens: Lens) -> u32 {
+        match lens.pivot {
+            0 => self.shared.hint_behind(key, lens.skip),
+            pivot => hint::hint_beside(key, self.key(pivot), lens.skip),
+        }
+    }
+
     fn sought<'a>(&'a self, position: &'a Position<'a>) -> Looked<'a> {
         Looked { memtable: self, position }
     }
@@ -430,14 +438,14 @@ impl Memtable {
 }
 
 impl Keys for Memtable {
-    fn hint(&self, node: At, skip: Skip) -> u32 {
-        if node == HEAD { 0 } else { self.shared.hint_behind(self.key(node), skip) }
+    fn hint(&self, node: At, lens: Lens) -> u32 {
+        if node == HEAD { 0 } else { self.hint_through(self.key(node), lens) }
     }
 
-    fn shared_bytes(&self, first: At, last: At) -> Skip {
+    fn skip(&self, first: At, last: At) -> Skip {
         // The head is before every key, so that there is nothing to have in common.
-        let shared = if first == HEAD { 0 } else { hint::shared_bytes(self.key(first), self.key(last)) };
-        Skip::try_from(shared).unwrap_or(0)
+        let skip = if first == HEAD { 0 } else { hint::skip(self.key(first), self.key(last)) };
+        Skip::try_from(skip).unwrap_or(0)
     }
 }
 
@@ -449,10 +457,10 @@ struct Looked<'a> {
 
 impl Sought for Looked<'_> {
     #[inline]
-    fn hint(&self, skip: Skip) -> u32 {
-        match skip {
-            0 => self.position.hint,
-            skip => self.memtable.shared.hint_behind(self.position.key, skip),
+    fn hint(&self, lens: Lens) -> u32 {
+        match lens {
+            Lens { skip: 0, pivot: 0 } => self.position.hint,
+            lens => self.memtable.hint_through(self.position.key, lens),
         }
     }
 
@@ -466,7 +474,7 @@ impl Sought for Looked<'_> {
 struct Behind;
 
 impl Sought for Behind {
-    fn hint(&self, _skip: Skip) -> u32 {
+    fn hint(&self, _lens: Lens) -> u32 {
         u32::MAX
     }
 

@@ -280,3 +280,51 @@ fn space_that_does_not_fit_is_refused() {
     assert!(table.reserve(1).is_none());
     assert!(Memtable::new(400, 1000).reserve(1000).is_some());
 }
+
+/// Rows of several entities: keys begin with four bytes of a small number, and go on with a number that ascends.
+#[test]
+fn keys_of_several_kinds_are_told_apart_by_hints() {
+    let entities = [(1_u32, 1_u64), (2, 3), (3, 12), (6, 4)];
+    let keys_of = |(entity, rows): (u32, u64), from: u64, to: u64| {
+        let key = move |id: u64| [&entity.to_be_bytes()[..], &(id | 1 << 63).to_be_bytes()].concat();
+        (from * rows..to * rows).map(key).collect::<Vec<_>>()
+    };
+    let one_by_one: Vec<_> = entities.into_iter().flat_map(|entity| keys_of(entity, 0, 2000)).collect();
+    let in_turn: Vec<_> = (0..20)
+        .flat_map(|round| {
+            entities.into_iter().flat_map(move |entity| keys_of(entity, round * 100, round * 100 + 100))
+        })
+        .collect();
+    for keys in [one_by_one, in_turn] {
+        let table = Memtable::new(8 << 20, 0);
+        for key in &keys {
+            insert(&table, key, b"", 1, Kind::Put, 0);
+        }
+        let compared = std::cell::Cell::new(0);
+        for key in &keys {
+            let position = table.position(key, SeqNo::MAX, u32::MAX);
+            let sought = Counted { looked: table.sought(&position), compared: &compared };
+            let before = table.index.last_before(&sought);
+            assert!(key::order(table.key(table.next(before)), key).is_eq());
+        }
+        // The root tells entities apart, and not what is in them.
+        assert!(compared.get() < 4 * keys.len(), "{} for {} keys", compared.get(), keys.len());
+    }
+}
+
+/// What is looked for, and how often its key was compared.
+struct Counted<'a> {
+    looked: Looked<'a>,
+    compared: &'a std::cell::Cell<usize>,
+}
+
+impl Sought for Counted<'_> {
+    fn hint(&self, lens: hint::Lens) -> u32 {
+        self.looked.hint(lens)
+    }
+
+    fn is_behind(&self, node: At) -> bool {
+        self.compared.set(self.compared.get() + 1);
+        self.looked.is_behind(node)
+    }
+}

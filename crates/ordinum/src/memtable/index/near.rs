@@ -3,7 +3,7 @@
 //! No node of the list is looked at for it as a rule: who follows the list from there looks at them anyway, and has them fetched at
 //! once.
 
-use super::{At, Header, Index, LINE_WORDS, NODE_WORDS, SLOTS_MAX, Skip, Sought, hint_of, target};
+use super::{At, Header, Index, LINE_WORDS, NODE_WORDS, SLOTS_MAX, Sought, hint_of, target};
 use crate::sync::atomic::Ordering;
 
 /// So many nodes behind the one that is found are shown for who goes on.
@@ -53,29 +53,29 @@ impl Index {
         if leaf == 0 {
             return None;
         }
-        let Header { count, skip, next } = self.header(leaf);
-        if let Some(near) = self.near_in(leaf, slot, (count, skip), sought, &show) {
+        let header = self.header(leaf);
+        if let Some(near) = self.near_in(leaf, slot, header, sought, &show) {
             return Some(near);
         }
+        let Header { count, next, .. } = header;
         // A leaf of which a copy is in use has no slots, and leads on to that.
         if !looks_behind || next == 0 || slot >= count || !sought.is_behind(self.first(next)) {
             return None;
         }
-        let Header { count, skip, .. } = self.header(next);
-        self.near_in(next, 0, (count, skip), sought, &show)
+        self.near_in(next, 0, self.header(next), sought, &show)
     }
 
-    /// As [`Index::near_ahead`], in a leaf of so many slots, from one that is before what is looked for.
+    /// As [`Index::near_ahead`], in a leaf with this header, from a slot that is before what is looked for.
     #[inline]
     fn near_in(
         &self,
         leaf: At,
         mut at: u32,
-        (count, skip): (u32, Skip),
+        header: Header,
         sought: &impl Sought,
         show: &impl Fn(At),
     ) -> Option<Near> {
-        let sought_hint = sought.hint(skip);
+        let (count, sought_hint) = (header.count, sought.hint(self.lens(leaf, header)));
         if at + 1 >= count || hint_of(self.slot(leaf, count - 1)) < sought_hint {
             return None;
         }
@@ -139,7 +139,7 @@ impl Index {
     #[inline]
     fn near_slot(&self, leaf: At, sought: &impl Sought) -> u32 {
         let header = self.header(leaf);
-        let sought_hint = sought.hint(header.skip);
+        let sought_hint = sought.hint(self.lens(leaf, header));
         let slot = self.first_slot_from(leaf, header.count, sought_hint) - 1;
         let is_next = |slot| slot < header.count && hint_of(self.slot(leaf, slot)) == sought_hint;
         if is_next(slot + 1) && is_next(slot + 2) { self.last_slot(leaf, 0, sought) } else { slot }
