@@ -43,7 +43,7 @@ use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 pub(super) use near::{Near, SHOWN_AHEAD};
 
 /// Words of a tree node.
-const NODE_WORDS: u32 = 32;
+const NODE_WORDS: u32 = 64;
 /// Words of a line of the processor's cache.
 const LINE_WORDS: usize = 8;
 /// Words before the slots.
