@@ -35,6 +35,7 @@ mod group;
 mod in_place;
 mod intersect;
 mod known_rows;
+mod lately;
 mod parent_keys;
 mod place;
 mod portions;

@@ -1,5 +1,6 @@
 //! One aggregate while its values come in.
 
+use std::cmp::Ordering;
 use std::collections::HashSet;
 
 use ormdb_proto::ir::AggregateFunction;
@@ -58,11 +59,14 @@ impl Accumulator {
             }
             AggregateFunction::Min | AggregateFunction::Max => {
                 let best = self.best.view();
-                let better = best.is_null() || {
-                    let order = compare(value, &best).ok_or_else(incomparable)?;
-                    if self.function == AggregateFunction::Min { order.is_lt() } else { order.is_gt() }
+                let order = match (value, &best) {
+                    (_, ValueRef::Null) => None,
+                    (ValueRef::Int64(value), ValueRef::Int64(best)) => Some(value.cmp(best)),
+                    _ => Some(compare(value, &best).ok_or_else(incomparable)?),
                 };
-                if better {
+                let wanted =
+                    if self.function == AggregateFunction::Min { Ordering::Less } else { Ordering::Greater };
+                if order.is_none_or(|order| order == wanted) {
                     let before = self.best.heap_bytes();
                     self.best = Datum::Ref(value.clone()).into_owned();
                     kept += self.best.heap_bytes().saturating_sub(before);

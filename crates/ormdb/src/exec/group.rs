@@ -10,11 +10,12 @@ use ormdb_proto::ir::End;
 use ormdb_proto::result::{Chunk, ChunkBuilder};
 
 use super::aggregate::{Accumulator, SEEN_BYTES};
+use super::lately::Lately;
 use super::run::Run;
 use super::{CHUNK_ROWS, derive, in_place, root, sort};
 use crate::expr::{Datum, EvalEnv, NoRow, RowExpr};
 use crate::plan::{GroupPlan, KeyDirection, Plan, RootAccess};
-use crate::store::row::RowView;
+use crate::store::row::{Raw, RowView};
 
 /// How groups come where no order says it: ascending, null last.
 const ASCENDING: KeyDirection = KeyDirection { descending: false, nulls_first: false };
@@ -36,6 +37,7 @@ struct Groups<'a, 'r> {
     values: Vec<Datum<'static>>,
     /// The group of the row at hand.
     at: usize,
+    lately: Lately,
 }
 
 /// Hands the chunks of the groups of a plan on, as they are made.
@@ -47,7 +49,8 @@ pub(super) fn each_chunk(
     sink: &mut dyn FnMut(Chunk) -> Result<()>,
 ) -> Result<()> {
     let (numbers, groups) = (HashMap::new(), Vec::new());
-    let mut all = Groups { run, plan: group, numbers, groups, key: Vec::new(), values: Vec::new(), at: 0 };
+    let (key, values, lately) = (Vec::new(), Vec::new(), Lately::new());
+    let mut all = Groups { run, plan: group, numbers, groups, key, values, at: 0, lately };
     if group.keys == 0 {
         all.open()?;
     }
@@ -90,28 +93,57 @@ pub(super) fn each_chunk(
 impl Groups<'_, '_> {
     /// Adds a row whose expressions need nothing but the row.
     fn add_local(&mut self, exprs: &[(&RowExpr, Option<usize>)], row: &RowView<'_>) -> Result<()> {
-        let env = self.run.env();
         let (keys, values) = exprs.split_at(self.plan.keys.min(exprs.len()));
-        if !keys.is_empty() {
-            for (expr, slot) in keys {
-                match slot {
-                    Some(slot) => sort::push(&mut self.key, &row.get(*slot)?, ASCENDING),
-                    None => sort::push(&mut self.key, &expr.eval(row, &env)?.view(), ASCENDING),
-                }
-            }
-            if !self.find() {
-                for (expr, _) in keys {
-                    self.values.push(expr.eval(row, &env)?.into_owned());
-                }
-                self.open()?;
-            }
+        match keys {
+            [] => {}
+            [(_, Some(slot))] => match row.raw(*slot)? {
+                Raw::Bytes(bytes) => self.go_to_lately(keys, bytes, row)?,
+                Raw::Null | Raw::Absent => self.go_to(keys, row)?,
+            },
+            _ => self.go_to(keys, row)?,
         }
         self.count_row();
         for (column, (expr, slot)) in (keys.len()..).zip(values) {
             match slot {
                 Some(slot) => self.add(column, &row.get(*slot)?)?,
-                None => self.add(column, &expr.eval(row, &env)?.view())?,
+                None => self.add(column, &expr.eval(row, &self.run.env())?.view())?,
             }
+        }
+        Ok(())
+    }
+
+    /// Goes to the group of a row, which one field with these bytes tells.
+    #[inline]
+    fn go_to_lately(
+        &mut self,
+        keys: &[(&RowExpr, Option<usize>)],
+        bytes: &[u8],
+        row: &RowView<'_>,
+    ) -> Result<()> {
+        let Some(number) = Lately::number(bytes) else { return self.go_to(keys, row) };
+        if let Some(group) = self.lately.find(number) {
+            self.at = group;
+            return Ok(());
+        }
+        self.go_to(keys, row)?;
+        self.lately.put(number, self.at);
+        Ok(())
+    }
+
+    /// Goes to the group of a row, or makes it.
+    fn go_to(&mut self, keys: &[(&RowExpr, Option<usize>)], row: &RowView<'_>) -> Result<()> {
+        let env = self.run.env();
+        for (expr, slot) in keys {
+            match slot {
+                Some(slot) => sort::push(&mut self.key, &row.get(*slot)?, ASCENDING),
+                None => sort::push(&mut self.key, &expr.eval(row, &env)?.view(), ASCENDING),
+            }
+        }
+        if !self.find() {
+            for (expr, _) in keys {
+                self.values.push(expr.eval(row, &env)?.into_owned());
+            }
+            self.open()?;
         }
         Ok(())
     }
