@@ -3,6 +3,8 @@
 //! Rows of few groups come in any order: what their fields have in common is found here without being encoded and hashed. A field
 //! whose bytes are the same is of the same group; of other bytes nothing is said, for a value may have several forms.
 
+#![deny(clippy::indexing_slicing)]
+
 /// How many groups are remembered: a power of two.
 const PLACES: usize = 64;
 /// Bits of a place.
