@@ -181,12 +181,25 @@ impl Index {
                 }
             }
         }
-        for (sought, place) in sought.iter().zip(places.iter_mut()) {
-            // Before the slots, so that whatever changes them meanwhile is told by it.
-            place.header = self.header(place.leaf).word();
-            place.slot = self.last_slot(place.leaf, 0, sought);
-            place.before = target(self.slot(place.leaf, place.slot));
+        sought.iter().zip(places).for_each(|(sought, place)| *place = self.place_in(place.leaf, sought));
+    }
+
+    /// As [`Index::place_each`], of what ascends and comes behind something in this leaf, if all of it belongs there.
+    pub(super) fn place_each_in(&self, leaf: At, sought: &[impl Sought], places: &mut [Place]) -> bool {
+        let Header { count, next, .. } = self.header(leaf);
+        let is_behind = |sought: &_| next != 0 && Sought::is_behind(sought, self.first(next));
+        if count == 0 || sought.last().is_none_or(is_behind) {
+            return false;
         }
+        sought.iter().zip(places).for_each(|(sought, place)| *place = self.place_in(leaf, sought));
+        true
+    }
+
+    fn place_in(&self, leaf: At, sought: &impl Sought) -> Place {
+        // Before the slots, so that whatever changes them meanwhile is told by it.
+        let header = self.header(leaf).word();
+        let slot = self.last_slot(leaf, 0, sought);
+        Place { leaf, header, slot, before: target(self.slot(leaf, slot)) }
     }
 
     /// The last slot that leads to something before what is looked for.

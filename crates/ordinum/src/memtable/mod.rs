@@ -225,7 +225,7 @@ impl Memtable {
     /// Inserts the entry into the space of its batch. No entry with the same key, sequence number and ordinal is there.
     pub(crate) fn insert(&self, space: &mut Reservation, entry: &Entry<'_>) {
         let written = self.write(space, entry);
-        self.link(&[written]);
+        self.link(written);
         self.entries.fetch_add(1, Ordering::Relaxed);
     }
 

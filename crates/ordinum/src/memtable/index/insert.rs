@@ -8,6 +8,8 @@ use crate::sync::atomic::Ordering;
 
 /// Above the leaves, a node that came to have a multiple of so many slots looks whether its hints still tell them apart.
 const SLOTS_PER_LOOK: u32 = 8;
+/// So many slots stay in a node that is split in the middle.
+const SLOTS_KEPT: u32 = SLOTS_MAX / 2;
 
 /// What is put into a level: a node of the list, or a tree node of the level below and where it begins.
 #[derive(Clone, Copy)]
@@ -20,19 +22,20 @@ struct New {
 type Way = [(At, u32); LEVELS_MAX as usize];
 
 impl Index {
-    /// Adds a node of the list, which is linked there, where it is looked for; its place was found before.
+    /// Adds a node of the list, which is linked there, where it is looked for; its place was found before. Returns the leaf that it
+    /// stands in; 0 if there is no room for it.
     pub(in crate::memtable) fn insert(
         &self,
         entry: At,
         place: &Place,
         sought: &impl Sought,
         keys: &impl Keys,
-    ) {
+    ) -> At {
         let _insertion = self.insertion.lock();
         if let Some((header, slot)) = self.slot_in(place, sought) {
             let link = link_to(entry, keys.hint(entry, self.lens(place.leaf, header)));
             self.shift_in(place.leaf, slot + 1, link);
-            return;
+            return place.leaf;
         }
         let root = self.root.load(Ordering::Acquire);
         let (mut node, top) = (target(root), hint_of(root));
@@ -44,10 +47,10 @@ impl Index {
         }
         if self.words - self.free.load(Ordering::Relaxed) < NODE_WORDS * NODES_PER_INSERTION {
             // Without it, a search ends at the one before.
-            return;
+            return 0;
         }
         let mut new = New { first: entry, place: entry };
-        let mut left = 0;
+        let (mut left, mut leaf) = (0, way[0].0);
         for level in 0..=top {
             let (node, slot) = way[level as usize];
             let header = self.header(node);
@@ -62,10 +65,13 @@ impl Index {
                         self.root.store(link_to(left, top), Ordering::Release);
                     }
                 }
-                return;
+                return leaf;
             }
             let right = self.split(level, node, slot, new, keys);
             left = self.sharpened(level, node, right, keys);
+            if level == 0 {
+                leaf = if slot < SLOTS_KEPT { left } else { right };
+            }
             if level < top {
                 self.lead_to(left, level, &way);
             }
@@ -77,6 +83,7 @@ impl Index {
             [(left, first), (new.place, new.first)].map(|(to, first)| link_to(to, keys.hint(first, lens)));
         let node = self.add_node(top + 1, first, 0, lens, &slots);
         self.root.store(link_to(node, top + 1), Ordering::Release);
+        leaf
     }
 
     /// Has the level above lead to this node instead of the one that it went to.
@@ -113,9 +120,8 @@ impl Index {
             self.set_header(node, Header { next: right, ..header });
             return right;
         }
-        let kept = SLOTS_MAX / 2;
-        let mut moved = [0; (SLOTS_MAX - SLOTS_MAX / 2) as usize];
-        for (moved, slot) in moved.iter_mut().zip(kept..) {
+        let mut moved = [0; (SLOTS_MAX - SLOTS_KEPT) as usize];
+        for (moved, slot) in moved.iter_mut().zip(SLOTS_KEPT..) {
             *moved = self.slot(node, slot);
         }
         let [head, ..] = moved;
@@ -125,8 +131,11 @@ impl Index {
             moved.iter_mut().for_each(|link| *link = self.rehinted(*link, level, sharp, keys));
         }
         let right = self.add_node(level, first, header.next, sharp, &moved);
-        self.set_header(node, Header { count: kept, next: right, ..header });
-        let (into, slot, lens) = if slot < kept { (node, slot, lens) } else { (right, slot - kept, sharp) };
+        self.set_header(node, Header { count: SLOTS_KEPT, next: right, ..header });
+        let (into, slot, lens) = match slot.checked_sub(SLOTS_KEPT) {
+            None => (node, slot, lens),
+            Some(slot) => (right, slot, sharp),
+        };
         self.shift_in(into, slot + 1, link_to(new.place, keys.hint(new.first, lens)));
         right
     }
