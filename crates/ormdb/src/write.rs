@@ -25,6 +25,7 @@ mod nested;
 mod reference;
 mod referred;
 mod refusal;
+mod step;
 mod update;
 mod writer;
 

@@ -118,6 +118,13 @@ impl IndexFormat {
         self.unique.is_some()
     }
 
+    /// Whether the entry of a row depends on what it has in this slot. It depends on the row's primary key too.
+    pub(crate) fn reads(&self, slot: usize) -> bool {
+        self.columns.iter().any(|column| column.slot == slot)
+            || self.deleted == Some(slot)
+            || self.covering.as_ref().is_some_and(|covering| covering.slots.contains(&slot))
+    }
+
     /// What the keys of all entries begin with whose first columns have these values; a null column only meets nulls.
     pub(crate) fn prefix(&self, values: &[ValueRef<'_>]) -> Vec<u8> {
         let mut out = self.new_key();

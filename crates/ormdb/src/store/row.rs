@@ -143,6 +143,32 @@ impl RowFormat {
         Ok(out)
     }
 
+    /// A row of the present layout with new values in some slots, as [`RowFormat::encode`] gives it of all values; none if that
+    /// cannot be had by putting bytes where the old ones stand.
+    ///
+    /// # Errors
+    /// `Internal` if a value is not of its field's type.
+    pub(crate) fn patched<'v>(
+        &self,
+        row: &[u8],
+        changes: impl Iterator<Item = (usize, ValueRef<'v>)>,
+    ) -> Result<Option<Vec<u8>>> {
+        let mut rest = row;
+        if varint::take_u32(&mut rest) != Some(self.layout) {
+            return Ok(None);
+        }
+        let shape = self.shape(self.layout)?;
+        let mut patched = row.to_vec();
+        let Some(tuple) = patched.get_mut(row.len() - rest.len()..) else { return Ok(None) };
+        for (slot, value) in changes {
+            let Some(Some(place)) = shape.places.get(slot) else { return Ok(None) };
+            if !shape.tuple.patch(tuple, *place, &value)? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(patched))
+    }
+
     /// A view of a row of this or an older layout.
     ///
     /// # Errors

@@ -22,6 +22,8 @@ use ormdb_proto::{Error, ErrorCode, Result};
 
 use super::{corrupt, varint};
 
+mod patch;
+
 const WIDE: u8 = 1;
 /// The greatest precision whose digits fit into eight bytes.
 pub(crate) const NARROW_PRECISION_MAX: u8 = 18;

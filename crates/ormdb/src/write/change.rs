@@ -51,19 +51,26 @@ impl<'a> Writer<'a> {
         changes: &Changes,
         targets: Option<DeletedRows>,
     ) -> Result<Row> {
-        let view = old.view(info)?;
-        let values = overlaid(view.values()?, changes);
-        let touched: Vec<usize> = changes.iter().map(|(slot, _)| *slot).collect();
-        let computed = self.computed(info, &values, Some(&touched))?;
-        let changes = &[changes.as_slice(), computed.as_slice()].concat();
-        let row = self.checked_row(info, &overlaid(view.values()?, changes), Some(changes))?;
+        let with_computed;
+        let (row, changes) = match self.patched_row(info, old, changes)? {
+            Some(row) => (row, changes),
+            None => {
+                let view = old.view(info)?;
+                let values = overlaid(view.values()?, changes);
+                let touched: Vec<usize> = changes.iter().map(|(slot, _)| *slot).collect();
+                let computed = self.computed(info, &values, Some(&touched))?;
+                with_computed = [changes.as_slice(), computed.as_slice()].concat();
+                let values = overlaid(view.values()?, &with_computed);
+                (self.checked_row(info, &values, Some(&with_computed))?, &with_computed)
+            }
+        };
         self.pass_sequences(info, |field| {
             let slot = info.store().rows.slot(field);
             let given = changes.iter().find(|(changed, _)| Some(*changed) == slot);
             Ok(given.map_or(ValueRef::Null, |(_, value)| value.view()))
         })?;
         let (was_live, is_live) = (self.is_live(info, old)?, self.is_live(info, &row)?);
-        let stored = self.store_change(info, Some(old), Some(&row));
+        let stored = self.store_update(info, old, &row, changes);
         stored.map_err(|error| if is_live && !was_live { refusal::of_restoring(error) } else { error })?;
         let hides = was_live && !is_live;
         if hides {
@@ -127,6 +134,23 @@ impl<'a> Writer<'a> {
         Ok(Row { key, bytes })
     }
 
+    /// As [`Writer::checked_row`] of the row with these changes, where they are only put in the place of what stands there: values
+    /// of fixed width, none of them null, of an entity whose fields are neither computed from each other nor members of structs.
+    fn patched_row(&self, info: &EntityInfo, old: &Row, changes: &Changes) -> Result<Option<Row>> {
+        if !info.rules(self.schema())?.stored.is_empty() || !info.embedded.is_empty() {
+            return Ok(None);
+        }
+        let store = info.store();
+        let values = changes.iter().map(|(slot, value)| (*slot, value.view()));
+        let Some(bytes) = store.rows.patched(&old.bytes, values)? else { return Ok(None) };
+        let bytes = Slice::from(bytes);
+        let view = store.rows.view(&bytes)?;
+        self.run_checks(info, &view, Some(changes))?;
+        let moves = store.primary_key.slots().any(|slot| changes.iter().any(|(changed, _)| *changed == slot));
+        let key = if moves { store.primary_key.encode_row(&view)? } else { old.key.clone() };
+        Ok(Some(Row { key, bytes }))
+    }
+
     /// Runs the checks that read a changed field; all of them for a new row.
     fn run_checks(&self, info: &EntityInfo, row: &RowView<'_>, changes: Option<&Changes>) -> Result<()> {
         let rules = info.rules(self.schema())?;
@@ -160,6 +184,21 @@ impl<'a> Writer<'a> {
         old: Option<&Row>,
         new: Option<&Row>,
     ) -> Result<()> {
+        self.change_of(info, old, new, None)
+    }
+
+    /// As [`Writer::store_change`] of a row of which only these slots changed: an index that reads none of them is left as it is.
+    fn store_update(&mut self, info: &EntityInfo, old: &Row, new: &Row, changes: &Changes) -> Result<()> {
+        self.change_of(info, Some(old), Some(new), Some(changes))
+    }
+
+    fn change_of(
+        &mut self,
+        info: &EntityInfo,
+        old: Option<&Row>,
+        new: Option<&Row>,
+        changes: Option<&Changes>,
+    ) -> Result<()> {
         self.check_budget()?;
         let store = info.store();
         let moved = old.map(|r| &r.key) != new.map(|r| &r.key);
@@ -184,6 +223,10 @@ impl<'a> Writer<'a> {
         }
         let rules = info.rules(self.schema())?;
         for ((index, format), condition) in info.indexes.iter().zip(&store.indexes).zip(&rules.conditions) {
+            let stays = |(slot, _): &(usize, _)| !format.reads(*slot);
+            if !moved && condition.is_none() && changes.is_some_and(|changes| changes.iter().all(stays)) {
+                continue;
+            }
             let before =
                 old.map(|row| self.entry(info, format, condition.as_ref(), row)).transpose()?.flatten();
             let after =

@@ -5,6 +5,7 @@ use ormdb_proto::{Error, ErrorCode, ErrorKind, Result};
 
 use super::action::Event;
 use super::create::placed;
+use super::find::Targets;
 use super::writer::{Row, Writer, Written};
 use crate::catalog::EntityInfo;
 use crate::engine::EngineResult;
@@ -26,10 +27,15 @@ impl<'a> Writer<'a> {
                 return Err(placed(error, delete.span));
             }
         };
-        let keys = self.targets(info, &delete.target, deleted).map_err(|e| placed(e, delete.span))?;
+        let targets = self.targets(info, &delete.target, deleted);
+        let Targets { keys, mut named } = targets.map_err(|error| placed(error, delete.span))?;
         self.check_expected(info, delete.expected.as_ref(), &keys)?;
         for key in keys {
-            let Some(row) = self.read(info, &key)? else { continue };
+            let row = match named.take() {
+                Some(named) => Some(named),
+                None => self.read(info, &key)?,
+            };
+            let Some(row) = row else { continue };
             match delete.removal {
                 Removal::AsDeclared => self.remove(info, row)?,
                 Removal::Permanent => self.remove_permanently(info, row)?,

@@ -1,6 +1,6 @@
 //! The values of a row that is being made: what is given, what follows from relations, and defaults for the rest.
 
-use ormdb_proto::ir::{BinaryOp, Expr};
+use ormdb_proto::ir::Expr;
 use ormdb_proto::schema::{Field, FieldId, Generator};
 use ormdb_proto::value::{ValueRef, compare};
 use ormdb_proto::{Error, ErrorCode, Result, Value};
@@ -122,22 +122,6 @@ impl<'a> Writer<'a> {
             value => Datum::of_value(schema, &value, field.ty),
         });
         value.map_err(|error| placed(error, expr.span()))
-    }
-
-    /// The value of `field op operand` for a row.
-    pub(super) fn evaluate_step(
-        &self,
-        info: &EntityInfo,
-        field: &Field,
-        op: BinaryOp,
-        operand: &Expr,
-        row: &RowView<'_>,
-    ) -> Result<Datum<'static>> {
-        let step = Expr::binary(op, Expr::path([field.name.as_str()]), operand.clone());
-        self.evaluate(info, field, &step, Some(row)).map_err(|error| {
-            let error = if error.detail.entity.is_none() { error.entity(&info.name) } else { error };
-            if error.detail.field.is_none() { error.field(&field.name) } else { error }
-        })
     }
 
     /// Fills in the defaults of the fields that a new row was given no value for.

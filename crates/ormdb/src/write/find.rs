@@ -23,6 +23,15 @@ pub(super) struct NamedKey {
     access: KeyAccess,
 }
 
+/// The rows that a statement is for.
+#[derive(Default)]
+pub(super) struct Targets {
+    /// Their encoded primary keys, in their order.
+    pub(super) keys: Vec<Vec<u8>>,
+    /// The one row, if the statement names it by a key: it was read.
+    pub(super) named: Option<Row>,
+}
+
 impl<'a> Writer<'a> {
     /// The row of an encoded primary key.
     pub(super) fn read(&self, info: &EntityInfo, key: &[u8]) -> Result<Option<Row>> {
@@ -224,12 +233,14 @@ impl<'a> Writer<'a> {
 
     /// The row of a unique key that must be there, and may be deleted if those are shown.
     fn require_as(&self, info: &EntityInfo, parts: &[KeyPart], deleted: DeletedRows) -> Result<Row> {
-        let key = self.named_key(info, parts)?;
-        let found = match deleted {
-            DeletedRows::Hidden => return self.require(info, parts),
-            DeletedRows::Shown => self.find_kept(info, &key)?,
-        };
-        found.ok_or_else(|| refusal::not_found(info, self.shown(info, &key)))
+        match deleted {
+            DeletedRows::Hidden => self.require(info, parts),
+            DeletedRows::Shown => {
+                let key = self.named_key(info, parts)?;
+                let found = self.find_kept(info, &key)?;
+                found.ok_or_else(|| refusal::not_found(info, self.shown(info, &key)))
+            }
+        }
     }
 
     /// The row of a unique key that must be there, and not be deleted.
@@ -243,28 +254,32 @@ impl<'a> Writer<'a> {
         Err(if is_kept { error.hint("there is one that is deleted: `with deleted` shows it") } else { error })
     }
 
-    /// The encoded primary keys of the rows that a statement is for, in primary-key order.
+    /// The rows that a statement is for.
     pub(super) fn targets(
         &self,
         info: &EntityInfo,
         target: &Target,
         deleted: DeletedRows,
-    ) -> Result<Vec<Vec<u8>>> {
+    ) -> Result<Targets> {
         match target {
-            Target::Key(parts) => Ok(vec![self.require_as(info, parts, deleted)?.key]),
+            Target::Key(parts) => {
+                let row = self.require_as(info, parts, deleted)?;
+                Ok(Targets { keys: vec![row.key.clone()], named: Some(row) })
+            }
             Target::Filter { filter, limit } => {
                 let limit = match limit {
                     Some(limit) => self.count(info, limit)?,
                     None => usize::MAX,
                 };
                 if limit == 0 {
-                    return Ok(Vec::new());
+                    return Ok(Targets::default());
                 }
                 let order = by_primary_key(info)?;
                 let limit = (limit < usize::MAX).then_some(limit);
                 let (ctx, filter) = (self.ctx.read(), filter.as_ref());
                 let found = exec::find_rows(&ctx, &info.name, filter, &order, limit, deleted)?;
-                Ok(found.iter().map(|row| row.primary_key().to_vec()).collect())
+                let keys = found.iter().map(|row| row.primary_key().to_vec()).collect();
+                Ok(Targets { keys, named: None })
             }
         }
     }

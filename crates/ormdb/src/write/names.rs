@@ -4,12 +4,12 @@
 //! one is, is looked at all the same, the names inside of its expressions too.
 
 use ormdb_proto::Result;
-use ormdb_proto::ir::{AssignOp, Assignment, BinaryOp, Expr, NestedWrite, RecordInput};
+use ormdb_proto::ir::{AssignOp, Assignment, Expr, NestedWrite, RecordInput};
 use ormdb_proto::schema::{Embedded, Field};
 
 use super::create::{at, not_a_value};
-use super::refusal;
 use super::writer::Writer;
+use super::{refusal, step};
 use crate::catalog::{EntityInfo, Member};
 use crate::expr::RowExpr;
 use crate::expr::member::unknown_member;
@@ -99,34 +99,21 @@ impl<'a> Writer<'a> {
     }
 
     fn check_value(&self, info: &EntityInfo, field: &Field, assignment: &Assignment) -> Result<()> {
-        let step = |op: BinaryOp, operand: &Expr| {
-            Expr::binary(op, Expr::path([field.name.as_str()]), operand.clone())
-        };
         let made;
-        let expr = match &assignment.op {
-            // What has a value already bends to the field when it is written.
-            AssignOp::Set(Expr::Literal(_)) | AssignOp::Nested(_) | AssignOp::Struct(_) => return Ok(()),
-            AssignOp::Set(Expr::Param { name, .. }) => {
+        let expr = match (&assignment.op, step::step_of(&assignment.op)) {
+            (_, Some((_, operand))) if self.whole_operand(field, operand).is_some() => return Ok(()),
+            (_, Some((op, operand))) => {
+                made = step::expression(field, op, operand);
+                &made
+            }
+            (AssignOp::Set(Expr::Param { name, .. }), None) => {
                 let given = self.ctx.params.require(name).map(|_| ());
                 return given.map_err(|error| at(error, assignment));
             }
-            AssignOp::Set(expr) => expr,
-            AssignOp::Increment(operand) => {
-                made = step(BinaryOp::Add, operand);
-                &made
-            }
-            AssignOp::Decrement(operand) => {
-                made = step(BinaryOp::Subtract, operand);
-                &made
-            }
-            AssignOp::Multiply(operand) => {
-                made = step(BinaryOp::Multiply, operand);
-                &made
-            }
-            AssignOp::Divide(operand) => {
-                made = step(BinaryOp::Divide, operand);
-                &made
-            }
+            // What has a value already bends to the field when it is written.
+            (AssignOp::Set(Expr::Literal(_)), None) => return Ok(()),
+            (AssignOp::Set(expr), None) => expr,
+            (_, None) => return Ok(()),
         };
         RowExpr::compile(self.schema(), info.entity(), expr, Some(field.ty), self.ctx.params)
             .map(|_| ())

@@ -1,13 +1,14 @@
 //! Updating rows.
 
 use ormdb_proto::Result;
-use ormdb_proto::ir::{AssignOp, Assignment, BinaryOp, NestedWrite, RecordInput, Update};
+use ormdb_proto::ir::{AssignOp, Assignment, NestedWrite, RecordInput, Update};
 use ormdb_proto::schema::{Field, FieldId, ForeignKey, Relation, RelationKind};
 
 use super::create::{at, not_a_value, placed};
 use super::draft::Draft;
+use super::find::Targets;
 use super::writer::{Row, Writer};
-use super::{embedded, refusal};
+use super::{embedded, refusal, step};
 use crate::catalog::{EntityInfo, Member};
 use crate::expr::Datum;
 use crate::plan;
@@ -35,14 +36,19 @@ impl<'a> Writer<'a> {
         let info = self.entity(&update.entity, update.span)?;
         plan::check_deleted(info, update.deleted, update.span)?;
         self.check_names(info, &update.set)?;
-        let keys = self.targets(info, &update.target, update.deleted).map_err(|e| placed(e, update.span))?;
+        let targets = self.targets(info, &update.target, update.deleted);
+        let Targets { keys, mut named } = targets.map_err(|error| placed(error, update.span))?;
         self.check_expected(info, update.expected.as_ref(), &keys)?;
         if keys.is_empty() {
             self.check_unused(info, &update.set)?;
         }
         for key in keys {
-            // An earlier row's cascade may have moved or removed it.
-            let Some(row) = self.read(info, &key)? else { continue };
+            let row = match named.take() {
+                Some(named) => Some(named),
+                // An earlier row's cascade may have moved or removed it.
+                None => self.read(info, &key)?,
+            };
+            let Some(row) = row else { continue };
             let row = self.update_record(info, row, &update.set)?;
             self.written.keys.push(row.key);
         }
@@ -120,16 +126,12 @@ impl<'a> Writer<'a> {
         op: &AssignOp,
     ) -> Result<Datum<'static>> {
         let view = row.view(info)?;
-        let (step, operand) = match op {
-            AssignOp::Set(expr) => return self.evaluate(info, field, expr, Some(&view)),
-            AssignOp::Increment(operand) => (BinaryOp::Add, operand),
-            AssignOp::Decrement(operand) => (BinaryOp::Subtract, operand),
-            AssignOp::Multiply(operand) => (BinaryOp::Multiply, operand),
-            AssignOp::Divide(operand) => (BinaryOp::Divide, operand),
-            AssignOp::Struct(_) => return Err(embedded::no_struct(info, field)),
-            AssignOp::Nested(_) => return Err(refusal::meaningless(info, &field.name, "it is no relation")),
-        };
-        self.evaluate_step(info, field, step, operand, &view)
+        match (op, step::step_of(op)) {
+            (_, Some(step)) => self.evaluate_step(info, field, step, &view),
+            (AssignOp::Set(expr), None) => self.evaluate(info, field, expr, Some(&view)),
+            (AssignOp::Struct(_), None) => Err(embedded::no_struct(info, field)),
+            (_, None) => Err(refusal::meaningless(info, &field.name, "it is no relation")),
+        }
     }
 
     fn touch_updated_at(&self, info: &EntityInfo, draft: &mut Draft<'a>) -> Result<()> {

@@ -86,6 +86,58 @@ fn rows_read_back() {
 }
 
 #[test]
+fn a_patched_row_is_the_row_of_the_new_values() {
+    let seed = 0x5eed_0005;
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let types: Vec<FieldType> =
+        every_scalar().into_iter().flat_map(|s| [FieldType::Scalar(s), FieldType::Array(s)]).collect();
+    let [mut patched, mut other] = [0; 2];
+    for _ in 0..2000 {
+        let chosen: Vec<FieldType> =
+            (0..rng.usize(1..20)).map(|_| types[rng.usize(0..types.len())]).collect();
+        let fields = chosen.iter().zip(1..).map(|(ty, id)| field(id, *ty, 1, Value::Null)).collect();
+        let format = RowFormat::build(&schema(), &entity(fields, 3)).unwrap();
+        let [old, mut new] =
+            [(); 2].map(|()| -> Vec<Value> { chosen.iter().map(|ty| random_value(&mut rng, *ty)).collect() });
+        let slots: Vec<usize> = (0..chosen.len()).filter(|_| rng.u8(..4) == 0).collect();
+        for slot in (0..chosen.len()).filter(|slot| !slots.contains(slot)) {
+            new[slot] = old[slot].clone();
+        }
+        let encoded =
+            |values: &[Value]| format.encode(&values.iter().map(scalar_ref).collect::<Vec<_>>()).unwrap();
+        let changes = slots.iter().map(|slot| (*slot, scalar_ref(&new[*slot])));
+        match format.patched(&encoded(&old), changes).unwrap() {
+            Some(row) => {
+                assert_eq!(row, encoded(&new), "seed {seed}");
+                patched += 1;
+            }
+            None => other += 1,
+        }
+    }
+    assert!(patched > 200 && other > 200, "{patched} {other}");
+}
+
+#[test]
+fn a_row_is_patched_where_nothing_moves() {
+    let (int, text) =
+        (FieldType::Scalar(ScalarType::Int64), FieldType::Scalar(ScalarType::String { chars_max: None }));
+    let fields =
+        vec![field(1, int, 1, Value::Null), field(2, text, 1, Value::Null), field(3, int, 2, Value::Null)];
+    let older = RowFormat::build(&schema(), &entity(fields[..2].to_vec(), 1)).unwrap();
+    let format = RowFormat::build(&schema(), &entity(fields, 2)).unwrap();
+    let row = format.encode(&[ValueRef::Int64(1), ValueRef::String("a"), ValueRef::Null]).unwrap();
+    let patched = |row: &[u8], slot, value| format.patched(row, std::iter::once((slot, value))).unwrap();
+    assert!(patched(&row, 0, ValueRef::Int64(2)).is_some());
+    assert_eq!(patched(&row, 0, ValueRef::Null), None, "to null");
+    assert_eq!(patched(&row, 2, ValueRef::Int64(2)), None, "from null");
+    assert_eq!(patched(&row, 1, ValueRef::String("b")), None, "of any width");
+    let old = older.encode(&[ValueRef::Int64(1), ValueRef::String("a")]).unwrap();
+    assert_eq!(patched(&old, 0, ValueRef::Int64(2)), None, "of an older layout");
+    let error = format.patched(&row, std::iter::once((0, ValueRef::Int32(2)))).unwrap_err();
+    assert_eq!(error.code, ErrorCode::Internal);
+}
+
+#[test]
 fn long_rows_have_wide_ends() {
     let string = FieldType::Scalar(ScalarType::String { chars_max: None });
     let fields = vec![field(1, string, 1, Value::Null), field(2, string, 1, Value::Null)];
