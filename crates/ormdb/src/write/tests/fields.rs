@@ -257,3 +257,43 @@ fn a_sequence_passes_the_number_of_an_update() {
     bench.ok(r#"create Item { code: "b" }"#);
     assert!(bench.rows("Item").iter().any(|row| row.starts_with("31 b")), "{:?}", bench.rows("Item"));
 }
+
+#[test]
+fn a_change_of_any_field_reaches_the_indexes_that_read_it() {
+    let bench = Bench::new(
+        r#"
+        entity A {
+          id     int64  @id
+          x      int64
+          y      int64
+          z      int64
+          live   bool
+          gone   datetime?
+          @@index(x)
+          @@index(y) covering (z)
+          @@unique(x, y)
+          @@index(z) where live
+          @@softDelete(gone)
+        }
+        "#,
+    );
+    bench.ok("create A [{ id: 1, x: 1, y: 1, z: 1, live: true }, { id: 2, x: 2, y: 2, z: 2, live: false }]");
+    let changes =
+        ["x: 3", "y: 3", "z: 3", "live: true", "live: false", "id: 3", "x: 4, y: 4, z: 4", "x: x + 1"];
+    for change in changes {
+        bench.ok(&format!("update A[2] set {{ {change} }}"));
+        bench.audit();
+        if change == "id: 3" {
+            bench.ok("update A[3] set { id: 2 }");
+        }
+    }
+    bench.ok("update A[2] set { z += 5, x -= 1 }");
+    bench.audit();
+    bench.ok("delete A[2]");
+    bench.audit();
+    // Its unique key is free for another.
+    bench.ok("create A { id: 4, x: 4, y: 4, z: 4, live: true }");
+    bench.ok("update A[2] with deleted set { x: 9, gone: null }");
+    bench.audit();
+    assert_eq!(bench.rows("A").len(), 3);
+}
