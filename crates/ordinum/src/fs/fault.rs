@@ -287,6 +287,11 @@ impl WritableFile for FaultWritable {
         Ok(())
     }
 
+    fn fill(&self, end: u64) -> Result<()> {
+        self.fs.standing(&self.fs.plan.lock(), Operation::Append, "fill", &self.path)?;
+        self.inner.fill(end)
+    }
+
     fn map(&self, end: u64) -> bool {
         self.inner.map(end)
     }

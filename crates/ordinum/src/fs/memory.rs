@@ -373,6 +373,14 @@ impl WritableFile for MemoryFile {
         Ok(())
     }
 
+    fn fill(&self, end: u64) -> Result<()> {
+        self.alive("fill")?;
+        let at = self.at.load(Ordering::Relaxed);
+        let end = usize::try_from(end).unwrap_or(at);
+        self.file.lock().write(at, &vec![0; end.saturating_sub(at)]);
+        Ok(())
+    }
+
     fn map(&self, _end: u64) -> bool {
         // What is appended is in the file at once in any case.
         true

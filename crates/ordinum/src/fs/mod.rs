@@ -77,6 +77,14 @@ pub trait WritableFile: Send + Sync + Debug {
     fn make_room(&self, _end: u64) -> Result<()> {
         Ok(())
     }
+    /// Writes zeros from the end of what was appended up to the offset `end`, for which room was made; appends go over them. The
+    /// blocks are there from then on: the sync of an append has nothing to write but its bytes. Does nothing where that is not known.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`]; what was appended is as before.
+    fn fill(&self, _end: u64) -> Result<()> {
+        Ok(())
+    }
     /// Maps the file from its end up to the offset `end`, for which room was made: such appends copy into memory that is the
     /// file's, and are as safe from the end of the process as any. Whether it could; where it cannot, appends write.
     fn map(&self, _end: u64) -> bool {

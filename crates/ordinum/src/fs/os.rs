@@ -87,6 +87,12 @@ impl WritableFile for OsFile {
         }
     }
 
+    fn fill(&self, end: u64) -> Result<()> {
+        let at = self.tail.lock().at;
+        let zeros = vec![0; usize::try_from(end.saturating_sub(at)).unwrap_or(0)];
+        self.file.write_all_at(&zeros, at).map_err(failed("fill", &self.path))
+    }
+
     fn sync(&self) -> Result<()> {
         self.file.sync_data().map_err(failed("sync", &self.path))?;
         let mut tail = self.tail.lock();

@@ -27,6 +27,16 @@ fn check(fs: &dyn Fs, directory: &Path) {
     fs.remove(&b).unwrap();
     reader.read_at(6, &mut five).unwrap();
 
+    let file = fs.create(&a).unwrap();
+    file.append(b"abc").unwrap();
+    file.make_room(20).unwrap();
+    file.fill(9).unwrap();
+    file.append(b"de").unwrap();
+    file.sync().unwrap();
+    let filled = read_whole(fs, &a).unwrap();
+    let (appended, behind) = filled.split_at(5);
+    assert!(appended == b"abcde" && behind.len() >= 4 && behind.iter().all(|byte| *byte == 0), "{filled:?}");
+
     let lock = fs.lock(&directory.join("LOCK")).unwrap();
     assert!(matches!(fs.lock(&directory.join("LOCK")), Err(Error::Locked { .. })));
     drop(lock);

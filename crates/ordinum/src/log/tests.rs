@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::*;
 use crate::error::Error;
 use crate::file_name::FileNumber;
-use crate::fs::{MemoryFs, RandomAccessFile, read_whole};
+use crate::fs::{MemoryFs, PowerLoss, RandomAccessFile, read_whole};
 use crate::key::SeqNo;
 use crate::options::LogWriting;
 
@@ -77,6 +77,56 @@ fn a_record_of_another_log_or_place_is_not_a_record() {
     let mut moved = bytes[..ends[2] as usize].to_vec();
     moved.extend_from_slice(&bytes[ends[1] as usize..ends[2] as usize]);
     assert_eq!(seqnos(&moved, LogEnd::Cut).unwrap(), [5, 6]);
+}
+
+/// A log of as many records, each of them synced or none.
+fn long_log(fs: &MemoryFs, records: u64, synced: bool) -> LogWriter {
+    let base = SeqNo::new(4).unwrap();
+    let mut writer = LogWriter::create(fs, Path::new("/d"), NUMBER, base, None, LogWriting::Calls).unwrap();
+    for n in 5..5 + records {
+        let payload = Payload::new(RecordKind::Batch, [b"pay", b"load", b"", b""]).unwrap();
+        writer.make_room(payload.record_bytes()).unwrap();
+        writer.append(&payload, SeqNo::new(n).unwrap()).unwrap();
+        if synced {
+            writer.hand_over().unwrap();
+            writer.segment().sync().unwrap();
+            writer.segment().attest(writer.end());
+        }
+    }
+    writer
+}
+
+#[test]
+fn a_log_that_is_synced_record_by_record_is_filled_ahead() {
+    let fs = MemoryFs::new();
+    let path = Path::new("/d/000007.log");
+    let writer = long_log(&fs, 2000, true);
+    let bytes = read_whole(&fs, path).unwrap();
+    let (records, behind) = bytes.split_at(writer.end() as usize);
+    assert!(behind.len() > 100 && behind.iter().all(|byte| *byte == 0), "{}", behind.len());
+    assert!(!records.ends_with(&[0; 16]));
+    assert_eq!(seqnos(&bytes, LogEnd::Cut).unwrap(), (5..2005).collect::<Vec<_>>());
+    for seed in 0..20 {
+        let fs = MemoryFs::new();
+        let mut writer = long_log(&fs, 1000 + seed, true);
+        let payload = Payload::new(RecordKind::Batch, [b"pay", b"load", b"", b""]).unwrap();
+        writer.make_room(payload.record_bytes()).unwrap();
+        writer.append(&payload, SeqNo::new(1005 + seed).unwrap()).unwrap();
+        writer.hand_over().unwrap();
+        fs.lose_power(PowerLoss::Tear { seed });
+        let found = seqnos(&read_whole(&fs, path).unwrap(), LogEnd::Cut).unwrap();
+        assert!([1000 + seed, 1001 + seed].contains(&(found.len() as u64)), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_log_that_nobody_syncs_is_filled_once() {
+    let fs = MemoryFs::new();
+    let mut writer = long_log(&fs, 5000, false);
+    writer.hand_over().unwrap();
+    let bytes = read_whole(&fs, Path::new("/d/000007.log")).unwrap();
+    assert_eq!(bytes.len() as u64, writer.end());
+    assert_eq!(seqnos(&bytes, LogEnd::Cut).unwrap().len(), 5000);
 }
 
 /// A file that counts what is read of it.

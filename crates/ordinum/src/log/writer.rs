@@ -19,6 +19,10 @@ const ROOM_BYTES_MIN: u64 = 64 << 10;
 const ROOM_BYTES_MAX: u64 = 4 << 20;
 /// How much of a log is mapped at a time.
 const MAPPED_BYTES: u64 = 512 << 10;
+/// A log that is synced record by record is filled with zeros by so many bytes.
+const FILLED_BYTES: u64 = 32 << 10;
+/// The longest record that it is filled for: of others, the zeros would be as much to write.
+const FILLED_FOR_BYTES_MAX: u64 = 4 << 10;
 /// Records are gathered up to this many bytes before they are handed to the file system.
 const GATHERED_BYTES_MAX: usize = 64 * 1024;
 
@@ -70,6 +74,8 @@ pub(crate) struct LogWriter {
     gathered: Vec<u8>,
     /// The offset up to which the file has room.
     room: u64,
+    /// The offset up to which it was filled with zeros.
+    filled: u64,
     mapping: Mapping,
 }
 
@@ -115,7 +121,7 @@ impl LogWriter {
             LogWriting::Calls => Mapping::Never,
             LogWriting::Mapped => Mapping::Through(0),
         };
-        Ok(LogWriter { segment: Arc::new(segment), end, gathered: Vec::new(), room, mapping })
+        Ok(LogWriter { segment: Arc::new(segment), end, gathered: Vec::new(), room, filled: end, mapping })
     }
 
     pub(crate) fn segment(&self) -> &Arc<Segment> {
@@ -138,7 +144,20 @@ impl LogWriter {
             self.segment.file.make_room(room)?;
             self.room = room;
         }
+        self.fill(needed)?;
         self.map(needed)
+    }
+
+    /// Fills the file behind the records, if those before this short one are durable: the next ones will be synced as well, and a
+    /// sync writes what a file system knows of a block, beside the block, where it is the first one in it.
+    fn fill(&mut self, needed: u64) -> Result<()> {
+        let is_alone = self.segment.durable() == self.end && needed - self.end <= FILLED_FOR_BYTES_MAX;
+        if needed > self.filled && is_alone && self.mapping == Mapping::Never {
+            let filled = needed.saturating_add(FILLED_BYTES).min(self.room);
+            self.segment.file.fill(filled)?;
+            self.filled = filled;
+        }
+        Ok(())
     }
 
     /// Maps the file behind the records, if it is to be mapped and ends before `needed`.
