@@ -38,6 +38,7 @@ mod order;
 mod point;
 mod policy;
 mod semi_join;
+mod spare;
 
 pub(crate) use access::{Path, RootAccess, Source};
 pub(crate) use bind::{Binder, RootInput};
@@ -51,6 +52,7 @@ pub(crate) use kept::check as check_deleted;
 pub(crate) use known::Known;
 pub(crate) use order::Served;
 pub(crate) use semi_join::RelatedPath;
+use spare::SpareBuilder;
 
 /// The plan of a fetch.
 pub(crate) struct Plan<'c> {
@@ -67,6 +69,8 @@ pub(crate) struct Plan<'c> {
     pub(crate) group: Option<GroupPlan>,
     /// The shape of the result.
     pub(crate) shape: Arc<ResultShape>,
+    /// What the last small chunk of this shape was built with.
+    pub(crate) spare: SpareBuilder,
     /// How many steps there are, levels and derivations together.
     pub(crate) steps: usize,
     /// Whether it serves other runs as well.

@@ -108,6 +108,17 @@ impl BlockBuilder {
     pub(crate) fn bytes_max(&self) -> usize {
         HEADER_LEN + self.columns.iter().map(ColumnBuilder::bytes_max).sum::<usize>()
     }
+
+    /// Takes all rows out; memory for as many stays.
+    pub(crate) fn clear(&mut self) {
+        self.columns.iter_mut().for_each(ColumnBuilder::clear);
+        self.rows = 0;
+    }
+
+    /// How much memory it has for rows, in bytes.
+    pub(crate) fn capacity(&self) -> usize {
+        self.columns.iter().map(ColumnBuilder::capacity).sum()
+    }
 }
 
 impl Default for EdgeBlockBuilder {
@@ -197,6 +208,19 @@ impl EdgeBlockBuilder {
     pub(crate) fn bytes_max(&self) -> usize {
         let buffers = [&self.offsets, &self.children].map(|buffer| ENTRY_LEN + padded(buffer.len()));
         HEADER_LEN + 2 * ENTRY_LEN + buffers.iter().sum::<usize>()
+    }
+
+    /// Takes all parents out; memory for as many stays.
+    pub(crate) fn clear(&mut self) {
+        self.offsets.truncate(size_of::<u32>());
+        self.children.clear();
+        self.open.clear();
+        self.parents = 0;
+    }
+
+    /// How much memory it has for rows, in bytes.
+    pub(crate) fn capacity(&self) -> usize {
+        self.offsets.capacity() + self.children.capacity() + self.open.capacity() * size_of::<u32>()
     }
 }
 

@@ -11,6 +11,8 @@ use super::contents::OpenColumn;
 use super::layout::{self, BLOCK_BYTES_MAX, ColumnEntry};
 use super::{ColumnKind, ColumnType};
 
+mod again;
+
 /// So many offsets find room in a new column.
 const OFFSETS_AT_FIRST: usize = 8;
 

@@ -104,6 +104,28 @@ impl ChunkBuilder {
     /// # Errors
     /// `LimitExceeded` if a block is too large; `Internal` if columns of a node differ in their rows.
     pub fn finish(self) -> Result<Chunk> {
+        self.lay_out()
+    }
+
+    /// As [`finish`](Self::finish), and begins the next chunk: there is memory for as many rows again.
+    ///
+    /// # Errors
+    /// As of [`finish`](Self::finish).
+    pub fn finish_and_clear(&mut self) -> Result<Chunk> {
+        let chunk = self.lay_out();
+        self.entities.iter_mut().for_each(BlockBuilder::clear);
+        self.edges.iter_mut().for_each(EdgeBlockBuilder::clear);
+        self.goes_on = false;
+        chunk
+    }
+
+    /// How much memory it has for rows, in bytes.
+    pub fn capacity(&self) -> usize {
+        let of_edges: usize = self.edges.iter().map(EdgeBlockBuilder::capacity).sum();
+        self.entities.iter().map(BlockBuilder::capacity).sum::<usize>() + of_edges
+    }
+
+    fn lay_out(&self) -> Result<Chunk> {
         let slot = |at: usize| {
             u32::try_from(at)
                 .map_err(|_| Error::new(ErrorCode::LimitExceeded, "the result has too many nodes"))

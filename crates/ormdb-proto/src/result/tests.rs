@@ -80,6 +80,56 @@ fn wire(chunk: &Chunk) -> Vec<u8> {
 }
 
 #[test]
+fn a_builder_that_is_used_again_builds_as_a_new_one_does() {
+    use crate::value::Decimal;
+    let kinds = [
+        ColumnType::Scalar(ColumnKind::Int64),
+        ColumnType::Scalar(ColumnKind::Bool),
+        ColumnType::Scalar(ColumnKind::String),
+        ColumnType::Scalar(ColumnKind::Decimal),
+        ColumnType::List(ColumnKind::Int64),
+    ];
+    let columns = kinds.iter().map(|ty| ShapeColumn::new("c", *ty)).collect();
+    let node = ShapeNode { entity: "A".to_owned(), columns, edges: Vec::new() };
+    let shape = Arc::new(ResultShape { nodes: vec![node] });
+    let fill = |builder: &mut ChunkBuilder, seed: u64, rows: u32| {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        builder.put_roots(&(0..rows).collect::<Vec<_>>()).unwrap();
+        for _ in 0..rows {
+            let block = builder.entity(0).unwrap();
+            let text = "x".repeat(rng.usize(..20));
+            let items = [ValueRef::Int64(rng.i64(..)), ValueRef::Null];
+            let decimal = Decimal::new(rng.i128(-99..99), rng.u8(..3)).unwrap();
+            let values = [
+                ValueRef::Int64(rng.i64(..)),
+                ValueRef::Bool(rng.bool()),
+                ValueRef::String(&text),
+                ValueRef::Decimal(decimal),
+                ValueRef::Array(items[..rng.usize(..3)].to_vec()),
+            ];
+            for (at, value) in values.iter().enumerate() {
+                let column = block.column(at).unwrap();
+                match rng.u8(..8) {
+                    0 => column.push_null(),
+                    1 => column.push_withheld(),
+                    _ => column.push(value).unwrap(),
+                }
+            }
+        }
+    };
+    let parts = |chunk: &Chunk| chunk.parts().map(<[u8]>::to_vec).collect::<Vec<_>>();
+    let mut again = ChunkBuilder::new(Arc::clone(&shape));
+    for (seed, rows) in (0..).zip([3, 1, 0, 40, 2, 0, 1]) {
+        let mut new = ChunkBuilder::new(Arc::clone(&shape));
+        fill(&mut new, seed, rows);
+        fill(&mut again, seed, rows);
+        let expected = new.finish().unwrap();
+        assert_eq!(parts(&again.finish_and_clear().unwrap()), parts(&expected), "seed {seed}");
+    }
+    assert!(again.capacity() > 0);
+}
+
+#[test]
 fn walks_from_parent_to_child() {
     let result = sample();
     assert_eq!((result.len(), result.trailer().rows, result.is_empty()), (2, 6, false));

@@ -24,11 +24,12 @@ const COLUMNS_AT_HAND: usize = 16;
 /// The chunk of these root rows, which stand in the order asked for, and of all that is included below them.
 pub(super) fn chunk(run: &Run<'_>, plan: &Plan<'_>, roots: &[FetchedRow]) -> Result<Chunk> {
     let held = run.budget.held();
-    let mut builder = ChunkBuilder::new(plan.shape.clone());
+    let mut builder = plan.spare.take(&plan.shape);
     let numbers: SmallVec<[u32; ROOTS_AT_HAND]> = (0u32..).take(roots.len()).collect();
     builder.put_roots(&numbers)?;
     level(run, &plan.root, roots, &mut builder)?;
-    let chunk = builder.finish()?;
+    let chunk = builder.finish_and_clear()?;
+    plan.spare.keep(builder);
     // For a moment the chunk stands beside what it is made of.
     run.budget.fits(chunk.byte_len())?;
     run.budget.release_to(held);

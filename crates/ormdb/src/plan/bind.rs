@@ -23,7 +23,7 @@ use super::order::Served;
 use super::point::Point;
 use super::{
     Fan, FanAccess, IncludeLevel, KeyDirection, Level, Order, Path, Plan, Projection, RootAccess,
-    RowSelection, SelectionText, kept, policy,
+    RowSelection, SelectionText, SpareBuilder, kept, policy,
 };
 use crate::catalog::{Catalog, EntityInfo, KeyAccess, Member, Navigation};
 use crate::expr::{EvalEnv, LocalScope, NoRow, Node, Parameters, RowExpr};
@@ -108,7 +108,8 @@ impl<'c, 'p> Binder<'c, 'p> {
         let needed = Needed::of_level(&root);
         let point = Point::of(&root, &needed, group.is_none());
         let (is_reusable, steps) = (!self.is_of_now.get(), self.steps.count());
-        Ok(Plan { root, access, needed, point, group, shape, steps, is_reusable })
+        let spare = SpareBuilder::default();
+        Ok(Plan { root, access, needed, point, group, shape, spare, steps, is_reusable })
     }
 
     fn fetch(&mut self, fetch: &Fetch) -> Result<(Level<'c>, RootAccess)> {
