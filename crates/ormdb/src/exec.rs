@@ -20,7 +20,8 @@ use ormdb_proto::{Result, Value};
 use crate::context::Ctx;
 use crate::expr::{Parameters, Values};
 use crate::plan::{
-    Binder, CachedPlan, Estimator, Known, Measured, Plan, RootAccess, RootInput, Shaped, explanation, refusal,
+    Binder, CachedPlan, Estimator, Known, Measured, Path, Plan, RootAccess, RootInput, Shaped, explanation,
+    refusal,
 };
 
 mod accumulate;
@@ -205,8 +206,15 @@ pub(crate) fn fetch_keys(
     let selection = &*place::resolved_below(ctx, info, selection)?;
     let format = &info.store().primary_key;
     let row_keys = primary_keys.iter().map(|key| format.row_key(key)).collect();
-    let plan = bind(ctx, RootInput::Keys { entity, row_keys, selection })?;
-    run_whole(&Run::new(*ctx), &plan, &plan.access)
+    let (cached, lifted) = ctx.plans.plan_of_keys(ctx, entity, &selection.items)?;
+    let Ok(slots) = cached.bind(Values::new(ctx.params, &lifted)) else {
+        // What is wrong with the values is told by planning for them alone.
+        let plan = bind(ctx, RootInput::Keys { entity, row_keys, selection })?;
+        return run_whole(&Run::new(*ctx), &plan, &plan.access);
+    };
+    let ctx = Ctx { slots: &slots, ..*ctx };
+    let access = RootAccess { path: Path::Rows(row_keys), ..cached.plan().access.clone() };
+    run_whole(&Run::new(ctx), cached.plan(), &access)
 }
 
 /// The rows that satisfy a filter, in the order asked for.

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use ormdb_proto::ir::Fetch;
+use ormdb_proto::ir::{Fetch, SelectItem, Selection};
 use ormdb_proto::{Result, Value};
 use parking_lot::RwLock;
 
@@ -104,7 +104,17 @@ pub(crate) struct CachedPlan {
 pub(crate) struct Shaped {
     pub(crate) fetch: Fetch,
     pub(crate) lifted: Vec<Value>,
+    root: Root,
     plans: Arc<ShapePlans>,
+}
+
+/// What a plan begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Root {
+    /// The rows that the fetch asks for.
+    Asked,
+    /// Rows of keys that each run gives.
+    Keys,
 }
 
 impl CachedPlan {
@@ -160,17 +170,42 @@ impl PlanCache {
     /// # Errors
     /// Those of planning.
     pub(crate) fn plan(&self, ctx: &Ctx<'_>, fetch: &Fetch) -> Result<(Arc<CachedPlan>, Vec<Value>)> {
-        let shape = Shape::of(fetch);
+        self.plan_of(ctx, Shape::of(fetch), Root::Asked, || fetch.clone())
+    }
+
+    /// The plan of what is read of rows of this entity that are named by their keys: each run gives them as its path.
+    ///
+    /// # Errors
+    /// Those of planning.
+    pub(crate) fn plan_of_keys(
+        &self,
+        ctx: &Ctx<'_>,
+        entity: &str,
+        items: &[SelectItem],
+    ) -> Result<(Arc<CachedPlan>, Vec<Value>)> {
+        self.plan_of(ctx, Shape::of_keys(entity, items), Root::Keys, || {
+            Fetch::of(entity, Selection { items: items.to_vec(), ..Selection::default() })
+        })
+    }
+
+    fn plan_of(
+        &self,
+        ctx: &Ctx<'_>,
+        shape: Shape,
+        root: Root,
+        fetch: impl FnOnce() -> Fetch,
+    ) -> Result<(Arc<CachedPlan>, Vec<Value>)> {
         if shape.is_for_itself() {
             self.misses.fetch_add(1, Ordering::Relaxed);
-            return Ok((Arc::new(make(ctx, fetch, Values::new(ctx.params, &[]))?), Vec::new()));
+            let plan = make(ctx, &fetch(), root, Values::new(ctx.params, &[]))?;
+            return Ok((Arc::new(plan), Vec::new()));
         }
         let known = self.shapes.read().get(shape.bytes.as_slice()).map(Kept::using);
         if let Some(plan) = known.and_then(|plans| plans.find(ctx, Values::new(ctx.params, &shape.lifted))) {
             self.hits.fetch_add(1, Ordering::Relaxed);
             return Ok((plan, shape.lifted));
         }
-        let shaped = self.shaped_as(fetch, shape);
+        let shaped = self.shaped_as(fetch(), root, shape);
         Ok((self.plan_shaped(ctx, &shaped)?, shaped.lifted))
     }
 
@@ -185,7 +220,7 @@ impl PlanCache {
             return Ok(plan);
         }
         self.misses.fetch_add(1, Ordering::Relaxed);
-        let plan = Arc::new(make(ctx, &shaped.fetch, values)?);
+        let plan = Arc::new(make(ctx, &shaped.fetch, shaped.root, values)?);
         let version = ctx.catalog.version();
         let is_newest = version >= self.newest.fetch_max(version, Ordering::Relaxed);
         if is_newest && plan.plan().is_reusable && plan.used.pinned_bytes() <= PIN_BYTES_MAX {
@@ -197,11 +232,10 @@ impl PlanCache {
     /// The shape of a fetch with its plans; none of one that is planned for itself.
     pub(crate) fn shaped(&self, fetch: &Fetch) -> Option<Shaped> {
         let shape = Shape::of(fetch);
-        (!shape.is_for_itself()).then(|| self.shaped_as(fetch, shape))
+        (!shape.is_for_itself()).then(|| self.shaped_as(fetch.clone(), Root::Asked, shape))
     }
 
-    fn shaped_as(&self, fetch: &Fetch, shape: Shape) -> Shaped {
-        let mut fetch = fetch.clone();
+    fn shaped_as(&self, mut fetch: Fetch, root: Root, shape: Shape) -> Shaped {
         shape::lift(&mut fetch);
         let known = self.shapes.read().get(shape.bytes.as_slice()).map(Kept::using);
         let plans = known.unwrap_or_else(|| {
@@ -211,7 +245,7 @@ impl PlanCache {
             }
             shapes.entry(shape.bytes.into_boxed_slice()).or_insert_with(Kept::new).using()
         });
-        Shaped { fetch, lifted: shape.lifted, plans }
+        Shaped { fetch, lifted: shape.lifted, root, plans }
     }
 
     /// The statement of a text, parsed once.
@@ -262,12 +296,18 @@ impl<T: Default> Kept<T> {
 }
 
 /// Plans a fetch for values of these types.
-fn make(ctx: &Ctx<'_>, fetch: &Fetch, values: Values<'_>) -> Result<CachedPlan> {
+fn make(ctx: &Ctx<'_>, fetch: &Fetch, root: Root, values: Values<'_>) -> Result<CachedPlan> {
     let depth_max = ctx.session.limits.depth_max;
     let parameters = Parameters::open(values);
     let plan = PlanOfCatalog::try_new(Arc::clone(ctx.catalog), |catalog| {
         let known = Known::of(catalog, ctx.session);
-        Binder::new(catalog, &known, &parameters, ctx.now, depth_max).plan(RootInput::Fetch(fetch))
+        let input = match root {
+            Root::Asked => RootInput::Fetch(fetch),
+            Root::Keys => {
+                RootInput::Keys { entity: &fetch.entity, row_keys: Vec::new(), selection: &fetch.selection }
+            }
+        };
+        Binder::new(catalog, &known, &parameters, ctx.now, depth_max).plan(input)
     })?;
     Ok(CachedPlan { plan, used: parameters.used(), depth_max })
 }

@@ -14,6 +14,10 @@ use ormdb_proto::ir::{
 
 use crate::expr::LIFTED_SIGN;
 
+mod lift;
+
+pub(super) use lift::lift;
+
 /// The shape of a fetch, as bytes, and the literals that are no part of it.
 #[derive(Debug, Default)]
 pub(super) struct Shape {
@@ -27,6 +31,15 @@ impl Shape {
     pub(super) fn of(fetch: &Fetch) -> Shape {
         let mut shape = Shape { bytes: Vec::with_capacity(256), ..Shape::default() };
         shape.fetch(fetch);
+        shape
+    }
+
+    /// The shape of what is read of rows that are named by their keys.
+    pub(super) fn of_keys(entity: &str, items: &[SelectItem]) -> Shape {
+        let mut shape = Shape { bytes: Vec::with_capacity(256), ..Shape::default() };
+        shape.tag(KEYS);
+        shape.text(entity);
+        shape.list(items, Shape::item);
         shape
     }
 
@@ -65,6 +78,7 @@ impl Shape {
     }
 
     fn fetch(&mut self, fetch: &Fetch) {
+        self.tag(FETCH);
         // What is locked, and which version is read, is nothing to the plan.
         let Fetch { entity, span: _, key, selection, group, lock: _, as_of: _ } = fetch;
         self.text(entity);
@@ -368,6 +382,9 @@ impl Shape {
     }
 }
 
+const FETCH: u8 = 0;
+const KEYS: u8 = 1;
+
 const LITERAL: u8 = 0;
 const PARAM: u8 = 1;
 const PATH: u8 = 2;
@@ -384,61 +401,6 @@ const OR: u8 = 12;
 const CALL: u8 = 13;
 const RELATED: u8 = 14;
 const AGGREGATE: u8 = 15;
-
-/// Puts parameters in the place of the literals that are no part of the shape.
-pub(super) fn lift(fetch: &mut Fetch) {
-    let mut next = 0;
-    for part in fetch.key.iter_mut().flatten() {
-        lift_comparand(&mut part.value, &mut next);
-    }
-    lift_selection(&mut fetch.selection, &mut next);
-}
-
-fn lift_selection(selection: &mut Selection, next: &mut usize) {
-    selection.filter.iter_mut().for_each(|filter| lift_condition(filter, next));
-    for part in selection.cursor.iter_mut().flat_map(|place| &mut place.key) {
-        lift_comparand(&mut part.value, next);
-    }
-    for item in &mut selection.items {
-        if let SelectItem::Include(include) = item {
-            lift_selection(&mut include.selection, next);
-        }
-    }
-}
-
-fn lift_condition(expr: &mut Expr, next: &mut usize) {
-    match expr {
-        Expr::And(all) | Expr::Or(all) => all.iter_mut().for_each(|expr| lift_condition(expr, next)),
-        Expr::Unary { op: UnaryOp::Not, operand } => lift_condition(operand, next),
-        Expr::Binary { op, left, right } if is_comparison(*op) => {
-            lift_comparand(left, next);
-            lift_comparand(right, next);
-        }
-        Expr::Between { low, high, .. } => {
-            lift_comparand(low, next);
-            lift_comparand(high, next);
-        }
-        Expr::Related { filter, .. } => lift_condition(filter, next),
-        Expr::Literal(_)
-        | Expr::Param { .. }
-        | Expr::Path { .. }
-        | Expr::Unary { .. }
-        | Expr::Binary { .. }
-        | Expr::Match { .. }
-        | Expr::In { .. }
-        | Expr::List(_)
-        | Expr::IsNull { .. }
-        | Expr::Call { .. }
-        | Expr::Aggregate(_) => {}
-    }
-}
-
-fn lift_comparand(expr: &mut Expr, next: &mut usize) {
-    if lifted(expr).is_some() {
-        *expr = Expr::Param { name: name_of(*next), span: expr.span() };
-        *next += 1;
-    }
-}
 
 /// The value of a literal that is no part of the shape, as a parameter that means the same.
 fn lifted(expr: &Expr) -> Option<Value> {

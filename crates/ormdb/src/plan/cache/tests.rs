@@ -312,3 +312,39 @@ fn a_write_that_would_wait_or_is_long_is_given_up() {
     let fetch = session.prepare("Post[$id] { id }").unwrap();
     assert!(write(&fetch, 1, moment).is_none(), "a fetch writes nothing");
 }
+
+/// What a write gives back is read by a plan of its own, whose rows are those of the run.
+#[test]
+fn what_a_write_gives_back_has_a_plan() {
+    let (_directory, database) = database();
+    let session = database.session();
+    let hits = || database.plan_stats().hits;
+    let given = |text: String, params: &Params| {
+        session.query(&text, params).unwrap().into_graph().unwrap().to_json().unwrap()
+    };
+    // A fetch of the same shape has another plan.
+    assert_eq!(ids(&session, "User { id }", &Params::none()), "1 2 3 4");
+    for id in [2, 4, 1] {
+        assert_eq!(
+            given(format!("update User[{id}] set {{ age += 1 }} return {{ id }}"), &Params::none()),
+            format!("[{{\"id\":{id}}}]"),
+        );
+    }
+    assert_eq!(ids(&session, "User { id }", &Params::none()), "1 2 3 4");
+    let before = hits();
+    for (least, posts) in [(1, "[{\"score\":3}]"), (3, "[{\"score\":3}]"), (4, "[]")] {
+        let text = format!(
+            "update User[3] set {{ age += 1 }} return {{ posts where score >= {least} {{ score }} }}"
+        );
+        assert_eq!(given(text, &Params::none()), format!("[{{\"posts\":{posts}}}]"));
+        let text = "update User[3] set { age += 1 } return { posts where score >= $p { score } }";
+        assert_eq!(given(text.to_owned(), &with(least)), format!("[{{\"posts\":{posts}}}]"));
+    }
+    assert_eq!(hits() - before, 4);
+    let wrong = "update User[3] set { age += 1 } return { posts where score >= $p { score } }";
+    let error = session.query(wrong, &with("x")).unwrap_err();
+    assert_eq!(error.code, ormdb_proto::ErrorCode::InvalidValue, "{error}");
+    // The statement was taken back.
+    let ages: Vec<(i32,)> = session.fetch("User[3] { age }", &Params::none()).unwrap().rows().unwrap();
+    assert_eq!(ages, [(36,)]);
+}
