@@ -2,7 +2,8 @@
 //!
 //! The tables of level 0 are runs over about the whole key space, so each merge into the base level rewrites most of
 //! that level. While much is written it pays to gather more of them first: they are merged among themselves, small with
-//! small, until what goes down is a fair part of what it meets there. While little is written they go down early.
+//! small, until what goes down is a fair part of what it meets there. While little is written they go down early, and until then
+//! those of about one size are merged in twos, as every range that is read is sought in each of them.
 
 use std::sync::Arc;
 
@@ -17,8 +18,10 @@ use crate::version::{Levels, LiveTable, user_range};
 const CHEAP_PART: u64 = 3;
 /// While little is written, once it has this part.
 const STALE_PART: u64 = 5;
-/// So many tables of level 0, at the least, are merged among themselves.
+/// So many tables of level 0, at the least, are merged among themselves while much is written.
 const MERGED_IN_PLACE_MIN: usize = 4;
+/// And while little is written.
+const MERGED_IN_QUIET_MIN: usize = 2;
 /// So many, at the most.
 const MERGED_IN_PLACE_MAX: usize = 16;
 /// So many, at the most, go down in one merge: a queue of tables that becomes levels leaves thousands.
@@ -33,7 +36,8 @@ pub(super) fn urgency(picking: &Picking<'_>, targets: &Targets) -> u64 {
     let by_count = as_u64(free).saturating_mul(URGENT) / as_u64(trigger(picking).max(1));
     match picking.mood {
         Mood::Busy | Mood::Quiet if uncovers_garbage(picking, targets).is_some() => by_count.max(URGENT),
-        Mood::Quiet if free > 0 && (is_stale(picking) || has_garbage(picking)) => by_count.max(URGENT),
+        Mood::Quiet if free > 0 && goes_down(picking) => by_count.max(URGENT),
+        Mood::Quiet if in_place(picking).is_some() => by_count.max(URGENT),
         Mood::Busy | Mood::Quiet => by_count,
     }
 }
@@ -43,6 +47,11 @@ fn trigger(picking: &Picking<'_>) -> usize {
         Mood::Busy => picking.options.level0_tables_busy,
         Mood::Quiet => picking.options.level0_tables_trigger,
     }
+}
+
+/// Whether level 0 goes down while little is written.
+fn goes_down(picking: &Picking<'_>) -> bool {
+    picking.levels.level(0).len() >= trigger(picking) || is_stale(picking) || has_garbage(picking)
 }
 
 /// Whether level 0 may shadow more of the levels below than it should while there is time to merge.
@@ -79,6 +88,7 @@ pub(super) fn pick(picking: &Picking<'_>, targets: &Targets) -> Option<Compactio
     let is_cheap = met <= total_bytes(&down.inputs).saturating_mul(CHEAP_PART);
     match picking.mood {
         Mood::Busy if !is_cheap => in_place(picking).or(Some(down)),
+        Mood::Quiet if !is_cheap && !goes_down(picking) => in_place(picking),
         Mood::Busy | Mood::Quiet => Some(down),
     }
 }
@@ -92,9 +102,16 @@ fn why(picking: &Picking<'_>) -> String {
         format!("level 0 has {} while little is written", size(total_bytes(tables)))
     } else if values::may_hide_garbage(picking) {
         "level 0 may hide dead values".to_owned()
-    } else {
+    } else if has_garbage(picking) {
         "level 0 has garbage while little is written".to_owned()
+    } else {
+        format!("level 0 has {n} tables while little is written")
     }
+}
+
+/// Level 0 of no more bytes than this is small.
+fn tiny(picking: &Picking<'_>) -> u64 {
+    picking.options.table_bytes_target / SMALL_PART
 }
 
 /// The tables of level 0 from the oldest on that nobody works on, some at a time, into the base level. What is small is not moved but
@@ -108,7 +125,7 @@ fn down(picking: &Picking<'_>, targets: &Targets) -> Option<Compaction> {
         return None;
     }
     let mut overlapping = overlapping_all(levels, base_level, &inputs);
-    let small = picking.options.table_bytes_target / SMALL_PART;
+    let small = tiny(picking);
     let is_small = total_bytes(&inputs) <= small;
     if is_small {
         let room = small.saturating_sub(total_bytes(&inputs) + total_bytes(&overlapping));
@@ -147,7 +164,12 @@ fn in_place(picking: &Picking<'_>) -> Option<Compaction> {
     let tables = picking.levels.level(0);
     let window =
         (0..tables.len()).map(|from| window(picking, tables, from)).max_by_key(|window| window.len())?;
-    if window.len() < MERGED_IN_PLACE_MIN {
+    let enough = match picking.mood {
+        Mood::Busy => window.len() >= MERGED_IN_PLACE_MIN,
+        // Of small ones, blocks and filters are in memory.
+        Mood::Quiet => window.len() >= MERGED_IN_QUIET_MIN && total_bytes(window) > tiny(picking),
+    };
+    if !enough {
         return None;
     }
     picking.free(compaction(0, 0, window.to_vec(), Vec::new(), Method::Merge, &why(picking)))
@@ -156,7 +178,7 @@ fn in_place(picking: &Picking<'_>) -> Option<Compaction> {
 /// From table `from` on, towards older ones, as many as may be merged.
 fn window<'t>(picking: &Picking<'_>, tables: &'t [Arc<LiveTable>], from: usize) -> &'t [Arc<LiveTable>] {
     let rest = tables.get(from..).unwrap_or_default();
-    let tiny = picking.options.table_bytes_target / SMALL_PART;
+    let tiny = tiny(picking);
     let (mut least, mut total) = (u64::MAX, 0u64);
     let fits = rest.iter().take(MERGED_IN_PLACE_MAX).take_while(|table| {
         let bytes = table.meta().bytes;
