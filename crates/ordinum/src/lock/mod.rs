@@ -33,9 +33,8 @@ use crate::planted::{Bug, planted};
 use crate::reader::KeyRange;
 use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::{Condvar, Mutex, MutexGuard};
-use crate::table::hash_key;
 pub use interrupt::Interrupt;
-pub(crate) use place::{Interval, Place};
+pub(crate) use place::{HashedKey, Interval, Place};
 use points::Shard;
 use queue::{Outcome, Queue, Waiter};
 
@@ -186,18 +185,22 @@ impl LockTable {
     /// interrupt is raised.
     pub(crate) fn acquire(
         &self,
-        request: Request,
+        request: &Request,
         wait: Duration,
         interrupt: &Interrupt,
     ) -> Result<Granted, Refused> {
-        if let Place::Key(key) = &request.place {
-            let mut shard = self.shard(key).lock();
-            let is_quiet = shard.waiting == 0 && self.ranges.load(Ordering::SeqCst) == 0;
-            if is_quiet && let Some(granted) = shard.try_hold(&request, key) {
-                return Ok(granted);
-            }
+        match self.acquire_at_once(request) {
+            Some(granted) => Ok(granted),
+            None => self.acquire_in_queue(request.clone(), wait, interrupt),
         }
-        self.acquire_in_queue(request, wait, interrupt)
+    }
+
+    /// Gives the lock if that takes no more than a look at the key.
+    pub(crate) fn acquire_at_once(&self, request: &Request) -> Option<Granted> {
+        let Place::Key(key) = &request.place else { return None };
+        let mut shard = self.shard(key).lock();
+        let is_quiet = shard.waiting == 0 && self.ranges.load(Ordering::SeqCst) == 0;
+        if is_quiet { shard.try_hold(request, key) } else { None }
     }
 
     fn acquire_in_queue(
@@ -318,7 +321,7 @@ impl LockTable {
             match &request.place {
                 Place::Key(key) => {
                     let mut shard = self.shard(key).lock();
-                    shard.let_go(&request, key);
+                    shard.let_go(request);
                     somebody_waits |= shard.waiting > 0;
                 }
                 Place::Range(interval) => {
@@ -357,9 +360,10 @@ impl LockTable {
         }
     }
 
-    fn shard(&self, key: &[u8]) -> &Mutex<Shard> {
-        // The remainder is below the number of shards, which fits.
-        let at = usize::try_from(hash_key(key) % SHARDS as u64).unwrap_or(0);
+    fn shard(&self, key: &HashedKey) -> &Mutex<Shard> {
+        // Bits of the hash by which the map of a shard does not spread its keys. The remainder is below the number of shards,
+        // which fits.
+        let at = usize::try_from((key.hash() >> 32) % SHARDS as u64).unwrap_or(0);
         &self.shards[at]
     }
 

@@ -2,16 +2,55 @@
 //!
 //! Invariant: an interval has keys.
 
-use std::ops::Bound;
+use std::hash::{Hash, Hasher};
+use std::ops::{Bound, Deref};
 
 use crate::key::KeptKey;
 use crate::reader::KeyRange;
+use crate::table::hash_key;
 
 /// A place that can be locked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
-    Key(KeptKey),
+    Key(HashedKey),
     Range(Interval),
+}
+
+/// A key with its hash: it is looked for when it is locked, and again when its lock is given back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HashedKey {
+    hash: u64,
+    key: KeptKey,
+}
+
+impl HashedKey {
+    /// The key of these bytes.
+    #[inline]
+    pub(crate) fn new(key: &[u8]) -> HashedKey {
+        HashedKey { hash: hash_key(key), key: KeptKey::new(key) }
+    }
+
+    /// Its hash.
+    #[inline]
+    pub(super) const fn hash(&self) -> u64 {
+        self.hash
+    }
+}
+
+impl Deref for HashedKey {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        &self.key
+    }
+}
+
+impl Hash for HashedKey {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
 }
 
 /// The keys from `start` on and before `end`; all from `start` on, if there is no end.

@@ -1,14 +1,22 @@
 //! The locks of keys in one shard.
+//!
+//! They are hashed, as a transaction may lock a key or two for every row that it writes, and ranges are locked seldom: who asks for
+//! one looks at all keys that are locked.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
-use std::ops::Bound;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use smallvec::SmallVec;
 
-use super::{Granted, Interval, LockMode, Request, TransactionId};
+use super::place::HashedKey;
+use super::{Granted, Interval, LockMode, Place, Request, TransactionId};
 use crate::family::FamilyId;
-use crate::key::KeptKey;
+
+/// Room for so many keys is kept while fewer are locked.
+const ROOM_KEPT: usize = 112;
+/// A map gives room back of which it uses less than one part of so many.
+const ROOM_PARTS: usize = 8;
 
 /// Who holds a key, and how. One who upgraded has both, so that a rollback can take the stronger one away.
 #[derive(Clone, Copy, Debug)]
@@ -34,29 +42,68 @@ impl Holder {
 /// Those who hold a key: mostly one.
 type Holders = SmallVec<[Holder; 1]>;
 /// The keys that are locked, and who holds them.
-type Keys = BTreeMap<KeptKey, Holders>;
+type Keys = HashMap<HashedKey, Holders, BuildHasherDefault<Hashed>>;
+
+/// What was hashed before.
+#[derive(Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn write(&mut self, bytes: &[u8]) {
+        unreachable!("{} bytes that were not hashed", bytes.len())
+    }
+
+    #[inline]
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    #[inline]
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 /// Some of the keys that are locked.
 #[derive(Debug, Default)]
 pub(super) struct Shard {
-    families: BTreeMap<FamilyId, Keys>,
+    /// A few: those in which nothing is locked go when one comes.
+    families: Vec<(FamilyId, Keys)>,
     /// How many requests for keys of this shard are in the queue.
     pub(super) waiting: usize,
 }
 
 impl Shard {
     pub(super) fn len(&self) -> usize {
-        self.families.values().map(BTreeMap::len).sum()
+        self.families.iter().map(|(_, keys)| keys.len()).sum()
     }
 
-    fn holders(&self, family: FamilyId, key: &KeptKey) -> &[Holder] {
-        self.families.get(&family).and_then(|keys| keys.get(key)).map_or(&[], SmallVec::as_slice)
+    #[cfg(test)]
+    pub(super) fn room(&self) -> usize {
+        self.families.iter().map(|(_, keys)| keys.capacity()).sum()
+    }
+
+    fn keys(&self, family: FamilyId) -> Option<&Keys> {
+        self.families.iter().find(|(known, _)| *known == family).map(|(_, keys)| keys)
+    }
+
+    fn keys_mut(&mut self, family: FamilyId) -> &mut Keys {
+        let at = self.families.iter().position(|(known, _)| *known == family).unwrap_or_else(|| {
+            self.families.retain(|(_, keys)| !keys.is_empty());
+            self.families.push((family, Keys::default()));
+            self.families.len() - 1
+        });
+        &mut self.families[at].1
+    }
+
+    fn holders(&self, family: FamilyId, key: &HashedKey) -> &[Holder] {
+        self.keys(family).and_then(|keys| keys.get(key)).map_or(&[], SmallVec::as_slice)
     }
 
     /// Gives the lock, unless somebody holds what excludes it.
-    pub(super) fn try_hold(&mut self, request: &Request, key: &KeptKey) -> Option<Granted> {
+    pub(super) fn try_hold(&mut self, request: &Request, key: &HashedKey) -> Option<Granted> {
         // One search finds who holds the key, and the place of who does from now on.
-        match self.families.entry(request.family).or_default().entry(key.clone()) {
+        match self.keys_mut(request.family).entry(key.clone()) {
             Entry::Vacant(place) => {
                 add(place.insert(Holders::new()), request);
                 Some(Granted::Now)
@@ -75,17 +122,20 @@ impl Shard {
         }
     }
 
-    pub(super) fn has(&self, request: &Request, key: &KeptKey) -> bool {
+    pub(super) fn has(&self, request: &Request, key: &HashedKey) -> bool {
         self.holders(request.family, key).iter().any(|holder| means_as_much(request, *holder))
     }
 
-    pub(super) fn hold(&mut self, request: &Request, key: &KeptKey) {
-        add(self.families.entry(request.family).or_default().entry(key.clone()).or_default(), request);
+    pub(super) fn hold(&mut self, request: &Request, key: &HashedKey) {
+        add(self.keys_mut(request.family).entry(key.clone()).or_default(), request);
     }
 
-    pub(super) fn let_go(&mut self, request: &Request, key: &KeptKey) {
-        let Some(keys) = self.families.get_mut(&request.family) else { return };
-        let Entry::Occupied(mut held) = keys.entry(key.clone()) else { return };
+    /// Gives the lock of a key back.
+    pub(super) fn let_go(&mut self, request: Request) {
+        let Place::Key(key) = request.place else { return };
+        let keys = self.keys_mut(request.family);
+        // One search finds who holds the key, and takes it out.
+        let Entry::Occupied(mut held) = keys.entry(key) else { return };
         let holders = held.get_mut();
         for holder in holders.iter_mut().filter(|holder| holder.owner == request.owner) {
             *holder.flag(request.mode) = false;
@@ -93,22 +143,22 @@ impl Shard {
         holders.retain(|holder| holder.shared || holder.exclusive);
         if holders.is_empty() {
             held.remove();
-        }
-        if keys.is_empty() {
-            self.families.remove(&request.family);
+            let room = keys.capacity();
+            if room > ROOM_KEPT && keys.len() < room / ROOM_PARTS {
+                keys.shrink_to(ROOM_KEPT);
+            }
         }
     }
 
-    pub(super) fn holders_against(&self, request: &Request, key: &KeptKey, found: &mut Vec<TransactionId>) {
+    pub(super) fn holders_against(&self, request: &Request, key: &HashedKey, found: &mut Vec<TransactionId>) {
         let holders = self.holders(request.family, key).iter();
         found.extend(holders.filter(|holder| excludes(request, **holder)).map(|holder| holder.owner));
     }
 
     /// The holders of keys in the interval.
     pub(super) fn holders_in(&self, request: &Request, interval: &Interval, found: &mut Vec<TransactionId>) {
-        let Some(keys) = self.families.get(&request.family) else { return };
-        let end = interval.end.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
-        let inside = keys.range::<[u8], _>((Bound::Included(interval.start.as_slice()), end));
+        let Some(keys) = self.keys(request.family) else { return };
+        let inside = keys.iter().filter(|(key, _)| interval.contains(key));
         let holders = inside.flat_map(|(_, holders)| holders);
         found.extend(holders.filter(|holder| excludes(request, **holder)).map(|holder| holder.owner));
     }

@@ -6,7 +6,6 @@ use fastrand::Rng;
 
 use super::*;
 use crate::clock::ManualClock;
-use crate::key::KeptKey;
 
 const FAMILY: FamilyId = FamilyId(0);
 const LONG: Duration = Duration::from_secs(60);
@@ -24,7 +23,7 @@ impl Bed {
     }
 
     fn ask(&self, text: &str, wait: Duration) -> Result<Granted, Refused> {
-        self.table.acquire(request(text), wait, &Interrupt::default())
+        self.table.acquire(&request(text), wait, &Interrupt::default())
     }
 
     fn try_lock(&self, text: &str) -> bool {
@@ -64,7 +63,7 @@ fn request(text: &str) -> Request {
             let end = (!end.is_empty()).then(|| end.as_bytes().to_vec());
             Place::Range(Interval { start: start.as_bytes().to_vec(), end })
         }
-        None => Place::Key(KeptKey::new(place.as_bytes())),
+        None => Place::Key(HashedKey::new(place.as_bytes())),
     };
     Request { owner: TransactionId(owner.parse().unwrap()), family: FAMILY, place, mode }
 }
@@ -91,6 +90,23 @@ fn locks_exclude_what_overlaps_unless_both_are_shared() {
             assert!(bed.try_lock(&format!("1 {b} {second}")) || expected, "its own are in nobody's way");
         }
     }
+}
+
+/// The keys that a large transaction locked were hashed into tables that were never made smaller again.
+#[test]
+fn room_for_many_keys_is_given_back_with_them() {
+    let bed = Bed::new();
+    let room = || -> usize { bed.table.shards.iter().map(|shard| shard.lock().room()).sum() };
+    let keys: Vec<Request> = (0..50_000).map(|number| request(&format!("1 X {number}"))).collect();
+    for request in &keys {
+        assert_eq!(bed.table.acquire(request, Duration::ZERO, &Interrupt::default()), Ok(Granted::Now));
+    }
+    assert!(room() >= keys.len());
+    // One that stays does not keep the room of the others.
+    bed.table.release(keys.into_iter().skip(1));
+    assert!(room() < 4096, "{}", room());
+    bed.unlock("1 X 0");
+    bed.assert_empty();
 }
 
 #[test]
@@ -122,7 +138,7 @@ fn random_locks_are_given_as_a_list_of_them_says() {
             });
             let mut against: Vec<TransactionId> = against.map(|other| other.owner).collect();
             against.sort_unstable();
-            match bed.table.acquire(request.clone(), Duration::ZERO, &Interrupt::default()) {
+            match bed.table.acquire(&request, Duration::ZERO, &Interrupt::default()) {
                 Ok(granted) => {
                     assert_eq!(against, [], "{request:?}");
                     if granted == Granted::Now {
@@ -372,7 +388,7 @@ fn threads_exclude_each_other() {
                         let mode = if rng.bool() { "S" } else { "X" };
                         let request = request(&format!("{owner} {mode} {place}"));
                         let wait = if rng.u8(..4) == 0 { Duration::ZERO } else { LONG };
-                        match bed.table.acquire(request.clone(), wait, &Interrupt::default()) {
+                        match bed.table.acquire(&request, wait, &Interrupt::default()) {
                             Ok(Granted::Now) => held.push((request, first..first + count)),
                             Ok(Granted::Before) => {}
                             Err(_) => break,

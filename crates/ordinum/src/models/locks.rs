@@ -10,9 +10,8 @@ use shuttle::thread;
 use super::{check, finds};
 use crate::clock::{Clock, ManualClock};
 use crate::family::FamilyId;
-use crate::key::KeptKey;
 use crate::lock::{
-    Granted, Interrupt, Interval, LockMode, LockTable, Place, Refused, Request, TransactionId,
+    Granted, HashedKey, Interrupt, Interval, LockMode, LockTable, Place, Refused, Request, TransactionId,
 };
 use crate::planted::Bug;
 use crate::reader::KeyRange;
@@ -24,7 +23,7 @@ fn request(owner: u64, mode: LockMode, place: Place) -> Request {
 }
 
 fn key(key: &[u8]) -> Place {
-    Place::Key(KeptKey::new(key))
+    Place::Key(HashedKey::new(key))
 }
 
 fn range(start: &[u8], end: &[u8]) -> Place {
@@ -68,7 +67,7 @@ fn locked_in_any_order() {
                 'again: loop {
                     let mut held = Vec::new();
                     for request in &wanted {
-                        match table.acquire(request.clone(), LONG, &Interrupt::default()) {
+                        match table.acquire(&request, LONG, &Interrupt::default()) {
                             Ok(Granted::Now) => held.push(request.clone()),
                             Ok(Granted::Before) => {}
                             Err(Refused::Circle { .. }) => {

@@ -9,9 +9,10 @@ use std::time::Duration;
 use super::within;
 use crate::error::{Error, Result};
 use crate::family::ColumnFamily;
-use crate::key::{KEY_BYTES_MAX, KeptKey};
+use crate::key::KEY_BYTES_MAX;
 use crate::lock::{
-    Granted, Interrupt, Interval, LockMode, LockTable, LockTarget, Place, Refused, Request, TransactionId,
+    Granted, HashedKey, Interrupt, Interval, LockMode, LockTable, LockTarget, Place, Refused, Request,
+    TransactionId,
 };
 use crate::reader::KeyRange;
 use crate::sync::Mutex;
@@ -53,7 +54,7 @@ impl Held {
         wait: Duration,
     ) -> Result<()> {
         within("a key", key.len(), KEY_BYTES_MAX)?;
-        self.lock(family, Place::Key(KeptKey::new(key)), mode, wait)
+        self.lock(family, Place::Key(HashedKey::new(key)), mode, wait)
             .map_err(|refused| told(refused, family, || LockTarget::Key(key.to_vec())))
     }
 
@@ -76,12 +77,22 @@ impl Held {
         mode: LockMode,
         wait: Duration,
     ) -> std::result::Result<(), NotLocked> {
-        let actual = self.locks.lock().len();
-        if actual >= LOCKS_MAX {
-            return Err(NotLocked::TooMany);
-        }
         let request = Request { owner: self.owner, family: family.family.id, place, mode };
-        let granted = self.table.acquire(request.clone(), wait, &self.interrupt);
+        {
+            let mut locks = self.locks.lock();
+            if locks.len() >= LOCKS_MAX {
+                return Err(NotLocked::TooMany);
+            }
+            match self.table.acquire_at_once(&request) {
+                Some(Granted::Now) => {
+                    locks.push(request);
+                    return Ok(());
+                }
+                Some(Granted::Before) => return Ok(()),
+                None => {}
+            }
+        }
+        let granted = self.table.acquire(&request, wait, &self.interrupt);
         if granted.map_err(NotLocked::Refused)? == Granted::Now {
             self.locks.lock().push(request);
         }
