@@ -33,6 +33,7 @@
 mod insert;
 mod near;
 
+use std::cmp::Ordering as Order;
 use std::hint::select_unpredictable;
 
 use super::arena::{Arena, At};
@@ -40,7 +41,7 @@ use super::hint::{Lens, Skip};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-pub(super) use near::{Near, SHOWN_AHEAD};
+pub(super) use near::{Near, SHOWN_AHEAD, Sorting};
 
 /// Words of a tree node.
 const NODE_WORDS: u32 = 64;
@@ -50,6 +51,8 @@ const LINE_WORDS: usize = 8;
 const HEADER_WORDS: u32 = 2;
 /// The most slots of a node.
 const SLOTS_MAX: u32 = NODE_WORDS - HEADER_WORDS;
+/// So many slots are looked at one after the other before a node is searched.
+const STEPS_MAX: u32 = 4;
 /// The most levels. A node is split when it is full, and halves are left: enough for any arena.
 const LEVELS_MAX: u32 = 10;
 /// For each half of a node that is split off there may be a copy of the other; above the leaves, there may be three more.
@@ -121,6 +124,20 @@ pub(super) struct Place {
     pub(super) before: At,
 }
 
+impl Place {
+    /// The same place when so many were put into the leaf before it.
+    const fn behind(self, put: u32) -> Place {
+        Place { header: self.header + put as u64, slot: self.slot + put, ..self }
+    }
+}
+
+/// Where what was looked for last was found.
+#[derive(Clone, Copy, Default)]
+struct Found {
+    node: At,
+    slot: u32,
+}
+
 pub(super) struct Index {
     arena: Arena,
     words: u32,
@@ -166,40 +183,79 @@ impl Index {
         node
     }
 
-    /// Of each of a few that are looked for the place where [`Index::last_before`] ends, for who inserts there. They go down side by
-    /// side, as those of [`Index::near_each`] do.
+    /// Of each of a few that ascend the place where [`Index::last_before`] ends, for who inserts there. They go down side by side, as
+    /// those of [`Index::near_each`] do.
     pub(super) fn place_each(&self, sought: &[impl Sought], places: &mut [Place]) {
         let root = self.root.load(Ordering::Acquire);
         places.iter_mut().for_each(|place| place.leaf = target(root));
         let is_alone = sought.len() == 1;
         for level in (1..=hint_of(root)).rev() {
+            let (mut last, mut last_child) = (Found::default(), 0);
             for (sought, place) in sought.iter().zip(places.iter_mut()) {
-                place.leaf = target(self.slot(place.leaf, self.last_slot(place.leaf, level, sought)));
-                if !is_alone {
+                let slot = self.last_slot_from(last, place.leaf, level, sought);
+                last = Found { node: place.leaf, slot };
+                place.leaf = target(self.slot(place.leaf, slot));
+                if !is_alone && place.leaf != last_child {
+                    last_child = place.leaf;
                     let lines = (0..NODE_WORDS).step_by(LINE_WORDS);
                     lines.for_each(|word| self.arena.prefetch(place.leaf + word));
                 }
             }
         }
-        sought.iter().zip(places).for_each(|(sought, place)| *place = self.place_in(place.leaf, sought));
+        self.places_in(sought, places);
     }
 
-    /// As [`Index::place_each`], of what ascends and comes behind something in this leaf, if all of it belongs there.
+    /// As [`Index::place_each`], of what comes behind something in this leaf, if all of it belongs there.
     pub(super) fn place_each_in(&self, leaf: At, sought: &[impl Sought], places: &mut [Place]) -> bool {
         let Header { count, next, .. } = self.header(leaf);
         let is_behind = |sought: &_| next != 0 && Sought::is_behind(sought, self.first(next));
         if count == 0 || sought.last().is_none_or(is_behind) {
             return false;
         }
-        sought.iter().zip(places).for_each(|(sought, place)| *place = self.place_in(leaf, sought));
+        places.iter_mut().for_each(|place| place.leaf = leaf);
+        self.places_in(sought, places);
         true
     }
 
-    fn place_in(&self, leaf: At, sought: &impl Sought) -> Place {
-        // Before the slots, so that whatever changes them meanwhile is told by it.
-        let header = self.header(leaf).word();
-        let slot = self.last_slot(leaf, 0, sought);
-        Place { leaf, header, slot, before: target(self.slot(leaf, slot)) }
+    /// The places of what ascends, whose leaves are known.
+    fn places_in(&self, sought: &[impl Sought], places: &mut [Place]) {
+        let mut last = Found::default();
+        for (sought, place) in sought.iter().zip(places) {
+            let leaf = place.leaf;
+            // Before the slots, so that whatever changes them meanwhile is told by it.
+            let header = self.header(leaf).word();
+            let slot = self.last_slot_from(last, leaf, 0, sought);
+            last = Found { node: leaf, slot };
+            *place = Place { leaf, header, slot, before: target(self.slot(leaf, slot)) };
+        }
+    }
+
+    /// As [`Index::last_slot`], of what comes behind that which was found before; mostly it is not far from there.
+    #[inline]
+    fn last_slot_from(&self, from: Found, node: At, level: u32, sought: &impl Sought) -> u32 {
+        if from.node != node {
+            return self.last_slot(node, level, sought);
+        }
+        // Slots only come, and a split leaves what it moves: what the slot leads to is before what is looked for still.
+        let mut slot = from.slot;
+        let header = self.header(node);
+        let sought_hint = sought.hint(self.lens(node, header));
+        for _ in 0..STEPS_MAX {
+            let next = slot + 1;
+            if next >= header.count {
+                return slot;
+            }
+            let link = self.slot(node, next);
+            let is_before = match hint_of(link).cmp(&sought_hint) {
+                Order::Equal => sought.is_behind(self.entry_of(link, level)),
+                order => order.is_lt(),
+            };
+            if !is_before {
+                return slot;
+            }
+            slot = next;
+        }
+        self.last_slot(node, level, sought)
     }
 
     /// The last slot that leads to something before what is looked for.

@@ -99,7 +99,8 @@ impl Memtable {
                     break;
                 }
             }
-            onward.leaf = self.index.insert(node, place, sought, self);
         }
+        let nodes = group.iter().map(|Unlinked(link)| target(*link));
+        onward.leaf = self.index.insert_each(nodes, &places, &sought, self);
     }
 }

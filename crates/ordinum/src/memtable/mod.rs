@@ -231,8 +231,12 @@ impl Memtable {
 
     /// Writes the entry into the space of its batch, where nobody finds it yet.
     pub(crate) fn write(&self, space: &mut Reservation, entry: &Entry<'_>) -> Unlinked {
-        self.filter.add(hash_key(entry.key));
-        Unlinked(link_to(self.write_node(space, entry), self.shared.hint(entry.key)))
+        // What the filter has of the key comes in while the node is written.
+        let key_hash = hash_key(entry.key);
+        self.filter.prefetch(key_hash);
+        let node = self.write_node(space, entry);
+        self.filter.add(key_hash);
+        Unlinked(link_to(node, self.shared.hint(entry.key)))
     }
 
     #[allow(unsafe_code, reason = "the bytes of a new node are written into its own space")]

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::arena::{At, WORD_BYTES};
-use super::index::Near;
+use super::index::{Near, Sorting};
 use super::{FIXED_WORDS, Looked, Memtable, Position, target};
-use crate::key::{KeptKey, SeqNo};
+use crate::key::{self, KeptKey, SeqNo};
 use crate::slice::{Holder, Slice};
 use crate::table::Lookup;
 
@@ -21,6 +21,11 @@ const GROUP: usize = 12;
 const WORDS_OF_LINE: usize = 8;
 /// So many lines of a value are fetched ahead, at most.
 const LINES_PREFETCHED_MAX: usize = 8;
+
+fn sorting(positions: &[Position<'_>]) -> Sorting {
+    let ascends = positions.is_sorted_by(|a, b| key::order(a.key, b.key).is_le());
+    if ascends { Sorting::Ascending } else { Sorting::Any }
+}
 
 impl Memtable {
     /// What [`Memtable::get`] finds, of each that nothing was found of yet.
@@ -49,7 +54,7 @@ impl Memtable {
         let sought: SmallVec<[Looked<'_>; GROUP]> =
             positions.iter().map(|position| self.sought(position)).collect();
         let mut ends: SmallVec<[(Near, At); GROUP]> = SmallVec::from_elem(Default::default(), sought.len());
-        self.index.near_each(&sought, &mut ends);
+        self.index.near_each(&sought, sorting(&positions), &mut ends);
         for (before, behind) in &ends {
             self.arena.prefetch(before.node);
             self.arena.prefetch(*behind);
@@ -74,7 +79,7 @@ impl Memtable {
                 positions.iter().map(|position| self.sought(position)).collect();
             let mut ends: SmallVec<[(Near, At); GROUP]> =
                 SmallVec::from_elem(Default::default(), sought.len());
-            self.index.near_each(&sought, &mut ends);
+            self.index.near_each(&sought, sorting(&positions), &mut ends);
             for (key, (near, behind)) in keys.iter().zip(ends) {
                 self.arena.prefetch(near.node);
                 self.arena.prefetch(behind);

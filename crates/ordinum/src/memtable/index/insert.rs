@@ -22,16 +22,28 @@ struct New {
 type Way = [(At, u32); LEVELS_MAX as usize];
 
 impl Index {
-    /// Adds a node of the list, which is linked there, where it is looked for; its place was found before. Returns the leaf that it
-    /// stands in; 0 if there is no room for it.
-    pub(in crate::memtable) fn insert(
+    /// Adds nodes of the list, which are linked there and ascend, where they are looked for; their places were found before. Returns
+    /// the leaf that the last one stands in; 0 if there is no room for it.
+    pub(in crate::memtable) fn insert_each(
         &self,
-        entry: At,
-        place: &Place,
-        sought: &impl Sought,
+        entries: impl Iterator<Item = At>,
+        places: &[Place],
+        sought: &[impl Sought],
         keys: &impl Keys,
     ) -> At {
         let _insertion = self.insertion.lock();
+        // So many of these were put into the leaf of the last one.
+        let (mut leaf, mut put) = (0, 0);
+        for ((entry, place), sought) in entries.zip(places).zip(sought) {
+            let place = if place.leaf == leaf { place.behind(put) } else { *place };
+            let into = self.insert(entry, &place, sought, keys);
+            put = if into == leaf { put + 1 } else { 1 };
+            leaf = into;
+        }
+        leaf
+    }
+
+    fn insert(&self, entry: At, place: &Place, sought: &impl Sought, keys: &impl Keys) -> At {
         if let Some((header, slot)) = self.slot_in(place, sought) {
             let link = link_to(entry, keys.hint(entry, self.lens(place.leaf, header)));
             self.shift_in(place.leaf, slot + 1, link);

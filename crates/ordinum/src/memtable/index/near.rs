@@ -3,7 +3,7 @@
 //! No node of the list is looked at for it as a rule: who follows the list from there looks at them anyway, and has them fetched at
 //! once.
 
-use super::{At, Header, Index, LINE_WORDS, NODE_WORDS, SLOTS_MAX, Sought, hint_of, target};
+use super::{At, Found, Header, Index, LINE_WORDS, NODE_WORDS, SLOTS_MAX, Sought, hint_of, target};
 use crate::sync::atomic::Ordering;
 
 /// So many nodes behind the one that is found are shown for who goes on.
@@ -17,6 +17,15 @@ pub(in crate::memtable) struct Near {
     slot: u32,
     /// The node.
     pub(in crate::memtable) node: At,
+}
+
+/// How what is looked for together is sorted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::memtable) enum Sorting {
+    /// Each comes behind the one before, or is the same.
+    Ascending,
+    /// In any way.
+    Any,
 }
 
 impl Near {
@@ -114,21 +123,31 @@ impl Index {
 
     /// For each of a few that are looked for, what [`Index::near`] finds and, as far as the leaf tells, the node behind. They go down
     /// side by side: while one is compared, what the others need next is fetched.
-    pub(in crate::memtable) fn near_each(&self, sought: &[impl Sought], ends: &mut [(Near, At)]) {
+    pub(in crate::memtable) fn near_each(
+        &self,
+        sought: &[impl Sought],
+        sorting: Sorting,
+        ends: &mut [(Near, At)],
+    ) {
         let root = self.root.load(Ordering::Acquire);
         ends.fill((Near { leaf: 0, slot: 0, node: target(root) }, 0));
         for level in (0..=hint_of(root)).rev() {
+            let (mut last, mut last_child) = (Found::default(), 0);
             for (sought, end) in sought.iter().zip(ends.iter_mut()) {
                 let leaf = end.0.node;
                 let slot = match level {
                     0 => self.near_slot(leaf, sought),
-                    level => self.last_slot(leaf, level, sought),
+                    level => self.last_slot_from(last, leaf, level, sought),
                 };
+                if sorting == Sorting::Ascending {
+                    last = Found { node: leaf, slot };
+                }
                 let behind = (slot + 1 < SLOTS_MAX).then(|| target(self.slot(leaf, slot + 1)));
                 *end = (Near { leaf, slot, node: target(self.slot(leaf, slot)) }, behind.unwrap_or(0));
-                if level > 0 {
+                if level > 0 && end.0.node != last_child {
+                    last_child = end.0.node;
                     let lines = (0..NODE_WORDS).step_by(LINE_WORDS);
-                    lines.for_each(|word| self.arena.prefetch(end.0.node + word));
+                    lines.for_each(|word| self.arena.prefetch(last_child + word));
                 }
             }
         }

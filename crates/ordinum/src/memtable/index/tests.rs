@@ -1,6 +1,6 @@
 #![allow(clippy::cast_possible_truncation, reason = "test data")]
 
-use std::cmp::Ordering as Order;
+use std::iter;
 
 use super::*;
 
@@ -61,12 +61,19 @@ fn check(numbers: &[u32], shift: u32) {
     let mut there = std::collections::BTreeSet::from([1]);
     // Of a group, the places are found before the first of it is put there.
     for group in numbers.chunks(5) {
-        for (number, place) in group.iter().zip(places(&index, group, shift)) {
+        let mut group = group.to_vec();
+        group.sort_unstable();
+        let places = places(&index, &group, shift);
+        for (number, place) in group.iter().zip(&places) {
             let before = there.range(..number).next_back();
             assert_eq!(Some(&index.last_before(&sought(*number, shift))), before);
-            index.insert(*number, &place, &sought(*number, shift), &Numbers { shift });
-            there.insert(*number);
-            assert_eq!(index.last_before(&sought(number + 1, shift)), *number);
+            assert_eq!(Some(&place.before), before, "it is found from the one before as well");
+        }
+        let found: Vec<Number> = group.iter().map(|number| sought(*number, shift)).collect();
+        index.insert_each(group.iter().copied(), &places, &found, &Numbers { shift });
+        there.extend(&group);
+        for number in group {
+            assert_eq!(index.last_before(&sought(number + 1, shift)), number);
         }
     }
     let (mut found_ahead, mut found_early) = (0, 0);
@@ -79,9 +86,13 @@ fn check(numbers: &[u32], shift: u32) {
             let node = near.node;
             assert!(there.range(..wanted).rev().take(2).any(|before| *before == node), "{wanted}: {node}");
             assert!((1..=2).contains(&shown.get()));
-            let mut ends = [(Near::default(), 0)];
-            index.near_each(&[sought(wanted, shift)], &mut ends);
-            assert_eq!(ends[0].0.node, node);
+            let mut ends = [(Near::default(), 0); 3];
+            let wanted_each = [wanted, wanted, wanted + 7 * 211].map(|wanted| sought(wanted, shift));
+            let far = index.near(&wanted_each[2], 0, |_| ()).node;
+            for sorting in [Sorting::Ascending, Sorting::Any] {
+                index.near_each(&wanted_each, sorting, &mut ends);
+                assert_eq!(ends.map(|(near, _)| near.node), [node, node, far]);
+            }
             // What lies ahead is found from here, or is not; the nearer, the more likely.
             for (ahead, distance) in there.range(wanted..).zip(0..40) {
                 let found = index.near_ahead(&near, &sought(*ahead, shift), ahead % 3 > 0, |_| ());
@@ -129,7 +140,7 @@ fn an_index_without_room_ends_searches_early() {
     let index = Index::new(10, 1);
     for number in 2..5000 {
         let [place] = places(&index, &[number], 0)[..] else { panic!() };
-        index.insert(number, &place, &sought(number, 0), &Numbers { shift: 0 });
+        index.insert_each(iter::once(number), &[place], &[sought(number, 0)], &Numbers { shift: 0 });
     }
     assert!((1..5000).contains(&index.last_before(&sought(5000, 0))));
 }
