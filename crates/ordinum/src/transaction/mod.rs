@@ -12,6 +12,7 @@
 //!     snapshot is visible.
 
 mod held;
+mod keys;
 mod locking;
 mod overlay;
 mod read_set;

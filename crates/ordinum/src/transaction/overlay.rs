@@ -3,11 +3,11 @@
 //! Invariant: while there is a savepoint, every change pushes what it replaced, so that undoing in reverse order gives the
 //! state at any savepoint.
 
-use std::collections::BTreeMap;
 use std::iter::once;
 use std::ops::Bound;
 use std::sync::Arc;
 
+use super::keys::Keys;
 use crate::batch::{Batch, OPERATION_OVERHEAD_BYTES};
 use crate::error::{Error, Result};
 use crate::family::{ColumnFamily, FamilyId};
@@ -104,7 +104,7 @@ enum Undo {
 /// younger than the ranges.
 #[derive(Default)]
 struct OfFamily {
-    keys: BTreeMap<KeptKey, Written>,
+    keys: Keys,
     /// Numbered in their order.
     ranges: Arc<RangeTombstones>,
 }
@@ -189,8 +189,7 @@ impl Overlay {
         let has_savepoint = !self.savepoints.is_empty();
         let of = self.of_mut(family);
         let bounds = (Bound::Included(start), Bound::Excluded(end));
-        let inside: Vec<KeptKey> = of.keys.range::<[u8], _>(bounds).map(|(key, _)| key.clone()).collect();
-        let gone: Vec<_> = inside.into_iter().filter_map(|key| of.keys.remove_entry(&key)).collect();
+        let gone = of.keys.take_range(bounds);
         let before = Arc::clone(&of.ranges);
         let ordinal = SeqNo::new(before.len() + 1).unwrap_or(SeqNo::MAX);
         Arc::make_mut(&mut of.ranges).insert(RangeTombstone::new(start, end, ordinal));
@@ -267,13 +266,13 @@ impl Overlay {
         &self,
     ) -> impl Iterator<Item = (FamilyId, impl Iterator<Item = &[u8]>, &RangeTombstones)> {
         let families = self.families.iter();
-        families.map(|(family, of)| (family.family.id, of.keys.keys().map(|key| &**key), &*of.ranges))
+        families.map(|(family, of)| (family.family.id, of.keys.iter().map(|(key, _)| &**key), &*of.ranges))
     }
 
     /// Whether something was written to the key.
     pub(super) fn writes_key(&self, family: FamilyId, key: &[u8]) -> bool {
         let of = self.families.iter().find(|(known, _)| known.family.id == family).map(|(_, of)| of);
-        of.is_some_and(|of| of.keys.contains_key(&KeptKey::new(key)) || of.deletes(key))
+        of.is_some_and(|of| of.keys.get(&KeptKey::new(key)).is_some() || of.deletes(key))
     }
 
     /// Whether something was written to a key from `start` on and before `end`.
@@ -281,7 +280,7 @@ impl Overlay {
         let of = self.families.iter().find(|(known, _)| known.family.id == family).map(|(_, of)| of);
         let bounds = (Bound::Included(start), Bound::Excluded(end));
         of.is_some_and(|of| {
-            of.keys.range::<[u8], _>(bounds).next().is_some()
+            of.keys.range(bounds).next().is_some()
                 || of.ranges.newer_in(&KeyRange::half_open(start, end), SeqNo::ZERO).is_some()
         })
     }
@@ -290,7 +289,7 @@ impl Overlay {
     pub(super) fn count(&self, family: &ColumnFamily, range: &KeyRange) -> u64 {
         let Some(of) = self.of(family).filter(|_| !range.is_empty()) else { return 0 };
         let bounds = (as_ref(&range.start), as_ref(&range.end));
-        u64::try_from(of.keys.range::<[u8], _>(bounds).count()).unwrap_or(u64::MAX)
+        u64::try_from(of.keys.range(bounds).count()).unwrap_or(u64::MAX)
     }
 
     /// The writes in the range as entries with the sequence number [`SeqNo::MAX`], and all range deletes; none if there are
@@ -298,7 +297,7 @@ impl Overlay {
     pub(super) fn entries(&self, family: &ColumnFamily, range: &KeyRange) -> Option<OwnWrites> {
         let of = self.of(family).filter(|_| !range.is_empty())?;
         let bounds = (as_ref(&range.start), as_ref(&range.end));
-        let entries = of.keys.range::<[u8], _>(bounds).map(|(key, value)| (key.clone(), value.clone()));
+        let entries = of.keys.range(bounds).map(|(key, value)| (key.clone(), value.clone()));
         let entries: Vec<_> = entries.collect();
         let ranges = Arc::clone(&of.ranges);
         (!entries.is_empty() || !ranges.is_empty()).then_some(OwnWrites { entries, ranges, at: None })
