@@ -137,7 +137,7 @@ impl RowFormat {
     /// # Errors
     /// `Internal` if the values are not of the fields' types.
     pub(crate) fn encode(&self, values: &[ValueRef<'_>]) -> Result<Vec<u8>> {
-        let mut out = Vec::new();
+        let mut out = Vec::with_capacity(ROW_ROOM_BYTES);
         varint::push_u32(&mut out, self.layout);
         self.shape(self.layout)?.tuple.encode(values, &mut out)?;
         Ok(out)
@@ -253,6 +253,8 @@ fn labels_of(schema: &Schema, id: EnumId) -> Result<Vec<(String, u32)>> {
     Ok(found.labels.iter().map(|l| (l.name.clone(), l.position)).collect())
 }
 
+/// Room that is made for a row at once: most take no more.
+const ROW_ROOM_BYTES: usize = 256;
 /// Room that is made for each field of a primary key at once: numbers and identifiers take no more.
 const FIELD_ROOM_BYTES: usize = 16;
 
