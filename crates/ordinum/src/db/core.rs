@@ -340,6 +340,11 @@ impl Core {
         Ok(Some((pin, open)))
     }
 
+    /// The newest commit that was given its place, applied or not.
+    pub(crate) fn last_commit(&self) -> SeqNo {
+        self.commits.lock().last
+    }
+
     /// Whether commits behind the snapshot of a transaction are forgotten.
     pub(crate) fn has_forgotten(&self, read_at: SeqNo) -> bool {
         self.commits.lock().recent.has_forgotten(read_at)

@@ -15,7 +15,7 @@ use crate::lock::{
     TransactionId,
 };
 use crate::reader::KeyRange;
-use crate::sync::Mutex;
+use crate::sync::{Mutex, MutexGuard};
 
 /// The most locks of a transaction.
 const LOCKS_MAX: usize = 1 << 22;
@@ -53,9 +53,32 @@ impl Held {
         mode: LockMode,
         wait: Duration,
     ) -> Result<()> {
-        within("a key", key.len(), KEY_BYTES_MAX)?;
-        self.lock(family, Place::Key(HashedKey::new(key)), mode, wait)
-            .map_err(|refused| told(refused, family, || LockTarget::Key(key.to_vec())))
+        self.keys(family, &[key], mode, wait)
+    }
+
+    /// Locks the keys in their order.
+    pub(super) fn keys(
+        &self,
+        family: &ColumnFamily,
+        keys: &[&[u8]],
+        mode: LockMode,
+        wait: Duration,
+    ) -> Result<()> {
+        let mut locks = self.locks.lock();
+        if keys.len() > 1 {
+            locks.reserve(keys.len());
+        }
+        for key in keys {
+            within("a key", key.len(), KEY_BYTES_MAX)?;
+            let target = || LockTarget::Key(key.to_vec());
+            let request = self.request(family, Place::Key(HashedKey::new(key)), mode);
+            let left = self.lock_at_once(&mut locks, request);
+            if let Some(request) = left.map_err(|refused| told(refused, family, target))? {
+                MutexGuard::unlocked(&mut locks, || self.lock(request, wait))
+                    .map_err(|refused| told(refused, family, target))?;
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn range(
@@ -66,32 +89,34 @@ impl Held {
         wait: Duration,
     ) -> Result<()> {
         let Some(interval) = Interval::of(range) else { return Ok(()) };
-        self.lock(family, Place::Range(interval), mode, wait)
-            .map_err(|refused| told(refused, family, || LockTarget::Range(range.clone())))
+        let request = self.request(family, Place::Range(interval), mode);
+        let left = self.lock_at_once(&mut self.locks.lock(), request);
+        let locked = left.and_then(|left| left.map_or(Ok(()), |request| self.lock(request, wait)));
+        locked.map_err(|refused| told(refused, family, || LockTarget::Range(range.clone())))
     }
 
-    fn lock(
+    fn request(&self, family: &ColumnFamily, place: Place, mode: LockMode) -> Request {
+        Request { owner: self.owner, family: family.family.id, place, mode }
+    }
+
+    /// Takes the lock, unless it is to be waited for: then the request is given back.
+    fn lock_at_once(
         &self,
-        family: &ColumnFamily,
-        place: Place,
-        mode: LockMode,
-        wait: Duration,
-    ) -> std::result::Result<(), NotLocked> {
-        let request = Request { owner: self.owner, family: family.family.id, place, mode };
-        {
-            let mut locks = self.locks.lock();
-            if locks.len() >= LOCKS_MAX {
-                return Err(NotLocked::TooMany);
-            }
-            match self.table.acquire_at_once(&request) {
-                Some(Granted::Now) => {
-                    locks.push(request);
-                    return Ok(());
-                }
-                Some(Granted::Before) => return Ok(()),
-                None => {}
-            }
+        locks: &mut Vec<Request>,
+        request: Request,
+    ) -> std::result::Result<Option<Request>, NotLocked> {
+        if locks.len() >= LOCKS_MAX {
+            return Err(NotLocked::TooMany);
         }
+        match self.table.acquire_at_once(&request) {
+            Some(Granted::Now) => locks.push(request),
+            Some(Granted::Before) => {}
+            None => return Ok(Some(request)),
+        }
+        Ok(None)
+    }
+
+    fn lock(&self, request: Request, wait: Duration) -> std::result::Result<(), NotLocked> {
         let granted = self.table.acquire(&request, wait, &self.interrupt);
         if granted.map_err(NotLocked::Refused)? == Granted::Now {
             self.locks.lock().push(request);

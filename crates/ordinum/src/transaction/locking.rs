@@ -52,6 +52,15 @@ impl Transaction {
         self.held.key(family, key, mode, self.options.lock_wait_max)
     }
 
+    /// Locks the keys, one after the other, as [`Transaction::lock_key`] does.
+    ///
+    /// # Errors
+    /// As [`Transaction::lock_key`], of the first that is not locked.
+    pub fn lock_keys(&self, family: &ColumnFamily, keys: &[&[u8]], mode: LockMode) -> Result<()> {
+        self.db.core().check_family(family)?;
+        self.held.keys(family, keys, mode, self.options.lock_wait_max)
+    }
+
     /// Locks every key of the range, the absent ones too, as [`Transaction::lock_key`] does.
     ///
     /// A lock holds off those who lock. Two transactions that share it, decide by what they read and then write are kept apart if
@@ -137,6 +146,11 @@ impl Transaction {
         self.db.core().check_family(family)?;
         let (pin, _open) = self.db.core().open_transaction();
         Ok(self.db.core().get_at(family, key, pin.seqno)?.map(|(value, _)| value))
+    }
+
+    /// Whether there is no commit behind the snapshot: then nothing has changed of what the transaction locked before.
+    pub fn is_newest(&self) -> bool {
+        self.db.core().last_commit() == self.pin.seqno
     }
 
     /// Refuses if a commit behind the snapshot changed the key. Whoever locked it before knows then that what the snapshot

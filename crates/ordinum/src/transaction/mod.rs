@@ -285,9 +285,23 @@ impl Transaction {
         Ok(())
     }
 
+    /// Whether there is a savepoint to which writes and locks can be rolled back.
+    pub fn has_savepoint(&self) -> bool {
+        self.writes.has_savepoint()
+    }
+
     /// As [`Reader::get`], but the read is not validated at commit.
     pub fn get_untracked(&self, family: &ColumnFamily, key: &[u8]) -> Result<Option<Slice>> {
         Ok(self.read(family, key)?.map(|(value, _)| value))
+    }
+
+    /// As [`Reader::multi_get`], but the reads are not validated at commit.
+    ///
+    /// # Errors
+    /// As [`Reader::multi_get`].
+    pub fn multi_get_untracked(&self, family: &ColumnFamily, keys: &[&[u8]]) -> Result<Vec<Option<Slice>>> {
+        let own: Vec<Option<&Written>> = keys.iter().map(|key| self.writes.get(family, key)).collect();
+        self.read_each(family, keys, &own)
     }
 
     /// As [`Reader::cursor`], but what it goes over is not validated at commit.
@@ -358,6 +372,20 @@ impl Transaction {
         }
     }
 
+    /// The values of the keys, of which it wrote these.
+    fn read_each(
+        &self,
+        family: &ColumnFamily,
+        keys: &[&[u8]],
+        own: &[Option<&Written>],
+    ) -> Result<Vec<Option<Slice>>> {
+        let mut values = self.db.core().multi_get_at(family, keys, self.pin.seqno)?;
+        for ((value, key), _) in values.iter_mut().zip(keys).zip(own).filter(|(_, own)| own.is_some()) {
+            *value = self.read(family, key)?.map(|(value, _)| value);
+        }
+        Ok(values)
+    }
+
     /// Whether what the transaction reads of the key is its own alone.
     fn is_own(&self, family: &ColumnFamily, key: &[u8]) -> bool {
         self.writes.get(family, key).is_some_and(Written::is_whole)
@@ -402,11 +430,7 @@ impl Reader for Transaction {
             let others = keys.iter().zip(&own).filter(|(_, own)| !own.is_some_and(Written::is_whole));
             others.for_each(|(key, _)| reads.add_key(family.family.id, key));
         }
-        let mut values = self.db.core().multi_get_at(family, keys, self.pin.seqno)?;
-        for ((value, key), _) in values.iter_mut().zip(keys).zip(&own).filter(|(_, own)| own.is_some()) {
-            *value = self.read(family, key)?.map(|(value, _)| value);
-        }
-        Ok(values)
+        self.read_each(family, keys, &own)
     }
 
     fn cursor(&self, family: &ColumnFamily, range: KeyRange) -> Result<Cursor> {

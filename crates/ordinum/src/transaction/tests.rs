@@ -96,6 +96,7 @@ fn what_was_read_must_not_change() {
     assert!(conflicts(serializable, b"result", get(b"d")), "a key that it writes");
     assert!(conflicts(serializable, b"d", |t, f| drop(t.multi_get(f, &[b"d", b"b"]).unwrap())));
     assert!(!conflicts(serializable, b"d", |t, f| drop(t.get_untracked(f, b"d").unwrap())));
+    assert!(!conflicts(serializable, b"d", |t, f| drop(t.multi_get_untracked(f, &[b"d", b"b"]).unwrap())));
 
     let snapshot = TransactionOptions { validation: Validation::Snapshot, ..TransactionOptions::default() };
     assert!(!conflicts(snapshot, b"b", get(b"b")));

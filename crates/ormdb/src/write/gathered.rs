@@ -5,20 +5,24 @@
 
 #![deny(clippy::indexing_slicing)]
 
-use ordinum::{LockMode, Reader};
+use std::cmp::Ordering;
+
+use ordinum::{LockMode, Reader, Slice};
 use ormdb_proto::Result;
 use ormdb_proto::ir::{AssignOp, Create, DeletedRows};
 use ormdb_proto::schema::{ConstraintId, EntityId, ForeignKey};
-use ormdb_proto::value::ValueRef;
 
 use super::guard::changed;
 use super::writer::Writer;
 use crate::catalog::{EntityInfo, KeyAccess};
 use crate::engine::EngineResult;
+use crate::store::row::RowView;
 use crate::store::{key, layout};
 
 /// So many references are looked up at the latest.
 const REFERENCES_MAX: usize = 1 << 12;
+/// Room that is made for the key of each: that of a number takes less.
+const KEY_ROOM_BYTES: usize = 16;
 /// The first bytes of a key, by which it is sorted.
 type Head = u128;
 
@@ -36,31 +40,48 @@ pub(super) struct Gathered<'a> {
 struct Plan<'a> {
     foreign_key: ConstraintId,
     target: &'a EntityInfo,
-    /// For each field of the target's primary key, its place in the foreign key.
-    order: Vec<usize>,
+    /// For each field of the target's primary key, the slot of the row that refers.
+    slots: Vec<usize>,
 }
 
 #[derive(Debug)]
 struct Reference {
     head: Head,
-    start: usize,
-    end: usize,
-    plan: usize,
-    targets: DeletedRows,
+    /// Where its key begins, and how long that is.
+    start: u32,
+    len: u16,
+    plan: u16,
     /// The row that refers: its place among the statement's own.
-    row: usize,
+    row: u32,
+    targets: DeletedRows,
 }
 
 impl<'a> Gathered<'a> {
     fn key(&self, reference: &Reference) -> &[u8] {
-        self.keys.get(reference.start..reference.end).unwrap_or_default()
+        let rest = usize::try_from(reference.start).ok().and_then(|start| self.keys.get(start..));
+        rest.and_then(|rest| rest.get(..usize::from(reference.len))).unwrap_or_default()
     }
 
-    /// Takes a reference, if it is one that can be looked up with others.
+    /// How the keys of two references sort.
+    fn order(&self, a: &Reference, b: &Reference) -> Ordering {
+        let is_whole = |reference: &Reference| usize::from(reference.len) <= size_of::<Head>();
+        a.head.cmp(&b.head).then_with(|| match is_whole(a) && is_whole(b) {
+            // The rest of their heads is zeros.
+            true => a.len.cmp(&b.len),
+            false => self.key(a).cmp(self.key(b)),
+        })
+    }
+
+    fn plan(&self, reference: &Reference) -> Option<&Plan<'a>> {
+        self.plans.get(usize::from(reference.plan))
+    }
+
+    /// Takes the reference of a row, if it has one, or leaves it if it cannot be looked up with others; returns whether it is taken
+    /// care of.
     pub(super) fn take(
         &mut self,
         foreign_key: &ForeignKey,
-        values: &[ValueRef<'_>],
+        view: &RowView<'_>,
         targets: DeletedRows,
         row: usize,
     ) -> Result<bool> {
@@ -71,14 +92,22 @@ impl<'a> Gathered<'a> {
         }
         let start = self.keys.len();
         self.keys.extend_from_slice(&layout::rows_prefix(plan.target.id));
-        for value in plan.order.iter().filter_map(|at| values.get(*at)) {
-            key::push_key_field(&mut self.keys, value)?;
+        for slot in &plan.slots {
+            let value = view.get(*slot)?;
+            if value.is_null() {
+                self.keys.truncate(start);
+                return Ok(true);
+            }
+            key::push_key_field(&mut self.keys, &value)?;
         }
-        let mut head = [0; size_of::<Head>()];
         let bytes = self.keys.get(start..).unwrap_or_default();
+        let mut head = [0; size_of::<Head>()];
         head.iter_mut().zip(bytes).for_each(|(head, byte)| *head = *byte);
-        let (head, end) = (Head::from_be_bytes(head), self.keys.len());
-        self.references.push(Reference { head, start, end, plan: at, targets, row });
+        let place = u32::try_from(start).ok().zip(u16::try_from(bytes.len()).ok());
+        let (Some((start, len)), Ok(plan), Ok(row)) = (place, u16::try_from(at), u32::try_from(row)) else {
+            return Ok(false);
+        };
+        self.references.push(Reference { head: Head::from_be_bytes(head), start, len, plan, row, targets });
         Ok(true)
     }
 }
@@ -95,12 +124,18 @@ impl<'a> Writer<'a> {
         for foreign_key in &info.foreign_keys {
             let target = self.info(foreign_key.target)?;
             let (access, order) = target.access_by(&foreign_key.references);
-            if access == KeyAccess::PrimaryKey && order.len() == target.primary_key.len() {
-                plans.push(Plan { foreign_key: foreign_key.id, target, order });
+            let slot = |at: usize| info.store().rows.slot(*foreign_key.fields.get(at)?);
+            let slots: Option<Vec<usize>> = order.iter().map(|at| slot(*at)).collect();
+            let is_whole = access == KeyAccess::PrimaryKey
+                && [foreign_key.fields.len(), order.len()] == [target.primary_key.len(); 2];
+            if let Some(slots) = slots.filter(|_| is_whole) {
+                plans.push(Plan { foreign_key: foreign_key.id, target, slots });
             }
         }
         if !plans.is_empty() {
-            self.gathered = Some(Gathered { plans, keys: Vec::new(), references: Vec::new() });
+            let references = create.rows.len().saturating_mul(plans.len()).min(REFERENCES_MAX);
+            let keys = Vec::with_capacity(references.saturating_mul(KEY_ROOM_BYTES));
+            self.gathered = Some(Gathered { plans, keys, references: Vec::with_capacity(references) });
         }
         Ok(())
     }
@@ -118,21 +153,19 @@ impl<'a> Writer<'a> {
     pub(super) fn look_up_gathered(&mut self, entity: EntityId) -> Result<()> {
         let Some(mut gathered) = self.gathered.take() else { return Ok(()) };
         let mut references = std::mem::take(&mut gathered.references);
-        references
-            .sort_unstable_by(|a, b| a.head.cmp(&b.head).then_with(|| gathered.key(a).cmp(gathered.key(b))));
-        let same: Vec<&[Reference]> =
-            references.chunk_by(|a, b| a.head == b.head && gathered.key(a) == gathered.key(b)).collect();
+        references.sort_unstable_by(|a, b| gathered.order(a, b));
+        let same: Vec<&[Reference]> = references.chunk_by(|a, b| gathered.order(a, b).is_eq()).collect();
         let keys: Vec<&[u8]> = same.iter().filter_map(|same| Some(gathered.key(same.first()?))).collect();
-        let found = self.ctx.txn.multi_get(&self.ctx.families.rows, &keys).engine()?;
-        for ((same, key), found) in same.iter().zip(&keys).zip(found) {
-            let Some(plan) = same.first().and_then(|first| gathered.plans.get(first.plan)) else { continue };
-            if found.is_some() {
-                self.hold_target(plan.target, key)?;
-                continue;
-            }
+        let found = self.found(&keys)?;
+        let targets = same.iter().zip(&keys).zip(&found).filter(|(_, found)| found.is_some());
+        let targets =
+            targets.filter_map(|((same, key), _)| Some((gathered.plan(same.first()?)?.target, *key)));
+        self.hold_targets(&targets.collect::<Vec<_>>())?;
+        for (same, _) in same.iter().zip(&found).filter(|(_, found)| found.is_none()) {
             for reference in *same {
-                let Some(plan) = gathered.plans.get(reference.plan) else { continue };
-                let Some(row) = self.written.keys.get(reference.row).cloned() else { continue };
+                let Some(plan) = gathered.plan(reference) else { continue };
+                let row = usize::try_from(reference.row).ok().and_then(|row| self.written.keys.get(row));
+                let Some(row) = row.cloned() else { continue };
                 self.wait(entity, row, plan.foreign_key, reference.targets);
             }
         }
@@ -142,12 +175,31 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Locks the key of a row that was found by its primary key, so that the row stays.
-    fn hold_target(&self, target: &EntityInfo, row_key: &[u8]) -> Result<()> {
+    /// What the rows' family has under these keys, which ascend.
+    fn found(&self, keys: &[&[u8]]) -> Result<Vec<Option<Slice>>> {
+        let (txn, rows) = (&*self.ctx.txn, &self.ctx.families.rows);
+        // What is found is locked until the transaction ends, and what is not is looked for again when the statement ends: nothing
+        // is left to validate. But a savepoint gives locks back, and what was found before stays known.
+        let found =
+            if txn.has_savepoint() { txn.multi_get(rows, keys) } else { txn.multi_get_untracked(rows, keys) };
+        found.engine()
+    }
+
+    /// Locks the keys of rows that were found by their primary keys, so that the rows stay.
+    fn hold_targets(&self, targets: &[(&EntityInfo, &[u8])]) -> Result<()> {
         let (txn, families) = (&*self.ctx.txn, self.ctx.families);
-        txn.lock_key(&families.system, row_key, LockMode::Shared).engine()?;
-        let is_there = txn.check_key_unchanged(&families.rows, row_key).is_ok()
-            || txn.get_latest(&families.rows, row_key).engine()?.is_some();
-        if is_there { Ok(()) } else { Err(changed(target)) }
+        let keys: Vec<&[u8]> = targets.iter().map(|(_, key)| *key).collect();
+        txn.lock_keys(&families.system, &keys, LockMode::Shared).engine()?;
+        if txn.is_newest() {
+            return Ok(());
+        }
+        for (target, key) in targets {
+            let is_there = txn.check_key_unchanged(&families.rows, key).is_ok()
+                || txn.get_latest(&families.rows, key).engine()?.is_some();
+            if !is_there {
+                return Err(changed(target));
+            }
+        }
+        Ok(())
     }
 }

@@ -53,21 +53,21 @@ impl<'a> Writer<'a> {
         changes: Option<&Changes>,
         targets: DeletedRows,
     ) -> Result<()> {
-        for foreign_key in &info.foreign_keys {
-            if !touches(info, foreign_key, changes) {
-                continue;
-            }
-            let view = row.view(info)?;
-            let Some(values) = key_values(&view, &foreign_key.fields)? else { continue };
-            let target = self.info(foreign_key.target)?;
+        if info.foreign_keys.is_empty() {
+            return Ok(());
+        }
+        let view = row.view(info)?;
+        for foreign_key in info.foreign_keys.iter().filter(|key| touches(info, key, changes)) {
             if planted(Bug::SkipForeignKeyAfterRestart) {
                 continue;
             }
             if let Some(gathered) = &mut self.gathered
-                && gathered.take(foreign_key, &values, targets, self.written.keys.len())?
+                && gathered.take(foreign_key, &view, targets, self.written.keys.len())?
             {
                 continue;
             }
+            let Some(values) = key_values(&view, &foreign_key.fields)? else { continue };
+            let target = self.info(foreign_key.target)?;
             if self.referred.contains(foreign_key, &values, targets) {
                 continue;
             }

@@ -100,3 +100,21 @@ fn texts_divide_and_end_a_transaction() {
     let error = database.session().query("begin", &Params::none()).unwrap_err();
     assert_eq!(error.code, ErrorCode::TransactionClosed);
 }
+
+/// A savepoint gives back what held the rows that were referred to, but not the knowledge that they were there.
+#[test]
+fn what_was_referred_to_and_taken_back_was_read() {
+    let database = database();
+    database.session().query("create Parent { id: 1, name: \"a\" }", &Params::none()).unwrap();
+    let mut first = begin(&database, Isolation::Serializable);
+    let mut second = begin(&database, Isolation::Serializable);
+    first.savepoint("a").unwrap();
+    run(&mut first, "create Child [{ id: 1, parentId: 1 }, { id: 2, parentId: 1 }]").unwrap();
+    first.rollback_to("a").unwrap();
+    set(&mut first, 1, 11).unwrap();
+    // The second one runs before the first, whose children would not have had a parent then.
+    assert_eq!(read(&mut second, "id = 1"), [10]);
+    run(&mut second, "delete Parent[1]").unwrap();
+    commit(second).unwrap();
+    assert_eq!(commit(first), Err(ErrorCode::SerializationConflict));
+}
