@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::fs::MemoryFs;
+use crate::lock::{LockMode, LockTarget};
 use crate::options::{Background, FamilyOptions, Options};
 
 fn open() -> (Db, ColumnFamily) {
@@ -268,4 +269,39 @@ fn a_key_that_was_read_to_be_written_must_not_change() {
     transaction.put(&family, b"result", b"1").unwrap();
     put(&db, &family, b"x", b"2");
     assert!(transaction.commit(Durability::Buffered).is_err(), "that it was absent was seen");
+}
+
+#[test]
+fn keys_are_locked_together_in_their_order() {
+    let (db, family) = open();
+    let options = TransactionOptions { lock_wait_max: std::time::Duration::ZERO, ..Default::default() };
+    let (one, two) = (db.transaction_with(options), db.transaction_with(options));
+    one.lock_keys(&family, &[b"a", b"b", b"a"], LockMode::Shared).unwrap();
+    two.lock_keys(&family, &[b"b"], LockMode::Shared).unwrap();
+    let refused = two.lock_keys(&family, &[b"c", b"a", b"d"], LockMode::Exclusive);
+    let Err(Error::LockTimeout { target, holder, .. }) = refused else { panic!("{refused:?}") };
+    assert_eq!((target, holder), (LockTarget::Key(b"a".to_vec()), one.id()));
+    // What came before it stays locked, and what comes behind is not.
+    assert!(!one.try_lock_key(&family, b"c", LockMode::Shared).unwrap());
+    assert!(one.try_lock_key(&family, b"d", LockMode::Exclusive).unwrap());
+    assert_eq!(db.stats().locks.keys, 4);
+    drop((one, two));
+    assert_eq!(db.stats().locks.keys, 0);
+}
+
+#[test]
+fn a_transaction_knows_whether_others_committed_behind_its_snapshot() {
+    let (db, family) = open();
+    put(&db, &family, b"a", b"1");
+    let mut transaction = db.transaction();
+    assert!(transaction.is_newest());
+    put(&db, &family, b"b", b"1");
+    assert!(!transaction.is_newest());
+    transaction.refresh_snapshot().unwrap();
+    assert!(transaction.is_newest());
+    assert!(!transaction.has_savepoint());
+    let savepoint = transaction.savepoint();
+    assert!(transaction.has_savepoint());
+    transaction.release(savepoint).unwrap();
+    assert!(!transaction.has_savepoint());
 }
