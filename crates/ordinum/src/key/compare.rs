@@ -29,45 +29,29 @@ pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
 /// As `a.cmp(b)`.
 #[inline]
 pub(crate) fn order(a: &[u8], b: &[u8]) -> Ordering {
-    if a.len() > LONG && b.len() > LONG {
-        return a.cmp(b);
-    }
-    let ((words_a, rest_a), (words_b, rest_b)) = (a.as_chunks::<WORD>(), b.as_chunks::<WORD>());
-    for (word_a, word_b) in words_a.iter().zip(words_b) {
-        let (word_a, word_b) = (u64::from_be_bytes(*word_a), u64::from_be_bytes(*word_b));
-        if word_a != word_b {
-            return word_a.cmp(&word_b);
+    let shared = a.len().min(b.len());
+    let (front_a, front_b) = (a.get(..shared).unwrap_or(a), b.get(..shared).unwrap_or(b));
+    let fronts = match (front_a.last_chunk::<WORD>(), front_b.last_chunk::<WORD>()) {
+        (Some(_), Some(_)) if shared > LONG => return a.cmp(b),
+        (Some(last_a), Some(last_b)) => {
+            let (words_a, words_b) = (front_a.as_chunks::<WORD>().0, front_b.as_chunks::<WORD>().0);
+            for (word_a, word_b) in words_a.iter().zip(words_b) {
+                if word_a != word_b {
+                    return u64::from_be_bytes(*word_a).cmp(&u64::from_be_bytes(*word_b));
+                }
+            }
+            // What the last words have in common with those before is equal.
+            u64::from_be_bytes(*last_a).cmp(&u64::from_be_bytes(*last_b))
         }
-    }
-    // Zeros stand where the shorter one has nothing; if that makes them equal, it is what the other begins with.
-    let words = words_a.len().min(words_b.len());
-    let rest = |all: &[u8], words_of: usize, rest: &[u8]| match words_of > words {
-        true => all.get(words * WORD..).map_or(0, front),
-        false => ending(all, rest),
+        (None, _) | (_, None) => short(front_a).cmp(&short(front_b)),
     };
-    rest(a, words_a.len(), rest_a).cmp(&rest(b, words_b.len(), rest_b)).then(a.len().cmp(&b.len()))
+    fronts.then(a.len().cmp(&b.len()))
 }
 
 /// As `bytes.starts_with(prefix)`.
 #[inline]
 pub(crate) fn starts_with(bytes: &[u8], prefix: &[u8]) -> bool {
     bytes.get(..prefix.len()).is_some_and(|front| same(front, prefix))
-}
-
-/// The first word of bytes that have one.
-#[inline]
-fn front(bytes: &[u8]) -> u64 {
-    bytes.first_chunk::<WORD>().map_or(0, |word| u64::from_be_bytes(*word))
-}
-
-/// The last bytes of some, less than a word, as the front of a word.
-#[inline]
-fn ending(all: &[u8], rest: &[u8]) -> u64 {
-    match all.last_chunk::<WORD>() {
-        _ if rest.is_empty() => 0,
-        Some(last) => u64::from_be_bytes(*last) << (8 * (WORD - rest.len())),
-        None => short(rest),
-    }
 }
 
 /// Less than a word, as the front of one.

@@ -61,17 +61,10 @@ impl Chunk {
         let length = HEADER_LEN + entities.iter().chain(&edges).map(Block::byte_len).sum::<usize>();
         let length = u32::try_from(length).map_err(|_| too_large())?;
         let blocks = u32::try_from(entities.len() + edges.len()).map_err(|_| too_large())?;
-        let mut header = [0; HEADER_LEN];
         let [v0, v1] = VERSION.to_le_bytes();
         let flags = if goes_on { GOES_ON } else { 0 };
-        let parts = MAGIC
-            .into_iter()
-            .chain([v0, v1, flags, 0])
-            .chain(blocks.to_le_bytes())
-            .chain(length.to_le_bytes());
-        for (to, from) in header.iter_mut().zip(parts) {
-            *to = from;
-        }
+        let parts = [MAGIC, [v0, v1, flags, 0], blocks.to_le_bytes(), length.to_le_bytes()];
+        let header = parts.as_flattened().first_chunk::<HEADER_LEN>().copied().ok_or_else(too_large)?;
         Chunk { header, entities, edges }.checked(shape)
     }
 
@@ -158,12 +151,12 @@ impl Chunk {
 
     /// How many bytes the chunk has on the wire.
     pub fn byte_len(&self) -> usize {
-        HEADER_LEN + self.entities.iter().chain(&self.edges).map(Block::byte_len).sum::<usize>()
+        length_of(&self.header)
     }
 }
 
 fn read_header(header: &[u8; HEADER_LEN]) -> Result<(usize, usize)> {
-    let [m0, m1, m2, m3, v0, v1, f0, f1, b0, b1, b2, b3, l0, l1, l2, l3] = *header;
+    let [m0, m1, m2, m3, v0, v1, f0, f1, b0, b1, b2, b3, ..] = *header;
     if [m0, m1, m2, m3] != MAGIC {
         return Err(malformed("a chunk does not begin with its magic"));
     }
@@ -174,6 +167,10 @@ fn read_header(header: &[u8; HEADER_LEN]) -> Result<(usize, usize)> {
     if f0 & !GOES_ON != 0 || f1 != 0 {
         return Err(malformed("unknown flags of a chunk"));
     }
-    let size = crate::block::size;
-    Ok((size(u32::from_le_bytes([b0, b1, b2, b3])), size(u32::from_le_bytes([l0, l1, l2, l3]))))
+    Ok((crate::block::size(u32::from_le_bytes([b0, b1, b2, b3])), length_of(header)))
+}
+
+/// How many bytes a chunk of this header has.
+fn length_of(header: &[u8; HEADER_LEN]) -> usize {
+    header.last_chunk().map_or(0, |length| crate::block::size(u32::from_le_bytes(*length)))
 }

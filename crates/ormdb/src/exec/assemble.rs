@@ -137,19 +137,18 @@ fn fields(
         return Ok(());
     }
     let format = &level.entity.store().rows;
-    for (column, _) in slots.iter().enumerate().filter(|(_, slot)| slot.is_some()) {
-        block.column(column)?.reserve(rows.len());
-    }
     let mut views: SmallVec<[RowView<'_>; 2]> = SmallVec::with_capacity(rows.len().min(ROWS_AT_ONCE));
-    for rows in rows.chunks(ROWS_AT_ONCE) {
+    for (at, some) in rows.chunks(ROWS_AT_ONCE).enumerate() {
         views.clear();
-        for row in rows {
+        for row in some {
             views.push(row.view(level.entity)?);
         }
-        for (column, slot) in slots.iter().enumerate() {
+        for (column, slot) in block.columns_mut().iter_mut().zip(slots) {
             let Some(slot) = slot else { continue };
             run.budget.tick_by(views.len())?;
-            let column = block.column(column)?;
+            if at == 0 {
+                column.reserve(rows.len());
+            }
             let before = column.byte_len();
             if format.ty(*slot).is_some_and(tuple::is_raw) {
                 copied(&views, *slot, column)?;

@@ -168,6 +168,7 @@ impl KeyEncoder {
     }
 
     /// As [`KeyEncoder::key_of_entry`], for who looks at it before the next one is encoded.
+    #[inline]
     pub(super) fn encode_entry(&mut self, places: &Places, entry: &[u8]) -> Result<Option<&[u8]>> {
         self.key.truncate(self.prefix_len);
         let fields = entry.get(layout::ID_BYTES..).unwrap_or_default();
@@ -209,6 +210,7 @@ impl KeyEncoder {
     }
 
     /// Appends a value from its bytes in another key, which sorts in `from`.
+    #[inline]
     fn push(&mut self, column: usize, value: &[u8], from: Direction) {
         match self.source {
             Some(Source::Primary) => key::push_encoded_key_field(&mut self.key, value, from),

@@ -12,6 +12,9 @@ use crate::expr::{Comparison, EvalEnv, NoRow, Node, eval_constant};
 use crate::store::key::{self, Direction};
 use crate::store::layout;
 
+/// Most keys have no more bytes.
+const KEY_BYTES: usize = 64;
+
 /// The key of a root of one row.
 pub(super) struct Point {
     /// The index that has the key; none for the primary key.
@@ -77,10 +80,12 @@ impl Point {
             let (covered, filters) = (self.covered, self.parts.iter().all(|(ty, _)| has_a_key_each(*ty)));
             RootAccess { path, served, equal_columns, ranged, covered, filters, hashed }
         };
-        let (mut key, format) = match self.index {
-            None => (layout::rows_prefix(entity.id).to_vec(), None),
-            Some(id) => (layout::index_prefix(id).to_vec(), Some(entity.store().index(id)?)),
+        let (prefix, format) = match self.index {
+            None => (layout::rows_prefix(entity.id), None),
+            Some(id) => (layout::index_prefix(id), Some(entity.store().index(id)?)),
         };
+        let mut key = Vec::with_capacity(KEY_BYTES);
+        key.extend_from_slice(&prefix);
         for (at, (ty, node)) in self.parts.iter().enumerate() {
             let Ok(value) = eval_constant(node, &NoRow, env) else { return Ok(None) };
             let Some(value) = as_key(*ty, &value.view()) else { return Ok(None) };

@@ -32,6 +32,8 @@ const VALUE: u8 = 1;
 const NULL: u8 = 2;
 const END: u8 = 0;
 const ESCAPE: u8 = 0;
+/// Bytes of an encoded integer or instant.
+const WORD_BYTES: usize = 8;
 const ESCAPED_ZERO: u8 = 0xff;
 const TEXT_END: u8 = 1;
 const DECIMAL_NEGATIVE: u8 = 1;
@@ -72,7 +74,11 @@ pub(crate) fn push_encoded_key_field(out: &mut Vec<u8>, value: &[u8], from: Dire
 
 fn push_masked(out: &mut Vec<u8>, value: &[u8], mask: u8) {
     match mask {
-        0 => out.extend_from_slice(value),
+        0 => match value.first_chunk::<WORD_BYTES>() {
+            // As most are: no call is needed to copy it.
+            Some(word) if value.len() == WORD_BYTES => out.extend_from_slice(word),
+            _ => out.extend_from_slice(value),
+        },
         mask => out.extend(value.iter().map(|byte| byte ^ mask)),
     }
 }
@@ -146,11 +152,13 @@ fn push_f64(out: &mut Vec<u8>, v: f64) {
 
 fn push_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.reserve(bytes.len() + 2);
-    for &byte in bytes {
-        out.push(byte);
-        if byte == ESCAPE {
-            out.push(ESCAPED_ZERO);
-        }
+    let mut pieces = bytes.split(|byte| *byte == ESCAPE);
+    if let Some(first) = pieces.next() {
+        out.extend_from_slice(first);
+    }
+    for piece in pieces {
+        out.extend_from_slice(&[ESCAPE, ESCAPED_ZERO]);
+        out.extend_from_slice(piece);
     }
     out.extend_from_slice(&[ESCAPE, TEXT_END]);
 }
