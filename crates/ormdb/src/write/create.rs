@@ -8,6 +8,7 @@ use ormdb_proto::{Error, ErrorCode, Result};
 
 use super::draft::Draft;
 use super::find::NamedKey;
+use super::gathered::Holders;
 use super::writer::{Row, Writer};
 use super::{embedded, refusal};
 use crate::catalog::{EntityInfo, Member};
@@ -18,7 +19,9 @@ impl<'a> Writer<'a> {
     pub(super) fn create(&mut self, create: &Create) -> Result<()> {
         let info = self.entity(&create.entity, create.span)?;
         self.written.keys.reserve(create.rows.len());
-        self.gather_references(info, create)?;
+        if !create.skip_duplicates {
+            self.gather_references(info, &create.rows, Holders::Own)?;
+        }
         for input in &create.rows {
             let create_row = |writer: &mut Self| {
                 let row = writer.create_record(info, input, &[])?;

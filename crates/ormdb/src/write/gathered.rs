@@ -1,7 +1,7 @@
 //! The references of rows that one statement creates, whose targets are looked up together: each once, sorted, side by side.
 //!
-//! Invariants: (1) they are gathered only while a statement creates rows and nothing else, so that until they are looked up no
-//! row goes and none changes its key; (2) a target is a whole primary key, and no row that is there is hidden from who refers.
+//! Invariants: (1) they are gathered only while rows of one entity are created and nothing else is written, so that until they are
+//! looked up no row goes and none changes its key; (2) a target is a whole primary key, and no row that is there is hidden from who refers.
 
 #![deny(clippy::indexing_slicing)]
 
@@ -9,11 +9,11 @@ use std::cmp::Ordering;
 
 use ordinum::{LockMode, Reader, Slice};
 use ormdb_proto::Result;
-use ormdb_proto::ir::{AssignOp, Create, DeletedRows};
+use ormdb_proto::ir::{AssignOp, DeletedRows, RecordInput};
 use ormdb_proto::schema::{ConstraintId, EntityId, ForeignKey};
 
 use super::guard::changed;
-use super::writer::Writer;
+use super::writer::{Row, Writer};
 use crate::catalog::{EntityInfo, KeyAccess};
 use crate::engine::EngineResult;
 use crate::store::row::RowView;
@@ -34,6 +34,16 @@ pub(super) struct Gathered<'a> {
     /// The keys of the targets' rows, one behind the other.
     keys: Vec<u8>,
     references: Vec<Reference>,
+    holders: Holders,
+}
+
+/// The rows that refer, by their encoded primary keys.
+#[derive(Debug)]
+pub(super) enum Holders {
+    /// The statement's own rows, which are known when they are created.
+    Own,
+    /// Rows of a nested write.
+    Nested(Vec<Vec<u8>>),
 }
 
 #[derive(Debug)]
@@ -51,7 +61,7 @@ struct Reference {
     start: u32,
     len: u16,
     plan: u16,
-    /// The row that refers: its place among the statement's own.
+    /// The row that refers: its place among the holders.
     row: u32,
     targets: DeletedRows,
 }
@@ -83,7 +93,7 @@ impl<'a> Gathered<'a> {
         foreign_key: &ForeignKey,
         view: &RowView<'_>,
         targets: DeletedRows,
-        row: usize,
+        (row, own): (&Row, usize),
     ) -> Result<bool> {
         let found = self.plans.iter().enumerate().find(|(_, plan)| plan.foreign_key == foreign_key.id);
         let Some((at, plan)) = found else { return Ok(false) };
@@ -100,6 +110,15 @@ impl<'a> Gathered<'a> {
             }
             key::push_key_field(&mut self.keys, &value)?;
         }
+        let row = match &mut self.holders {
+            Holders::Own => own,
+            Holders::Nested(keys) => {
+                if keys.last() != Some(&row.key) {
+                    keys.push(row.key.clone());
+                }
+                keys.len() - 1
+            }
+        };
         let bytes = self.keys.get(start..).unwrap_or_default();
         let mut head = [0; size_of::<Head>()];
         head.iter_mut().zip(bytes).for_each(|(head, byte)| *head = *byte);
@@ -113,11 +132,16 @@ impl<'a> Gathered<'a> {
 }
 
 impl<'a> Writer<'a> {
-    /// Gathers the references of the rows that the statement creates, if it creates several and writes nothing else.
-    pub(super) fn gather_references(&mut self, info: &'a EntityInfo, create: &Create) -> Result<()> {
+    /// Gathers the references of rows of an entity that are created next, if these are several and nothing is written below them.
+    pub(super) fn gather_references(
+        &mut self,
+        info: &'a EntityInfo,
+        rows: &[RecordInput],
+        holders: Holders,
+    ) -> Result<()> {
         let is_plain = |op: &AssignOp| !matches!(op, AssignOp::Nested(_));
-        let mut assignments = create.rows.iter().flat_map(|row| &row.assignments);
-        if create.rows.len() < 2 || create.skip_duplicates || !assignments.all(|a| is_plain(&a.op)) {
+        let mut assignments = rows.iter().flat_map(|row| &row.assignments);
+        if rows.len() < 2 || !assignments.all(|a| is_plain(&a.op)) {
             return Ok(());
         }
         let mut plans = Vec::new();
@@ -133,9 +157,10 @@ impl<'a> Writer<'a> {
             }
         }
         if !plans.is_empty() {
-            let references = create.rows.len().saturating_mul(plans.len()).min(REFERENCES_MAX);
+            let references = rows.len().saturating_mul(plans.len()).min(REFERENCES_MAX);
             let keys = Vec::with_capacity(references.saturating_mul(KEY_ROOM_BYTES));
-            self.gathered = Some(Gathered { plans, keys, references: Vec::with_capacity(references) });
+            let references = Vec::with_capacity(references);
+            self.gathered = Some(Gathered { plans, keys, references, holders });
         }
         Ok(())
     }
@@ -164,13 +189,20 @@ impl<'a> Writer<'a> {
         for (same, _) in same.iter().zip(&found).filter(|(_, found)| found.is_none()) {
             for reference in *same {
                 let Some(plan) = gathered.plan(reference) else { continue };
-                let row = usize::try_from(reference.row).ok().and_then(|row| self.written.keys.get(row));
+                let holders = match &gathered.holders {
+                    Holders::Own => &self.written.keys,
+                    Holders::Nested(keys) => keys,
+                };
+                let row = usize::try_from(reference.row).ok().and_then(|row| holders.get(row));
                 let Some(row) = row.cloned() else { continue };
                 self.wait(entity, row, plan.foreign_key, reference.targets);
             }
         }
         references.clear();
         gathered.keys.clear();
+        if let Holders::Nested(keys) = &mut gathered.holders {
+            keys.clear();
+        }
         self.gathered = Some(Gathered { references, ..gathered });
         Ok(())
     }

@@ -7,6 +7,7 @@ use ormdb_proto::schema::{ForeignKey, Relation};
 use super::action::owned;
 use super::draft::Draft;
 use super::find::NamedKey;
+use super::gathered::Holders;
 use super::link::Link;
 use super::reference::key_values;
 use super::refusal;
@@ -47,6 +48,12 @@ impl<'a> Writer<'a> {
     ) -> Result<()> {
         let target = link.target;
         match write {
+            NestedWrite::Create { rows, skip_duplicates: false } if !link.to_one && !link.is_through() => {
+                let created = self.create_children(link, rows);
+                // What is left of rows that were refused is nothing.
+                self.gathered = None;
+                created?;
+            }
             NestedWrite::Create { rows, skip_duplicates } => {
                 for input in rows {
                     let create_row = |writer: &mut Self| {
@@ -110,6 +117,16 @@ impl<'a> Writer<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Creates rows that refer to the one at hand.
+    fn create_children(&mut self, link: &Link<'a>, rows: &[RecordInput]) -> Result<()> {
+        self.gather_references(link.target, rows, Holders::Nested(Vec::new()))?;
+        for input in rows {
+            self.create_connected(link, input, None)?;
+            self.look_up_many(link.target.id)?;
+        }
+        self.look_up_gathered(link.target.id)
     }
 
     fn replace(&mut self, link: &Link<'a>, keys: &[Vec<KeyPart>]) -> Result<()> {

@@ -62,7 +62,7 @@ impl<'a> Writer<'a> {
                 continue;
             }
             if let Some(gathered) = &mut self.gathered
-                && gathered.take(foreign_key, &view, targets, self.written.keys.len())?
+                && gathered.take(foreign_key, &view, targets, (row, self.written.keys.len()))?
             {
                 continue;
             }

@@ -260,3 +260,77 @@ fn nesting_has_a_limit() {
     assert_eq!(bench.refusal(&nested(40)).0, ErrorCode::LimitExceeded);
     bench.audit();
 }
+
+/// Children whose other references are looked up together.
+#[test]
+fn children_that_are_created_together_need_their_targets() {
+    let bench = Bench::new(
+        r#"
+        entity Movie {
+          id       int64     @id
+          credits  Credit[]
+        }
+        entity Person {
+          id       int64     @id
+          credits  Credit[]
+        }
+        entity Credit {
+          id        int64    @id
+          movieId   int64
+          personId  int64?
+          afterId   int64?
+          movie     Movie    @relation(movieId -> Movie.id)
+          person    Person?  @relation(personId -> Person.id)
+          after     Credit?  @relation(afterId -> Credit.id)
+          before    Credit[]
+        }
+        "#,
+    );
+    bench.ok("create Person [{ id: 1 }, { id: 2 }, { id: 3 }]");
+    let (code, message) = bench.refusal(
+        "create Movie { id: 1, credits: create [
+           { id: 1, personId: 3 }, { id: 2, personId: 7 }, { id: 3, personId: 1 }
+         ] }",
+    );
+    assert_eq!(code, ErrorCode::ForeignKeyViolation);
+    assert_eq!(message, "Credit.personId refers to a Person with id = 7, which does not exist");
+    assert_eq!((bench.rows("Movie").len(), bench.rows("Credit").len()), (0, 0));
+    // One that comes later, in the same list or behind it, is there when the statement ends.
+    bench.ok("create Movie { id: 1, credits: (create [
+           { id: 1, personId: 3, afterId: 2 }, { id: 2, personId: 3, afterId: 1 }, { id: 3 }, { id: 4, afterId: 5 }
+         ], create [{ id: 5, personId: 1, afterId: 5 }, { id: 6, personId: 2, afterId: 3 }]) }");
+    assert_eq!(
+        bench.rows("Credit"),
+        ["1 1 3 2", "2 1 3 1", "3 1 null null", "4 1 null 5", "5 1 1 5", "6 1 2 3"]
+    );
+    bench.ok("update Movie[1] set { credits: create [{ id: 7, personId: 1 }, { id: 8, afterId: 7 }] }");
+    for refused in ["{ id: 9, personId: 8 }, { id: 10 }", "{ id: 9 }, { id: 10, afterId: 11 }"] {
+        let (code, _) = bench.refusal(&format!("update Movie[1] set {{ credits: create [{refused}] }}"));
+        assert_eq!(code, ErrorCode::ForeignKeyViolation, "{refused}");
+    }
+    assert_eq!(bench.rows("Credit").len(), 8);
+    bench.audit();
+}
+
+/// What was gathered of a row that is passed over is not looked for.
+#[test]
+fn children_of_a_row_that_is_passed_over_leave_nothing() {
+    let bench = Bench::new(
+        r#"
+        entity Node {
+          id        int64   @id
+          name      string  @unique
+          parentId  int64?
+          parent    Node?   @relation(parentId -> Node.id)
+          children  Node[]
+        }
+        "#,
+    );
+    let written = bench.ok(r#"create Node [
+             { id: 1, name: "a", children: create [{ id: 2, name: "x" }, { id: 3, name: "x" }] },
+             { id: 4, name: "b", children: create [{ id: 5, name: "y" }, { id: 6, name: "z" }] }
+           ] skip duplicates"#);
+    assert_eq!(written.created, 3);
+    assert_eq!(bench.rows("Node"), ["4 b null", "5 y 4", "6 z 4"]);
+    bench.audit();
+}
